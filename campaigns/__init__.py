@@ -1,0 +1,1 @@
+"""The campaign itself: its states, its recipients, its ledger and its pace. Knows Redis; knows neither HTTP nor mail."""

@@ -1,0 +1,90 @@
+"""Every Redis key of Postrider, built here and nowhere else. `docs/redis-keys.md` says what each holds.
+
+All keys of one campaign share the hash tag `{id}`, so that a campaign lives on one shard. Dramatiq's own keys are named
+by Dramatiq; the three that Postrider's scripts touch are built here too, and pinned by a test.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "postrider"
+#: The version of the layout described here.
+LAYOUT_VERSION: Final = 1
+
+LAYOUT: Final = f"{PREFIX}:layout"
+#: zset: campaign id by creation time (ms).
+CAMPAIGNS: Final = f"{PREFIX}:campaigns"
+#: set: ids of the running campaigns, the ring in which turns are taken.
+RUNNING: Final = f"{PREFIX}:running"
+#: zset: ids of the campaigns being parsed by the parser's last sign of life (ms).
+PARSING: Final = f"{PREFIX}:parsing"
+#: zset: worker ids by their last heartbeat (ms).
+WORKERS: Final = f"{PREFIX}:workers"
+#: hash: worker id -> messages it works on at once.
+SLOTS: Final = f"{PREFIX}:slots"
+#: string with expiry: the worker that releases.
+RELEASE_LEASE: Final = f"{PREFIX}:release"
+#: hash: the state of the release ring (last turn).
+RING: Final = f"{PREFIX}:ring"
+#: hash: uploads under way by upload id, and
+#: string with expiry: the janitor's lease.
+JANITOR_LEASE: Final = f"{PREFIX}:janitor"
+
+
+def gate(provider: str) -> str:
+    """hash: the provider's block: level, until, probe, why."""
+    return f"{PREFIX}:gate:{provider}"
+
+
+def failing(provider: str) -> str:
+    """zset: rows that the provider failed lately (campaign:row) by time (ms)."""
+    return f"{PREFIX}:failing:{provider}"
+
+
+def campaign(campaign_id: str) -> str:
+    """hash: the campaign's content, state and list."""
+    return f"{PREFIX}:{{{campaign_id}}}:campaign"
+
+
+def of(campaign_id: str, name: str) -> str:
+    """A key of a campaign by its name in `CAMPAIGN_KEYS`."""
+    if name not in CAMPAIGN_KEYS:
+        raise KeyError(name)
+    return f"{PREFIX}:{{{campaign_id}}}:{name}"
+
+
+#: The names of all keys that a campaign can have, so that it can be deleted whole.
+CAMPAIGN_KEYS: Final = (
+    "campaign",
+    "progress",
+    "done",
+    "failed",
+    "skip",
+    "again",
+    "index",
+    "waiting",
+    "deferred",
+    "runs",
+    "flight",
+    "unknown",
+    "reasons",
+    "window",
+    "uploads",
+    "report",
+)
+
+
+def dramatiq_queue(queue: str, namespace: str = "dramatiq") -> str:
+    """list: ids of the messages of one of Dramatiq's queues."""
+    return f"{namespace}:{queue}"
+
+
+def dramatiq_messages(queue: str, namespace: str = "dramatiq") -> str:
+    """hash: message id -> message of one of Dramatiq's queues."""
+    return f"{namespace}:{queue}.msgs"
+
+
+def dramatiq_dead(queue: str, namespace: str = "dramatiq") -> str:
+    """zset: ids of a queue's dead letters by time (ms); `.msgs` appended: hash of the messages."""
+    return f"{namespace}:{queue}.XQ"

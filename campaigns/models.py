@@ -1,0 +1,119 @@
+"""Campaign, states and the status report: the words that all parts of the system share."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+#: What a campaign id may look like: the client's choice.
+CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class Status(StrEnum):
+    """The states of a campaign; `docs/state-machine.md` draws them."""
+
+    DRAFT = "draft"
+    PARSING = "parsing"
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+class OnUnknown(StrEnum):
+    """What happens to a row of which nobody knows whether the provider took it."""
+
+    HOLD = "hold"
+    RESEND = "resend"
+
+
+class RowState(StrEnum):
+    """The states of a recipient, as `recipients.csv` names them."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    REJECTED = "rejected"
+
+
+class UnknownDecision(StrEnum):
+    """What an operator can decide about the unknown rows."""
+
+    RESEND = "resend"
+    FAILED = "failed"
+    DONE = "done"
+
+
+class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """What is sent: the body of `PUT /campaigns/{id}`."""
+
+    from_: str
+    subject: str
+    html: str | None = None
+    text: str | None = None
+    reply_to: str | None = None
+    tpm: int | None = None
+    on_unknown: OnUnknown = OnUnknown.HOLD
+    headers: dict[str, str] = {}
+
+
+class Campaign(msgspec.Struct, frozen=True):
+    """A campaign as stored.
+
+    `generation` names the list in use: it changes with every accepted upload. `columns` are the CSV's columns by
+    position, as template names ("" where a column has no usable name).
+    """
+
+    id: str
+    status: Status
+    content: Content
+    tpm: int
+    created_at: str
+    reason: str | None = None
+    generation: str = ""
+    object_key: str = ""
+    filename: str = ""
+    size: int = 0
+    email_column: str = "email"
+    columns: tuple[str, ...] = ()
+    email_index: int = 0
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    slices: int = 0
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class ParseProgress(msgspec.Struct, frozen=True):
+    """How far the parser has come, in bytes of the file and rows after the header."""
+
+    bytes: int
+    size: int
+    rows: int
+
+
+class StatusReport(msgspec.Struct, frozen=True):
+    """The answer of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always."""
+
+    done: int
+    failed: int
+    pending: int
+    rate_limit: int
+    status: Status
+    total: int
+    rejected: int
+    unknown: int
+    in_flight: int
+    retries: int
+    sent_last_minute: int
+    eta_s: int | None
+    reason: str | None
+    started_at: str | None
+    finished_at: str | None
+    parsed: ParseProgress | None = None

@@ -1,0 +1,170 @@
+"""The only reader of the environment.
+
+Every setting of `docs/operations.md` is read, checked and given its unit here, once, at the start. Nothing else in the
+project looks at `os.environ`; components get what they need by constructor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+PROVIDERS = ("sendgrid", "outbox")
+
+#: The highest rate a campaign can have, in transactions per minute.
+MAX_TPM = 10_000_000
+
+
+class SettingError(SystemExit):
+    """A setting has a wrong value: stops the start with one clear line."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"postrider: setting {name}: {problem}")
+        self.name = name
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment asks for. Names and defaults: `docs/operations.md`."""
+
+    redis_url: str
+    s3_bucket: str
+    s3_endpoint_url: str | None
+    s3_public_endpoint_url: str | None
+    workers: int
+    port: int
+    email_provider: str
+    sendgrid_api_key: str | None
+    sendgrid_api_url: str
+    outbox_dir: Path
+    default_tpm: int
+    send_timeout_s: float
+    max_retries: int
+    retry_min_backoff_s: float
+    retry_max_backoff_s: float
+    reconcile_every_s: float
+    api_token: str | None
+    allow_anonymous: bool
+    public_url: str
+    log_level: str
+    log_format: str
+    var_dir: Path
+
+
+class _Environment:
+    """Typed look-ups in a mapping, each failing with the setting's name."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def text(self, name: str, default: str | None = None) -> str | None:
+        value = self._values.get(name, "").strip()
+        return value or default
+
+    def required_text(self, name: str, default: str) -> str:
+        return self.text(name) or default
+
+    def _number(self, name: str, default: T, convert: Callable[[str], T]) -> T:
+        raw = self.text(name)
+        if raw is None:
+            return default
+        try:
+            return convert(raw)
+        except ValueError:
+            raise SettingError(name, f"{raw!r} is not a number") from None
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        return self._within(name, self._number(name, default, int), low, high)
+
+    def seconds(self, name: str, default: float, low: float, high: float) -> float:
+        return self._within(name, self._number(name, default, float), low, high)
+
+    @staticmethod
+    def _within(name: str, value: T, low: T, high: T) -> T:
+        if not low <= value <= high:  # type: ignore[operator]
+            raise SettingError(name, f"{value} is not within {low} to {high}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        raw = (self.text(name) or str(default)).lower()
+        if raw not in {"true", "false", "1", "0", "yes", "no"}:
+            raise SettingError(name, f"{raw!r} is neither true nor false")
+        return raw in {"true", "1", "yes"}
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.required_text(name, default).lower()
+        if value not in allowed:
+            raise SettingError(name, f"{value!r} is not one of {', '.join(allowed)}")
+        return value
+
+    def url(self, name: str, default: str | None, schemes: tuple[str, ...]) -> str | None:
+        value = self.text(name, default)
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not (parts.netloc or parts.scheme == "unix"):
+            raise SettingError(name, f"expected an address that starts with {' or '.join(s + '://' for s in schemes)}")
+        return value.rstrip("/")
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read and check all settings.
+
+    Raises:
+        SettingError: naming the first setting with a wrong value.
+    """
+    env = _Environment(environ)
+    key = env.text("SENDGRID_API_KEY")
+    provider = env.choice("EMAIL_PROVIDER", "sendgrid" if key else "outbox", PROVIDERS)
+    if provider == "sendgrid" and not key:
+        raise SettingError("SENDGRID_API_KEY", "needed for EMAIL_PROVIDER=sendgrid")
+    s3_endpoint = env.url("S3_ENDPOINT_URL", None, ("http", "https"))
+    min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, 86_400)
+    return Settings(
+        redis_url=_redis_url(env),
+        s3_bucket=env.required_text("S3_BUCKET", "my-bucket"),
+        s3_endpoint_url=s3_endpoint,
+        s3_public_endpoint_url=env.url("S3_PUBLIC_ENDPOINT_URL", s3_endpoint, ("http", "https")),
+        workers=env.integer("WORKERS", 10, 1, 1000),
+        port=env.integer("PORT", 8080, 1, 65_535),
+        email_provider=provider,
+        sendgrid_api_key=key,
+        sendgrid_api_url=str(env.url("SENDGRID_API_URL", "https://api.sendgrid.com", ("http", "https"))),
+        outbox_dir=Path(env.required_text("OUTBOX_DIR", "var/outbox")),
+        default_tpm=env.integer("DEFAULT_TPM", 1000, 1, MAX_TPM),
+        send_timeout_s=env.seconds("SEND_TIMEOUT_S", 15.0, 0.1, 300),
+        max_retries=env.integer("MAX_RETRIES", 8, 0, 100),
+        retry_min_backoff_s=min_backoff_s,
+        retry_max_backoff_s=env.seconds("RETRY_MAX_BACKOFF_S", max(300.0, min_backoff_s), min_backoff_s, 86_400),
+        reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, 86_400),
+        api_token=env.text("API_TOKEN"),
+        allow_anonymous=env.flag("ALLOW_ANONYMOUS", False),
+        public_url=str(env.url("PUBLIC_URL", "http://localhost:8080", ("http", "https"))),
+        log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+        log_format=env.choice("LOG_FORMAT", "json", ("json", "console")),
+        var_dir=Path("var"),
+    )
+
+
+def _redis_url(env: _Environment) -> str:
+    url = env.url("REDIS_URL", None, ("redis", "rediss", "unix"))
+    if url:
+        return url
+    host, separator, port = env.required_text("REDIS_ADDR", "localhost:6379").rpartition(":")
+    if not separator or not host or not port.isdigit():
+        raise SettingError("REDIS_ADDR", "expected host:port")
+    return f"redis://{host}:{port}/0"
+
+
+@cache
+def current() -> Settings:
+    """The settings of this process, read at the first call."""
+    return load(os.environ)
