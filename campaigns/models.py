@@ -90,6 +90,19 @@ class Campaign(msgspec.Struct, frozen=True):
     finished_at: str | None = None
 
 
+class Upload(msgspec.Struct, frozen=True):
+    """A multipart upload under way: `parts` parts of `part_bytes` each, the last one possibly smaller."""
+
+    upload_id: str
+    object_key: str
+    size: int
+    filename: str
+    part_bytes: int
+    parts: int
+    created_at: str
+    completed: bool = False
+
+
 class ParseProgress(msgspec.Struct, frozen=True):
     """How far the parser has come, in bytes of the file and rows after the header."""
 
