@@ -1,0 +1,56 @@
+"""The embedded S3 server: nanio behind a CORS policy that lets a browser upload parts and read their ETags.
+
+A process of its own: `python -m embedded.s3 PORT DIRECTORY`, with its one user's credentials in NANIO_ACCESS_KEY and
+NANIO_SECRET_KEY, which nanio reads itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import uvicorn
+from nanio.app import build_app
+from nanio.config import Settings
+from starlette.middleware.cors import CORSMiddleware
+
+from embedded.ports import LOOPBACK
+
+
+def command(port: int, directory: Path) -> list[str]:
+    """The command line of a server on loopback; to be run from the repository's root."""
+    return [sys.executable, "-m", __name__, str(port), str(directory)]
+
+
+def environment(access_key: str, secret_key: str) -> dict[str, str]:
+    """The variables that the server needs."""
+    return {"NANIO_ACCESS_KEY": access_key, "NANIO_SECRET_KEY": secret_key}
+
+
+def client_environment(access_key: str, secret_key: str) -> dict[str, str]:
+    """The variables by which boto3 signs requests to the server."""
+    return {
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+def app(port: int, directory: Path) -> CORSMiddleware:
+    """The server as an ASGI application. Every origin may call it: a request proves itself by its signature."""
+    return CORSMiddleware(
+        build_app(Settings(data_dir=directory.resolve(), host=LOOPBACK, port=port)),
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD", "PUT"],
+        allow_headers=["*"],
+        expose_headers=["ETag"],
+    )
+
+
+def main(port: int, directory: Path) -> None:
+    """Serve until SIGTERM."""
+    uvicorn.run(app(port, directory), host=LOOPBACK, port=port, access_log=False, log_level="warning")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,37 @@
+"""Runs a command that ends when the process that asked for it ends, even by `kill -9`.
+
+A program of its own, run as a script: `python tether.py PARENT_PID COMMAND...`. It asks the kernel for SIGTERM at its
+parent's death (Linux's PR_SET_PDEATHSIG, which survives exec) and then becomes the command. In a `preexec_fn` the same
+two lines could deadlock under threads. Where the kernel has no such call (macOS) the command runs untethered.
+
+Imports nothing of the project, so that it starts in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+#: Linux, `prctl(2)`: the signal that this process gets when its parent's thread ends.
+PR_SET_PDEATHSIG = 1
+
+
+def tethered(command: Sequence[str]) -> list[str]:
+    """The command line that runs `command` as a child that does not outlive this process's calling thread."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
+def main(parent_pid: int, command: list[str]) -> None:
+    """Become `command`."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent_pid:  # it died before the call above
+            sys.exit(1)
+    os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,71 @@
+"""What all tests share: a marker by folder, and fixtures with real servers.
+
+A server starts once a run, when the first test asks for it, and a server that cannot start fails the test.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import fakeredis
+import pytest
+import redis
+
+from embedded import s3
+from tests import services
+
+FOLDERS = frozenset({"unit", "property", "integration", "acceptance", "browser"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test with the name of its folder."""
+    tests = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(tests).parts[0]
+        if folder in FOLDERS:
+            item.add_marker(folder)
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Valkey server that syncs every write to disk."""
+    with services.valkey_server(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_client(valkey_url: str) -> Iterator[redis.Redis]:
+    """A client of the real server, which is empty when the test starts. Answers are bytes."""
+    client = redis.Redis.from_url(valkey_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def fake_redis() -> Iterator[redis.Redis]:
+    """An empty Redis inside this process, Lua included, for tests without servers. Answers are bytes."""
+    client = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real S3 server; boto3 finds its credentials in the environment, and no others."""
+    directory = tmp_path_factory.mktemp("s3")
+    with pytest.MonkeyPatch.context() as environment, services.s3_server(directory) as url:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            environment.delenv(name)
+        for name, value in s3.client_environment(services.S3_ACCESS_KEY, services.S3_SECRET_KEY).items():
+            environment.setenv(name, value)
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> str:  # noqa: ARG001 - a bucket without its server would be of no use
+    """The name of a bucket that does not exist yet."""
+    return f"test-{uuid.uuid4().hex[:16]}"
