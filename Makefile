@@ -1,0 +1,62 @@
+# Needs Python >= 3.11, make and git; everything else is installed into .venv, from the locks, once a change of them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(wildcard *.py) actors api campaigns embedded mail middleware tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt format lint types contracts lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+run: .venv/run.stamp ## start everything on this machine: Redis, S3, web, workers
+	@$(BIN)/python run.py
+
+test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: format lint types contracts test ## what CI runs: format, lint, types, import contracts, tests
+
+fmt: .venv/dev.stamp ## format the code and fix what the linter can
+	@$(BIN)/ruff check --fix-only $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+format: .venv/dev.stamp ## show what fmt would change
+	@$(BIN)/ruff format --check --diff $(SOURCES)
+
+lint: .venv/dev.stamp ## look for mistakes and bad style
+	@$(BIN)/ruff check $(SOURCES)
+
+types: .venv/dev.stamp ## check the types, strictly
+	@$(BIN)/mypy $(SOURCES)
+
+contracts: .venv/dev.stamp ## check that imports point downward only
+	@$(BIN)/lint-imports
+
+# In a place of its own, so that no tool of the lock gets into the project's environment.
+# UPGRADE="--upgrade" takes the newest versions, "--upgrade-package NAME" one package's.
+lock: ## resolve pyproject.toml's dependencies into the two lock files
+	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
+	@$(COMPILE) --output-file requirements.txt
+	@$(COMPILE) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
+
+clean: ## remove the environment and what the tools keep; var/ (your data) stays
+	rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The installed sets: each stamp is newer than its lock once that lock is installed.
+.venv/run.stamp: requirements.txt
+	@$(call install,requirements.txt)
+
+.venv/dev.stamp: requirements-dev.txt
+	@$(call install,requirements-dev.txt)
+
+define install
+test -x $(BIN)/python || $(PYTHON) -m venv .venv
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+touch $@
+endef
