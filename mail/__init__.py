@@ -1,0 +1,1 @@
+"""What is sent and through whom: templates to messages, messages to providers. Knows neither Redis nor the web."""

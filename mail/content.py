@@ -1,0 +1,83 @@
+"""Is a campaign's content fit to be sent? Asked once, when it is put, so that no row fails for it later."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from campaigns.errors import InvalidCampaign
+from campaigns.models import Content
+from mail.addresses import mailbox
+from mail.rendering import Templates
+from settings import MAX_TPM
+
+#: The longest subject template, in characters: RFC 5322, 2.1.1.
+MAX_SUBJECT: Final = 998
+#: The templates' size together, in bytes. SendGrid takes 30 MB a request, of which escapes and encoding need a share.
+MAX_TEMPLATES_BYTES: Final = 20_000_000
+#: How many headers of its own a campaign can have, and how long each value can be, in characters.
+MAX_HEADERS: Final = 30
+MAX_HEADER: Final = 900
+
+#: RFC 9110 token, which is stricter than RFC 5322's field names and safe everywhere.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}")
+#: Printable ASCII: other characters would need an encoding that not every provider applies to headers.
+_VALUE: Final = re.compile(r"[\x20-\x7e]+")
+
+#: Headers that the message or its provider makes. SendGrid's list: its v3 mail/send reference, `headers`.
+RESERVED: Final = frozenset({
+    "from", "sender", "to", "cc", "bcc", "subject", "reply-to", "date", "message-id", "mime-version",
+    "dkim-signature", "received", "return-path", "x-sg-id", "x-sg-eid",
+})  # fmt: skip
+
+
+def check(content: Content) -> None:
+    """Look at everything that can be known before there is a list.
+
+    Raises:
+        InvalidCampaign: its detail opens with the field's name.
+    """
+    mailbox("from", content.from_)
+    if content.reply_to is not None:
+        mailbox("reply_to", content.reply_to)
+    _check_tpm(content.tpm)
+    _check_sizes(content)
+    _check_headers(content.headers)
+    Templates(content)
+
+
+def _check_tpm(tpm: int | None) -> None:
+    if tpm is not None and not 1 <= tpm <= MAX_TPM:
+        raise InvalidCampaign(f"tpm: expected 1 to {MAX_TPM:,} emails per minute")
+
+
+def _check_sizes(content: Content) -> None:
+    if not content.subject.strip():
+        raise InvalidCampaign("subject: it is empty")
+    if len(content.subject) > MAX_SUBJECT:
+        raise InvalidCampaign(f"subject: longer than {MAX_SUBJECT} characters")
+    if not content.html and not content.text:
+        raise InvalidCampaign("html, text: give at least one of the two")
+    size = sum(len(part.encode("utf-8", "replace")) for part in (content.html, content.text) if part)
+    if size > MAX_TEMPLATES_BYTES:
+        raise InvalidCampaign(f"html, text: together larger than {MAX_TEMPLATES_BYTES:,} bytes")
+
+
+def _check_headers(headers: dict[str, str]) -> None:
+    if len(headers) > MAX_HEADERS:
+        raise InvalidCampaign(f"headers: more than {MAX_HEADERS}")
+    if len({name.lower() for name in headers}) < len(headers):
+        raise InvalidCampaign("headers: a name stands there twice (upper and lower case are the same)")
+    for name, value in headers.items():
+        _check_header(name, value)
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _TOKEN.fullmatch(name):
+        raise InvalidCampaign(f"headers: {name[:80]!r} is not a header name")
+    if name.lower() in RESERVED or name.lower().startswith("content-"):
+        raise InvalidCampaign(f"headers: {name} is made by the message itself or by its provider")
+    if len(value) > MAX_HEADER or not _VALUE.fullmatch(value):
+        raise InvalidCampaign(
+            f"headers: {name} needs a value of 1 to {MAX_HEADER} printable ASCII characters on one line"
+        )
