@@ -101,6 +101,7 @@ class Upload(msgspec.Struct, frozen=True):
     parts: int
     created_at: str
     completed: bool = False
+    expires_at: str = ""
 
 
 class ParseProgress(msgspec.Struct, frozen=True):
