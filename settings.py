@@ -36,10 +36,12 @@ class Settings:
     """What the environment asks for. Names and defaults: `docs/operations.md`."""
 
     redis_url: str
+    redis_given: bool  # else `make run` starts a Redis of its own
     s3_bucket: str
     s3_endpoint_url: str | None
     s3_public_endpoint_url: str | None
     workers: int
+    worker_processes: int  # that `make run` starts
     port: int
     email_provider: str
     sendgrid_api_key: str | None
@@ -126,19 +128,22 @@ def load(environ: Mapping[str, str]) -> Settings:
     provider = env.choice("EMAIL_PROVIDER", "sendgrid" if key else "outbox", PROVIDERS)
     if provider == "sendgrid" and not key:
         raise SettingError("SENDGRID_API_KEY", "needed for EMAIL_PROVIDER=sendgrid")
+    var_dir = Path(env.required_text("VAR_DIR", "var"))
     s3_endpoint = env.url("S3_ENDPOINT_URL", None, ("http", "https"))
     min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, 86_400)
     return Settings(
         redis_url=_redis_url(env),
+        redis_given=bool(env.text("REDIS_URL") or env.text("REDIS_ADDR")),
         s3_bucket=env.required_text("S3_BUCKET", "my-bucket"),
         s3_endpoint_url=s3_endpoint,
         s3_public_endpoint_url=env.url("S3_PUBLIC_ENDPOINT_URL", s3_endpoint, ("http", "https")),
         workers=env.integer("WORKERS", 10, 1, 1000),
+        worker_processes=env.integer("WORKER_PROCESSES", 2, 1, 64),
         port=env.integer("PORT", 8080, 1, 65_535),
         email_provider=provider,
         sendgrid_api_key=key,
         sendgrid_api_url=str(env.url("SENDGRID_API_URL", "https://api.sendgrid.com", ("http", "https"))),
-        outbox_dir=Path(env.required_text("OUTBOX_DIR", "var/outbox")),
+        outbox_dir=Path(env.required_text("OUTBOX_DIR", str(var_dir / "outbox"))),
         default_tpm=env.integer("DEFAULT_TPM", 1000, 1, MAX_TPM),
         send_timeout_s=env.seconds("SEND_TIMEOUT_S", 15.0, 0.1, 300),
         max_retries=env.integer("MAX_RETRIES", 8, 0, 100),
@@ -150,7 +155,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         public_url=str(env.url("PUBLIC_URL", "http://localhost:8080", ("http", "https"))),
         log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         log_format=env.choice("LOG_FORMAT", "json", ("json", "console")),
-        var_dir=Path("var"),
+        var_dir=var_dir,
     )
 
 
