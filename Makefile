@@ -50,13 +50,15 @@ clean: ## remove the environment and what the tools keep; var/ (your data) stays
 
 # The installed sets: each stamp is newer than its lock once that lock is installed.
 .venv/run.stamp: requirements.txt
-	@$(call install,requirements.txt)
+	@set -e; $(call install,requirements.txt)
 
 .venv/dev.stamp: requirements-dev.txt
-	@$(call install,requirements-dev.txt)
+	@set -e; $(call install,requirements-dev.txt)
 
 define install
-test -x $(BIN)/python || $(PYTHON) -m venv .venv
+$(PYTHON) -c 'import sys; sys.exit("Postrider needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+echo "installing $(1) into .venv"
 $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 touch $@
 endef

@@ -6,6 +6,8 @@ NANIO_SECRET_KEY, which nanio reads itself.
 
 from __future__ import annotations
 
+import configparser
+import secrets
 import sys
 from pathlib import Path
 
@@ -34,6 +36,33 @@ def client_environment(access_key: str, secret_key: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+def credentials(path: Path) -> tuple[str, str]:
+    """The access key and the secret key of the server's one user: made once, and kept for their owner's eyes only.
+
+    The file is in the AWS tools' own format, so that `AWS_SHARED_CREDENTIALS_FILE` can name it.
+    """
+    if not path.exists():
+        _make_credentials(path)
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(path)
+    user = parser["default"]
+    return user["aws_access_key_id"], user["aws_secret_access_key"]
+
+
+def _make_credentials(path: Path) -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser["default"] = {
+        "aws_access_key_id": secrets.token_hex(10),
+        "aws_secret_access_key": secrets.token_urlsafe(30),
+    }
+    draft = path.with_name(path.name + ".new")  # so that the file is there whole or not at all
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    with draft.open("w") as file:
+        parser.write(file)
+    draft.replace(path)
 
 
 def app(port: int, directory: Path) -> CORSMiddleware:

@@ -1,0 +1,172 @@
+"""Keeps programs running and ends them in order. Knows nothing of what they do.
+
+Each runs in a session of its own, so that Ctrl-C at the terminal reaches the supervisor alone, which then stops the
+last started first. A program that ends by itself is started again, after a pause that grows while it keeps ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded.tether import tethered
+
+#: How long to wait before starting a program again: doubled each time, from the start once it has run for STEADY_S.
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 15.0
+STEADY_S = 30.0
+#: How often to look whether a probe succeeds or a process group is gone.
+POLL_S = 0.05
+#: How long the kernel may take to carry out a SIGKILL.
+KILL_S = 5.0
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal, who may have closed it."""
+    with contextlib.suppress(OSError):
+        print(f"postrider: {text}", flush=True)  # noqa: T201 - it is what this is for
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run.
+
+    Args:
+        name: for people.
+        command: the command line.
+        environment: all of its variables.
+        stop_s: how long it may take to end after SIGTERM, in seconds; then it is killed.
+        log: the file that takes what it prints; None: this process's own output.
+        inherits: file descriptors that it keeps open.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    stop_s: float = 10.0
+    log: Path | None = None
+    inherits: tuple[int, ...] = ()
+
+
+class StartError(Exception):
+    """A program ended before it was ready."""
+
+
+class Child:
+    """One program kept running from construction until `stop`. Lives on the running event loop."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.ends = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+        self._kept = asyncio.create_task(self._keep())
+
+    async def until(self, probe: Callable[[], bool]) -> None:
+        """Wait until the probe, which may block and runs in a thread, says that the program is ready.
+
+        Raises:
+            StartError: it ended before.
+        """
+        while not await asyncio.to_thread(probe):
+            if self.ends:
+                where = f"; see {self.program.log}" if self.program.log else ""
+                raise StartError(f"{self.program.name} could not start{where}")
+            await asyncio.sleep(POLL_S)
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL for it and all that it started if that does not end it in time."""
+        self._stopping.set()
+        self._signal()
+        done, _ = await asyncio.wait({self._kept}, timeout=self.program.stop_s)
+        if not done and self._process:
+            say(f"{self.program.name} did not end within {self.program.stop_s:g} s and is killed")
+            _signal_group(self._process.pid, signal.SIGKILL)
+        await self._kept
+
+    async def _keep(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            code = await self._run()
+            if self._stopping.is_set():
+                return
+            self.ends += 1
+            pause_s = FIRST_PAUSE_S if time.monotonic() - started > STEADY_S else pause_s
+            say(f"{self.program.name} ended ({_reason(code)}) and is started again in {pause_s:g} s")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _run(self) -> int:
+        with contextlib.ExitStack() as files:
+            output = files.enter_context(self.program.log.open("ab")) if self.program.log else None
+            self._process = await asyncio.create_subprocess_exec(
+                *tethered(self.program.command),
+                env=self.program.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=self.program.inherits,
+            )
+        if self._stopping.is_set():  # while it was being started
+            self._signal()
+        code = await self._process.wait()
+        await _end_group(self._process.pid, self.program.stop_s)
+        return code
+
+    def _signal(self) -> None:
+        # To the direct child alone: Dramatiq passes it on, and takes a second one as an order to drop its work.
+        if self._process and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+
+
+class Supervisor:
+    """Programs in the order of their start."""
+
+    def __init__(self) -> None:
+        self._stages: list[list[Child]] = []
+
+    def start(self, *programs: Program) -> list[Child]:
+        """Start programs, which will be stopped together, before all that were started earlier."""
+        stage = [Child(program) for program in programs]
+        self._stages.append(stage)
+        return stage
+
+    async def stop(self) -> None:
+        """End all programs, the last started first."""
+        while self._stages:
+            await asyncio.gather(*(child.stop() for child in self._stages.pop()))
+
+
+def _reason(code: int) -> str:
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal (0: none, just look) to a process group; False: there is no such group."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def _end_group(group: int, stop_s: float) -> None:
+    """End what the leader of a process group left behind: workers go on when Dramatiq's main process is killed."""
+    for number, patience_s in ((signal.SIGTERM, stop_s), (signal.SIGKILL, KILL_S)):
+        deadline = time.monotonic() + patience_s
+        left = _signal_group(group, number)
+        while left and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_S)
+            left = _signal_group(group, 0)
+        if not left:
+            return

@@ -1,0 +1,169 @@
+"""`make run`: all of Postrider on this machine, kept running until Ctrl-C or SIGTERM.
+
+Starts a Redis and an S3 server of its own, unless settings name some, then the web process and the workers, each as the
+README's commands do. Data stay under `var/`. What the programs do is theirs; how they are kept is in `embedded/`.
+
+The environment is read by `settings.load` alone; each program gets a copy of it, with the addresses of the servers
+started here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from embedded import lock, ports, s3, valkey
+from embedded.processes import Program, StartError, Supervisor, say
+from settings import Settings, load
+
+REDIS_PORT = 6379
+S3_PORT = 9000
+#: Beyond the provider's timeout: what a worker needs to give back its messages and settle what it sent.
+WORKER_STOP_S = 15.0
+#: How long the web process waits for open requests, such as event streams, when it is stopped.
+WEB_STOP_S = 3
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What is started, and how.
+
+    Args:
+        settings: the checked environment.
+        environment: variables of every program; the embedded servers' addresses are added.
+        lock: descriptor that the embedded servers keep open.
+    """
+
+    settings: Settings
+    environment: dict[str, str]
+    lock: int
+    supervisor: Supervisor
+
+    async def start(self) -> None:
+        """Start everything, and return once it can be used.
+
+        Raises:
+            StartError: an embedded server or the web process did not start.
+        """
+        if not self.settings.redis_given:
+            await self._start_redis()
+        if not self.settings.s3_endpoint_url:
+            await self._start_s3()
+        [web] = self.supervisor.start(self._web())
+        self.supervisor.start(*(self._worker(number + 1) for number in range(self.settings.worker_processes)))
+        await web.until(partial(_is_ready, self.settings.port))
+
+    async def _start_redis(self) -> None:
+        port = _port_for("Redis", REDIS_PORT, "REDIS_URL")
+        self.environment["REDIS_URL"] = f"redis://{ports.LOOPBACK}:{port}/0"
+        await self._start_server("redis", port, valkey.command(port, self._directory("redis")), {})
+
+    async def _start_s3(self) -> None:
+        port = _port_for("S3", S3_PORT, "S3_ENDPOINT_URL")
+        keys = s3.credentials(self.settings.var_dir / "s3-credentials")
+        for name in [name for name in self.environment if name.startswith("AWS_")]:
+            del self.environment[name]  # of an account that the embedded server does not know
+        self.environment["S3_ENDPOINT_URL"] = f"http://{ports.LOOPBACK}:{port}"
+        self.environment.update(s3.client_environment(*keys))
+        await self._start_server("s3", port, s3.command(port, self._directory("s3")), s3.environment(*keys))
+
+    async def _start_server(self, name: str, port: int, command: list[str], extra: dict[str, str]) -> None:
+        log = self._directory("log") / f"{name}.log"
+        program = Program(name, command, self.environment | extra, log=log, inherits=(self.lock,))
+        [server] = self.supervisor.start(program)
+        await server.until(partial(ports.answers, port))
+
+    def _web(self) -> Program:
+        listen = ("--host", ports.LOOPBACK, "--port", str(self.settings.port))
+        stop = ("--timeout-graceful-shutdown", str(WEB_STOP_S))
+        command = [sys.executable, "-m", "uvicorn", "api:app", *listen, *stop]
+        return Program("web", command, self.environment)
+
+    def _worker(self, number: int) -> Program:
+        # One process a command: Dramatiq stops all processes of a command when one of them dies.
+        options = ("--processes", "1", "--threads", str(self.settings.workers))
+        command = [sys.executable, "-m", "dramatiq", "actors", *options]
+        stop_s = self.settings.send_timeout_s + WORKER_STOP_S
+        return Program(f"worker {number}", command, self.environment, stop_s=stop_s)
+
+    def _directory(self, name: str) -> Path:
+        directory = self.settings.var_dir / name
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+
+def _port_for(what: str, preferred: int, setting: str) -> int:
+    port = ports.free_port(preferred)
+    if port != preferred:
+        say(f"port {preferred} is taken ({setting} would use what is there): {what} listens on {port}")
+    return port
+
+
+def _is_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _welcome(settings: Settings) -> None:
+    say(f"ready: http://localhost:{settings.port} (Ctrl-C stops it)")
+    if settings.email_provider == "outbox":
+        say(f"no email leaves this machine: they are files in {settings.outbox_dir}/")
+    say(f"the logs of web and workers appear here, those of Redis and S3 in {settings.var_dir / 'log'}/")
+
+
+async def supervise(settings: Settings, environment: dict[str, str], held: int) -> int:
+    """Run everything until SIGINT, SIGTERM or SIGHUP; the exit code."""
+    house = House(settings, environment, held, Supervisor())
+    starting = asyncio.create_task(house.start())
+    interrupted = asyncio.Event()
+
+    def interrupt() -> None:
+        interrupted.set()
+        starting.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, interrupt)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+            _welcome(settings)
+        await interrupted.wait()
+        say("stopping: what is being sent is finished first")
+    except StartError as error:
+        say(str(error))
+        return 1
+    finally:
+        await house.supervisor.stop()
+    say("stopped")
+    return 0
+
+
+def main() -> int:
+    """Check the settings and the surroundings, then run everything; the exit code."""
+    environment = dict(os.environ)
+    settings = load(environment)
+    settings.var_dir.mkdir(parents=True, exist_ok=True)
+    with lock.exclusive(settings.var_dir / "run.lock") as held:
+        if not ports.is_free(settings.port):
+            raise SystemExit(f"postrider: port {settings.port} is in use; choose another one: PORT=8081 make run")
+        environment["PYTHONUNBUFFERED"] = "1"
+        if sys.stdout.isatty():
+            environment.setdefault("LOG_FORMAT", "console")
+        return asyncio.run(supervise(settings, environment, held))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
