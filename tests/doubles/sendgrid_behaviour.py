@@ -1,0 +1,105 @@
+"""How the SendGrid double answers, as tests set it with `POST /_behaviour`."""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+import re
+import time
+from typing import Final, Literal
+
+import msgspec
+
+#: A status ("202", "429", ...), or one of these; `accept-` in front: the message is taken all the same, and then that.
+#: hang: never answers. reset: breaks the connection.
+ANSWER: Final = re.compile(r"(accept-)?([2-5][0-9][0-9]|hang|reset)")
+
+
+class Rule(msgspec.Struct, forbid_unknown_fields=True):
+    """The answers for some addresses: each address gets them one after another, the last one again and again."""
+
+    to: str
+    answers: list[str]
+
+
+class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a test asks for. A `POST /_behaviour` changes the fields that it names and no others.
+
+    Rules come first, then the account's limit, then `statuses` (answer -> share of the requests, the rest gets
+    `answer`), then `answer`.
+    """
+
+    latency_ms: float = 0.0
+    jitter_ms: float = 0.0
+    answer: str = "202"
+    statuses: dict[str, float] = {}
+    rules: list[Rule] = []
+    #: At most this many requests in each window of `window_s` by the clock, as SendGrid counts; more: 429.
+    limit: int | None = None
+    window_s: float = 60.0
+    #: The wait that a 429 or 503 names, and how. The reset of a limit in force wins.
+    retry_after_s: float | None = None
+    retry_after_as: Literal["seconds", "date", "reset"] = "seconds"
+    html_errors: bool = False
+    #: Close a connection that has been idle for so long.
+    idle_ms: float | None = None
+    #: Close the listener and all idle connections for so long, from the moment when this is set.
+    refuse_s: float = 0.0
+
+
+class Answers:
+    """Chooses the answer of each request, and the wait until it is given."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._random = random.Random(20)
+        self.window = 0
+        self.used = 0
+        self.become(behaviour)
+
+    def become(self, behaviour: Behaviour) -> None:
+        """Answer so from now on; rules start from their first answer."""
+        wanted = [behaviour.answer, *behaviour.statuses, *(item for rule in behaviour.rules for item in rule.answers)]
+        wrong = [item for item in wanted if not ANSWER.fullmatch(item)]
+        if wrong or not all(rule.answers for rule in behaviour.rules):
+            raise ValueError(f"not an answer: {wrong or 'none at all'}")
+        self.behaviour = behaviour
+        self._rules: list[tuple[re.Pattern[str], list[str], dict[str, int]]] = [
+            (re.compile(fnmatch.translate(rule.to.lower())), rule.answers, {}) for rule in behaviour.rules
+        ]
+
+    def choose(self, address: str) -> str:
+        """The answer for a request to this address."""
+        return self._by_rule(address) or self._by_limit() or self._by_chance()
+
+    def latency_s(self) -> float:
+        """How long to wait before the answer is given."""
+        behaviour = self.behaviour
+        if not behaviour.jitter_ms:
+            return behaviour.latency_ms / 1000
+        return (behaviour.latency_ms + behaviour.jitter_ms * self._random.random()) / 1000
+
+    def _by_rule(self, address: str) -> str | None:
+        for pattern, answers, seen in self._rules:
+            if pattern.match(address.lower()):
+                turn = seen.get(address, 0)
+                seen[address] = turn + 1
+                return answers[min(turn, len(answers) - 1)]
+        return None
+
+    def _by_limit(self) -> str | None:
+        if self.behaviour.limit is None:
+            return None
+        window = int(time.time() // self.behaviour.window_s)
+        if window != self.window:
+            self.window, self.used = window, 0
+        self.used += 1
+        return "429" if self.used > self.behaviour.limit else None
+
+    def _by_chance(self) -> str:
+        if self.behaviour.statuses:
+            left = self._random.random()
+            for answer, share in self.behaviour.statuses.items():
+                left -= share
+                if left < 0:
+                    return answer
+        return self.behaviour.answer

@@ -1,0 +1,310 @@
+"""The SendGrid double's server: HTTP/1.1 by hand on asyncio, fast enough that a benchmark measures its client.
+
+`tests.doubles.sendgrid` starts it and talks to it; the rules stand in `sendgrid_rules`, the answers in
+`sendgrid_behaviour`. Control, on every port: GET /_stats, GET /_arrivals?since=N, GET /_violations,
+GET and POST /_behaviour, POST /_reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+import time
+from collections import Counter
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, Final, cast
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from tests.doubles.sendgrid_arrivals import Arrivals
+from tests.doubles.sendgrid_behaviour import Answers, Behaviour
+from tests.doubles.sendgrid_rules import MAX_REQUEST_BYTES, TOO_LARGE, Problem, at_the_door, problems
+
+MAX_VIOLATIONS_KEPT: Final = 1000
+MAX_HEAD_BYTES: Final = 65_536
+FLUSH_EVERY_S: Final = 0.2
+
+MESSAGES: Final = {
+    401: "The provided authorization grant is invalid, expired, or revoked",
+    403: "The from address does not match a verified Sender Identity.",
+    413: TOO_LARGE,
+    429: "too many requests",
+}
+
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Server:
+    """One account at SendGrid: its behaviour, its arrivals, its listeners."""
+
+    def __init__(self, behaviour: Behaviour, arrivals: Arrivals, key: str | None = None) -> None:
+        self.arrivals = arrivals
+        self.answers = Answers(behaviour)
+        self._key = key.encode() if key else None
+        self.connections: set[Connection] = set()
+        self.opened = 0
+        self._listener: asyncio.Server | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Start counting anew."""
+        self.arrivals.clear()
+        self.statuses: Counter[str] = Counter()
+        self.violations: list[dict[str, Any]] = []
+        self.violated = 0
+        self.most_in_flight = 0
+        self.in_flight = 0
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        """Accept connections (again); gives the port."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: Connection(self), host, port, ssl=tls, backlog=4096)
+        self._address: tuple[str, int, ssl.SSLContext | None] = (host, self._listener.sockets[0].getsockname()[1], tls)
+        return self._address[1]
+
+    async def listen_for_control(self, host: str, port: int) -> int:
+        """Accept connections on a port that `refuse_s` does not close; gives the port."""
+        control = await asyncio.get_running_loop().create_server(lambda: Connection(self, control=True), host, port)
+        return int(control.sockets[0].getsockname()[1])
+
+    async def refuse(self, for_s: float) -> None:
+        """Be away: connections are refused, idle ones closed; requests under way still get their answer."""
+        if self._listener:
+            self._listener.close()
+            for connection in list(self.connections):
+                connection.leave()
+            await asyncio.sleep(for_s)
+            await self.listen(*self._address)
+
+    def control(self, method: str, target: str, body: bytes) -> bytes:
+        """The answer of the control interface, as JSON."""
+        parts = urlsplit(target)
+        match method, parts.path:
+            case "GET", "/_stats":
+                return _encode(self._stats())
+            case "GET", "/_arrivals":
+                return self.arrivals.page(int(parse_qs(parts.query).get("since", ["0"])[0]))
+            case "GET", "/_violations":
+                return _encode(self.violations)
+            case "POST", "/_behaviour":
+                wanted = msgspec.to_builtins(self.answers.behaviour) | {"refuse_s": 0.0} | _decode(body or b"{}")
+                self.answers.become(msgspec.convert(wanted, Behaviour))
+                if self.answers.behaviour.refuse_s:
+                    self._away = asyncio.create_task(self.refuse(self.answers.behaviour.refuse_s))
+            case "POST", "/_reset":
+                self.forget()
+            case _ if (method, parts.path) != ("GET", "/_behaviour"):
+                raise ValueError("no such control")
+        return _encode(self.answers.behaviour)
+
+    def _stats(self) -> dict[str, Any]:
+        return {
+            "requests": self.statuses.total(),
+            "accepted": self.arrivals.accepted,
+            "duplicates": self.arrivals.duplicates,
+            "violations": self.violated,
+            "answers": dict(self.statuses),
+            "connections": len(self.connections),
+            "connections_opened": self.opened,
+            "in_flight": self.in_flight,
+            "most_in_flight": self.most_in_flight,
+        }
+
+    def judge(
+        self, method: str, target: str, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[str, int, list[Problem]]:
+        """The answer to a request, its number among the arrivals (-1 where it is none), and the rules it breaks."""
+        answer, broken = at_the_door(method, target, headers, body)
+        if answer is None and self._key and headers[b"authorization"][len(b"bearer ") :] != self._key:
+            answer = "401"
+        number = -1
+        if answer is None:
+            payload = _parsed(body)
+            broken = problems(payload)
+            if broken:
+                answer = "400"
+            else:
+                answer = self.answers.choose(payload["personalizations"][0]["to"][0]["email"])
+                accepted = answer == "202" or answer.startswith("accept-")
+                number = self.arrivals.add(payload, answer, accepted)
+        if broken:
+            self._violate(answer, broken, body)
+        self.statuses[answer] += 1
+        return answer, number, broken
+
+    def _violate(self, answer: str, broken: list[Problem], body: bytes) -> None:
+        self.violated += 1
+        if len(self.violations) < MAX_VIOLATIONS_KEPT:
+            shown = body[:2000].decode("utf-8", "replace")
+            found = [item._asdict() for item in broken]
+            self.violations.append({"answer": answer, "problems": found, "body": shown})
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return _decode(body)
+    except msgspec.DecodeError:
+        return None
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection: requests in turn, each with its answer after the latency."""
+
+    def __init__(self, server: Server, *, control: bool = False) -> None:
+        self._server = server
+        self._for_control = control
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        if not self._for_control:
+            self._server.connections.add(self)
+            self._server.opened += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._server.connections.discard(self)
+        self._done()
+
+    def leave(self) -> None:
+        """Close as soon as there is no request under way."""
+        self._server.connections.discard(self)
+        if not self._busy:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._busy:
+            self._next()
+
+    def _next(self) -> None:
+        end = self._buffer.find(b"\r\n\r\n", 0, MAX_HEAD_BYTES)
+        if end < 0:
+            if len(self._buffer) > MAX_HEAD_BYTES:
+                self._transport.abort()
+            return
+        first, *lines = bytes(self._buffer[:end]).split(b"\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+        start = end + 4
+        stop = start + int(headers.get(b"content-length", b"0"))
+        if b"transfer-encoding" in headers or stop - start > MAX_REQUEST_BYTES + 1_000_000:
+            self._write("413", [], -1)
+            self._transport.close()
+        elif len(self._buffer) >= stop:
+            body = bytes(self._buffer[start:stop])
+            del self._buffer[:stop]
+            self._request(first.decode("latin-1"), headers, body)
+
+    def _request(self, first: str, headers: dict[bytes, bytes], body: bytes) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        method, target, _ = first.split(" ", 2)
+        if target.startswith("/_") or self._for_control:
+            self._control(method, target, body)
+            return
+        self._busy = True
+        server = self._server
+        answer, number, broken = server.judge(method, target, headers, body)
+        server.in_flight += 1
+        server.most_in_flight = max(server.most_in_flight, server.in_flight)
+        wait_s = server.answers.latency_s()
+        if wait_s:
+            self._timer = self._loop.call_later(wait_s, self._answer, answer, broken, number)
+        else:
+            self._answer(answer, broken, number)
+
+    def _control(self, method: str, target: str, body: bytes) -> None:
+        try:
+            self._send(200, self._server.control(method, target, body))
+        except (ValueError, TypeError) as error:
+            self._send(422, _encode({"error": str(error)}))
+        self._next()
+
+    def _answer(self, answer: str, broken: list[Problem], number: int) -> None:
+        kind = answer.removeprefix("accept-")
+        if kind == "hang":
+            return
+        if kind == "reset":
+            self._transport.abort()
+            return
+        self._write(kind, broken, number)
+        self._done()
+        if self not in self._server.connections:
+            self._transport.close()
+        elif self._server.answers.behaviour.idle_ms is not None:
+            self._timer = self._loop.call_later(self._server.answers.behaviour.idle_ms / 1000, self._transport.close)
+        if self._buffer:
+            self._next()
+
+    def _done(self) -> None:
+        if self._busy:
+            self._busy = False
+            self._server.in_flight -= 1
+
+    def _write(self, answer: str, broken: list[Problem], number: int) -> None:
+        if answer == "202":
+            self._send(202, b"", b"X-Message-Id: double-%015d\r\n" % number)
+            return
+        status = int(answer)
+        if self._server.answers.behaviour.html_errors:
+            phrase = HTTPStatus(status).phrase
+            self._send(status, f"<html><body><h1>{status} {phrase}</h1></body></html>".encode(), b"", b"text/html")
+            return
+        found = broken or [Problem(None, MESSAGES.get(status, f"the double answers {status}"))]
+        errors = [{"message": item.message, "field": item.field, "help": None} for item in found]
+        self._send(status, _encode({"errors": errors}), self._waits(status))
+
+    def _waits(self, status: int) -> bytes:
+        if 300 <= status < 400:
+            return b"Location: /elsewhere\r\n"
+        if status not in {429, 503}:
+            return b""
+        answers = self._server.answers
+        if answers.behaviour.limit is not None and status == 429:
+            return b"X-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: %d\r\n" % (
+                answers.behaviour.limit, math.ceil((answers.window + 1) * answers.behaviour.window_s)
+            )  # fmt: skip
+        return _retry_after(answers.behaviour)
+
+    def _send(self, status: int, body: bytes, more: bytes = b"", kind: bytes = b"application/json") -> None:
+        head = b"HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n" % (
+            status, _phrase(status), _date(int(time.time())), kind, len(body)
+        )  # fmt: skip
+        self._transport.write(head + more + b"\r\n" + body)
+
+
+def _retry_after(behaviour: Behaviour) -> bytes:
+    if behaviour.retry_after_s is None:
+        return b""
+    then_s = time.time() + behaviour.retry_after_s
+    match behaviour.retry_after_as:
+        case "seconds":
+            return b"Retry-After: %d\r\n" % behaviour.retry_after_s
+        case "date":
+            return b"Retry-After: %s\r\n" % formatdate(then_s, usegmt=True).encode()
+        case "reset":
+            return b"X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: %d\r\n" % then_s
+
+
+def _phrase(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b"Unknown"
+
+
+_dates: dict[int, bytes] = {}
+
+
+def _date(second: int) -> bytes:
+    if second not in _dates:
+        _dates.clear()
+        _dates[second] = formatdate(second, usegmt=True).encode()
+    return _dates[second]
