@@ -50,10 +50,10 @@ clean: ## remove the environment and what the tools keep; var/ (your data) stays
 
 # The installed sets: each stamp is newer than its lock once that lock is installed.
 .venv/run.stamp: requirements.txt
-	@set -e; $(call install,requirements.txt)
+	@$(call install,requirements.txt)
 
 .venv/dev.stamp: requirements-dev.txt
-	@set -e; $(call install,requirements-dev.txt)
+	@$(call install,requirements-dev.txt)
 
 define install
 $(PYTHON) -c 'import sys; sys.exit("Postrider needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'

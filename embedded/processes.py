@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.tether import tethered
+from embedded.tether import adopt_orphans, tethered
 
 #: How long to wait before starting a program again: doubled each time, from the start once it has run for STEADY_S.
 FIRST_PAUSE_S = 0.5
@@ -87,7 +87,8 @@ class Child:
         done, _ = await asyncio.wait({self._kept}, timeout=self.program.stop_s)
         if not done and self._process:
             say(f"{self.program.name} did not end within {self.program.stop_s:g} s and is killed")
-            _signal_group(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         await self._kept
 
     async def _keep(self) -> None:
@@ -133,6 +134,7 @@ class Supervisor:
     """Programs in the order of their start."""
 
     def __init__(self) -> None:
+        adopt_orphans()
         self._stages: list[list[Child]] = []
 
     def start(self, *programs: Program) -> list[Child]:
@@ -152,7 +154,10 @@ def _reason(code: int) -> str:
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Send a signal (0: none, just look) to a process group; False: there is no such group."""
+    """Send a signal (0: none, just look) to a process group whose leader is gone; False: nobody is left in it."""
+    with contextlib.suppress(ChildProcessError):  # the dead among its adopted members would count as left
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            pass
     try:
         os.killpg(group, number)
     except ProcessLookupError:

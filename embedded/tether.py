@@ -17,11 +17,22 @@ from collections.abc import Sequence
 
 #: Linux, `prctl(2)`: the signal that this process gets when its parent's thread ends.
 PR_SET_PDEATHSIG = 1
+#: Linux, `prctl(2)`: processes whose parent dies become children of this one, instead of init's.
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def tethered(command: Sequence[str]) -> list[str]:
     """The command line that runs `command` as a child that does not outlive this process's calling thread."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what this process's children leave behind, so that its end can be awaited.
+
+    Without it (macOS) that is init's duty, and in a container the first process may be no init.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def main(parent_pid: int, command: list[str]) -> None:

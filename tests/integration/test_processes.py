@@ -1,0 +1,201 @@
+"""The supervisor over real processes that misbehave as real ones do: small scripts stand in for the programs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from embedded import processes
+from embedded.processes import Child, Program, StartError, Supervisor
+
+#: Appends a word to the file at each step of its life, and ends 10 s after it should have at the latest.
+SCRIPT = """
+import pathlib, signal, subprocess, sys, time
+events, name, behaviour = sys.argv[1:]
+def say(what):
+    with open(events, "a") as file:
+        file.write(f"{name} {what}\\n")
+def end(number, frame):
+    say("got SIGTERM")
+    if behaviour != "stubborn":
+        sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+if behaviour == "parent":
+    child = subprocess.Popen([sys.executable, __file__, events, name + "-child", "polite"])
+say("started")
+if behaviour == "brief":
+    sys.exit(3)
+for _ in range(1000):
+    time.sleep(0.02)
+"""
+
+DEADLINE_S = 10.0
+
+
+class Stage:
+    """The scripts' events, and programs made of the script."""
+
+    def __init__(self, directory: Path) -> None:
+        self.script = directory / "script.py"
+        self.script.write_text(SCRIPT)
+        self.file = directory / "events"
+        self.file.touch()
+
+    def program(self, name: str, behaviour: str = "polite", stop_s: float = DEADLINE_S) -> Program:
+        command = [sys.executable, str(self.script), str(self.file), name, behaviour]
+        return Program(name, command, dict(os.environ), stop_s)
+
+    def events(self) -> list[str]:
+        return self.file.read_text().splitlines()
+
+    async def until(self, event: str, times: int = 1) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while self.events().count(event) < times:  # noqa: ASYNC110 - the event is in a file
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def play(scene: Callable[[Supervisor], Awaitable[None]]) -> None:
+    """Run a scene, and stop what it has started."""
+
+    async def whole() -> None:
+        supervisor = Supervisor()
+        try:
+            async with asyncio.timeout(3 * DEADLINE_S):
+                await scene(supervisor)
+        finally:
+            await supervisor.stop()
+
+    asyncio.run(whole())
+
+
+def pid_of(child: Child) -> int:
+    assert child._process is not None
+    return child._process.pid
+
+
+def test_the_last_started_is_stopped_first(stage: Stage) -> None:
+    async def scene(supervisor: Supervisor) -> None:
+        supervisor.start(stage.program("redis"))
+        await stage.until("redis started")
+        supervisor.start(stage.program("web"))
+        await stage.until("web started")
+
+    play(scene)
+    assert stage.events() == ["redis started", "web started", "web got SIGTERM", "redis got SIGTERM"]
+
+
+def test_a_killed_program_is_started_again(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    async def scene(supervisor: Supervisor) -> None:
+        [child] = supervisor.start(stage.program("worker"))
+        await stage.until("worker started")
+        os.kill(pid_of(child), signal.SIGKILL)
+        await stage.until("worker started", times=2)
+
+    play(scene)
+    assert "postrider: worker ended (by SIGKILL) and is started again in 0.5 s\n" in capfd.readouterr().out
+
+
+def test_what_a_killed_program_left_behind_ends_before_it_is_started_again(stage: Stage) -> None:
+    async def scene(supervisor: Supervisor) -> None:
+        [child] = supervisor.start(stage.program("worker", "parent"))
+        await stage.until("worker-child started")
+        os.kill(pid_of(child), signal.SIGKILL)
+        await stage.until("worker started", times=2)
+
+    play(scene)
+    events = stage.events()
+    assert events.index("worker-child got SIGTERM") < _last(events, "worker started")
+
+
+def _last(events: list[str], event: str) -> int:
+    return len(events) - 1 - events[::-1].index(event)
+
+
+def test_a_stop_signals_the_direct_child_alone(stage: Stage) -> None:
+    async def scene(supervisor: Supervisor) -> None:
+        supervisor.start(stage.program("worker", "parent"))
+        await stage.until("worker started")
+        await stage.until("worker-child started")
+
+    play(scene)
+    # Only once it is gone does what it left behind get a signal.
+    assert stage.events()[-2:] == ["worker got SIGTERM", "worker-child got SIGTERM"]
+
+
+def test_a_stubborn_program_is_killed_and_everything_it_started_with_it(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found: list[int] = []
+
+    async def scene(supervisor: Supervisor) -> None:
+        [child] = supervisor.start(stage.program("worker", "stubborn", stop_s=0.2))
+        await stage.until("worker started")
+        found.append(pid_of(child))
+
+    play(scene)
+    assert "worker did not end within 0.2 s and is killed" in capfd.readouterr().out
+    assert not processes._signal_group(found[0], 0)
+
+
+def test_a_program_that_keeps_ending_is_started_ever_more_rarely(
+    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(processes, "LONGEST_PAUSE_S", 0.03)
+
+    async def scene(supervisor: Supervisor) -> None:
+        supervisor.start(stage.program("web", "brief"))
+        await stage.until("web started", times=5)
+
+    play(scene)
+    pauses = [line.rsplit(" ", 2)[1] for line in capfd.readouterr().out.splitlines()]
+    assert pauses[:4] == ["0.01", "0.02", "0.03", "0.03"]
+
+
+def test_a_program_that_ends_before_it_is_ready_fails_the_start(stage: Stage) -> None:
+    async def scene(supervisor: Supervisor) -> None:
+        [child] = supervisor.start(stage.program("web", "brief"))
+        with pytest.raises(StartError, match="web could not start"):
+            await child.until(lambda: False)
+
+    play(scene)
+
+
+def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage) -> None:
+    found: list[Child] = []
+
+    async def scene(supervisor: Supervisor) -> None:
+        found.extend(supervisor.start(stage.program("web")))
+        await asyncio.sleep(0)  # now it is between fork and its first instruction
+
+    play(scene)
+    assert all(child._process is None or child._process.returncode is not None for child in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
+def test_a_tethered_program_ends_when_its_parent_is_killed(stage: Stage) -> None:
+    # Given a parent that has started a tethered program and waits for it
+    command = stage.program("web").command
+    code = f"import subprocess, embedded.tether as t; subprocess.run(t.tethered({command!r}))"
+
+    async def scene(_: Supervisor) -> None:
+        parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, start_new_session=True)
+        await stage.until("web started")
+        # When the parent is killed
+        parent.kill()
+        await parent.wait()
+        # Then the program is asked to end
+        await stage.until("web got SIGTERM")
+
+    play(scene)

@@ -1,0 +1,130 @@
+"""Settings: defaults as documented, what derives from what, and one clear line for each wrong value."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import settings
+
+ROOT = Path(settings.__file__).parent
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    found = settings.load({})
+    assert found.redis_url == "redis://localhost:6379/0"
+    assert not found.redis_given
+    assert found.s3_bucket == "my-bucket"
+    assert found.s3_endpoint_url is None
+    assert found.s3_public_endpoint_url is None
+    assert (found.workers, found.worker_processes, found.port) == (10, 2, 8080)
+    assert found.email_provider == "outbox"
+    assert found.sendgrid_api_url == "https://api.sendgrid.com"
+    assert found.outbox_dir == Path("var/outbox")
+    assert found.default_tpm == 1000
+    assert found.send_timeout_s == 15
+    assert (found.max_retries, found.retry_min_backoff_s, found.retry_max_backoff_s) == (8, 1, 300)
+    assert found.reconcile_every_s == 60
+    assert found.api_token is None
+    assert not found.allow_anonymous
+    assert found.public_url == "http://localhost:8080"
+    assert (found.log_level, found.log_format) == ("info", "json")
+
+
+def test_redis_url_wins_over_redis_addr() -> None:
+    both = settings.load({"REDIS_ADDR": "a:1", "REDIS_URL": "rediss://b:2/3"})
+    assert both.redis_url == "rediss://b:2/3"
+    assert settings.load({"REDIS_ADDR": "a:1"}).redis_url == "redis://a:1/0"
+
+
+@pytest.mark.parametrize("name", ["REDIS_ADDR", "REDIS_URL"])
+def test_a_named_redis_is_used_instead_of_the_embedded_one(name: str) -> None:
+    assert settings.load({name: {"REDIS_ADDR": "a:1", "REDIS_URL": "unix:///a"}[name]}).redis_given
+
+
+def test_clients_see_the_public_s3_address_where_there_is_one() -> None:
+    inside = {"S3_ENDPOINT_URL": "http://s3:9000/"}
+    assert settings.load(inside).s3_public_endpoint_url == "http://s3:9000"
+    outside = {"S3_PUBLIC_ENDPOINT_URL": "http://localhost:9000"}
+    assert settings.load(inside | outside).s3_public_endpoint_url == "http://localhost:9000"
+
+
+def test_a_sendgrid_key_chooses_sendgrid_unless_a_provider_is_named() -> None:
+    assert settings.load({"SENDGRID_API_KEY": "k"}).email_provider == "sendgrid"
+    assert settings.load({"SENDGRID_API_KEY": "k", "EMAIL_PROVIDER": "outbox"}).email_provider == "outbox"
+
+
+def test_var_dir_moves_the_outbox_along_unless_it_is_named() -> None:
+    assert settings.load({"VAR_DIR": "/data"}).outbox_dir == Path("/data/outbox")
+    assert settings.load({"VAR_DIR": "/data", "OUTBOX_DIR": "mails"}).outbox_dir == Path("mails")
+
+
+def test_an_empty_variable_counts_as_none() -> None:
+    assert settings.load({"REDIS_URL": " ", "WORKERS": "", "SENDGRID_API_KEY": ""}) == settings.load({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("WORKERS", "0"),
+        ("WORKER_PROCESSES", "1.5"),
+        ("DEFAULT_TPM", "10000001"),
+        ("SEND_TIMEOUT_S", "nan"),
+        ("SEND_TIMEOUT_S", "0"),
+        ("MAX_RETRIES", "-1"),
+        ("RETRY_MIN_BACKOFF_S", "soon"),
+        ("ALLOW_ANONYMOUS", "maybe"),
+        ("EMAIL_PROVIDER", "pigeon"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_ADDR", "localhost"),
+        ("REDIS_ADDR", ":6379"),
+        ("S3_ENDPOINT_URL", "localhost:9000"),
+        ("SENDGRID_API_URL", "ftp://api.sendgrid.com"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(name: str, value: str) -> None:
+    with pytest.raises(settings.SettingError, match=rf"^postrider: setting {name}: .+$") as stop:
+        settings.load({name: value})
+    assert "\n" not in str(stop.value)
+
+
+def test_the_longest_backoff_cannot_be_below_the_shortest() -> None:
+    with pytest.raises(settings.SettingError, match="RETRY_MAX_BACKOFF_S"):
+        settings.load({"RETRY_MIN_BACKOFF_S": "10", "RETRY_MAX_BACKOFF_S": "5"})
+
+
+def test_sendgrid_needs_its_key() -> None:
+    with pytest.raises(settings.SettingError, match="SENDGRID_API_KEY"):
+        settings.load({"EMAIL_PROVIDER": "sendgrid"})
+
+
+def test_every_setting_is_in_the_operations_table() -> None:
+    read = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', (ROOT / "settings.py").read_text()))
+    table = set(re.findall(r"`([A-Z][A-Z0-9_]{3,})`", (ROOT / "docs" / "operations.md").read_text()))
+    assert read
+    assert read <= table
+
+
+def test_nothing_else_looks_at_the_environment() -> None:
+    """run.py hands copies to the programs that it starts, and asks `settings.load` for every value."""
+    allowed = {ROOT / "settings.py", ROOT / "run.py"}
+    folders = ("actors", "api", "campaigns", "embedded", "mail", "middleware")
+    files = {*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))} - allowed
+    readers = [file.name for file in files if _looks_at_the_environment(ast.parse(file.read_text()))]
+    assert readers == []
+
+
+def _looks_at_the_environment(tree: ast.AST) -> bool:
+    names = {"environ", "environb", "getenv"}
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in names) or (isinstance(node, ast.alias) and node.name in names)
+        for node in ast.walk(tree)
+    )
