@@ -27,7 +27,6 @@ SLOTS: Final = f"{PREFIX}:slots"
 RELEASE_LEASE: Final = f"{PREFIX}:release"
 #: hash: the state of the release ring (last turn).
 RING: Final = f"{PREFIX}:ring"
-#: hash: uploads under way by upload id, and
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 
@@ -52,6 +51,11 @@ def of(campaign_id: str, name: str) -> str:
     if name not in CAMPAIGN_KEYS:
         raise KeyError(name)
     return f"{PREFIX}:{{{campaign_id}}}:{name}"
+
+
+def rejected_report(campaign_id: str, generation: str) -> str:
+    """The object (not a Redis key) that lists a list's rejected rows: `row,email,reason`, in row order."""
+    return f"campaigns/{campaign_id}/{generation}/rejected.csv"
 
 
 #: The names of all keys that a campaign can have, so that it can be deleted whole.

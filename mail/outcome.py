@@ -18,7 +18,7 @@ _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 class Kind(StrEnum):
-    """The six ways in which a send can end."""
+    """The seven ways in which a send can end."""
 
     #: The provider has taken the message.
     ACCEPTED = "accepted"
@@ -26,7 +26,9 @@ class Kind(StrEnum):
     REJECTED = "rejected"
     #: Too fast for the account; nothing was taken. Try again, everybody later.
     THROTTLED = "throttled"
-    #: The provider cannot be reached or is down; nothing was taken. Try again.
+    #: No connection to the provider: never this row's fault; nothing was taken. Try again.
+    UNREACHABLE = "unreachable"
+    #: The provider answered that it cannot do it now; nothing was taken. Try again.
     UNAVAILABLE = "unavailable"
     #: The request was written and no usable answer came: it may have been taken. Never try again unasked.
     UNKNOWN = "unknown"

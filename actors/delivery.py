@@ -1,0 +1,116 @@
+"""Delivery: renders, sends and settles the recipients of a run, each on its own, all at once.
+
+Which rows may be sent was decided by admission; when a run is tried again is decided by Dramatiq.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import structlog
+from redis import RedisError
+
+from campaigns.catalog import Catalog
+from campaigns.ledger import Settlement, deferred_entry
+from campaigns.settler import Settler
+from mail.outcome import Kind, Outcome, reason
+from mail.providers.base import Provider
+from mail.rendering import Renderer, RenderError, Templates
+
+log = structlog.get_logger(__name__)
+
+#: How many campaigns' compiled templates a process keeps.
+RENDERERS: Final = 128
+#: How long to wait before reading a campaign again while Redis does not answer, in s.
+READ_AGAIN_S: Final = 0.25
+
+#: The kinds after which a row may be tried again: its deferred entry goes along.
+_PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED})
+
+
+class Run(NamedTuple):
+    """What a SendEmail message asks for: recipients as `[row, address, values]`."""
+
+    campaign_id: str
+    generation: str
+    retries: int
+    recipients: Sequence[Sequence[Any]]
+
+
+class Delivery:
+    """Sends runs through one provider.
+
+    Parameters:
+        provider: made in the event loop that this object is used in.
+    """
+
+    def __init__(self, catalog: Catalog, provider: Provider, settler: Settler) -> None:
+        self._catalog = catalog
+        self._provider = provider
+        self._settler = settler
+        self._renderers: OrderedDict[tuple[str, str], asyncio.Task[Renderer]] = OrderedDict()
+
+    async def deliver(self, run: Run) -> frozenset[int]:
+        """Send a run's recipients; returns the rows that may be tried again at the cost of an attempt.
+
+        Raises:
+            NotSettled: the worker stops and Redis cannot be asked.
+        """
+        renderer = await self._renderer(run.campaign_id, run.generation)
+        verdicts = await asyncio.gather(*(self._send(run, renderer, recipient) for recipient in run.recipients))
+        pairs = zip(run.recipients, verdicts, strict=True)
+        return frozenset(recipient[0] for recipient, verdict in pairs if verdict == "retry")
+
+    async def _send(self, run: Run, renderer: Renderer, recipient: Sequence[Any]) -> str:
+        row, address, values = recipient
+        started = time.perf_counter()
+        outcome = await self._outcome(renderer, row, address, values)
+        entry = deferred_entry(run.retries, [recipient]) if outcome.kind in _PASSING else b""
+        settlement = Settlement(row, outcome.kind.value, outcome.reason, outcome.retry_after_ms, entry)
+        verdict = await self._settler.settle(run.campaign_id, run.generation, settlement)
+        log.info(
+            "email_sent" if outcome.kind is Kind.ACCEPTED else "email_not_sent",
+            row=row,
+            outcome=outcome.kind.value,
+            verdict=verdict,
+            reason=outcome.reason or None,
+            provider_message_id=outcome.provider_message_id or None,
+            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return verdict
+
+    async def _outcome(self, renderer: Renderer, row: int, address: str, values: Sequence[str]) -> Outcome:
+        try:
+            message = renderer.message(row, address, values)
+        except RenderError as error:
+            return Outcome(Kind.REJECTED, error.reason)
+        try:
+            return await self._provider.send(message)
+        except Exception as error:
+            # A provider answers with outcomes; what it did before an exception of any other kind nobody knows.
+            log.exception("provider_failed", row=row)
+            return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
+
+    async def _renderer(self, campaign_id: str, generation: str) -> Renderer:
+        """The list's renderer, compiled once a process; content does not change once a campaign has been started."""
+        key = campaign_id, generation
+        task = self._renderers.get(key)
+        if task is None:
+            task = self._renderers[key] = asyncio.create_task(self._compile(campaign_id))
+            if len(self._renderers) > RENDERERS:
+                self._renderers.popitem(last=False)
+        return await task
+
+    async def _compile(self, campaign_id: str) -> Renderer:
+        while True:
+            try:
+                campaign = await asyncio.to_thread(self._catalog.get, campaign_id)
+            except RedisError as error:
+                log.error("campaign_unreadable", error=type(error).__name__)
+                await asyncio.sleep(READ_AGAIN_S)
+                continue
+            return Templates(campaign.content).renderer(campaign_id, campaign.columns)

@@ -1,0 +1,53 @@
+"""SendEmail: sends an admitted run of recipients, each one accounted for before the message ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq.middleware import CurrentMessage
+
+import broker
+import settings
+from actors.delivery import Delivery, Run
+from campaigns.catalog import Catalog
+from campaigns.messages import QUEUES
+from campaigns.settler import Settler
+from mail.providers import build
+from middleware.runs import MayBeTriedAgain
+
+log = structlog.get_logger(__name__)
+
+
+@cache
+def _delivery() -> Delivery:
+    """This process's delivery, made in its event loop when the first run comes."""
+    config = settings.current()
+    settler = Settler(broker.ledger, broker.WORKER_ID, asyncio.get_running_loop(), broker.stopping, _completed)
+    return Delivery(Catalog(broker.redis, config.default_tpm), build(config), settler)
+
+
+def _completed(campaign_id: str) -> None:
+    log.info("campaign_completed", campaign_id=campaign_id)
+
+
+@dramatiq.actor(actor_name="SendEmail", queue_name=QUEUES["SendEmail"], priority=20)
+async def send_email(campaign_id: str, generation: str, recipients: Sequence[Sequence[Any]]) -> None:
+    """Send a run.
+
+    Parameters:
+        generation: the list that the rows belong to.
+        recipients: `[row, address, values]` each; admission has made them the granted ones.
+
+    Raises:
+        MayBeTriedAgain: some rows failed in a way that may pass.
+    """
+    message = CurrentMessage.get_current_message()
+    retries = message.options.get("retries", 0) if message else 0
+    again = await _delivery().deliver(Run(campaign_id, generation, retries, recipients))
+    if again:
+        raise MayBeTriedAgain(again)

@@ -1,0 +1,191 @@
+"""The campaigns there are: content, list, uploads. What a campaign may do next is decided in `controls`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import cast
+from uuid import uuid4
+
+import msgspec
+from redis import Redis
+
+from campaigns import keys, messages
+from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
+from campaigns.models import CAMPAIGN_ID, Campaign, Content, Status, Upload
+from campaigns.scripts import Scripts
+
+#: States in which content and list can still be changed.
+_CHANGEABLE = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
+
+#: The keys that belong to a list and go with it.
+_LIST_KEYS = ("done", "failed", "skip", "again", "index", "waiting", "deferred", "runs", "flight", "unknown", "reasons", "report")
+
+
+def iso(milliseconds: str | bytes | None) -> str | None:
+    """A time in ms since 1970 as ISO 8601 in UTC, or None."""
+    if not milliseconds:
+        return None
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+class Catalog:
+    """Reads and writes campaigns.
+
+    Parameters:
+        redis: a client without response decoding.
+        default_tpm: transactions per minute for campaigns that set none.
+    """
+
+    def __init__(self, redis: Redis, default_tpm: int) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+        self._default_tpm = default_tpm
+
+    def put(self, campaign_id: str, content: Content) -> tuple[Campaign, bool]:
+        """Make a campaign or change its content; returns it and whether it is new.
+
+        Raises:
+            WrongState: the content differs and the campaign has been started.
+        """
+        fields = {"on_unknown": content.on_unknown.value}
+        if content.tpm is not None:
+            fields["tpm"] = str(content.tpm)
+        outcome = self._scripts(
+            "put_campaign",
+            [keys.campaign(campaign_id), keys.CAMPAIGNS],
+            [
+                campaign_id,
+                ",".join(_CHANGEABLE),
+                msgspec.json.encode(content),
+                self._default_tpm,
+                *(part for item in fields.items() for part in item),
+            ],
+        ).decode()
+        if outcome not in {"created", "changed", "same"}:
+            raise WrongState(outcome, "the content cannot be changed once the campaign has been started")
+        return self.get(campaign_id), outcome == "created"
+
+    def get(self, campaign_id: str) -> Campaign:
+        """A campaign by its id.
+
+        Raises:
+            UnknownCampaign: there is none.
+        """
+        found = self._decode(campaign_id, self._redis.hgetall(keys.campaign(campaign_id)))
+        if found is None:
+            raise UnknownCampaign
+        return found
+
+    def page(self, offset: int, limit: int) -> tuple[list[Campaign], int]:
+        """Campaigns from the newest on, and how many there are."""
+        ids = [raw.decode() for raw in self._redis.zrevrange(keys.CAMPAIGNS, offset, offset + limit - 1)]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for campaign_id in ids:
+                pipeline.hgetall(keys.campaign(campaign_id))
+            rows = pipeline.execute()
+        found = (self._decode(campaign_id, row) for campaign_id, row in zip(ids, rows, strict=True))
+        return [campaign for campaign in found if campaign], cast(int, self._redis.zcard(keys.CAMPAIGNS))
+
+    @staticmethod
+    def _decode(campaign_id: str, row: dict[bytes, bytes]) -> Campaign | None:
+        if b"content" not in row:
+            return None
+        text = {name.decode(): value.decode() for name, value in row.items()}
+        return Campaign(
+            id=campaign_id,
+            status=Status(text["status"]),
+            content=msgspec.json.decode(text["content"], type=Content),
+            tpm=int(text["tpm"]),
+            created_at=str(iso(text["created_at"])),
+            reason=text.get("reason"),
+            generation=text.get("generation", ""),
+            object_key=text.get("object_key", ""),
+            filename=text.get("filename", ""),
+            size=int(text.get("size", 0)),
+            email_column=text.get("email_column", "email"),
+            columns=tuple(msgspec.json.decode(text.get("columns", "[]"), type=list[str])),
+            email_index=int(text.get("email_index", 0)),
+            delimiter=text.get("delimiter", ","),
+            encoding=text.get("encoding", "utf-8"),
+            slices=int(text.get("slices", 0)),
+            started_at=iso(text.get("started_at")),
+            finished_at=iso(text.get("finished_at")),
+        )
+
+    def delete(self, campaign_id: str) -> None:
+        """Remove a campaign with all it has in Redis.
+
+        Raises:
+            UnknownCampaign, WrongState: while it is running, or rows of it are in flight.
+        """
+        every = [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS]
+        outcome = self._scripts(
+            "delete_campaign", [keys.campaign(campaign_id), keys.of(campaign_id, "flight"), keys.CAMPAIGNS, keys.PARSING, *every], [campaign_id]
+        )
+        if outcome == b"missing":
+            raise UnknownCampaign
+        if outcome:
+            raise WrongState(outcome.decode(), "it cannot be deleted now; pause or cancel it, and let what is in flight arrive")
+
+    def begin_upload(self, campaign_id: str, upload: Upload) -> None:
+        """Note a multipart upload under way."""
+        self._redis.hset(keys.of(campaign_id, "uploads"), upload.upload_id, msgspec.json.encode(upload))  # type: ignore[arg-type]
+
+    def upload(self, campaign_id: str, upload_id: str) -> Upload:
+        """A multipart upload by its id.
+
+        Raises:
+            UnknownUpload: there is none.
+        """
+        raw = self._redis.hget(keys.of(campaign_id, "uploads"), upload_id)
+        if raw is None:
+            raise UnknownUpload
+        return msgspec.json.decode(raw, type=Upload)
+
+    def uploads(self, campaign_id: str) -> list[Upload]:
+        """All multipart uploads of a campaign that have not been ended."""
+        return [msgspec.json.decode(raw, type=Upload) for raw in self._redis.hvals(keys.of(campaign_id, "uploads"))]
+
+    def end_upload(self, campaign_id: str, upload_id: str) -> None:
+        """Forget a multipart upload."""
+        self._redis.hdel(keys.of(campaign_id, "uploads"), upload_id)
+
+    def check_replaceable(self, campaign_id: str) -> None:
+        """Raise WrongState where the campaign takes no list any more, UnknownCampaign where there is none."""
+        status = self.get(campaign_id).status
+        if status not in _CHANGEABLE:
+            raise WrongState(status, "a list cannot be replaced once the campaign has been started")
+
+    def accept_list(self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str) -> tuple[str, str]:
+        """Give the campaign a list and have it parsed, in one step; returns the list's generation and the object it replaces ("": none).
+
+        Raises:
+            UnknownCampaign, WrongState: nothing has been changed.
+        """
+        generation = uuid4().hex[:12]
+        message = messages.encode("ParseCsv", campaign_id, generation)
+        fields = {"object_key": object_key, "size": size, "filename": filename, "email_column": email_column, "slices": 0}
+        outcome, detail = self._scripts(
+            "accept_list",
+            [
+                keys.campaign(campaign_id),
+                keys.of(campaign_id, "progress"),
+                keys.PARSING,
+                keys.dramatiq_queue(message.queue),
+                keys.dramatiq_messages(message.queue),
+                *(keys.of(campaign_id, name) for name in _LIST_KEYS),
+            ],
+            [campaign_id, generation, message.message_id, message.data, *(part for item in fields.items() for part in item)],
+        )
+        if outcome == b"missing":
+            raise UnknownCampaign
+        if outcome == b"refused":
+            raise WrongState(detail.decode(), "a list cannot be replaced once the campaign has been started")
+        return generation, detail.decode()
+
+
+def valid_id(campaign_id: str) -> bool:
+    """Whether a campaign may have this id."""
+    return CAMPAIGN_ID.fullmatch(campaign_id) is not None
+
+

@@ -1,0 +1,115 @@
+"""What an operator can do with a campaign: start, pause, resume, cancel, change its rate.
+
+The states and the steps between them are the table `STEPS`; `docs/state-machine.md` draws it and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from redis import Redis
+
+from campaigns import keys, messages
+from campaigns.errors import UnknownCampaign, WrongState
+from campaigns.models import Status
+from campaigns.scripts import Scripts
+
+
+class Step(NamedTuple):
+    """A step: the state it leads to, those it may come from, and those in which it has nothing to do."""
+
+    target: Status
+    comes_from: tuple[Status, ...]
+    is_there: tuple[Status, ...]
+    advice: str
+
+
+STEPS: Final = {
+    "start": Step(
+        Status.RUNNING,
+        (Status.READY, Status.PARSING),
+        (Status.RUNNING, Status.COMPLETED),
+        "it cannot be started: it needs a parsed list, and a paused campaign is resumed",
+    ),
+    "pause": Step(Status.PAUSED, (Status.RUNNING,), (Status.PAUSED,), "only a running campaign can be paused"),
+    "resume": Step(Status.RUNNING, (Status.PAUSED,), (Status.RUNNING,), "only a paused campaign can be resumed"),
+    "cancel": Step(
+        Status.CANCELLED,
+        (Status.DRAFT, Status.PARSING, Status.READY, Status.RUNNING, Status.PAUSED, Status.REJECTED),
+        (Status.CANCELLED,),
+        "it is over already",
+    ),
+}
+
+
+class Controls:
+    """Takes steps, each one atomic in Redis and idempotent."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+
+    def start(self, campaign_id: str) -> Status:
+        """Start sending, or have it start as soon as the list is parsed.
+
+        Raises:
+            UnknownCampaign, WrongState: also where the list has nobody to send to.
+        """
+        status, _ = self._take("start", campaign_id)
+        return status
+
+    def pause(self, campaign_id: str) -> int:
+        """Admit nothing any more, from the moment this returns; the answer is how many are still in flight."""
+        return self._take("pause", campaign_id)[1]
+
+    def resume(self, campaign_id: str) -> Status:
+        """Go on where the pause left it."""
+        return self._take("resume", campaign_id)[0]
+
+    def cancel(self, campaign_id: str) -> int:
+        """End it for good; the answer is how many are still in flight."""
+        return self._take("cancel", campaign_id)[1]
+
+    def _take(self, name: str, campaign_id: str) -> tuple[Status, int]:
+        step = STEPS[name]
+        names = ("campaign", "progress", "flight")
+        outcome, before, in_flight, _total = self._scripts(
+            "transition",
+            [
+                *(keys.of(campaign_id, key) for key in names),
+                keys.RUNNING,
+                keys.PARSING,
+                *(keys.of(campaign_id, key) for key in ("waiting", "deferred", "runs")),
+            ],
+            [campaign_id, step.target.value, ",".join(step.comes_from), ",".join(step.is_there)],
+        )
+        match outcome.decode():
+            case "missing":
+                raise UnknownCampaign
+            case "refused":
+                raise WrongState(before.decode(), step.advice)
+            case "empty":
+                raise WrongState(before.decode(), "there is nobody to send to: upload a list with at least one valid recipient")
+            case "moved" if name == "start":
+                self._prime(campaign_id)
+                return step.target, in_flight
+            case "moved":
+                return step.target, in_flight
+        return Status(before.decode()), in_flight
+
+    def _prime(self, campaign_id: str) -> None:
+        """Have the first slice fed at once; should this message be lost, the releasing worker asks for it."""
+        generation = self._redis.hget(keys.campaign(campaign_id), "generation")
+        if generation:
+            messages.send(self._redis, "ParseCsv", campaign_id, generation.decode(), 0)
+
+    def set_rate(self, campaign_id: str, tpm: int) -> int:
+        """Set the rate in transactions per minute; in force for the very next admission.
+
+        Raises:
+            UnknownCampaign
+        """
+        key = keys.campaign(campaign_id)
+        if not self._scripts("set_rate", [key], [tpm]):
+            raise UnknownCampaign
+        return tpm

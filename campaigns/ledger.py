@@ -1,0 +1,239 @@
+"""The ledger: which recipient is where. Every change of it is one Lua script, so that bits and counters move together.
+
+It decides nothing about mail and knows no provider: it grants, records, puts back. The scripts' headers in `campaigns/lua`
+say what each reads and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+import msgspec
+from redis import Redis
+
+from campaigns import keys
+from campaigns.models import Campaign, RowState
+from campaigns.recipients import Index
+from campaigns.scripts import Scripts
+
+#: The shortest and the longest time for which trouble closes the gate, in ms, where the provider names none. The longest bounds how
+#: long it takes until an outage that has ended is noticed.
+BLOCK_MIN_MS: Final = 500
+BLOCK_MAX_MS: Final = 4_000
+#: How long an outage costs nobody an attempt, in ms.
+OUTAGE_PATIENCE_MS: Final = 24 * 3600 * 1000
+#: A worker that has given no sign of life for so long is dead, in ms.
+WORKER_DEAD_MS: Final = 10_000
+#: Most recipients in one run, and most bytes of them.
+RUN_ROWS: Final = 64
+RUN_BYTES: Final = 256 * 1024
+#: What a campaign keeps waiting, in recipients: those of so much time (ms), within these bounds; and at most so many bytes.
+LOW_WATER_MS: Final = 2_000
+LOW_WATER_MIN: Final = 100
+LOW_WATER_MAX: Final = 6_000
+WAITING_BYTES: Final = 8 * 1024 * 1024
+#: How much time's worth of recipients one run carries where the rate is limited, in s.
+RUN_SPAN_S: Final = 0.1
+
+
+class Recipient(NamedTuple):
+    """A recipient as it travels: row number, address, and the values of the columns that the templates use."""
+
+    row: int
+    address: str
+    values: list[str]
+
+
+class Grant(NamedTuple):
+    """What admission decided about a run: the rows to send now, those to put back, and why."""
+
+    verdict: str
+    granted: frozenset[int]
+    denied: frozenset[int]
+    tpm: int
+
+
+class Settlement(NamedTuple):
+    """What became of one claimed row, for `Ledger.settle`. `entry`: its deferred entry, where it may be tried again."""
+
+    row: int
+    kind: str
+    reason: str
+    retry_after_ms: int | None
+    entry: bytes
+
+
+def deferred_entry(retries: int, recipients: Sequence[Sequence[Any]]) -> bytes:
+    """A run as the deferred list holds it: `retries|count|rows|recipients`."""
+    rows = ",".join(str(recipient[0]) for recipient in recipients)
+    return b"%d|%d|%s|%s" % (retries, len(recipients), rows.encode(), msgspec.json.encode(recipients)[1:-1])
+
+
+def run_rows(tpm: int) -> int:
+    """How many recipients a run carries at this rate."""
+    return max(1, min(RUN_ROWS, int(tpm / 60 * RUN_SPAN_S)))
+
+
+def low_water(tpm: int) -> int:
+    """How many recipients a campaign keeps waiting at this rate, before it is fed again."""
+    return max(LOW_WATER_MIN, min(LOW_WATER_MAX, tpm * LOW_WATER_MS // 60_000))
+
+
+def _rows(csv: bytes) -> frozenset[int]:
+    return frozenset(int(row) for row in csv.split(b",")) if csv else frozenset()
+
+
+class Ledger:
+    """The ledger on one Redis.
+
+    Parameters:
+        redis: a client without response decoding.
+        provider: the provider's name, which names its gate.
+        send_timeout_s: how long a send may take, in s.
+    """
+
+    def __init__(self, redis: Redis, provider: str, send_timeout_s: float) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+        self._gate = keys.gate(provider)
+        self._failing = keys.failing(provider)
+        self._send_timeout_ms = int(send_timeout_s * 1000)
+
+    def _run(self, script: str, campaign_id: str, names: str, more: Iterable[str], args: Iterable[Any]) -> Any:
+        return self._scripts(script, [*(keys.of(campaign_id, name) for name in names.split()), *more], args)
+
+    # -- sending
+
+    def admit(self, campaign_id: str, generation: str, run_id: str, worker_id: str, rows: Sequence[int]) -> Grant:
+        """Claim those rows of a run that may be sent now.
+
+        Raises:
+            redis.RedisError: Redis cannot be asked: nothing may be sent.
+        """
+        verdict, granted, denied, tpm = self._run(
+            "admit",
+            campaign_id,
+            "campaign progress runs flight done failed unknown window",
+            [self._gate],
+            [generation, run_id, worker_id, uuid4().hex[:8], self._send_timeout_ms + 1000, *rows],
+        )
+        return Grant(verdict.decode(), _rows(granted), _rows(denied), int(tpm))
+
+    def defer(self, campaign_id: str, generation: str, run_id: str, entries: Sequence[bytes], partly_admitted: bool) -> int:
+        """Put rows that were not admitted back; returns the number of entries put back."""
+        args = [generation, run_id, int(partly_admitted), *entries]
+        return int(self._run("defer", campaign_id, "campaign runs deferred", [], args))
+
+    def settle(
+        self, campaign_id: str, generation: str, worker_id: str, outcomes: Sequence[Settlement]
+    ) -> tuple[list[str], bool]:
+        """Record outcomes; returns a verdict for each (see `settle.lua`) and whether the campaign has just been completed."""
+        args: list[Any] = [campaign_id, generation, worker_id, BLOCK_MIN_MS, BLOCK_MAX_MS, OUTAGE_PATIENCE_MS]
+        for outcome in outcomes:
+            wait = "" if outcome.retry_after_ms is None else outcome.retry_after_ms
+            args += (outcome.row, outcome.kind, outcome.reason, wait, outcome.entry)
+        verdicts = self._run(
+            "settle",
+            campaign_id,
+            "campaign progress flight done failed unknown reasons deferred",
+            [keys.RUNNING, self._gate, self._failing],
+            args,
+        )
+        return [verdict.decode() for verdict in verdicts[1:]], verdicts[0] == b"1"
+
+    def close_run(self, campaign_id: str, run_id: str) -> None:
+        """All rows of a run are settled: it is nobody's any more."""
+        self._redis.hdel(keys.of(campaign_id, "runs"), run_id)
+
+    def touch_run(self, campaign_id: str, run_id: str, delay_ms: int, rows: Sequence[int]) -> None:
+        """A run's retry is on the queue and due after `delay_ms`."""
+        self._run("touch_run", campaign_id, "runs", [], [run_id, delay_ms, ",".join(map(str, rows))])
+
+    def bury(self, campaign_id: str, generation: str, run_id: str, reason: str, rows: Sequence[int]) -> int:
+        """Record the rows of a dead letter as failed; returns how many were. `reason` is for rows without one of their own."""
+        count, _completed = self._run(
+            "bury",
+            campaign_id,
+            "campaign progress flight done failed unknown reasons again",
+            [keys.RUNNING, keys.of(campaign_id, "runs")],
+            [campaign_id, generation, run_id, reason, *rows],
+        )
+        return int(count)
+
+    # -- feeding
+
+    def cursor(self, campaign_id: str) -> tuple[int, int, int, int]:
+        """The next slice to feed, the number of rows to feed again, and what waits: recipients and bytes."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hmget(keys.of(campaign_id, "progress"), "cursor", "again", "waiting_bytes")
+            pipeline.llen(keys.of(campaign_id, "waiting"))
+            (cursor, again, waiting_bytes), waiting = pipeline.execute()
+        return int(cursor or 0), int(again or 0), waiting, int(waiting_bytes or 0)
+
+    def feed(
+        self, campaign_id: str, generation: str, number: int, last_row: int, recipients: Sequence[Recipient]
+    ) -> tuple[int, int] | None:
+        """Take slice `number` onto the waiting side; returns recipients and bytes waiting, or None where it is not the next one."""
+        args = [generation, number, last_row, *map(msgspec.json.encode, recipients)]
+        found = self._run("feed", campaign_id, "campaign progress waiting", [], args)
+        return None if found[0] < 0 else (found[0], found[1])
+
+    def feed_again(self, campaign_id: str, generation: str, recipients: Sequence[Recipient]) -> tuple[int, int] | None:
+        """Take rows that were put back onto the waiting side; as `feed`."""
+        args: list[Any] = [generation]
+        for recipient in recipients:
+            args += (recipient.row, msgspec.json.encode(recipient))
+        found = self._run("feed_again", campaign_id, "campaign progress waiting again done failed", [], args)
+        return None if found[0] < 0 else (found[0], found[1])
+
+    def first_again(self, campaign_id: str) -> int | None:
+        """The first row that is to be fed again."""
+        row = self._redis.bitpos(keys.of(campaign_id, "again"), 1)
+        return row if isinstance(row, int) and row > 0 else None
+
+    # -- reading
+
+    def index(self, campaign: Campaign) -> Index:
+        """The list's index of slices."""
+        packed = self._redis.get(keys.of(campaign.id, "index"))
+        return Index.unpack(packed or b"", campaign.size)
+
+    def bits(self, campaign_id: str, name: str, first_row: int, count: int) -> set[int]:
+        """The rows from `first_row` on, `count` of them at most, whose bit is set in one of the ledger's bitmaps."""
+        first_byte = first_row >> 3
+        raw = self._redis.getrange(keys.of(campaign_id, name), first_byte, (first_row + count - 1) >> 3)
+        return {row for row in set_bits(raw, first_byte * 8) if first_row <= row < first_row + count}
+
+    def states(self, campaign_id: str, first_row: int, count: int) -> list[RowState]:
+        """The states of `count` rows from `first_row` on."""
+        states = [RowState.PENDING] * count
+        unknown = {int(row) for row in self._redis.zrange(keys.of(campaign_id, "unknown"), 0, -1)}
+        marks = (
+            (RowState.UNKNOWN, {row for row in unknown if first_row <= row < first_row + count}),
+            (RowState.REJECTED, self.bits(campaign_id, "skip", first_row, count)),
+            (RowState.FAILED, self.bits(campaign_id, "failed", first_row, count)),
+            (RowState.DONE, self.bits(campaign_id, "done", first_row, count)),
+        )
+        for state, rows in marks:
+            for row in rows:
+                states[row - first_row] = state
+        return states
+
+    def reasons(self, campaign_id: str, rows: Sequence[int]) -> dict[int, str]:
+        """The reasons known of rows: the provider's last words."""
+        if not rows:
+            return {}
+        found = self._redis.hmget(keys.of(campaign_id, "reasons"), [str(row) for row in rows])
+        return {row: reason.decode() for row, reason in zip(rows, found, strict=True) if reason is not None}
+
+
+def set_bits(raw: bytes, offset: int) -> Iterable[int]:
+    """The numbers of the set bits of a stretch of a Redis bitmap that starts at bit `offset`."""
+    for position, byte in enumerate(raw):
+        if byte:
+            base = offset + position * 8
+            for bit in range(8):
+                if byte & (0x80 >> bit):
+                    yield base + bit

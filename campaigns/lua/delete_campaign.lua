@@ -1,0 +1,20 @@
+-- delete_campaign: removes a campaign with all its keys.
+--
+-- KEYS  1 campaign  2 flight  3 campaigns  4 parsing  5... all its keys   ARGV  1 campaign id
+-- ->    nil, "missing", or the state that does not allow it
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status then
+  return 'missing'
+end
+if status == 'running' then
+  return status
+end
+if redis.call('HLEN', KEYS[2]) > 0 then
+  return status .. ', with mails in flight'
+end
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('ZREM', KEYS[4], ARGV[1])
+for i = 5, #KEYS do
+  redis.call('DEL', KEYS[i])
+end
+return nil

@@ -1,0 +1,25 @@
+-- expire_claims: rows in flight whose worker is dead become unknown: nobody can say whether the provider took them.
+--
+-- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 running  6 workers  7 reasons
+-- ARGV  1 campaign id  2 generation  3 silence after which a worker is dead (ms)  4 age at which any claim is given up (ms)
+-- ->    { rows in flight that were looked at, rows that are unknown now }
+--include clock
+--include finish
+if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[2] then
+  return { 0, 0 }
+end
+local now, looked, expired = now_ms(), 0, 0
+local flight = redis.call('HGETALL', KEYS[3])
+for i = 1, #flight, 2 do
+  local worker, since = string.match(flight[i + 1], '^(.*)|(%d+)|')
+  local seen = tonumber(redis.call('ZSCORE', KEYS[6], worker) or 0)
+  looked = looked + 1
+  if now - seen > tonumber(ARGV[3]) or now - tonumber(since) > tonumber(ARGV[4]) then
+    redis.call('HDEL', KEYS[3], flight[i])
+    redis.call('ZADD', KEYS[4], now, flight[i])
+    redis.call('HSET', KEYS[7], flight[i], 'the worker died while sending; the provider may or may not have taken it')
+    expired = expired + 1
+  end
+end
+complete_if_done(KEYS[1], KEYS[2], KEYS[4], KEYS[5], ARGV[1], now)
+return { looked, expired }

@@ -1,0 +1,22 @@
+-- finish: a campaign is completed when nothing but unknown rows is pending (and none of those waits to be sent again).
+--
+-- complete_if_done(campaign, progress, unknown, running, campaign_id, now) -> whether it has just been completed
+local function complete_if_done(campaign, progress, unknown, running, campaign_id, now)
+  local state = redis.call('HMGET', campaign, 'status', 'on_unknown')
+  if state[1] ~= 'running' and state[1] ~= 'paused' then
+    return false
+  end
+  local counts = redis.call('HMGET', progress, 'total', 'done', 'failed')
+  local unknown_rows = redis.call('ZCARD', unknown)
+  local final = (tonumber(counts[2]) or 0) + (tonumber(counts[3]) or 0)
+  if final + unknown_rows < (tonumber(counts[1]) or 0) then
+    return false
+  end
+  if unknown_rows > 0 and state[2] == 'resend' then
+    return false
+  end
+  redis.call('HSET', campaign, 'status', 'completed', 'finished_at', now)
+  redis.call('HDEL', campaign, 'reason')
+  redis.call('SREM', running, campaign_id)
+  return true
+end

@@ -1,0 +1,79 @@
+-- gate: the provider's block, shared by all workers.
+--
+-- $gate     hash: level: how often in a row the provider has shown trouble (absent or 0: open); until: closed up to
+--           then (ms); probe_until: a probe is under way up to then (ms); since: closed since (ms); why: its words;
+--           ok_slot, ok_now, ok_before: mails accepted in this slot of 15 s and in the one before
+-- $failing  zset: campaign:row -> when the provider last failed it (ms); the last 30 s are kept
+local GATE_SLOT_MS = 15000
+local GATE_FAILING_MS = 30000
+--- how many different recipients must fail before it is the provider's trouble and not theirs
+local GATE_TROUBLE_ROWS = 20
+
+-- gate_state(key, now) -> 'open', 'probe' (one row may try), 'closed'; ms until it is worth asking again
+local function gate_state(key, now)
+  local gate = redis.call('HMGET', key, 'level', 'until', 'probe_until')
+  if (tonumber(gate[1]) or 0) == 0 then
+    return 'open', 0
+  end
+  local closed_ms = (tonumber(gate[2]) or 0) - now
+  if closed_ms > 0 then
+    return 'closed', closed_ms
+  end
+  local probe_ms = (tonumber(gate[3]) or 0) - now
+  if probe_ms > 0 then
+    return 'closed', probe_ms
+  end
+  return 'probe', 0
+end
+
+-- gate_close(key, now, wait_ms or nil, base_ms, max_ms, why): trouble; answers that were on their way when the gate closed do not
+-- count as further trouble, but may lengthen the wait that the provider asks for
+local function gate_close(key, now, wait_ms, base_ms, max_ms, why)
+  local gate = redis.call('HMGET', key, 'level', 'until', 'since')
+  local level, closed_until = tonumber(gate[1]) or 0, tonumber(gate[2]) or 0
+  if level > 0 and now < closed_until then
+    if wait_ms and now + wait_ms > closed_until then
+      redis.call('HSET', key, 'until', now + wait_ms)
+    end
+    return
+  end
+  wait_ms = wait_ms or math.min(max_ms, base_ms * 2 ^ math.min(level, 16))
+  redis.call('HSET', key, 'level', level + 1, 'until', now + wait_ms, 'probe_until', 0, 'why', why,
+    'since', level > 0 and gate[3] or now)
+end
+
+-- gate_passed(key, now, count): the provider took count mails
+local function gate_passed(key, now, count)
+  local slot = math.floor(now / GATE_SLOT_MS)
+  local gate = redis.call('HMGET', key, 'level', 'until', 'ok_slot', 'ok_now')
+  if tonumber(gate[3]) == slot then
+    redis.call('HINCRBY', key, 'ok_now', count)
+  else
+    local before = tonumber(gate[3]) == slot - 1 and gate[4] or 0
+    redis.call('HSET', key, 'ok_slot', slot, 'ok_now', count, 'ok_before', before)
+  end
+  if (tonumber(gate[1]) or 0) > 0 and now >= (tonumber(gate[2]) or 0) then
+    redis.call('HDEL', key, 'level', 'until', 'probe_until', 'since', 'why')
+  end
+end
+
+-- gate_troubled(key, failing, now, member) -> whether this failure is the provider's trouble: many recipients fail, and a tenth or
+-- more of all; false where it may be this recipient's own
+local function gate_troubled(key, failing, now, member)
+  redis.call('ZADD', failing, now, member)
+  redis.call('ZREMRANGEBYSCORE', failing, '-inf', now - GATE_FAILING_MS)
+  redis.call('PEXPIRE', failing, GATE_FAILING_MS)
+  local failed = redis.call('ZCARD', failing)
+  if failed < GATE_TROUBLE_ROWS then
+    return false
+  end
+  local ok = redis.call('HMGET', key, 'ok_slot', 'ok_now', 'ok_before')
+  local age = math.floor(now / GATE_SLOT_MS) - (tonumber(ok[1]) or -9)
+  local passed = 0
+  if age == 0 then
+    passed = (tonumber(ok[2]) or 0) + (tonumber(ok[3]) or 0)
+  elseif age == 1 then
+    passed = tonumber(ok[2]) or 0
+  end
+  return failed * 10 >= failed + passed
+end

@@ -1,0 +1,134 @@
+-- settle: records what became of rows that were claimed.
+--
+-- KEYS  1 campaign  2 progress  3 flight  4 done  5 failed  6 unknown  7 reasons  8 deferred  9 running  10 gate  11 failing
+-- ARGV  1 campaign id  2 generation  3 worker id  4 shortest block (ms)  5 longest block (ms)  6 patience with an outage (ms)
+--       7... five per outcome: row, kind, reason, retry-after (ms) or "", deferred entry (for kinds that may be tried again)
+-- ->    { "1" where the campaign has just been completed, verdict... }, verdict one of
+--       done, failed, unknown   recorded as such
+--       retry    may be tried again at the cost of an attempt: Dramatiq's backoff
+--       defer    will be tried again without one: put back on the waiting side here
+--       gone     the campaign or the claim is no more: nothing was recorded
+--
+-- An accepted mail is recorded even where the claim is gone: what happened, happened.
+--include clock
+--include gate
+--include finish
+
+local campaign, progress, flight, done, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local unknown, reasons, deferred, gate, failing = KEYS[6], KEYS[7], KEYS[8], KEYS[10], KEYS[11]
+local campaign_id, worker_id = ARGV[1], ARGV[3]
+local base_ms, max_ms, patience_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local now = now_ms()
+local verdicts = { '0' }
+local passed = 0
+
+if redis.call('HGET', campaign, 'generation') ~= ARGV[2] then
+  for _ = 7, #ARGV, 5 do
+    verdicts[#verdicts + 1] = 'gone'
+  end
+  return verdicts
+end
+
+-- whether the row is still ours to decide: claimed by this worker, or held as unknown meanwhile
+local function release_claim(row)
+  local claim = redis.call('HGET', flight, row)
+  if claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|' then
+    redis.call('HDEL', flight, row)
+    return true
+  end
+  return redis.call('ZSCORE', unknown, row) ~= false
+end
+
+local function record_done(row)
+  redis.call('ZREM', unknown, row)
+  redis.call('HDEL', reasons, row)
+  if redis.call('SETBIT', done, row, 1) == 0 then
+    redis.call('HINCRBY', progress, 'done', 1)
+  end
+  if redis.call('SETBIT', failed, row, 0) == 1 then
+    redis.call('HINCRBY', progress, 'failed', -1)
+  end
+  return 'done'
+end
+
+local function is_final(row)
+  return redis.call('GETBIT', done, row) == 1 or redis.call('GETBIT', failed, row) == 1
+end
+
+local function record_failed(row, reason)
+  redis.call('ZREM', unknown, row)
+  redis.call('SETBIT', failed, row, 1)
+  redis.call('HINCRBY', progress, 'failed', 1)
+  redis.call('HSET', reasons, row, reason)
+  return 'failed'
+end
+
+local function pause_account(reason)
+  if redis.call('HGET', campaign, 'status') == 'running' then
+    redis.call('HSET', campaign, 'status', 'paused', 'reason', reason)
+    redis.call('SREM', KEYS[9], campaign_id)
+  end
+end
+
+-- a failure that may pass: whose trouble is it?
+local function record_transient(row, kind, reason, wait_ms, entry)
+  redis.call('HINCRBY', progress, 'retries', 1)
+  redis.call('HSET', reasons, row, reason)
+  local costs_attempt = false
+  if kind == 'refused' then
+    pause_account(reason)
+  elseif kind == 'throttled' or kind == 'unreachable' or gate_troubled(gate, failing, now, campaign_id .. ':' .. row) then
+    gate_close(gate, now, wait_ms, base_ms, max_ms, reason)
+    costs_attempt = kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > patience_ms
+  else
+    costs_attempt = true
+  end
+  if costs_attempt then
+    return 'retry'
+  end
+  local status = redis.call('HGET', campaign, 'status')
+  if status ~= 'running' and status ~= 'paused' then
+    return 'gone'
+  end
+  redis.call('RPUSH', deferred, entry)
+  return 'defer'
+end
+
+local function record(row, kind, reason, wait_ms, entry)
+  local ours = release_claim(row)
+  if kind == 'accepted' then
+    passed = passed + 1
+    return record_done(row)
+  end
+  if not ours or is_final(row) then
+    return 'gone'
+  end
+  if kind == 'rejected' then
+    passed = passed + 1
+    return record_failed(row, reason)
+  end
+  if kind == 'unknown' then
+    redis.call('ZADD', unknown, now, row)
+    redis.call('HSET', reasons, row, reason)
+    if gate_troubled(gate, failing, now, campaign_id .. ':' .. row) then
+      gate_close(gate, now, nil, base_ms, max_ms, reason)
+    end
+    return 'unknown'
+  end
+  if redis.call('ZREM', unknown, row) == 1 then
+    -- its claim was given up meanwhile; what is certain now is that it was not sent
+    redis.call('HDEL', flight, row)
+  end
+  return record_transient(row, kind, reason, wait_ms, entry)
+end
+
+for i = 7, #ARGV, 5 do
+  verdicts[#verdicts + 1] = record(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4])
+end
+if passed > 0 then
+  gate_passed(gate, now, passed)
+end
+if complete_if_done(campaign, progress, unknown, KEYS[9], campaign_id, now) then
+  verdicts[1] = '1'
+end
+return verdicts

@@ -1,0 +1,56 @@
+"""Dramatiq messages as the ledger's scripts and the web process put them on the queues.
+
+They are built here, below the actors, so that a step in the ledger and the message that follows from it can be one step
+in Redis, and so that the web process needs no broker. A test holds them against what Dramatiq itself writes.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+import msgspec
+from redis import Redis
+
+from campaigns import keys
+
+#: Actor name -> queue name.
+QUEUES: Final = {"ParseCsv": "parse_csv", "SendEmail": "send_email", "Reconcile": "reconcile"}
+
+
+class Encoded(NamedTuple):
+    """A message ready for a queue."""
+
+    queue: str
+    message_id: str
+    data: bytes
+
+
+def encode(actor: str, *args: Any, **kwargs: Any) -> Encoded:
+    """A message for an actor of `QUEUES`, with plain JSON values as arguments."""
+    message_id = str(uuid4())
+    data = {
+        "queue_name": QUEUES[actor],
+        "actor_name": actor,
+        "args": args,
+        "kwargs": kwargs,
+        "options": {"redis_message_id": message_id},
+        "message_id": message_id,
+        "message_timestamp": int(time.time() * 1000),
+    }
+    return Encoded(QUEUES[actor], message_id, msgspec.json.encode(data))
+
+
+def send(redis: Redis, actor: str, *args: Any, **kwargs: Any) -> str:
+    """Put a message on its queue; returns its id.
+
+    Raises:
+        redis.RedisError: it is not on the queue.
+    """
+    message = encode(actor, *args, **kwargs)
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.hset(keys.dramatiq_messages(message.queue), message.message_id, message.data)  # type: ignore[arg-type]
+        pipeline.rpush(keys.dramatiq_queue(message.queue), message.message_id)
+        pipeline.execute()
+    return message.message_id

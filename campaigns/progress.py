@@ -1,0 +1,59 @@
+"""The status report of a campaign, read in one step so that its figures belong together."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from campaigns import keys
+from campaigns.catalog import iso
+from campaigns.errors import UnknownCampaign
+from campaigns.models import ParseProgress, Status, StatusReport
+from campaigns.scripts import Scripts
+
+
+class Progress:
+    """Reports where campaigns stand."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._scripts = Scripts(redis)
+
+    def report(self, campaign_id: str) -> StatusReport:
+        """The status of a campaign: `done + failed + pending = total`.
+
+        Raises:
+            UnknownCampaign
+        """
+        names = ("campaign", "progress", "flight", "unknown", "window")
+        found = self._scripts("status", [keys.of(campaign_id, name) for name in names], [])
+        if not found:
+            raise UnknownCampaign
+        status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
+        total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
+        in_flight, unknown, last_minute = found[13:]
+        pending = total - done - failed
+        parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
+        return StatusReport(
+            done=done,
+            failed=failed,
+            pending=pending,
+            rate_limit=int(tpm),
+            status=Status(status),
+            total=total,
+            rejected=rejected,
+            unknown=unknown,
+            in_flight=in_flight,
+            retries=retries,
+            sent_last_minute=last_minute,
+            eta_s=_eta_s(status, pending - unknown, int(tpm), last_minute),
+            reason=reason or None,
+            started_at=iso(started_at),
+            finished_at=iso(finished_at),
+            parsed=parsed,
+        )
+
+
+def _eta_s(status: str, left: int, tpm: int, last_minute: int) -> int | None:
+    """How long the rest takes at the rate of the last minute, or at the limit before there is one; None where it does not move."""
+    if status != Status.RUNNING:
+        return None
+    return round(left * 60 / min(tpm, max(last_minute, 1)) if last_minute else left * 60 / tpm)

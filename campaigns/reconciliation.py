@@ -1,0 +1,204 @@
+"""Reconcile: compares the ledger, its counters and the dead letters, and repairs what does not fit.
+
+Whatever happens to messages, the ledger is the truth. Each repair is one script that checks again what it repairs, so a
+reconciliation can run at any time, twice at once, or be killed half-way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from redis import Redis
+
+from campaigns import keys
+from campaigns.catalog import Catalog, iso
+from campaigns.errors import WrongState
+from campaigns.ledger import WORKER_DEAD_MS, set_bits
+from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
+from campaigns.scripts import Scripts
+
+#: Bytes of the bitmaps that are looked at in one step: 65,536 rows.
+_CHUNK_BYTES: Final = 8192
+#: Rows handed to one script call.
+_CHUNK_ROWS: Final = 4000
+#: How long a released run may wait for a worker, beyond two sends, in ms.
+_RELEASED_LOST_MS: Final = 30_000
+#: How long an admitted run may have no row in flight, in ms.
+_ADMITTED_LOST_MS: Final = 10_000
+#: How long after its due time a retry may take to come, in ms.
+_RETRY_LOST_MS: Final = 45_000
+#: How long a row stays unknown before `on_unknown: resend` sends it again, in ms.
+RESEND_QUIET_MS: Final = 15 * 60 * 1000
+
+
+class Report(msgspec.Struct):
+    """What the last reconciliation looked at, found and repaired, each by kind."""
+
+    checked: int
+    found: dict[str, int]
+    repaired: dict[str, int]
+    finished_at: str
+
+
+class Reconciler:
+    """Reconciles campaigns on one Redis.
+
+    Parameters:
+        send_timeout_s: how long a send may take, in s: a claim much older than that is given up.
+    """
+
+    def __init__(self, redis: Redis, send_timeout_s: float) -> None:
+        self._redis = redis
+        self._scripts = Scripts(redis)
+        self._send_timeout_ms = int(send_timeout_s * 1000)
+
+    def _run(self, script: str, campaign: Campaign, names: str, args: list[Any], more: tuple[str, ...] = ()) -> Any:
+        every = [*(keys.of(campaign.id, name) for name in names.split()), *more]
+        return self._scripts(script, every, [campaign.id, campaign.generation, *args])
+
+    def reconcile(self, campaign: Campaign) -> Report:
+        """Find and repair: claims of dead workers, lost rows, dead letters not recorded, counters that drifted.
+
+        Raises:
+            redis.RedisError: it stopped half-way; what was repaired is repaired.
+        """
+        looked, expired = self._run(
+            "expire_claims",
+            campaign,
+            "campaign progress flight unknown",
+            [WORKER_DEAD_MS, 4 * self._send_timeout_ms + 60_000],
+            (keys.RUNNING, keys.WORKERS, keys.of(campaign.id, "reasons")),
+        )
+        open_rows, lost, buried = self._put_back(campaign)
+        resent = 0
+        if campaign.content.on_unknown is OnUnknown.RESEND:
+            resent = self.decide(campaign, UnknownDecision.RESEND, older_than_ms=RESEND_QUIET_MS)
+        drifted = self._run("recount", campaign, "campaign progress done failed again unknown", [], (keys.RUNNING,))
+        counts = {"dead_claims": expired, "lost": lost, "dead_letters": buried, "drifted_counters": drifted, "resent": resent}
+        found = {name: count for name, count in counts.items() if count}
+        report = Report(looked + open_rows, found, dict(found), str(iso(str(int(time.time() * 1000)))))
+        self._redis.set(keys.of(campaign.id, "report"), msgspec.json.encode(report))
+        return report
+
+    def _put_back(self, campaign: Campaign) -> tuple[int, int, int]:
+        """Rows without an end that were looked at, put back, and buried."""
+        dead = self._dead_rows(campaign)
+        checked = back = buried = 0
+        for rows in _chunks(self._open_rows(campaign.id), _CHUNK_ROWS):
+            checked += len(rows)
+            named = [row for row in rows if row in dead]
+            others = [row for row in rows if row not in dead]
+            found = self._run(
+                "put_back",
+                campaign,
+                "campaign progress waiting deferred runs flight unknown done failed again reasons",
+                [_RELEASED_LOST_MS + 2 * self._send_timeout_ms, _ADMITTED_LOST_MS, _RETRY_LOST_MS, len(named), *named, *others],
+                (keys.RUNNING,),
+            )
+            back += found[0]
+            buried += found[1]
+        return checked, back, buried
+
+    def _open_rows(self, campaign_id: str) -> Iterator[int]:
+        """The rows that have been fed and are neither final, nor rejected, nor marked to be fed again."""
+        fed_row = int(self._redis.hget(keys.of(campaign_id, "progress"), "fed_row") or 0)
+        names = [keys.of(campaign_id, name) for name in ("done", "failed", "skip", "again")]
+        for start in range(0, fed_row // 8 + 1, _CHUNK_BYTES):
+            end = min(start + _CHUNK_BYTES, fed_row // 8 + 1)
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.getrange(name, start, end - 1)
+                stretches = pipeline.execute()
+            closed = 0
+            for stretch in stretches:
+                closed |= int.from_bytes(stretch.ljust(end - start, b"\0"), "big")
+            left = ~closed & ((1 << (8 * (end - start))) - 1)
+            if left:
+                raw = left.to_bytes(end - start, "big")
+                yield from (row for row in set_bits(raw, start * 8) if 0 < row <= fed_row)
+
+    def _dead_rows(self, campaign: Campaign) -> set[int]:
+        """The rows that SendEmail's dead letters of this list name."""
+        dead = keys.dramatiq_dead("send_email")
+        rows: set[int] = set()
+        for _message_id, raw in self._redis.hscan_iter(f"{dead}.msgs", count=100):
+            args = msgspec.json.decode(raw)["args"]
+            if args[0] == campaign.id and args[1] == campaign.generation:
+                rows.update(recipient[0] for recipient in args[2])
+        return rows
+
+    def retry_failed(self, campaign: Campaign) -> int:
+        """Make all failed rows pending again; returns how many.
+
+        Raises:
+            WrongState: the campaign has not been started, or is cancelled.
+        """
+        count = int(self._run("retry_failed", campaign, "campaign progress failed again reasons", [], (keys.RUNNING,)))
+        if count < 0:
+            raise WrongState(campaign.status, "failed rows can be retried only while it runs, is paused or is completed")
+        if count:
+            self._forget_dead(campaign)
+        return count
+
+    def _forget_dead(self, campaign: Campaign) -> None:
+        """Drop the dead letters of a list whose failed rows are tried again: they are no evidence any more."""
+        dead = keys.dramatiq_dead("send_email")
+        for message_id, raw in self._redis.hscan_iter(f"{dead}.msgs", count=100):
+            args = msgspec.json.decode(raw)["args"]
+            if args[0] == campaign.id and args[1] == campaign.generation:
+                self._redis.zrem(dead, message_id)
+                self._redis.hdel(f"{dead}.msgs", message_id)
+
+    def decide(self, campaign: Campaign, decision: UnknownDecision, older_than_ms: int = 0) -> int:
+        """Settle the unknown rows as decided; returns how many.
+
+        Raises:
+            WrongState: the campaign is cancelled and cannot resend.
+        """
+        total = 0
+        while True:
+            count = self._run(
+                "decide_unknown",
+                campaign,
+                "campaign progress unknown done failed again reasons",
+                [decision.value, older_than_ms, "nobody knows whether it was sent; decided to be failed", _CHUNK_ROWS],
+                (keys.RUNNING,),
+            )
+            if count < 0:
+                raise WrongState(campaign.status, "unknown rows cannot be sent again now")
+            total += count
+            if count < _CHUNK_ROWS:
+                return total
+
+
+def last_report(redis: Redis, campaign_id: str) -> dict[str, Any] | None:
+    """The last report as JSON values, or None where there is none yet."""
+    raw = redis.get(keys.of(campaign_id, "report"))
+    return None if raw is None else msgspec.json.decode(raw)
+
+
+def check_decision(catalog: Catalog, campaign_id: str, *, resends: bool) -> Campaign:
+    """The campaign, where a decision about its rows is allowed now.
+
+    Raises:
+        UnknownCampaign, WrongState
+    """
+    campaign = catalog.get(campaign_id)
+    allowed = (Status.RUNNING, Status.PAUSED, Status.COMPLETED) + (() if resends else (Status.CANCELLED,))
+    if campaign.status not in allowed:
+        raise WrongState(campaign.status, "there is nothing to decide about its rows now")
+    return campaign
+
+
+def _chunks(rows: Iterator[int], size: int) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

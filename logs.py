@@ -1,0 +1,126 @@
+"""Structured logs: one JSON object a line on stdout, the same for our own lines, Dramatiq's and uvicorn's.
+
+No line holds an address: whatever looks like one is masked to its domain here, whoever wrote the line. What is logged, and
+when, is decided where it happens.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, BinaryIO, Final
+
+import msgspec
+import structlog
+from structlog.typing import Processor
+
+_ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\"',;:=]+@([A-Za-z0-9.-]+)")
+#: Dramatiq's notice of a message that our middleware put back: the ledger counts those.
+_SKIPPED: Final = "Message %s was skipped."
+
+
+def masked(text: str) -> str:
+    """Text with each address in it reduced to its domain."""
+    return _ADDRESS.sub(r"***@\1", text) if "@" in text else text
+
+
+def _mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str) and "@" in value:
+            event[name] = masked(value)
+    return event
+
+
+class _Messages(logging.Filter):
+    """Dramatiq's lines name a message by its id: its arguments are recipients."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg == _SKIPPED:
+            return False
+        if isinstance(record.args, tuple):
+            record.args = tuple(_named(argument) for argument in record.args)
+        return True
+
+
+def _named(argument: object) -> object:
+    message_id = getattr(argument, "message_id", None)
+    return argument if message_id is None else f"{getattr(argument, 'actor_name', 'message')} {message_id}"
+
+
+def _json(event: Any, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
+def _json_bytes(event: Any, **_options: Any) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)
+
+
+def configure(level: str, log_format: str) -> None:
+    """Set up all logging of this process.
+
+    Parameters:
+        level: debug, info, warning or error.
+        log_format: `json`, or `console` for people.
+    """
+    # The process's real stdout: in a Dramatiq worker `sys.stdout` is a pipe to the parent, which writes to stderr.
+    stdout: BinaryIO = os.fdopen(os.dup(1), "wb", buffering=0)
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Processor] = [structlog.processors.format_exc_info, _mask]
+    if log_format == "console":
+        own_renderer: Processor = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        renderer = own_renderer
+        factory: Any = structlog.PrintLoggerFactory(os.fdopen(os.dup(1), "w", buffering=1))
+    else:
+        own_renderer = structlog.processors.JSONRenderer(serializer=_json_bytes)
+        renderer = structlog.processors.JSONRenderer(serializer=_json)
+        factory = structlog.BytesLoggerFactory(stdout)
+    structlog.configure(
+        processors=[*shared, *last, own_renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    _route_standard_logging(number, shared, [*last, renderer], stdout)
+
+
+class _Line(logging.Handler):
+    """Writes each formatted line with one system call, so that lines of several processes do not mix."""
+
+    def __init__(self, stdout: BinaryIO) -> None:
+        super().__init__()
+        self._stdout = stdout
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._stdout.write(self.format(record).encode("utf-8", "replace") + b"\n")
+        except OSError:
+            self.handleError(record)
+
+
+def _route_standard_logging(level: int, shared: list[Processor], last: list[Processor], stdout: BinaryIO) -> None:
+    handler = _Line(stdout)
+    handler.addFilter(_Messages())
+    named: list[Processor] = [structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()]
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, *named],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+    for name in ("boto3", "botocore", "s3transfer", "urllib3"):
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

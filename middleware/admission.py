@@ -1,0 +1,95 @@
+"""Admission: nothing reaches the SendEmail actor that the ledger has not granted at that moment.
+
+State, pause, the provider's block, the rate and the claim of each row are decided by one Lua call. Rows that are not granted
+go back to the campaign's waiting side, at no cost in retries; the message that reaches the actor carries the granted rows alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import dramatiq
+import structlog
+from dramatiq.middleware import MiddlewareError, SkipMessage
+from redis import RedisError
+
+from campaigns.ledger import Grant, Ledger, deferred_entry, run_rows
+
+log = structlog.get_logger(__name__)
+
+SEND_EMAIL: Final = "SendEmail"
+#: How long to wait before asking a Redis again that could not be asked, in s.
+ASK_AGAIN_S: Final = 0.25
+
+
+class Deferred(SkipMessage):
+    """No row of the run was granted: they are all back on the waiting side, or nobody's any more."""
+
+
+class NotAdmitted(MiddlewareError):
+    """Admission could not be asked for. Dramatiq re-raises this class alone; anything else would let the actor run."""
+
+
+class Admission(dramatiq.Middleware):
+    """Asks the ledger before each SendEmail message; fails closed.
+
+    Parameters:
+        worker_id: names this process in its claims.
+        stopping: set when the worker shuts down.
+    """
+
+    def __init__(self, ledger: Ledger, worker_id: str, stopping: threading.Event) -> None:
+        self._ledger = ledger
+        self._worker_id = worker_id
+        self._stopping = stopping
+
+    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        if message.actor_name != SEND_EMAIL:
+            return
+        try:
+            self._admit(message)
+        except MiddlewareError:
+            raise
+        except Exception as error:
+            raise NotAdmitted(f"{type(error).__name__}: {error}") from error
+
+    def _admit(self, message: dramatiq.MessageProxy) -> None:
+        campaign_id, generation, recipients = message.args
+        grant = self._ask(campaign_id, generation, message.message_id, [recipient[0] for recipient in recipients])
+        if grant.denied:
+            self._defer(message, grant)
+        if not grant.granted:
+            raise Deferred
+        if len(grant.granted) < len(recipients):
+            granted = [recipient for recipient in recipients if recipient[0] in grant.granted]
+            carry_only(message, granted)
+
+    def _ask(self, campaign_id: str, generation: str, run_id: str, rows: Sequence[int]) -> Grant:
+        """The ledger's answer; as long as it cannot be asked, this thread waits and nothing is sent."""
+        while True:
+            try:
+                return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, rows)
+            except RedisError as error:
+                log.error("admission_unavailable", error=type(error).__name__)
+                if self._stopping.wait(ASK_AGAIN_S):
+                    raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error
+
+    def _defer(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
+        campaign_id, generation, recipients = message.args
+        denied = [recipient for recipient in recipients if recipient[0] in grant.denied]
+        retries = message.options.get("retries", 0)
+        entries = [deferred_entry(retries, run) for run in _runs(denied, run_rows(grant.tpm))]
+        self._ledger.defer(campaign_id, generation, message.message_id, entries, partly_admitted=bool(grant.granted))
+        log.debug("run_deferred", verdict=grant.verdict, granted=len(grant.granted), denied=len(denied))
+
+
+def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Sequence[Any]]) -> None:
+    """Make a message in process carry these recipients alone, for the actor and for a retry. What Redis holds of it stays."""
+    campaign_id, generation, _ = message.args
+    message._message = message._message.copy(args=(campaign_id, generation, list(recipients)))  # noqa: SLF001 - there is no other way in
+
+
+def _runs(recipients: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Sequence[Any]]]:
+    return (recipients[start : start + size] for start in range(0, len(recipients), size))

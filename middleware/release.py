@@ -1,0 +1,78 @@
+"""Release: a thread in every worker process that ticks the pacer; the one that holds the lease releases for all.
+
+What a tick asks for (feeding, reconciling, parsing anew) goes out as messages to whichever worker is free.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import dramatiq
+import structlog
+from redis import Redis, RedisError
+
+from campaigns import keys, messages
+from campaigns.pacer import Pacer, Tick
+
+log = structlog.get_logger(__name__)
+
+#: How long to wait after a tick that Redis did not answer, in s.
+ASK_AGAIN_S: Final = 0.5
+
+
+class Release(dramatiq.Middleware):
+    """Runs the pacer from the worker's boot to the end of its last message: its ticks are the worker's heartbeat too."""
+
+    def __init__(self, redis: Redis, provider: str, worker_id: str, reconcile_every_s: float, stopping: threading.Event) -> None:
+        self._redis = redis
+        self._provider = provider
+        self._worker_id = worker_id
+        self._reconcile_every_s = reconcile_every_s
+        self._stopping = stopping
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        pacer = Pacer(self._redis, self._provider, self._worker_id, worker.worker_threads, self._reconcile_every_s)
+        self._thread = threading.Thread(target=self._run, args=(pacer,), name="release", daemon=True)
+        self._thread.start()
+        log.info("worker_started", worker_id=self._worker_id, threads=worker.worker_threads)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._stopping.set()
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+        log.info("worker_stopped", worker_id=self._worker_id)
+
+    def _run(self, pacer: Pacer) -> None:
+        wait_s = 0.0
+        while not self._ended.wait(wait_s):
+            try:
+                tick = pacer.tick()
+                self._ask_for(tick)
+                wait_s = tick.wait_ms / 1000
+            except RedisError as error:
+                log.error("release_delayed", error=type(error).__name__)
+                wait_s = ASK_AGAIN_S
+        try:
+            pacer.leave()
+        except RedisError as error:
+            log.warning("leaving_unnoticed", error=type(error).__name__)
+
+    def _ask_for(self, tick: Tick) -> None:
+        for campaign_id in tick.feed:
+            self._send("ParseCsv", campaign_id, 0)
+        for campaign_id in tick.parse:
+            log.warning("parser_lost", campaign_id=campaign_id)
+            self._send("ParseCsv", campaign_id)
+        for campaign_id in tick.reconcile:
+            messages.send(self._redis, "Reconcile", campaign_id)
+
+    def _send(self, actor: str, campaign_id: str, *args: int) -> None:
+        generation = self._redis.hget(keys.campaign(campaign_id), "generation")
+        if generation:
+            messages.send(self._redis, actor, campaign_id, generation.decode(), *args)

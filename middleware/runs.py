@@ -1,0 +1,66 @@
+"""Keeps the ledger's runs in step with Dramatiq: ended, due again, dead-lettered.
+
+A run is what a SendEmail message is to the ledger. A message whose run is closed is nobody's, however often it comes again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dramatiq
+import structlog
+
+from campaigns.ledger import Ledger
+from middleware.admission import SEND_EMAIL, carry_only
+
+log = structlog.get_logger(__name__)
+
+#: The reason of a dead letter's rows where their last attempt left none.
+EXHAUSTED: Final = "all attempts failed"
+
+
+class MayBeTriedAgain(dramatiq.errors.Retry):
+    """Some rows of a run failed in a way that may pass, at the cost of an attempt. Dramatiq's backoff decides when.
+
+    Parameters:
+        rows: their numbers.
+    """
+
+    def __init__(self, rows: frozenset[int]) -> None:
+        super().__init__(f"{len(rows)} rows may be tried again")
+        self.rows = rows
+
+
+class Runs(dramatiq.Middleware):
+    """Stands after `Retries` in the list, so that its `after` hooks run before that one's."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def after_process_message(
+        self,
+        broker: dramatiq.Broker,
+        message: dramatiq.MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        if message.actor_name != SEND_EMAIL:
+            return
+        if isinstance(exception, MayBeTriedAgain):
+            carry_only(message, [recipient for recipient in message.args[2] if recipient[0] in exception.rows])
+        elif exception is None:
+            self._ledger.close_run(message.args[0], message.message_id)
+
+    def after_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int | None) -> None:
+        if message.actor_name == SEND_EMAIL and delay is not None:
+            rows = [recipient[0] for recipient in message.args[2]]
+            self._ledger.touch_run(message.args[0], message.message_id, delay, rows)
+
+    def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
+        if message.actor_name != SEND_EMAIL:
+            return
+        campaign_id, generation, recipients = message.args
+        rows = [recipient[0] for recipient in recipients]
+        count = self._ledger.bury(campaign_id, generation, message.message_id, EXHAUSTED, rows)
+        log.warning("run_dead_lettered", campaign_id=campaign_id, message_id=message.message_id, rows=rows, recorded=count)
