@@ -172,7 +172,7 @@ def test_a_program_that_ends_before_it_is_ready_fails_the_start(stage: Stage) ->
     play(scene)
 
 
-def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage) -> None:
+def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     found: list[Child] = []
 
     async def scene(supervisor: Supervisor) -> None:
@@ -181,6 +181,7 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage) -> None:
 
     play(scene)
     assert all(child._process is None or child._process.returncode is not None for child in found)
+    assert "is killed" not in capfd.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
