@@ -16,6 +16,7 @@ import redis
 
 from embedded import s3
 from tests import services
+from tests.world import Clock, World
 
 FOLDERS = frozenset({"unit", "property", "integration", "acceptance", "browser"})
 
@@ -69,3 +70,17 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def bucket(s3_endpoint: str) -> str:  # noqa: ARG001 - a bucket without its server would be of no use
     """The name of a bucket that does not exist yet."""
     return f"test-{uuid.uuid4().hex[:16]}"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that fakeredis tells its scripts; it stands still unless the test moves it."""
+    clock = Clock()
+    clock.install(monkeypatch)
+    return clock
+
+
+@pytest.fixture
+def world(fake_redis: redis.Redis, clock: Clock) -> World:  # noqa: ARG001 - the clock has to stand before the first step
+    """The ledger on a Redis inside this process, at a time that stands still."""
+    return World(fake_redis)

@@ -1,0 +1,150 @@
+"""release.lua: pace, turns, lease, and what a tick asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from campaigns import keys
+from campaigns.ledger import RUN_ROWS
+from campaigns.pacer import LEASE_MS, PARSER_LOST_MS
+from tests.world import Clock, World, recipient
+
+
+def test_runs_carry_up_to_64_recipients_where_nothing_limits(world: World) -> None:
+    world.start(rows=200)
+    assert [len(run.rows) for run in world.runs()] == [RUN_ROWS, RUN_ROWS, RUN_ROWS, 8]
+
+
+def test_the_rows_come_in_order_each_once(world: World) -> None:
+    world.start(rows=200)
+    assert [row for run in world.runs() for row in run.rows] == list(range(1, 201))
+
+
+def test_the_queue_is_kept_no_longer_than_the_workers_slots(world: World) -> None:
+    world.slots = 2
+    world.start(rows=1000)
+    assert len(world.runs()) == 2
+    world.tick()
+    assert world.redis.llen(keys.dramatiq_queue("send_email")) == 2
+    world.tick()
+    assert world.redis.llen(keys.dramatiq_queue("send_email")) == 2
+
+
+@pytest.mark.parametrize("tpm", [60, 600, 6000, 60_000])
+def test_the_pace_spreads_the_sends_and_uses_99_percent(world: World, clock: Clock, tpm: int) -> None:
+    """Given a backlog, when three minutes pass, then every second carries at most twice the mean, and minutes 2 and 3 are used."""
+    world.slots = 1000
+    campaign = world.start(rows=4 * tpm if tpm < 10_000 else 200_000, tpm=tpm)
+    sent: Counter[int] = Counter()
+    started = clock.now_ms
+    while clock.now_ms < started + 180_000:
+        if world.redis.llen(keys.of("c1", "waiting")) < 2000:
+            world.feed(campaign)
+        for run in world.runs():
+            grant = world.admit(run)
+            assert not grant.denied
+            world.settle(run, sorted(grant.granted), "accepted")
+            sent[(clock.now_ms - started) // 1000] += len(grant.granted)
+        clock.advance(50 if tpm < 10_000 else 250)
+    assert sum(sent[second] for second in range(60, 180)) >= 0.99 * 2 * tpm
+    if tpm >= 600:
+        assert max(sent.values()) <= 2 * tpm / 60
+
+
+def test_campaigns_take_turns_run_by_run(world: World) -> None:
+    """Given a large campaign that fills the queue, when a small one starts, then it gets every other run."""
+    world.slots = 4
+    world.start("large", rows=1000)
+    world.runs()
+    world.start("small", rows=128)
+    first = [run.campaign_id for run in world.runs()]
+    assert Counter(first) == {"large": 2, "small": 2}
+
+
+def test_turns_go_on_where_the_last_tick_ended(world: World) -> None:
+    world.slots = 1
+    for campaign_id in ("a", "b", "c"):
+        world.start(campaign_id, rows=1000)
+    order = [run.campaign_id for _ in range(6) for run in world.runs()]
+    assert order == ["a", "b", "c", "a", "b", "c"]
+
+
+def test_only_the_holder_of_the_lease_releases(world: World, clock: Clock) -> None:
+    world.start()
+    assert world.tick("w1").leader
+    assert not world.tick("w2").leader
+    clock.advance(LEASE_MS + 1)
+    assert world.tick("w2").leader
+    assert not world.tick("w1").leader
+
+
+def test_a_worker_that_leaves_hands_the_lease_over_at_once(world: World) -> None:
+    world.tick("w1")
+    world.pacer("w1").leave()
+    assert world.tick("w2").leader
+    assert world.redis.hkeys(keys.SLOTS) == [b"w2"]
+
+
+def test_nothing_is_released_without_workers_that_live(world: World) -> None:
+    world.slots = 0
+    world.start()
+    assert world.runs() == []
+
+
+def test_deferred_runs_go_before_anything_new(world: World) -> None:
+    world.slots = 1
+    world.start(rows=200)
+    (run,) = world.runs()
+    world.controls.pause("c1")
+    world.admit(run)
+    world.controls.resume("c1")
+    (again,) = world.runs()
+    assert again.rows == run.rows
+
+
+def test_a_tick_asks_for_feeding_once_in_a_while(world: World, clock: Clock) -> None:
+    world.make(rows=1500)
+    world.controls.start("c1")
+    assert list(world.tick().feed) == ["c1"]
+    assert list(world.tick().feed) == []
+    clock.advance(5001)
+    assert list(world.tick().feed) == ["c1"]
+    world.feed(world.catalog.get("c1"))
+    world.feed(world.catalog.get("c1"))
+    assert list(world.tick().feed) == []
+
+
+def test_a_tick_asks_for_reconciliation_when_it_is_due(world: World, clock: Clock) -> None:
+    world.start()
+    assert list(world.tick().reconcile) == []
+    clock.advance(60_001)
+    assert list(world.tick().reconcile) == ["c1"]
+    assert list(world.tick().reconcile) == []
+
+
+def test_a_parser_that_died_is_asked_for_again(world: World, clock: Clock) -> None:
+    world.make()
+    world.catalog.accept_list("c1", object_key="new.csv", size=1, filename="", email_column="email")
+    assert list(world.tick().parse) == []
+    clock.advance(PARSER_LOST_MS)
+    assert list(world.tick().parse) == ["c1"]
+    assert list(world.tick().parse) == []
+
+
+def test_a_campaign_without_work_costs_a_tick_little_and_the_next_is_not_soon(world: World) -> None:
+    world.start()
+    world.drain()
+    tick = world.tick()
+    assert (tick.released, tick.wait_ms) == (0, 100)
+
+
+def test_runs_are_bounded_in_bytes(world: World) -> None:
+    world.make("fat", rows=4)
+    world.controls.start("fat")
+    fat = world.catalog.get("fat")
+    people = [recipient(row)._replace(values=["x" * 200_000]) for row in range(1, 5)]
+    world.ledger.feed("fat", fat.generation, 0, 4, people)
+    assert [len(run.rows) for run in world.runs()] == [1, 1, 1, 1]
+    assert world.ledger.cursor("fat")[2:] == (0, 0)

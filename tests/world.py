@@ -1,0 +1,190 @@
+"""A campaign in a Redis, driven step by step as the workers would, without worker processes.
+
+Works on fakeredis and on a real server. `Clock` sets the time that fakeredis tells its scripts.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from campaigns import keys, recipients
+from campaigns.catalog import Catalog
+from campaigns.controls import Controls
+from campaigns.ledger import Grant, Ledger, Recipient, Settlement, deferred_entry
+from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
+from campaigns.pacer import Pacer, Tick
+from campaigns.parsing import Parsing
+from campaigns.progress import Progress
+from campaigns.reconciliation import Reconciler
+
+PROVIDER = "double"
+
+
+class Clock:
+    """The time that fakeredis tells, in ms since 1970; it stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_800_000_000_000
+
+    def advance(self, milliseconds: int) -> None:
+        self.now_ms += milliseconds
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have fakeredis tell this clock's time, also for what expires."""
+        shim = SimpleNamespace(**{name: getattr(time, name) for name in dir(time) if not name.startswith("_")})
+        shim.time = lambda: self.now_ms / 1000
+        for module in ("_socket._base", "_helpers", "commands_mixins.server_mixin"):
+            monkeypatch.setattr(f"fakeredis.{module}.time", shim)
+
+
+@dataclass
+class Run:
+    """A SendEmail message as it came off the queue."""
+
+    run_id: str
+    campaign_id: str
+    generation: str
+    recipients: list[list[Any]]
+    retries: int = 0
+
+    @property
+    def rows(self) -> list[int]:
+        return [recipient[0] for recipient in self.recipients]
+
+
+@dataclass
+class World:
+    """All parts of the ledger on one Redis, with one worker called `w1`."""
+
+    redis: Redis
+    slots: int = 10
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.catalog = Catalog(self.redis, default_tpm=1000)
+        self.controls = Controls(self.redis)
+        self.ledger = Ledger(self.redis, PROVIDER, send_timeout_s=15)
+        self.progress = Progress(self.redis)
+        self.reconciler = Reconciler(self.redis, send_timeout_s=15)
+
+    def pacer(self, worker_id: str = "w1") -> Pacer:
+        return Pacer(self.redis, PROVIDER, worker_id, self.slots, reconcile_every_s=60)
+
+    def make(
+        self, campaign_id: str = "c1", rows: int = 10, tpm: int = 10_000_000, on_unknown: OnUnknown = OnUnknown.HOLD
+    ) -> Campaign:
+        """A campaign with a parsed list of `rows` recipients, ready to start."""
+        content = Content(from_="news@shop.test", subject="Hello", text="Hi", tpm=tpm, on_unknown=on_unknown)
+        self.catalog.put(campaign_id, content)
+        csv = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, rows + 1))
+        generation, _ = self.catalog.accept_list(
+            campaign_id, object_key="list.csv", size=len(csv), filename="list.csv", email_column="email"
+        )
+        parsing = Parsing(self.redis, campaign_id, generation)
+        assert parsing.finish(recipients.scan([csv]), []) == Status.READY
+        return self.catalog.get(campaign_id)
+
+    def start(self, campaign_id: str = "c1", rows: int = 10, **options: Any) -> Campaign:
+        """A running campaign, its first slice fed."""
+        self.make(campaign_id, rows, **options)
+        self.controls.start(campaign_id)
+        campaign = self.catalog.get(campaign_id)
+        self.feed(campaign)
+        return campaign
+
+    def feed(self, campaign: Campaign) -> None:
+        """Feed the next slice, or what is to be fed again."""
+        cursor, again, _, _ = self.ledger.cursor(campaign.id)
+        index = self.ledger.index(campaign)
+        if again:
+            row = self.ledger.first_again(campaign.id)
+            assert row is not None
+            part = index[index.slice_of_row(row)]
+            wanted = sorted(self.ledger.bits(campaign.id, "again", part.first_row, part.rows))
+            self.ledger.feed_again(campaign.id, campaign.generation, [recipient(row) for row in wanted])
+        elif cursor < len(index):
+            part = index[cursor]
+            rows = range(part.first_row, part.first_row + part.rows)
+            fed = self.ledger.feed(campaign.id, campaign.generation, cursor, rows[-1], [recipient(row) for row in rows])
+            assert fed is not None
+
+    def tick(self, worker_id: str = "w1") -> Tick:
+        return self.pacer(worker_id).tick()
+
+    def take(self) -> list[Run]:
+        """Take all SendEmail messages off the queue, as consumers do."""
+        return list(self._taken())
+
+    def _taken(self) -> Iterator[Run]:
+        while True:
+            message_id = self.redis.lpop(keys.dramatiq_queue("send_email"))
+            if message_id is None:
+                return
+            raw = self.redis.hget(keys.dramatiq_messages("send_email"), message_id)
+            self.redis.hdel(keys.dramatiq_messages("send_email"), message_id)
+            message = json.loads(raw)
+            assert message["options"]["redis_message_id"] == message_id.decode()
+            campaign_id, generation, people = message["args"]
+            yield Run(message["message_id"], campaign_id, generation, people, message["options"].get("retries", 0))
+
+    def runs(self) -> list[Run]:
+        """One tick, and what it released."""
+        self.tick()
+        return self.take()
+
+    def admit(self, run: Run, worker_id: str = "w1") -> Grant:
+        """Ask for a run and put back what is denied, as the admission middleware does."""
+        grant = self.ledger.admit(run.campaign_id, run.generation, run.run_id, worker_id, run.rows)
+        if grant.denied:
+            denied = [person for person in run.recipients if person[0] in grant.denied]
+            self.ledger.defer(
+                run.campaign_id,
+                run.generation,
+                run.run_id,
+                [deferred_entry(run.retries, denied)],
+                partly_admitted=bool(grant.granted),
+            )
+        return grant
+
+    def settle(self, run: Run, rows: Sequence[int], kind: str, worker_id: str = "w1", **more: Any) -> list[str]:
+        """Settle rows of a run alike; the verdicts."""
+        people = {person[0]: person for person in run.recipients}
+        settlements = [
+            Settlement(row, kind, more.get("reason", ""), more.get("wait"), deferred_entry(run.retries, [people[row]]))
+            for row in rows
+        ]
+        return self.ledger.settle(run.campaign_id, run.generation, worker_id, settlements)[0]
+
+    def report(self, campaign_id: str = "c1") -> StatusReport:
+        """The status, checked."""
+        report = self.progress.report(campaign_id)
+        assert report.done + report.failed + report.pending == report.total
+        assert report.pending >= report.unknown + report.in_flight >= 0
+        return report
+
+    def drain(self, campaign_id: str = "c1", rounds: int = 100) -> list[int]:
+        """Send all that can be sent, each accepted; the rows in the order in which they were."""
+        sent: list[int] = []
+        campaign = self.catalog.get(campaign_id)
+        for _ in range(rounds):
+            self.feed(campaign)
+            for run in self.runs():
+                granted = sorted(self.admit(run).granted)
+                self.settle(run, granted, "accepted")
+                self.ledger.close_run(run.campaign_id, run.run_id)
+                sent += granted
+            if self.report(campaign_id).status != Status.RUNNING:
+                break
+        return sent
+
+
+def recipient(row: int) -> Recipient:
+    return Recipient(row, f"r{row}@shop.test", [])
