@@ -172,12 +172,8 @@ class ObjectStore:
     def _allow_browsers(self) -> None:
         """Set a CORS rule where none is. Best effort: a server may lack CORS, and the bucket may be set up by hand."""
         with suppress(ClientError, BotoCoreError):
-            try:
-                self._client.get_bucket_cors(Bucket=self.bucket)
+            if self._has_cors():
                 return
-            except ClientError as error:
-                if _code(error) != _NO_CORS:
-                    raise
             rule = {
                 "AllowedMethods": ["PUT"],
                 "AllowedOrigins": ["*"],
@@ -186,6 +182,15 @@ class ObjectStore:
                 "MaxAgeSeconds": 3600,
             }
             self._client.put_bucket_cors(Bucket=self.bucket, CORSConfiguration={"CORSRules": [rule]})
+
+    def _has_cors(self) -> bool:
+        try:
+            self._client.get_bucket_cors(Bucket=self.bucket)
+        except ClientError as error:
+            if _code(error) != _NO_CORS:
+                raise
+            return False
+        return True
 
     # Multipart uploads
 
@@ -296,11 +301,12 @@ class ObjectStore:
                 for chunk in self._download(key, position, end):
                     position, resumes_left = position + len(chunk), MAX_RESUMES
                     yield chunk
-                return
             except _BROKEN_READ:
                 resumes_left -= 1
                 if not resumes_left:
                     raise
+            else:
+                return
 
     def _download(self, key: str, start: int, end: int | None) -> Iterator[bytes]:
         """One GET, with the errors as botocore raises them."""

@@ -1,0 +1,14 @@
+"""Answers in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from starlette.responses import Response
+
+
+def as_json(body: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer with this body."""
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")

@@ -1,0 +1,70 @@
+"""Making, reading and removing campaigns."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import bodies, components, inputs
+from api.answers import as_json
+from campaigns.models import Content
+from mail import content as mail_content
+from storage import StoreError
+
+log = structlog.get_logger(__name__)
+
+#: The largest campaign, in bytes of JSON: its templates may be large.
+MAX_CAMPAIGN_BYTES: Final = 25 * inputs.MIB
+#: How many campaigns a page has where the client does not say, and at most.
+PAGE: Final = 50
+MAX_PAGE: Final = 200
+
+
+@inputs.takes(Content, MAX_CAMPAIGN_BYTES)
+def put(request: Request, content: Content) -> Response:
+    """Make a campaign, or change its content before it is started."""
+    campaign_id = inputs.new_campaign_id(request)
+    mail_content.check(content)
+    campaign, created = components.of(request).catalog.put(campaign_id, content)
+    status = HTTPStatus.CREATED if created else HTTPStatus.OK
+    return as_json(bodies.details(campaign), status, {"Location": request.url.path} if created else None)
+
+
+def page(request: Request) -> Response:
+    """Campaigns from the newest on, a page at a time."""
+    offset = inputs.number(request, "offset", 0, 0, 10**12)
+    limit = inputs.number(request, "limit", PAGE, 1, MAX_PAGE)
+    found, total = components.of(request).catalog.page(offset, limit)
+    end = offset + limit
+    more = f"/campaigns?offset={end}&limit={limit}" if end < total else None
+    return as_json(bodies.Page([bodies.summary(campaign) for campaign in found], total, offset, limit, more))
+
+
+def get(request: Request) -> Response:
+    """One campaign."""
+    return as_json(bodies.details(components.of(request).catalog.get(inputs.campaign_id(request))))
+
+
+def delete(request: Request) -> Response:
+    """Remove a campaign with its lists, reports and uploads.
+
+    The store is asked first, so that nothing is removed where it is away. What cannot be removed from it afterwards
+    belongs to no campaign any more, and the janitor removes it.
+    """
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    parts.catalog.get(campaign_id)
+    objects = [item.key for item in parts.store.list_objects(f"campaigns/{campaign_id}/")]
+    uploads = parts.catalog.uploads(campaign_id)
+    parts.catalog.delete(campaign_id)
+    log.info("campaign_deleted", campaign_id=campaign_id)
+    try:
+        for upload in uploads:
+            parts.store.abort_upload(upload.object_key, upload.upload_id)
+        parts.store.delete(objects)
+    except StoreError as error:
+        log.warning("objects_left_to_janitor", campaign_id=campaign_id, error=str(error))
+    return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -1,0 +1,66 @@
+"""What the handlers work with, built once per process from the settings. Building connects to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+from starlette.requests import Request
+
+from api.feeds import Feeds
+from campaigns.catalog import Catalog
+from campaigns.controls import Controls
+from campaigns.ledger import Ledger
+from campaigns.progress import Progress
+from settings import Settings
+from storage import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Everything that a handler may need."""
+
+    settings: Settings
+    redis: Redis
+    store: ObjectStore
+    catalog: Catalog
+    controls: Controls
+    progress: Progress
+    ledger: Ledger
+    feeds: Feeds = field(repr=False)
+
+
+def build(settings: Settings, **overrides: Any) -> Components:
+    """The components by the settings, those given by name taken instead."""
+    redis = overrides.pop("redis", None) or connect(settings.redis_url)
+    progress = overrides.pop("progress", None) or Progress(redis)
+    parts: dict[str, Any] = {
+        "catalog": Catalog(redis, settings.default_tpm),
+        "controls": Controls(redis),
+        "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
+        "feeds": Feeds(progress),
+    }
+    if "store" not in overrides:
+        parts["store"] = ObjectStore(settings.s3_bucket, settings.s3_endpoint_url, settings.s3_public_endpoint_url)
+    return Components(settings=settings, redis=redis, progress=progress, **(parts | overrides))
+
+
+def connect(redis_url: str) -> Redis:
+    """A client that fails within seconds where Redis is away, and never hangs."""
+    return Redis.from_url(
+        redis_url,
+        socket_connect_timeout=2.0,
+        socket_timeout=5.0,
+        socket_keepalive=True,
+        health_check_interval=30,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1),
+    )
+
+
+def of(request: Request) -> Components:
+    """The components of the application that the request is for."""
+    components: Components = request.app.state.components
+    return components

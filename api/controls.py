@@ -1,0 +1,97 @@
+"""The operator's steps: start, pause, resume, cancel, the rate, reconciliation."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import bodies, components, inputs
+from api.answers import as_json
+from api.errors import Problem
+from campaigns import messages
+from campaigns.errors import WrongState
+from campaigns.models import Campaign, Status, UnknownDecision
+from campaigns.reconciliation import check_decision, last_report
+from mail.rendering import Templates
+
+log = structlog.get_logger(__name__)
+
+
+def start(request: Request) -> Response:
+    """Start sending; while the list is being parsed: as soon as it is."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    _check_columns(parts.catalog.get(campaign_id))
+    status = parts.controls.start(campaign_id)
+    log.info("start_answered", campaign_id=campaign_id, status=status)
+    return as_json(bodies.Stepped(status))
+
+
+def _check_columns(campaign: Campaign) -> None:
+    if campaign.status is not Status.READY:
+        return  # nothing to compare with yet, or started already
+    missing = Templates(campaign.content).missing(campaign.columns)
+    if missing:
+        names = ", ".join(missing)
+        raise WrongState(
+            campaign.status, f"the templates name columns that the CSV lacks: {names}; change one of the two"
+        )
+
+
+def pause(request: Request) -> Response:
+    """Admit nothing any more."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    in_flight = parts.controls.pause(campaign_id)
+    log.info("pause_answered", campaign_id=campaign_id, in_flight=in_flight)
+    return as_json(bodies.Stopped(Status.PAUSED, in_flight))
+
+
+def resume(request: Request) -> Response:
+    """Go on where the pause left it."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    status = parts.controls.resume(campaign_id)
+    log.info("resume_answered", campaign_id=campaign_id, status=status)
+    return as_json(bodies.Stepped(status))
+
+
+def cancel(request: Request) -> Response:
+    """End it for good."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    in_flight = parts.controls.cancel(campaign_id)
+    log.info("cancel_answered", campaign_id=campaign_id, in_flight=in_flight)
+    return as_json(bodies.Stopped(Status.CANCELLED, in_flight))
+
+
+@inputs.takes(bodies.RateLimit)
+def set_rate(request: Request, rate: bodies.RateLimit) -> Response:
+    """Set the rate; in force for the next email."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    tpm = parts.controls.set_rate(campaign_id, rate.tpm)
+    log.info("rate_limit_set", campaign_id=campaign_id, tpm=tpm)
+    return as_json(bodies.RateLimited(tpm))
+
+
+@inputs.takes(bodies.ReconcileRequest)
+def reconcile(request: Request, wanted: bodies.ReconcileRequest) -> Response:
+    """Have a worker compare and repair, and decide about failed or unknown rows where asked to."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    if wanted.retry_failed or wanted.unknown is not None:
+        resends = wanted.retry_failed or wanted.unknown is UnknownDecision.RESEND
+        check_decision(parts.catalog, campaign_id, resends=resends)
+    else:
+        parts.catalog.get(campaign_id)
+    messages.send(parts.redis, "Reconcile", campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
+    log.info("reconcile_queued", campaign_id=campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
+    return as_json(bodies.ReconcileAccepted(), HTTPStatus.ACCEPTED)
+
+
+def reconciled(request: Request) -> Response:
+    """The last report."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    parts.catalog.get(campaign_id)
+    report = last_report(parts.redis, campaign_id)
+    if report is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "It has not been reconciled yet; POST to the same path asks for it.")
+    return as_json(report)

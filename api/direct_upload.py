@@ -1,0 +1,132 @@
+"""Small lists uploaded in one request, through this process: in a temporary file on the way, never whole in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final, NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import bodies, components, inputs, lists
+from api.answers import as_json
+from api.components import Components
+from api.errors import Problem, invalid
+from campaigns.errors import CampaignError
+
+#: The largest list that is taken this way, in bytes.
+MAX_LIST_BYTES: Final = 10 * inputs.MIB
+#: What a form may add to it: boundaries, headers, small fields.
+FORM_BYTES: Final = 64 * 1024
+#: What is kept in memory of it, in bytes, before it goes to disk.
+SPOOL_BYTES: Final = inputs.MIB
+
+_FORM: Final = "multipart/form-data"
+#: What clients call a CSV. Its encoding is recognised from its bytes, whatever the charset says.
+_CSV: Final = frozenset({
+    "", "text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/octet-stream",
+    "application/vnd.ms-excel",
+})  # fmt: skip
+
+
+class Received(NamedTuple):
+    """A list that has arrived: the file at its start, its size in bytes, and what came with it."""
+
+    file: IO[bytes]
+    size: int
+    filename: str
+    email_column: str
+
+
+async def upload(request: Request) -> Response:
+    """Take a CSV as the body, or as the field `file` of a form, and have it parsed."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != _FORM and media_type not in _CSV:
+        raise invalid("Send the CSV as text/csv, or as the field `file` of a multipart/form-data form.")
+    overhead = FORM_BYTES if media_type == _FORM else 0
+    inputs.refuse_longer(request, MAX_LIST_BYTES + overhead, _too_large())
+    await run_in_threadpool(parts.catalog.check_replaceable, campaign_id)
+    receive = _form if media_type == _FORM else _body
+    async with receive(request, _limited(request, MAX_LIST_BYTES + overhead)) as received:
+        await run_in_threadpool(_take, parts, campaign_id, received)
+    return as_json(bodies.Accepted(), HTTPStatus.ACCEPTED)
+
+
+def _take(parts: Components, campaign_id: str, received: Received) -> None:
+    if received.size == 0:
+        raise invalid("The CSV is empty.")
+    if received.size > MAX_LIST_BYTES:
+        raise _too_large()
+    if not 1 <= len(received.email_column) <= 200:
+        raise invalid("email_column: expected the name of a column, of 1 to 200 characters.")
+    key = lists.new_key(campaign_id)
+    parts.store.put_file(key, received.file)
+    try:
+        lists.accept(
+            parts,
+            campaign_id,
+            key=key,
+            size=received.size,
+            filename=lists.shown_name(received.filename),
+            email_column=received.email_column,
+        )
+    except CampaignError:  # started or deleted while the list was on its way
+        lists.discard(parts, campaign_id, key)
+        raise
+
+
+async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The body, as long as it is not longer than announced or allowed."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit_bytes:
+            raise _too_large()
+        yield chunk
+
+
+@asynccontextmanager
+async def _body(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[Received]:
+    with SpooledTemporaryFile(SPOOL_BYTES) as file:
+        async for chunk in chunks:
+            await run_in_threadpool(file.write, chunk)
+        size = file.tell()
+        file.seek(0)
+        query = request.query_params
+        yield Received(file, size, query.get("filename", ""), query.get("email_column", "email"))
+
+
+@asynccontextmanager
+async def _form(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[Received]:
+    try:
+        form = await MultiPartParser(request.headers, chunks, max_files=1, max_fields=8, max_part_size=4096).parse()
+    except MultiPartException as error:
+        raise invalid(f"The form cannot be read: {error.message}") from error
+    try:
+        yield _received(form, request.query_params.get("email_column", "email"))
+    finally:
+        await form.close()
+
+
+def _received(form: FormData, email_column: str) -> Received:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise invalid("The form has no file in its field `file`.")
+    column = form.get("email_column", email_column)
+    return Received(file.file, file.size or 0, file.filename or "", column if isinstance(column, str) else "")
+
+
+def _too_large() -> Problem:
+    detail = (
+        f"The list is larger than {MAX_LIST_BYTES // inputs.MIB} MiB, which is too large for one request: "
+        "upload it in parts, beginning with POST /campaigns/{id}/upload/init."
+    )
+    # The rest of the body is not read, so the connection cannot be used again.
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})

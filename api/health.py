@@ -1,0 +1,137 @@
+"""Is the process alive, is it ready, and its figures for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import structlog
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import components
+from api.answers import as_json
+from api.components import Components
+from api.errors import RETRY_AFTER_S, Problem
+from campaigns.errors import UnknownCampaign
+from campaigns.models import Campaign, Status, StatusReport
+from storage import StoreError
+
+log = structlog.get_logger(__name__)
+
+#: How long Redis and the object store together may take to answer, in seconds.
+READY_S: Final = 5.0
+#: Figures are given of so many campaigns, from the newest on, so that an answer stays small.
+MAX_CAMPAIGNS: Final = 300
+
+
+async def healthz(_request: Request) -> Response:
+    """The process answers. Asks nobody else, so that an outage elsewhere restarts nothing here."""
+    return as_json({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """Redis and the object store can be reached."""
+    away = None
+    with anyio.move_on_after(READY_S):
+        away = await anyio.to_thread.run_sync(_away, components.of(request), abandon_on_cancel=True)
+    if away == []:
+        return as_json({"status": "ok", "redis": "ok", "store": "ok"})
+    what = "Redis and the object store did not answer in time" if away is None else " and ".join(away)
+    detail = f"{what}; they are asked again with every request."
+    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _away(parts: Components) -> list[str]:
+    found = []
+    try:
+        parts.redis.ping()
+    except RedisError as error:
+        log.warning("redis_not_ready", error=type(error).__name__)
+        found.append("Redis cannot be reached")
+    try:
+        parts.store.ping()
+    except StoreError as error:
+        log.warning("store_not_ready", error=str(error))
+        found.append("The object store cannot be reached")
+    return found
+
+
+def metrics(request: Request) -> Response:
+    """Figures by campaign in Prometheus's text format. Without Redis: that it is away."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(components.of(request)))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+#: Metric name -> its meaning; each has the attribute of `StatusReport` of the same name.
+_GAUGES: Final = {
+    "done": "Recipients whose email the provider took.",
+    "failed": "Recipients given up.",
+    "pending": "Recipients neither done nor failed.",
+    "unknown": "Pending recipients of which nobody knows whether the provider took their email.",
+    "in_flight": "Emails on their way to the provider.",
+    "rejected": "Rows of the CSV that are no recipients.",
+    "rate_limit": "The most emails per minute.",
+    "sent_last_minute": "Emails admitted in the last 60 seconds.",
+}
+
+
+class _Figures(Collector):
+    """Reads the figures when Prometheus asks."""
+
+    def __init__(self, parts: Components) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, each with a sample a campaign."""
+        try:
+            reports = self._reports()
+        except RedisError as error:
+            log.warning("metrics_incomplete", error=type(error).__name__)
+            yield GaugeMetricFamily("postrider_up", "Whether Redis can be asked.", 0)
+            return
+        yield GaugeMetricFamily("postrider_up", "Whether Redis can be asked.", 1)
+        for name, meaning in _GAUGES.items():
+            yield _by_campaign(GaugeMetricFamily, f"postrider_{name}", meaning, reports, name)
+        yield _by_campaign(CounterMetricFamily, "postrider_retries", "Sends tried again.", reports, "retries")
+        yield _states(reports)
+
+    def _reports(self) -> list[tuple[str, StatusReport]]:
+        found, _ = self._parts.catalog.page(0, MAX_CAMPAIGNS)
+        return [(campaign.id, report) for campaign in found if (report := self._report(campaign))]
+
+    def _report(self, campaign: Campaign) -> StatusReport | None:
+        try:
+            return self._parts.progress.report(campaign.id)
+        except UnknownCampaign:  # deleted meanwhile
+            return None
+
+
+def _by_campaign(
+    kind: type[GaugeMetricFamily | CounterMetricFamily],
+    name: str,
+    meaning: str,
+    reports: list[tuple[str, StatusReport]],
+    attribute: str,
+) -> Metric:
+    family = kind(name, meaning, labels=["campaign"])
+    for campaign_id, report in reports:
+        family.add_metric([campaign_id], getattr(report, attribute))
+    return family
+
+
+def _states(reports: list[tuple[str, StatusReport]]) -> Metric:
+    family = GaugeMetricFamily("postrider_status", "1 for the campaign's status.", labels=["campaign", "status"])
+    for campaign_id, report in reports:
+        for status in Status:
+            family.add_metric([campaign_id, status], int(report.status is status))
+    return family

@@ -1,0 +1,119 @@
+"""What a request carries: the campaign's id, a JSON body, numbers in the query. Checks their form, not their sense."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.errors import Problem, invalid
+from campaigns.errors import UnknownCampaign
+from campaigns.models import CAMPAIGN_ID
+
+T = TypeVar("T")
+
+MIB: Final = 1024 * 1024
+#: The largest JSON body, in bytes; 10,000 parts with their ETags are well below it.
+MAX_BODY_BYTES: Final = 1 * MIB
+
+
+def campaign_id(request: Request) -> str:
+    """The id in the path.
+
+    Raises:
+        UnknownCampaign: no campaign can have it.
+    """
+    found = str(request.path_params["id"])
+    if not CAMPAIGN_ID.fullmatch(found):
+        raise UnknownCampaign
+    return found
+
+
+def new_campaign_id(request: Request) -> str:
+    """The id in the path, for a campaign that may be new.
+
+    Raises:
+        Problem: 422 where it is not a possible id.
+    """
+    try:
+        return campaign_id(request)
+    except UnknownCampaign:
+        raise invalid(
+            "A campaign id has 1 to 64 letters, digits, _ and -, and starts with a letter or digit."
+        ) from None
+
+
+def number(request: Request, name: str, default: int, low: int, high: int) -> int:
+    """A whole number in the query.
+
+    Raises:
+        Problem: 422 where it is not a number within `low` to `high`.
+    """
+    raw = request.query_params.get(name, str(default))
+    if raw.isascii() and raw.isdigit() and len(raw) <= 18 and low <= int(raw) <= high:
+        return int(raw)
+    raise invalid(f"{name}: expected a whole number from {low} to {high}.")
+
+
+def takes(
+    model: type[T], limit_bytes: int = MAX_BODY_BYTES
+) -> Callable[[Callable[[Request, T], Response]], Callable[[Request], Awaitable[Response]]]:
+    """Read a JSON body before the handler, which runs in the thread pool and gets it as its second argument.
+
+    No body at all counts as `{}`; one that is not JSON, or not the JSON that is needed, is answered with 422.
+
+    Args:
+        model: what the body has to be.
+        limit_bytes: the largest body.
+    """
+    decoder = msgspec.json.Decoder(model)
+
+    def wrap(handler: Callable[[Request, T], Response]) -> Callable[[Request], Awaitable[Response]]:
+        def decode_and_handle(request: Request, raw: bytes) -> Response:
+            return handler(request, _decode(decoder, raw or b"{}"))
+
+        @wraps(handler)
+        async def endpoint(request: Request) -> Response:
+            return await run_in_threadpool(decode_and_handle, request, await _read(request, limit_bytes))
+
+        return endpoint
+
+    return wrap
+
+
+def _decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise invalid(f"The body does not fit: {error}. GET /openapi.json describes it.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid(f"The body is not JSON in UTF-8: {error}.") from None
+
+
+async def _read(request: Request, limit_bytes: int) -> bytes:
+    body = bytearray()
+    refuse_longer(request, limit_bytes, _too_large(limit_bytes))
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+    return bytes(body)
+
+
+def refuse_longer(request: Request, limit_bytes: int, refusal: Problem) -> None:
+    """Raise the refusal at once where the request announces a body of more than `limit_bytes`."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > limit_bytes:
+        raise refusal
+
+
+def _too_large(limit_bytes: int) -> Problem:
+    detail = f"The body is larger than {limit_bytes // MIB} MiB."
+    # The rest of the body is not read, so the connection cannot be used again.
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})

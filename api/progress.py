@@ -1,0 +1,50 @@
+"""Where a campaign stands: once, and live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from api import components, inputs
+from api.answers import as_json
+from api.feeds import Feeds
+
+#: A comment goes out after so much silence, in seconds, so that nobody on the way takes the connection for dead.
+HEARTBEAT_S: Final = 15.0
+#: How long a browser waits before it connects again, in ms.
+RETRY_MS: Final = 2000
+
+_EVENT_STREAM: Final = "text/event-stream"
+#: Tells proxies that buffer answers to leave this one alone.
+_LIVE: Final = {"X-Accel-Buffering": "no"}
+
+
+def status(request: Request) -> Response:
+    """The status, its figures all of one instant."""
+    return as_json(components.of(request).progress.report(inputs.campaign_id(request)))
+
+
+async def events(request: Request) -> Response:
+    """Server-Sent Events (WHATWG HTML, 9.2): the status now, and whenever it changes, until the client leaves."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    await run_in_threadpool(parts.progress.report, campaign_id)  # an unknown campaign, or Redis away: no stream
+    if request.method == "HEAD":
+        return Response(None, HTTPStatus.OK, _LIVE, media_type=_EVENT_STREAM)
+    return StreamingResponse(_stream(parts.feeds, campaign_id), headers=_LIVE, media_type=_EVENT_STREAM)
+
+
+async def _stream(feeds: Feeds, campaign_id: str) -> AsyncIterator[bytes]:
+    yield b"retry: %d\n\n" % RETRY_MS
+    async with feeds.watch(campaign_id) as feed:
+        seen = 0
+        while not feed.ended:
+            if not await feed.after(seen, HEARTBEAT_S):
+                yield b": still here\n\n"
+            elif feed.version != seen:
+                seen = feed.version
+                yield b"id: %d\ndata: %s\n\n" % (seen, feed.status)

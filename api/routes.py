@@ -1,0 +1,50 @@
+"""The table of contents: every endpoint and the handler that answers it. No logic.
+
+`api.operations` describes the same endpoints, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.routing import Route
+
+from api import campaigns, controls, direct_upload, health, openapi, progress, recipients, uploads
+
+_CAMPAIGN: Final = "/campaigns/{id}"
+
+
+def _route(method: str, path: str, handler: Callable[..., Any]) -> Route:
+    return Route(path, handler, methods=[method])
+
+
+ROUTES: Final = [
+    # The campaign
+    _route("GET", "/campaigns", campaigns.page),
+    _route("PUT", _CAMPAIGN, campaigns.put),
+    _route("GET", _CAMPAIGN, campaigns.get),
+    _route("DELETE", _CAMPAIGN, campaigns.delete),
+    # Its list: in parts, or in one piece
+    _route("POST", f"{_CAMPAIGN}/upload/init", uploads.init),
+    _route("POST", f"{_CAMPAIGN}/upload/complete", uploads.complete),
+    _route("POST", f"{_CAMPAIGN}/upload/abort", uploads.abort),
+    _route("POST", f"{_CAMPAIGN}/upload", direct_upload.upload),
+    # Its controls
+    _route("POST", f"{_CAMPAIGN}/start", controls.start),
+    _route("POST", f"{_CAMPAIGN}/pause", controls.pause),
+    _route("POST", f"{_CAMPAIGN}/resume", controls.resume),
+    _route("POST", f"{_CAMPAIGN}/cancel", controls.cancel),
+    _route("POST", f"{_CAMPAIGN}/rate-limit", controls.set_rate),
+    _route("POST", f"{_CAMPAIGN}/reconcile", controls.reconcile),
+    _route("GET", f"{_CAMPAIGN}/reconcile", controls.reconciled),
+    # Where it stands
+    _route("GET", f"{_CAMPAIGN}/status", progress.status),
+    _route("GET", f"{_CAMPAIGN}/events", progress.events),
+    _route("GET", f"{_CAMPAIGN}/recipients.csv", recipients.export),
+    # The server itself
+    _route("GET", "/healthz", health.healthz),
+    _route("GET", "/readyz", health.readyz),
+    _route("GET", "/metrics", health.metrics),
+    _route("GET", "/openapi.json", openapi.describe),
+]

@@ -1,0 +1,73 @@
+"""The arithmetic of a multipart upload: how a file is cut into parts, and whether what arrived is all of it. Pure.
+
+Limits: 10,000 parts of 5 MiB to 5 GiB each, the last may be smaller (Amazon S3 user guide, "Multipart upload limits").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from api.bodies import MAX_PARTS, SentPart
+from api.errors import Problem
+from campaigns.models import Upload
+from storage import Part, bare_etag
+
+MIB: Final = 1024 * 1024
+#: The smallest part that clients are asked for, in bytes.
+MIN_PART_BYTES: Final = 8 * MIB
+#: How many part numbers a detail names.
+NAMED: Final = 20
+
+
+def part_bytes(size: int) -> int:
+    """The size of every part but the last, in bytes: whole MiB, so that a file fits into 10,000 parts."""
+    smallest = -(-size // MAX_PARTS)
+    return max(MIN_PART_BYTES, -(-smallest // MIB) * MIB)
+
+
+def part_count(size: int, each: int) -> int:
+    """How many parts of `each` bytes a file of `size` bytes has."""
+    return -(-size // each)
+
+
+def checked(upload: Upload, arrived: Sequence[Part], sent: Sequence[SentPart]) -> list[Part]:
+    """The parts to put together.
+
+    Args:
+        upload: how the file was to be cut.
+        arrived: what the store has.
+        sent: what the client says that it sent; empty: it does not say.
+
+    Raises:
+        Problem: 409 where a part is missing or is not what it should be, naming the parts.
+    """
+    by_number = {part.number: part for part in arrived}
+    wanted = range(1, upload.parts + 1)
+    claims = {part.part_number: bare_etag(part.etag).lower() for part in sent}
+    missing = [number for number in wanted if number not in by_number or (claims and number not in claims)]
+    wrong = {number for number in wanted if number in by_number and not _fits(upload, by_number[number], claims)}
+    wrong.update(number for number in claims if number > upload.parts)
+    if missing or wrong:
+        raise _incomplete(missing, sorted(wrong))
+    return [by_number[number] for number in wanted]
+
+
+def _fits(upload: Upload, part: Part, claims: Mapping[int, str]) -> bool:
+    whole = upload.part_bytes
+    expected = whole if part.number < upload.parts else upload.size - whole * (upload.parts - 1)
+    return part.size == expected and claims.get(part.number, part.etag.lower()) == part.etag.lower()
+
+
+def _incomplete(missing: list[int], wrong: list[int]) -> Problem:
+    found = [f"missing: {_named(missing)}"] if missing else []
+    if wrong:
+        found.append(f"of another size or ETag than expected: {_named(wrong)}")
+    detail = f"Parts {'; '.join(found)}. Send these parts again, then complete the upload; it is still open."
+    return Problem(HTTPStatus.CONFLICT, detail, missing=missing, wrong=wrong)
+
+
+def _named(numbers: list[int]) -> str:
+    more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
+    return ", ".join(map(str, numbers[:NAMED])) + more

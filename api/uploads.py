@@ -1,0 +1,124 @@
+"""Lists uploaded in parts, straight into the object store: init, complete, abort.
+
+The bytes never pass through this process. The store is the truth about what has arrived; Redis remembers how the file
+was cut. Every step can be repeated, also after a crash between the store and Redis.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import bodies, components, inputs, lists, upload_parts
+from api.answers import as_json
+from api.components import Components
+from api.errors import Problem
+from campaigns.errors import UnknownUpload
+from campaigns.models import Upload
+from storage import BadParts, MissingUpload
+
+log = structlog.get_logger(__name__)
+
+
+@inputs.takes(bodies.UploadInit)
+def init(request: Request, wanted: bodies.UploadInit) -> Response:
+    """Begin an upload; the answer has an address for each part."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    parts.catalog.check_replaceable(campaign_id)
+    upload = _begin(parts, campaign_id, wanted)
+    addresses = [
+        bodies.PartAddress(
+            number, parts.store.presign_part(upload.object_key, upload.upload_id, number, wanted.expires_in_s)
+        )
+        for number in range(1, upload.parts + 1)
+    ]
+    log.info("upload_begun", campaign_id=campaign_id, size=upload.size, parts=upload.parts)
+    plan = bodies.UploadPlan(upload.upload_id, upload.part_bytes, addresses, upload.expires_at)
+    return as_json(plan, HTTPStatus.CREATED)
+
+
+def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInit) -> Upload:
+    key, each, now = lists.new_key(campaign_id), upload_parts.part_bytes(wanted.size), datetime.now(UTC)
+    upload = Upload(
+        upload_id=parts.store.create_upload(key),
+        object_key=key,
+        size=wanted.size,
+        filename=lists.shown_name(wanted.filename),
+        part_bytes=each,
+        parts=upload_parts.part_count(wanted.size, each),
+        created_at=now.isoformat(timespec="seconds"),
+        expires_at=(now + timedelta(seconds=wanted.expires_in_s)).isoformat(timespec="seconds"),
+    )
+    try:
+        parts.catalog.begin_upload(campaign_id, upload)
+    except RedisError:
+        parts.store.abort_upload(key, upload.upload_id)
+        raise
+    return upload
+
+
+@inputs.takes(bodies.UploadComplete)
+def complete(request: Request, wanted: bodies.UploadComplete) -> Response:
+    """Put the parts together and have the list parsed. Again: the same answer, and nothing is done twice."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    campaign = parts.catalog.get(campaign_id)
+    upload = parts.catalog.upload(campaign_id, wanted.upload_id)
+    if campaign.object_key == upload.object_key and campaign.email_column == wanted.email_column:
+        return _accepted()
+    parts.catalog.check_replaceable(campaign_id)
+    if campaign.object_key != upload.object_key:
+        _assemble(parts, upload, wanted)
+    lists.accept(
+        parts,
+        campaign_id,
+        key=upload.object_key,
+        size=upload.size,
+        filename=upload.filename,
+        email_column=wanted.email_column,
+    )
+    parts.catalog.begin_upload(campaign_id, msgspec.structs.replace(upload, completed=True))
+    return _accepted()
+
+
+def _accepted() -> Response:
+    return as_json(bodies.Accepted(), HTTPStatus.ACCEPTED)
+
+
+def _assemble(parts: Components, upload: Upload, wanted: bodies.UploadComplete) -> None:
+    """Make the object out of the parts, unless that has been done before."""
+    if upload.completed:
+        raise Problem(HTTPStatus.CONFLICT, "A later list has replaced this one; begin a new upload to use it again.")
+    try:
+        arrived = parts.store.list_parts(upload.object_key, upload.upload_id)
+        fitting = upload_parts.checked(upload, arrived, wanted.parts)
+        parts.store.complete_upload(upload.object_key, upload.upload_id, fitting)
+    except BadParts as error:
+        detail = f"{error}: a part was replaced meanwhile; complete the upload again."
+        raise Problem(HTTPStatus.CONFLICT, detail) from error
+    except MissingUpload as error:
+        # Completed by a request before this one that did not live to tell Redis, or gone for good.
+        if parts.store.size(upload.object_key) != upload.size:
+            raise UnknownUpload from error
+
+
+@inputs.takes(bodies.UploadAbort)
+def abort(request: Request, wanted: bodies.UploadAbort) -> Response:
+    """Give an upload up. Again, or for one that nobody knows: the same answer."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    parts.catalog.get(campaign_id)
+    try:
+        upload = parts.catalog.upload(campaign_id, wanted.upload_id)
+    except UnknownUpload:
+        return as_json(bodies.Aborted())
+    if upload.completed:
+        raise Problem(HTTPStatus.CONFLICT, "This upload is complete already; a new upload replaces its list.")
+    parts.store.abort_upload(upload.object_key, upload.upload_id)
+    parts.catalog.end_upload(campaign_id, upload.upload_id)
+    log.info("upload_aborted", campaign_id=campaign_id)
+    return as_json(bodies.Aborted())
