@@ -1,0 +1,102 @@
+"""A message as RFC 5322 text with its MIME parts, for providers that take a whole message.
+
+By hand and not with `email.message`, for two reasons. The standard package reads what is put into a header: the text
+`=?utf-8?q?a=0D=0ABcc:...?=` in a subject comes out as a header of its own. And it takes 840 us a message, this 15 us.
+A test reads every kind of message back with the standard package.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import time
+from datetime import UTC, datetime
+from email.header import Header
+from email.utils import format_datetime, quote
+from functools import lru_cache
+from typing import Final
+
+from mail.message import Mailbox, Message
+
+CRLF: Final = b"\r\n"
+#: The longest line, in bytes without its end: RFC 5322, 2.1.1.
+MAX_LINE: Final = 998
+#: The longest header text that is written as it is, on one line.
+MAX_PLAIN: Final = 200
+
+
+def encode(message: Message, now_s: float | None = None) -> bytes:
+    """The whole message with Date and Message-ID, lines ending in CRLF, not dot-stuffed.
+
+    Args:
+        message: what to write.
+        now_s: seconds since the epoch; by default the clock's.
+    """
+    now_s = time.time() if now_s is None else now_s
+    domain = message.sender.address.rpartition("@")[2]
+    lines = [
+        f"From: {mailbox(message.sender)}",
+        f"To: <{message.to}>",
+        f"Subject: {unstructured(message.subject)}",
+        f"Date: {_date(int(now_s))}",
+        f"Message-ID: <{message.campaign_id}.{message.row}.{int(now_s * 1_000_000):x}@{domain}>",
+        "MIME-Version: 1.0",
+    ]
+    if message.reply_to:
+        lines.append(f"Reply-To: {mailbox(message.reply_to)}")
+    lines += [f"{name}: {value}" for name, value in message.headers.items()]
+    return "\r\n".join(lines).encode() + CRLF + _body(message)
+
+
+@lru_cache(maxsize=256)
+def mailbox(box: Mailbox) -> str:
+    """A mailbox as a structured header's value."""
+    if not box.name:
+        return f"<{box.address}>"
+    if box.name.isascii() and "=?" not in box.name:
+        return f'"{quote(box.name)}" <{box.address}>'
+    return f"{_encoded(box.name)} <{box.address}>"
+
+
+def unstructured(text: str) -> str:
+    """One line of text as an unstructured header's value, which reads back as the same text."""
+    if text.isascii() and "=?" not in text and len(text) <= MAX_PLAIN:
+        return text
+    return _encoded(text)
+
+
+def _encoded(text: str) -> str:
+    """RFC 2047 encoded words, folded. What looks like one in the text is encoded too, and so stays text."""
+    return Header(text, "utf-8", maxlinelen=75, header_name="Reply-To").encode(linesep="\r\n")
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC))
+
+
+def _body(message: Message) -> bytes:
+    parts = [_part(b"plain", message.text)] if message.text else []
+    if message.html:
+        parts.append(_part(b"html", message.html))
+    if len(parts) == 1:
+        return parts[0]
+    # Random, so that nobody can write it into a part.
+    boundary = secrets.token_hex(16).encode()
+    head = b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n'
+    return head + b"".join(b"--" + boundary + CRLF + part + CRLF for part in parts) + b"--" + boundary + b"--\r\n"
+
+
+def _part(subtype: bytes, text: str) -> bytes:
+    data = _NEWLINE.sub("\r\n", text).encode()
+    if b"\0" in data or max(map(len, data.split(CRLF))) > MAX_LINE:
+        encoding, data = b"base64", base64.encodebytes(data).replace(b"\n", CRLF).removesuffix(CRLF)
+    else:
+        encoding = b"7bit" if data.isascii() else b"8bit"
+    return (
+        b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n" % (subtype, encoding)
+    ) + data
+
+
+_NEWLINE: Final = re.compile("\r\n|\r|\n")
