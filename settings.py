@@ -130,6 +130,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingError("SENDGRID_API_KEY", "needed for EMAIL_PROVIDER=sendgrid")
     var_dir = Path(env.required_text("VAR_DIR", "var"))
     s3_endpoint = env.url("S3_ENDPOINT_URL", None, ("http", "https"))
+    port = env.integer("PORT", 8080, 1, 65_535)
     min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, 86_400)
     return Settings(
         redis_url=_redis_url(env),
@@ -139,7 +140,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         s3_public_endpoint_url=env.url("S3_PUBLIC_ENDPOINT_URL", s3_endpoint, ("http", "https")),
         workers=env.integer("WORKERS", 10, 1, 1000),
         worker_processes=env.integer("WORKER_PROCESSES", 2, 1, 64),
-        port=env.integer("PORT", 8080, 1, 65_535),
+        port=port,
         email_provider=provider,
         sendgrid_api_key=key,
         sendgrid_api_url=str(env.url("SENDGRID_API_URL", "https://api.sendgrid.com", ("http", "https"))),
@@ -152,7 +153,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, 86_400),
         api_token=env.text("API_TOKEN"),
         allow_anonymous=env.flag("ALLOW_ANONYMOUS", False),
-        public_url=str(env.url("PUBLIC_URL", "http://localhost:8080", ("http", "https"))),
+        public_url=str(env.url("PUBLIC_URL", f"http://localhost:{port}", ("http", "https"))),
         log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         log_format=env.choice("LOG_FORMAT", "json", ("json", "console")),
         var_dir=var_dir,

@@ -62,6 +62,11 @@ def test_var_dir_moves_the_outbox_along_unless_it_is_named() -> None:
     assert settings.load({"VAR_DIR": "/data", "OUTBOX_DIR": "mails"}).outbox_dir == Path("mails")
 
 
+def test_links_lead_to_the_port_unless_a_public_address_is_named() -> None:
+    assert settings.load({"PORT": "8081"}).public_url == "http://localhost:8081"
+    assert settings.load({"PORT": "8081", "PUBLIC_URL": "https://mail.example"}).public_url == "https://mail.example"
+
+
 def test_an_empty_variable_counts_as_none() -> None:
     assert settings.load({"REDIS_URL": " ", "WORKERS": "", "SENDGRID_API_KEY": ""}) == settings.load({})
 
