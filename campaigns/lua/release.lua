@@ -70,7 +70,8 @@ local function load(id)
   local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'again', 'feed_asked', 'reconcile_at')
   local rate = tonumber(c[1]) / 60000 * PACE
   local burst = math.max(1, rate * BURST_MS)
-  local tokens = math.min(burst, (tonumber(p[1]) or 1) + (now - (tonumber(p[2]) or now)) * rate)
+  -- one more than the burst is kept, so that what is left over from one tick to the next is never lost
+  local tokens = math.min(burst + 1, (tonumber(p[1]) or burst) + (now - (tonumber(p[2]) or now)) * rate)
   local used = window_used(prefix .. 'window', now)
   return {
     id = id, prefix = prefix, generation = c[2], rate = rate, tokens = tokens,

@@ -11,8 +11,7 @@ from campaigns.catalog import valid_id
 from campaigns.errors import Superseded, UnknownCampaign, UnknownUpload, WrongState
 from campaigns.models import Content, Status, Upload
 from campaigns.parsing import Parsing
-from campaigns.recipients import scan
-from tests.world import World
+from tests.world import Clock, World, scanned
 
 CONTENT = Content(from_="News <news@shop.test>", subject="Hello {{ name }}", text="Hi")
 
@@ -55,7 +54,7 @@ def test_unknown_campaigns_are_unknown(world: World) -> None:
     assert not world.redis.keys("*")
 
 
-def test_campaigns_are_listed_from_the_newest_on(world: World, clock) -> None:  # noqa: ANN001
+def test_campaigns_are_listed_from_the_newest_on(world: World, clock: Clock) -> None:
     for number in range(5):
         clock.advance(1)
         world.catalog.put(f"c{number}", CONTENT)
@@ -82,7 +81,7 @@ def test_the_parser_of_a_replaced_list_is_superseded(world: World) -> None:
     with pytest.raises(Superseded):
         parsing.report(1, 1)
     with pytest.raises(Superseded):
-        parsing.finish(scan([b"email\na@b.test\n"]), [])
+        parsing.finish(scanned(b"email\na@b.test\n"), [])
     with pytest.raises(Superseded):
         Parsing(world.redis, "c1", old)
     assert world.catalog.get("c1").generation == new
@@ -95,7 +94,7 @@ def test_a_second_parser_takes_over_from_the_first(world: World) -> None:
     second = Parsing(world.redis, "c1", generation)
     with pytest.raises(Superseded):
         first.report(1, 1)
-    assert second.finish(scan([b"email\na@b.test\n"]), []) == Status.READY
+    assert second.finish(scanned(b"email\na@b.test\n"), []) == Status.READY
 
 
 def test_a_started_campaign_takes_no_other_list(world: World) -> None:
@@ -111,7 +110,7 @@ def test_a_start_during_parsing_takes_effect_when_it_ends(world: World) -> None:
     generation, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
     assert world.controls.start("c1") == Status.PARSING
     parsing = Parsing(world.redis, "c1", generation)
-    assert parsing.finish(scan([b"email\na@b.test\n"]), []) == Status.RUNNING
+    assert parsing.finish(scanned(b"email\na@b.test\n"), []) == Status.RUNNING
     assert world.report().started_at is not None
 
 
@@ -119,7 +118,7 @@ def test_a_start_during_parsing_does_not_take_effect_where_columns_are_missing(w
     world.make()
     generation, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
     world.controls.start("c1")
-    assert Parsing(world.redis, "c1", generation).finish(scan([b"email\na@b.test\n"]), ["name"]) == Status.READY
+    assert Parsing(world.redis, "c1", generation).finish(scanned(b"email\na@b.test\n"), ["name"]) == Status.READY
     assert "name" in str(world.report().reason)
 
 
@@ -140,7 +139,7 @@ def test_deleting_leaves_nothing(world: World) -> None:
 
 
 def test_uploads_under_way_are_remembered(world: World) -> None:
-    upload = Upload("u1", "key", 100, "list.csv", 8 << 20, 1, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    upload = Upload("u1", "key", 100, "list.csv", 8 << 20, 1, created_at="2026-01-01T00:00:00Z", expires_at="2026-01-02T00:00:00Z")
     world.catalog.begin_upload("c1", upload)
     assert world.catalog.upload("c1", "u1") == upload
     assert world.catalog.uploads("c1") == [upload]
