@@ -1,0 +1,180 @@
+"""Lines of a CSV to rows of fields: quotes, blank lines, ragged rows, stray quotes. Knows nothing of addresses.
+
+A row depends on the bytes from its first line on alone, never on where blocks or chunks begin: reading a slice again
+gives the rows of the first pass. The rules:
+
+- A record on one line is read leniently: `"Bob" Smith` is `Bob Smith`.
+- A record over several lines has to be strictly right and to end within `csv_lines.RECORD`. Otherwise its quote is a
+  stray one and costs its own line; the lines up to the one that showed it are read one by one.
+- A row has the header's number of fields; more are fine where they are empty. Blank lines are no rows.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeGuard
+
+from campaigns import csv_lines
+from campaigns.csv_lines import Block, Lines
+
+#: Appended to every block: comes back as a record of its own unless a quote was left open before it.
+_END: Final = "end"
+
+# A field cannot be longer than a record, so csv's own limit, one for the whole process, must never cut one short.
+csv.field_size_limit(max(csv.field_size_limit(), 2 * csv_lines.RECORD.size))
+
+
+class Shape(NamedTuple):
+    """What all rows of a file have in common: the delimiter, the number of fields, the position of the address."""
+
+    delimiter: str
+    width: int
+    email_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A row that cannot be read: why, and what stands where the address should be, if anything does."""
+
+    why: str
+    email: str = ""
+
+
+Row = list[str] | Malformed
+
+
+class Rows(NamedTuple):
+    """Rows that follow each other, and their size in bytes of the file."""
+
+    rows: Sequence[Row]
+    size: int
+
+
+def none_malformed(rows: Sequence[Row]) -> TypeGuard[Sequence[list[str]]]:
+    """Whether all rows can be read."""
+    return set(map(type, rows)) <= {list}
+
+
+def read(lines: Lines, shape: Shape, encoding: str) -> Iterator[Rows]:
+    """Read all lines, at most `csv_lines.BLOCK` at a time where records are no longer, and whole records only."""
+    limits = csv_lines.BLOCK
+    while True:
+        block = lines.take(limits)
+        rows, used = _read_block(block, shape, full=limits is csv_lines.RECORD)
+        # Where not even one record ends, look at as many lines as a record may have.
+        limits = csv_lines.BLOCK if used or not block.lines else csv_lines.RECORD
+        if used:
+            yield Rows(rows, csv_lines.raw_size(_data(block, used), encoding))
+        if used < len(block.lines):
+            lines.put_back(block.lines[used:])
+        elif block.final:
+            overlong = lines.overlong()
+            if overlong is None:
+                return
+            yield Rows([Malformed(f"longer than {csv_lines.RECORD.size:,} bytes")], overlong.size)
+
+
+def _data(block: Block, used: int) -> bytes:
+    return block.data if used == len(block.lines) else b"".join(block.lines[:used])
+
+
+def first_record(texts: Sequence[str], delimiter: str) -> tuple[list[str], int] | None:
+    """The first record of at least one line, and its number of lines; None where its quote is never closed."""
+    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    try:
+        return next(reader), reader.line_num
+    except csv.Error:
+        fields, closed = _alone(texts[0], delimiter)
+        return (fields, 1) if closed else None
+
+
+def _read_block(block: Block, shape: Shape, *, full: bool) -> tuple[Sequence[Row], int]:
+    """The rows of a block and the number of lines they took; what is left is a record that may go on.
+
+    `full`: the block is as long as a record may be, so one that begins at its first line does not go on.
+    """
+    texts = csv_lines.decoded(block.lines)
+    if texts and not block.data.endswith((b"\n", b"\r")):
+        texts[-1] += "\n"  # or the end mark would be part of the last line
+    records = list(csv.reader([*texts, _END], delimiter=shape.delimiter))
+    if records.pop() == [_END] and len(records) == len(texts):
+        if b"\0" not in block.data and set(map(len, records)) == {shape.width}:
+            return records, len(texts)
+        return _fitted(records, shape), len(texts)
+    spans = _Spans(texts, shape, final=block.final, full=full)
+    used = spans.read()
+    return _fitted(spans.records, shape), used
+
+
+def _alone(text: str, delimiter: str) -> tuple[list[str], bool]:
+    """One line read leniently, as if it were a whole record, and whether its quotes are closed."""
+    records = list(csv.reader([text, _END], delimiter=delimiter))
+    return records[0], records[-1] == [_END]
+
+
+class _Spans:
+    """Reads a block in which some record spans lines, or does not end."""
+
+    def __init__(self, texts: list[str], shape: Shape, *, final: bool, full: bool) -> None:
+        self.records: list[Row] = []
+        self._texts = texts
+        self._shape = shape
+        self._final = final
+        self._full = full
+
+    def read(self) -> int:
+        """Fill `records`; returns the number of lines used."""
+        line = 0
+        while line < len(self._texts):
+            line, error = self._read_from(line)
+            if error is None:
+                break
+            if error == len(self._texts) and not self._final and not (self._full and line == 0):
+                break
+            line = self._give_up(line, error)
+        return line
+
+    def _read_from(self, line: int) -> tuple[int, int | None]:
+        """Read until something is wrong: the first line of the record in question, and the line that showed it."""
+        start = line
+        reader = csv.reader([*self._texts[start:], _END], delimiter=self._shape.delimiter, strict=True)
+        try:
+            for fields in reader:
+                if line < len(self._texts):
+                    self.records.append(fields)
+                    line = start + reader.line_num
+        except csv.Error:
+            return line, start + reader.line_num - 1
+        return line, None
+
+    def _give_up(self, line: int, error: int) -> int:
+        """Read the lines of a record that went wrong one by one; returns the line to go on from."""
+        stop = max(error, line + 1)
+        for text in self._texts[line:stop]:
+            fields, closed = _alone(text, self._shape.delimiter)
+            # The open field has swallowed the end mark: what stands in it is no address.
+            self.records.append(fields if closed else Malformed("quote not closed", _email(fields[:-1], self._shape)))
+        return stop
+
+
+def _email(fields: Sequence[str], shape: Shape) -> str:
+    return fields[shape.email_index] if shape.email_index < len(fields) else ""
+
+
+def _fitted(records: Iterable[Row], shape: Shape) -> list[Row]:
+    """The rows that records make: without blank lines, each with the header's number of fields or malformed."""
+    return [_fit(record, shape) for record in records if record]
+
+
+def _fit(record: Row, shape: Shape) -> Row:
+    if isinstance(record, Malformed):
+        return record
+    if len(record) > shape.width and not any(record[shape.width :]):
+        record = record[: shape.width]
+    if len(record) != shape.width:
+        return Malformed(f"{len(record)} fields where the header has {shape.width}", _email(record, shape))
+    if any("\0" in field for field in record):
+        return Malformed("NUL character", _email(record, shape))
+    return record

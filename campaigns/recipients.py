@@ -1,0 +1,196 @@
+"""A CSV of recipients: one streaming pass over it, and reading a slice of it again. Bytes in, rows out.
+
+Pure: no Redis, no object store, no settings, no template. Memory does not grow with the number of rows, but for one bit
+a row and 16 bytes a slice; what has to be compared across the file waits in temporary files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+from campaigns import csv_header, csv_records
+from campaigns.addresses import address, all_ordinary
+from campaigns.csv_header import Layout, column_names
+from campaigns.csv_lines import Lines, opened
+from campaigns.csv_records import Malformed, Row, Rows, none_malformed
+from campaigns.duplicates import Duplicates
+from campaigns.errors import UnusableList
+from campaigns.rejections import Rejections
+from campaigns.slices import Index, Slice
+from campaigns.spool import Heed, Spool, temporary_file
+
+__all__ = ["Index", "Layout", "Scan", "Slice", "address", "column_names", "read_slice", "scan"]
+
+#: Row numbers have 32 bits, in the index and in Redis' bitmaps.
+MAX_ROWS: Final = 2**32 - 1
+#: Bytes read, or rows looked at later on, between two reports of progress.
+_PROGRESS_BYTES: Final = 1024 * 1024
+_PROGRESS_ROWS: Final = 100_000
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Scan:
+    """What the pass over a file found.
+
+    Attributes:
+        rows: rows after the header, numbered from 1; blank lines are none.
+        total: rows that can be sent to.
+        rejected: rows that cannot; `rows = total + rejected`.
+        skip: a bit a rejected row, in Redis' order: row n is byte n >> 3, mask 0x80 >> (n & 7).
+        report: the rejected rows in row order as UTF-8 CSV `row,email,reason`, a temporary file at position 0. Reasons
+            are `invalid_email`, `duplicate:FIRST_ROW` and `malformed:WHY`.
+    """
+
+    layout: Layout
+    index: Index
+    rows: int
+    total: int
+    rejected: int
+    skip: bytearray
+    report: IO[bytes]
+
+
+def scan(
+    chunks: Iterable[bytes],
+    *,
+    email_column: str = "email",
+    spool_dir: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> Scan:
+    """Read a whole file once, whatever its bytes are.
+
+    Args:
+        chunks: the file's bytes, of about 1 MiB each.
+        email_column: the header of the column of addresses, compared without case and surrounding blanks.
+        spool_dir: where temporary files go; about 35 bytes a row, none for a small file.
+        on_progress: called with the bytes and rows read so far about every MiB, and now and then while duplicates are
+            looked for; may raise to stop.
+
+    Raises:
+        UnusableList: there is no header with such a column, or no row.
+    """
+    progress = _Progress(on_progress)
+    encoding, mark, rest = opened(progress.counted(chunks))
+    lines = Lines(rest, encoding)
+    layout = csv_header.layout(lines, email_column.strip() or "email", encoding, mark)
+    with Spool(spool_dir) as addresses, Spool(spool_dir) as rejections:
+        found = _Findings(layout, Duplicates(addresses), Rejections(rejections))
+        for rows in csv_records.read(lines, layout.shape, encoding):
+            found.add(rows)
+            progress.rows = found.rows
+        found.finish(progress)
+        return found.scan(temporary_file(spool_dir), progress.heed)
+
+
+def read_slice(data: bytes, layout: Layout, first_row: int) -> Iterator[tuple[int, list[str] | None]]:
+    """The rows of a slice with their numbers, the same as the pass over the file saw; None for a malformed one.
+
+    `data` are the file's bytes from the slice's `offset` to its `end`.
+    """
+    row = first_row
+    for rows in csv_records.read(Lines([data], layout.encoding), layout.shape, layout.encoding):
+        for record in rows.rows:
+            yield row, None if isinstance(record, Malformed) else record
+            row += 1
+
+
+class _Progress:
+    """Counts what is read, and reports it now and then."""
+
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self.bytes = 0
+        self.rows = 0
+        self._on_progress = on_progress
+        self._reported_bytes = 0
+        self._looked_at = 0
+
+    def counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.bytes += len(chunk)
+            yield chunk
+            if self.bytes - self._reported_bytes >= _PROGRESS_BYTES:
+                self.report()
+
+    def heed(self, rows: int) -> None:
+        """Rows were looked at once more, after all bytes were read."""
+        self._looked_at += rows
+        if self._looked_at >= _PROGRESS_ROWS:
+            self._looked_at = 0
+            self.report()
+
+    def report(self) -> None:
+        self._reported_bytes = self.bytes
+        if self._on_progress:
+            self._on_progress(self.bytes, self.rows)
+
+
+class _Findings:
+    """What a pass has found so far."""
+
+    def __init__(self, layout: Layout, duplicates: Duplicates, rejections: Rejections) -> None:
+        self.rows = 0
+        self._layout = layout
+        self._offset = layout.start
+        self._index = Index()
+        self._skip = bytearray()
+        self._duplicates = duplicates
+        self._rejections = rejections
+
+    def add(self, found: Rows) -> None:
+        """Take the next rows of the file."""
+        first_row = self.rows + 1
+        self.rows += len(found.rows)
+        if self.rows > MAX_ROWS:
+            raise UnusableList(f"The file has more than {MAX_ROWS:,} rows.")
+        self._index.add(self._offset, first_row, len(found.rows))
+        self._offset += found.size
+        self._skip += bytes((self.rows >> 3) + 1 - len(self._skip))
+        self._judge(first_row, found.rows)
+
+    def _judge(self, first_row: int, rows: Sequence[Row]) -> None:
+        numbers = range(first_row, first_row + len(rows))
+        column = self._layout.email_index
+        if none_malformed(rows):
+            emails = [row[column] for row in rows]
+            if all_ordinary(emails):
+                self._duplicates.add(list(map(str.lower, emails)), numbers)
+                return
+        sendable: list[tuple[str, int]] = []
+        for number, row in zip(numbers, rows, strict=True):
+            if isinstance(row, Malformed):
+                self._reject(number, row.email, f"malformed:{row.why}")
+            elif (recipient := address(row[column])) is None:
+                self._reject(number, row[column], "invalid_email")
+            else:
+                sendable.append((recipient.lower(), number))
+        self._duplicates.add([recipient for recipient, _ in sendable], [number for _, number in sendable])
+
+    def _reject(self, row: int, email: str, reason: str) -> None:
+        self._rejections.add(row, email, reason)
+        self._skip[row >> 3] |= 0x80 >> (row & 7)
+
+    def finish(self, progress: _Progress) -> None:
+        """Look for duplicates among all rows of the file.
+
+        Raises:
+            UnusableList: there was no row.
+        """
+        if not self.rows:
+            raise UnusableList("The file has a header and no rows.")
+        self._index.end = progress.bytes
+        for duplicate in self._duplicates.found(progress.heed):
+            self._reject(duplicate.row, duplicate.address, f"duplicate:{duplicate.first_row}")
+
+    def scan(self, report: IO[bytes], heed: Heed) -> Scan:
+        """Write the report and sum up."""
+        try:
+            self._rejections.write(report, heed)
+        except BaseException:
+            report.close()
+            raise
+        rejected = self._rejections.count
+        return Scan(self._layout, self._index, self.rows, self.rows - rejected, rejected, self._skip, report)

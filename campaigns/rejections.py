@@ -1,0 +1,91 @@
+"""The rows that are not sent to and the report of them, in row order and in bounded memory. Does not judge rows."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import io
+from collections.abc import Iterator
+from typing import IO, Final
+
+from campaigns.spool import Heed, Spool
+
+#: The report's columns.
+HEADER: Final = ("row", "email", "reason")
+#: Rejected rows kept in memory before they are sorted and written out.
+_BUFFERED_ROWS: Final = 50_000
+#: Memory for reading written rows back, shared by the runs, and the least of one run, in bytes.
+_READ_BYTES: Final = 8 * 1024 * 1024
+_LEAST_READ_BYTES: Final = 4096
+#: Rows of the report between two looks at whether to go on.
+_HEED_ROWS: Final = 10_000
+#: Characters of a rejected address that are shown.
+_SHOWN_CHARS: Final = 254
+#: A cell that begins so runs as a formula in a spreadsheet.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@")
+_CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
+
+
+class Rejections:
+    """Collects rejected rows in any order and writes them in row order.
+
+    Full buffers are sorted and go to the spool as runs, which the report merges.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._buffer: list[str] = []
+        self._runs: list[tuple[int, int]] = []  # where each begins and ends
+        self.count = 0
+
+    def add(self, row: int, email: str, reason: str) -> None:
+        """Take a rejected row; what stands in its address column is cut and made safe for a spreadsheet."""
+        self._buffer.append(f"{row:012d}\t{_safe(email)}\t{reason}")
+        self.count += 1
+        if len(self._buffer) >= _BUFFERED_ROWS:
+            self._flush()
+
+    def write(self, file: IO[bytes], heed: Heed) -> None:
+        """Write the report, a UTF-8 CSV, and go back to the file's start."""
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(HEADER)
+        for number, entry in enumerate(self._sorted(), 1):
+            writer.writerow(entry)
+            if number % _HEED_ROWS == 0:
+                heed(_HEED_ROWS)
+        text.flush()
+        text.detach()
+        file.seek(0)
+
+    def _sorted(self) -> Iterator[tuple[int, str, str]]:
+        self._buffer.sort()
+        entries: Iterator[str] = iter(self._buffer)
+        if self._runs:
+            size = max(_READ_BYTES // len(self._runs), _LEAST_READ_BYTES)
+            entries = heapq.merge(entries, *(self._run(start, end, size) for start, end in self._runs))
+        for entry in entries:
+            row, email, reason = entry.split("\t")
+            yield int(row), email, reason
+
+    def _run(self, start: int, end: int, size: int) -> Iterator[str]:
+        """The entries of a run, read `size` bytes at a time."""
+        rest = b""
+        while start < end:
+            data = self._spool.read(start, min(start + size, end))
+            start += len(data)
+            *lines, rest = (rest + data).split(b"\n")
+            yield from map(bytes.decode, lines)
+
+    def _flush(self) -> None:
+        start = self._spool.size
+        self._buffer.sort()
+        for entry in self._buffer:
+            self._spool.append(f"{entry}\n".encode())
+        self._runs.append((start, self._spool.size))
+        self._buffer.clear()
+
+
+def _safe(email: str) -> str:
+    shown = email[:_SHOWN_CHARS].translate(_CONTROLS).strip()
+    return "'" + shown if shown.startswith(_FORMULA_STARTS) else shown
