@@ -13,10 +13,15 @@ import email_validator
 from campaigns.errors import InvalidCampaign
 from mail.message import Mailbox
 
-#: The longest display name, in characters.
+#: The longest display name and the longest mailbox, in characters.
 MAX_NAME: Final = 200
+MAX_MAILBOX: Final = 700
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+#: A name and an address in angle brackets. What separates addresses from each other has to be quoted in a name.
+_NAMED: Final = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^<>"@,;\\]*))\s*<([^<>]*)>')
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 # Reserved names (.test, .local, ...) are what people try things out with and what private networks use.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
@@ -28,17 +33,26 @@ def mailbox(field: str, written: str) -> Mailbox:
     Raises:
         InvalidCampaign: naming `field`.
     """
+    if len(written) > MAX_MAILBOX:
+        raise InvalidCampaign(f"{field}: longer than {MAX_MAILBOX} characters")
     if _CONTROL.search(written):
         raise InvalidCampaign(f"{field}: control characters are not allowed")
-    try:
-        parsed = email_validator.validate_email(
-            written.strip(), allow_display_name=True, allow_smtputf8=False, check_deliverability=False
-        )
-    except email_validator.EmailNotValidError as error:
-        raise InvalidCampaign(f"{field}: expected News <news@example.com> or news@example.com. {error}") from None
-    name = (parsed.display_name or "").strip()
+    named = _NAMED.fullmatch(written.strip())
+    if named:
+        quoted, plain, address = named.groups()
+        name = plain.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted).strip()
+    else:
+        name, address = "", written.strip()
     if len(name) > MAX_NAME:
         raise InvalidCampaign(f"{field}: the name is longer than {MAX_NAME} characters")
     if "=?" in name:
         raise InvalidCampaign(f"{field}: write the name as it is to be read, not as an RFC 2047 encoded word")
-    return Mailbox(name, f"{parsed.ascii_local_part}@{parsed.ascii_domain}")
+    return Mailbox(name, _address(field, address))
+
+
+def _address(field: str, written: str) -> str:
+    try:
+        parsed = email_validator.validate_email(written.strip(), allow_smtputf8=False, check_deliverability=False)
+    except email_validator.EmailNotValidError as error:
+        raise InvalidCampaign(f'{field}: expected news@example.com or "News" <news@example.com>. {error}') from None
+    return f"{parsed.ascii_local_part}@{parsed.ascii_domain}"

@@ -22,7 +22,7 @@ MAX_HEADER: Final = 900
 #: RFC 9110 token, which is stricter than RFC 5322's field names and safe everywhere.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}")
 #: Printable ASCII: other characters would need an encoding that not every provider applies to headers.
-_VALUE: Final = re.compile(r"[\x20-\x7e]+")
+_VALUE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 #: Headers that the message or its provider makes. SendGrid's list: its v3 mail/send reference, `headers`.
 RESERVED: Final = frozenset({

@@ -13,8 +13,8 @@ from mail.outcome import Kind, Outcome, reason
 class Outbox:
     """Writes `{directory}/{campaign_id}/{row}.eml`, whole or not at all; the same row again replaces its file.
 
-    The file is written in the event loop, which takes 80 us on a local disk; a thread would cost that once more. It is
-    not synced: what a power cut takes away here was never on its way to anybody.
+    The file is written in the event loop: 20 us for the message and, on ext4, 50 to 450 us for the file. A thread would
+    add 140 us to that. It is not synced: what a power cut takes away here was never on its way to anybody.
     """
 
     name = "outbox"

@@ -56,6 +56,7 @@ def test_mailboxes_as_people_write_them(written: str, expected: Mailbox) -> None
         '"News <news@example.com>',
         "zoë@example.com",
         "N" * 201 + " <news@example.com>",
+        " " * 1_000_000 + "x",
     ],
 )
 @pytest.mark.parametrize("field", ["from_", "reply_to"])
