@@ -56,7 +56,7 @@ class Broker(RedisBroker):
     """Dramatiq's Redis broker with consumers that stay awake and that can be stopped while Redis is away."""
 
     def __init__(self, client: Redis, middleware: list[dramatiq.Middleware], stopping: threading.Event) -> None:
-        super().__init__(
+        super().__init__(  # type: ignore[no-untyped-call]
             client=client,
             middleware=middleware,
             heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,

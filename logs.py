@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on stdout, the same for our own lines, Dramatiq's and uvicorn's.
 
-No line holds an address: whatever looks like one is masked to its domain here, whoever wrote the line. What is logged, and
-when, is decided where it happens.
+No line holds an address: whatever looks like one is masked to its domain here, whoever wrote the line. What is
+logged, and when, is decided where it happens.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _json_bytes(event: Any, **_options: Any) -> bytes:
 def configure(level: str, log_format: str) -> None:
     """Set up all logging of this process.
 
-    Parameters:
+    Args:
         level: debug, info, warning or error.
         log_format: `json`, or `console` for people.
     """

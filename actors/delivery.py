@@ -44,7 +44,7 @@ class Run(NamedTuple):
 class Delivery:
     """Sends runs through one provider.
 
-    Parameters:
+    Args:
         provider: made in the event loop that this object is used in.
     """
 

@@ -17,8 +17,10 @@ log = structlog.get_logger(__name__)
 
 
 class Feeder:
-    """Feeds one campaign at a time. A slice and the cursor move in one step, so that any number of feeders, dying anywhere, neither
-    repeat nor skip a row."""
+    """Feeds one campaign at a time. A slice and the cursor move in one step, so that any number of feeders, dying
+    anywhere, neither
+    repeat nor skip a row.
+    """
 
     def __init__(self, ledger: Ledger, store: ObjectStore, stopping: threading.Event) -> None:
         self._ledger = ledger

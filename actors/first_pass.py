@@ -24,7 +24,9 @@ LOG_EVERY_S: Final = 60.0
 
 
 class FirstPass:
-    """Parses lists, from the start each time: a parser that was killed leaves nothing that the next one does not replace."""
+    """Parses lists, from the start each time: a parser that was killed leaves nothing that the next one does not
+    replace.
+    """
 
     def __init__(self, redis: Redis, store: ObjectStore, stopping: threading.Event) -> None:
         self._redis = redis
@@ -52,9 +54,9 @@ class FirstPass:
         except MissingObject:
             parsing.reject("the uploaded file is gone from the object store; upload it again")
             raise
-        except StoreError as error:
+        except StoreError:
             parsing.report(0, 0, "the object store cannot be read at the moment; parsing is tried again by itself")
-            raise error
+            raise
         with scan.report as report:
             self._store.put_file(keys.rejected_report(campaign.id, campaign.generation), report)
         status = parsing.finish(scan, Templates(campaign.content).missing(scan.layout.columns))

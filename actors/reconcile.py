@@ -1,4 +1,6 @@
-"""Reconcile: compares the ledger with its counters and the dead letters, repairs, and carries out what an operator decided."""
+"""Reconcile: compares the ledger with its counters and the dead letters, repairs, and carries out what an operator
+decided.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,18 @@ log = structlog.get_logger(__name__)
 
 
 @dramatiq.actor(
-    actor_name="Reconcile", queue_name=QUEUES["Reconcile"], priority=5, max_retries=5, min_backoff=500, max_backoff=10_000
+    actor_name="Reconcile",
+    queue_name=QUEUES["Reconcile"],
+    priority=5,
+    max_retries=5,
+    min_backoff=500,
+    max_backoff=10_000,
 )
 def reconcile(campaign_id: str, retry_failed: bool = False, unknown: str | None = None) -> None:
     """Reconcile a campaign.
 
-    Parameters:
+    Args:
+        campaign_id: which campaign.
         retry_failed: make all failed rows pending again.
         unknown: settle all unknown rows so: `resend`, `failed` or `done`.
 

@@ -39,7 +39,8 @@ def _completed(campaign_id: str) -> None:
 async def send_email(campaign_id: str, generation: str, recipients: Sequence[Sequence[Any]]) -> None:
     """Send a run.
 
-    Parameters:
+    Args:
+        campaign_id: whose run.
         generation: the list that the rows belong to.
         recipients: `[row, address, values]` each; admission has made them the granted ones.
 

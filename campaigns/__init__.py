@@ -1,1 +1,3 @@
-"""The campaign itself: its states, its recipients, its ledger and its pace. Knows Redis; knows neither HTTP nor mail."""
+"""The campaign itself: its states, its recipients, its ledger and its pace. Knows Redis; knows neither HTTP nor
+mail.
+"""

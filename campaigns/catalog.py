@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -18,7 +18,20 @@ from campaigns.scripts import Scripts
 _CHANGEABLE = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
 
 #: The keys that belong to a list and go with it.
-_LIST_KEYS = ("done", "failed", "skip", "again", "index", "waiting", "deferred", "runs", "flight", "unknown", "reasons", "report")
+_LIST_KEYS = (
+    "done",
+    "failed",
+    "skip",
+    "again",
+    "index",
+    "waiting",
+    "deferred",
+    "runs",
+    "flight",
+    "unknown",
+    "reasons",
+    "report",
+)
 
 
 def iso(milliseconds: str | bytes | None) -> str | None:
@@ -31,13 +44,13 @@ def iso(milliseconds: str | bytes | None) -> str | None:
 class Catalog:
     """Reads and writes campaigns.
 
-    Parameters:
+    Args:
         redis: a client without response decoding.
         default_tpm: transactions per minute for campaigns that set none.
     """
 
     def __init__(self, redis: Redis, default_tpm: int) -> None:
-        self._redis = redis
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
         self._default_tpm = default_tpm
 
@@ -84,7 +97,7 @@ class Catalog:
                 pipeline.hgetall(keys.campaign(campaign_id))
             rows = pipeline.execute()
         found = (self._decode(campaign_id, row) for campaign_id, row in zip(ids, rows, strict=True))
-        return [campaign for campaign in found if campaign], cast(int, self._redis.zcard(keys.CAMPAIGNS))
+        return [campaign for campaign in found if campaign], self._redis.zcard(keys.CAMPAIGNS)
 
     @staticmethod
     def _decode(campaign_id: str, row: dict[bytes, bytes]) -> Campaign | None:
@@ -120,16 +133,20 @@ class Catalog:
         """
         every = [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS]
         outcome = self._scripts(
-            "delete_campaign", [keys.campaign(campaign_id), keys.of(campaign_id, "flight"), keys.CAMPAIGNS, keys.PARSING, *every], [campaign_id]
+            "delete_campaign",
+            [keys.campaign(campaign_id), keys.of(campaign_id, "flight"), keys.CAMPAIGNS, keys.PARSING, *every],
+            [campaign_id],
         )
         if outcome == b"missing":
             raise UnknownCampaign
         if outcome:
-            raise WrongState(outcome.decode(), "it cannot be deleted now; pause or cancel it, and let what is in flight arrive")
+            raise WrongState(
+                outcome.decode(), "it cannot be deleted now; pause or cancel it, and let what is in flight arrive"
+            )
 
     def begin_upload(self, campaign_id: str, upload: Upload) -> None:
         """Note a multipart upload under way."""
-        self._redis.hset(keys.of(campaign_id, "uploads"), upload.upload_id, msgspec.json.encode(upload))  # type: ignore[arg-type]
+        self._redis.hset(keys.of(campaign_id, "uploads"), upload.upload_id, msgspec.json.encode(upload))
 
     def upload(self, campaign_id: str, upload_id: str) -> Upload:
         """A multipart upload by its id.
@@ -156,15 +173,24 @@ class Catalog:
         if status not in _CHANGEABLE:
             raise WrongState(status, "a list cannot be replaced once the campaign has been started")
 
-    def accept_list(self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str) -> tuple[str, str]:
-        """Give the campaign a list and have it parsed, in one step; returns the list's generation and the object it replaces ("": none).
+    def accept_list(
+        self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str
+    ) -> tuple[str, str]:
+        """Give the campaign a list and have it parsed, in one step; returns the list's generation and the object it
+        replaces ("": none).
 
         Raises:
             UnknownCampaign, WrongState: nothing has been changed.
         """
         generation = uuid4().hex[:12]
         message = messages.encode("ParseCsv", campaign_id, generation)
-        fields = {"object_key": object_key, "size": size, "filename": filename, "email_column": email_column, "slices": 0}
+        fields = {
+            "object_key": object_key,
+            "size": size,
+            "filename": filename,
+            "email_column": email_column,
+            "slices": 0,
+        }
         outcome, detail = self._scripts(
             "accept_list",
             [
@@ -175,7 +201,13 @@ class Catalog:
                 keys.dramatiq_messages(message.queue),
                 *(keys.of(campaign_id, name) for name in _LIST_KEYS),
             ],
-            [campaign_id, generation, message.message_id, message.data, *(part for item in fields.items() for part in item)],
+            [
+                campaign_id,
+                generation,
+                message.message_id,
+                message.data,
+                *(part for item in fields.items() for part in item),
+            ],
         )
         if outcome == b"missing":
             raise UnknownCampaign
@@ -187,5 +219,3 @@ class Catalog:
 def valid_id(campaign_id: str) -> bool:
     """Whether a campaign may have this id."""
     return CAMPAIGN_ID.fullmatch(campaign_id) is not None
-
-

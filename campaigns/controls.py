@@ -1,11 +1,12 @@
 """What an operator can do with a campaign: start, pause, resume, cancel, change its rate.
 
-The states and the steps between them are the table `STEPS`; `docs/state-machine.md` draws it and a test holds the two together.
+The states and the steps between them are the table `STEPS`; `docs/state-machine.md` draws it and a test holds the
+two together.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from redis import Redis
 
@@ -46,7 +47,7 @@ class Controls:
     """Takes steps, each one atomic in Redis and idempotent."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
 
     def start(self, campaign_id: str) -> Status:
@@ -89,7 +90,9 @@ class Controls:
             case "refused":
                 raise WrongState(before.decode(), step.advice)
             case "empty":
-                raise WrongState(before.decode(), "there is nobody to send to: upload a list with at least one valid recipient")
+                raise WrongState(
+                    before.decode(), "there is nobody to send to: upload a list with at least one valid recipient"
+                )
             case "moved" if name == "start":
                 self._prime(campaign_id)
                 return step.target, in_flight

@@ -1,7 +1,7 @@
 """The ledger: which recipient is where. Every change of it is one Lua script, so that bits and counters move together.
 
-It decides nothing about mail and knows no provider: it grants, records, puts back. The scripts' headers in `campaigns/lua`
-say what each reads and writes.
+It decides nothing about mail and knows no provider: it grants, records, puts back. The scripts' headers in
+`campaigns/lua` say what each reads and writes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from campaigns.models import Campaign, RowState
 from campaigns.recipients import Index
 from campaigns.scripts import Scripts
 
-#: The shortest and the longest time for which trouble closes the gate, in ms, where the provider names none. The longest bounds how
-#: long it takes until an outage that has ended is noticed.
+#: The shortest and the longest time for which trouble closes the gate, in ms, where the provider names none. The
+#: longest bounds how long it takes until an outage that has ended is noticed.
 BLOCK_MIN_MS: Final = 500
 BLOCK_MAX_MS: Final = 4_000
 #: How long an outage costs nobody an attempt, in ms.
@@ -29,7 +29,8 @@ WORKER_DEAD_MS: Final = 10_000
 #: Most recipients in one run, and most bytes of them.
 RUN_ROWS: Final = 64
 RUN_BYTES: Final = 256 * 1024
-#: What a campaign keeps waiting, in recipients: those of so much time (ms), within these bounds; and at most so many bytes.
+#: What a campaign keeps waiting, in recipients: those of so much time (ms), within these bounds; and at most so many
+#: bytes.
 LOW_WATER_MS: Final = 2_000
 LOW_WATER_MIN: Final = 100
 LOW_WATER_MAX: Final = 6_000
@@ -88,14 +89,14 @@ def _rows(csv: bytes) -> frozenset[int]:
 class Ledger:
     """The ledger on one Redis.
 
-    Parameters:
+    Args:
         redis: a client without response decoding.
         provider: the provider's name, which names its gate.
         send_timeout_s: how long a send may take, in s.
     """
 
     def __init__(self, redis: Redis, provider: str, send_timeout_s: float) -> None:
-        self._redis = redis
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
         self._gate = keys.gate(provider)
         self._failing = keys.failing(provider)
@@ -121,7 +122,9 @@ class Ledger:
         )
         return Grant(verdict.decode(), _rows(granted), _rows(denied), int(tpm))
 
-    def defer(self, campaign_id: str, generation: str, run_id: str, entries: Sequence[bytes], partly_admitted: bool) -> int:
+    def defer(
+        self, campaign_id: str, generation: str, run_id: str, entries: Sequence[bytes], partly_admitted: bool
+    ) -> int:
         """Put rows that were not admitted back; returns the number of entries put back."""
         args = [generation, run_id, int(partly_admitted), *entries]
         return int(self._run("defer", campaign_id, "campaign runs deferred", [], args))
@@ -129,7 +132,9 @@ class Ledger:
     def settle(
         self, campaign_id: str, generation: str, worker_id: str, outcomes: Sequence[Settlement]
     ) -> tuple[list[str], bool]:
-        """Record outcomes; returns a verdict for each (see `settle.lua`) and whether the campaign has just been completed."""
+        """Record outcomes; returns a verdict for each (see `settle.lua`) and whether the campaign has just been
+        completed.
+        """
         args: list[Any] = [campaign_id, generation, worker_id, BLOCK_MIN_MS, BLOCK_MAX_MS, OUTAGE_PATIENCE_MS]
         for outcome in outcomes:
             wait = "" if outcome.retry_after_ms is None else outcome.retry_after_ms
@@ -152,7 +157,9 @@ class Ledger:
         self._run("touch_run", campaign_id, "runs", [], [run_id, delay_ms, ",".join(map(str, rows))])
 
     def bury(self, campaign_id: str, generation: str, run_id: str, reason: str, rows: Sequence[int]) -> int:
-        """Record the rows of a dead letter as failed; returns how many were. `reason` is for rows without one of their own."""
+        """Record the rows of a dead letter as failed; returns how many were. `reason` is for rows without one of
+        their own.
+        """
         count, _completed = self._run(
             "bury",
             campaign_id,
@@ -175,7 +182,9 @@ class Ledger:
     def feed(
         self, campaign_id: str, generation: str, number: int, last_row: int, recipients: Sequence[Recipient]
     ) -> tuple[int, int] | None:
-        """Take slice `number` onto the waiting side; returns recipients and bytes waiting, or None where it is not the next one."""
+        """Take slice `number` onto the waiting side; returns recipients and bytes waiting, or None where it is not
+        the next one.
+        """
         args = [generation, number, last_row, *map(msgspec.json.encode, recipients)]
         found = self._run("feed", campaign_id, "campaign progress waiting", [], args)
         return None if found[0] < 0 else (found[0], found[1])
@@ -190,8 +199,8 @@ class Ledger:
 
     def first_again(self, campaign_id: str) -> int | None:
         """The first row that is to be fed again."""
-        row = self._redis.bitpos(keys.of(campaign_id, "again"), 1)
-        return row if isinstance(row, int) and row > 0 else None
+        row: int = self._redis.bitpos(keys.of(campaign_id, "again"), 1)
+        return row if row > 0 else None
 
     # -- reading
 

@@ -50,7 +50,7 @@ def send(redis: Redis, actor: str, *args: Any, **kwargs: Any) -> str:
     """
     message = encode(actor, *args, **kwargs)
     with redis.pipeline(transaction=True) as pipeline:
-        pipeline.hset(keys.dramatiq_messages(message.queue), message.message_id, message.data)  # type: ignore[arg-type]
+        pipeline.hset(keys.dramatiq_messages(message.queue), message.message_id, message.data)
         pipeline.rpush(keys.dramatiq_queue(message.queue), message.message_id)
         pipeline.execute()
     return message.message_id

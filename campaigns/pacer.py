@@ -32,7 +32,7 @@ class Tick(msgspec.Struct):
 class Pacer:
     """The releasing side of one worker process.
 
-    Parameters:
+    Args:
         slots: messages that this process works on at once.
         reconcile_every_s: time between two reconciliations of a running campaign.
     """

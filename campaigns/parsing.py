@@ -38,8 +38,12 @@ class Parsing:
         self._check(self._scripts("parse_progress", self._keys, [*self._identity, bytes_read, rows, reason]))
 
     def finish(self, scan: Scan, missing_columns: list[str]) -> Status:
-        """Record the parsed list; returns the campaign's new status: ready, or running where a start was asked for meanwhile."""
-        reason = f"the templates name columns that the CSV lacks: {', '.join(missing_columns)}" if missing_columns else ""
+        """Record the parsed list; returns the campaign's new status: ready, or running where a start was asked for
+        meanwhile.
+        """
+        reason = (
+            f"the templates name columns that the CSV lacks: {', '.join(missing_columns)}" if missing_columns else ""
+        )
         layout = scan.layout
         fields = {
             "columns": msgspec.json.encode(layout.columns),
@@ -48,7 +52,7 @@ class Parsing:
             "encoding": layout.encoding,
             "slices": len(scan.index),
         }
-        counts = [scan.rows, scan.total, scan.rejected, bytes(scan.skip), scan.index.pack()]
+        counts: list[int | bytes] = [scan.rows, scan.total, scan.rejected, bytes(scan.skip), scan.index.pack()]
         return self._finish("ready", reason, counts, fields)
 
     def reject(self, reason: str) -> Status:

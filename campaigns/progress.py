@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from redis import Redis
 
 from campaigns import keys
@@ -31,7 +33,9 @@ class Progress:
         total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
         in_flight, unknown, last_minute = found[13:]
         pending = total - done - failed
-        parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
+        parsed = (
+            ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
+        )
         return StatusReport(
             done=done,
             failed=failed,
@@ -44,7 +48,7 @@ class Progress:
             in_flight=in_flight,
             retries=retries,
             sent_last_minute=last_minute,
-            eta_s=_eta_s(status, pending - unknown, int(tpm), last_minute),
+            eta_s=_eta_s(status, pending - unknown, int(tpm), last_minute, started_at),
             reason=reason or None,
             started_at=iso(started_at),
             finished_at=iso(finished_at),
@@ -52,8 +56,12 @@ class Progress:
         )
 
 
-def _eta_s(status: str, left: int, tpm: int, last_minute: int) -> int | None:
-    """How long the rest takes at the rate of the last minute, or at the limit before there is one; None where it does not move."""
+def _eta_s(status: str, left: int, tpm: int, last_minute: int, started_at: str) -> int | None:
+    """How long the rest takes at the rate of the last minute, in s, or at the limit before there is one; None where
+    it stands.
+    """
     if status != Status.RUNNING:
         return None
-    return round(left * 60 / min(tpm, max(last_minute, 1)) if last_minute else left * 60 / tpm)
+    running_s = max(1.0, min(60.0, time.time() - int(started_at or 0) / 1000))
+    per_minute = min(tpm, last_minute * 60 / running_s) if last_minute else tpm
+    return round(left * 60 / per_minute)

@@ -46,12 +46,12 @@ class Report(msgspec.Struct):
 class Reconciler:
     """Reconciles campaigns on one Redis.
 
-    Parameters:
+    Args:
         send_timeout_s: how long a send may take, in s: a claim much older than that is given up.
     """
 
     def __init__(self, redis: Redis, send_timeout_s: float) -> None:
-        self._redis = redis
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
         self._send_timeout_ms = int(send_timeout_s * 1000)
 
@@ -77,7 +77,13 @@ class Reconciler:
         if campaign.content.on_unknown is OnUnknown.RESEND:
             resent = self.decide(campaign, UnknownDecision.RESEND, older_than_ms=RESEND_QUIET_MS)
         drifted = self._run("recount", campaign, "campaign progress done failed again unknown", [], (keys.RUNNING,))
-        counts = {"dead_claims": expired, "lost": lost, "dead_letters": buried, "drifted_counters": drifted, "resent": resent}
+        counts = {
+            "dead_claims": expired,
+            "lost": lost,
+            "dead_letters": buried,
+            "drifted_counters": drifted,
+            "resent": resent,
+        }
         found = {name: count for name, count in counts.items() if count}
         report = Report(looked + open_rows, found, dict(found), str(iso(str(int(time.time() * 1000)))))
         self._redis.set(keys.of(campaign.id, "report"), msgspec.json.encode(report))
@@ -95,7 +101,14 @@ class Reconciler:
                 "put_back",
                 campaign,
                 "campaign progress waiting deferred runs flight unknown done failed again reasons",
-                [_RELEASED_LOST_MS + 2 * self._send_timeout_ms, _ADMITTED_LOST_MS, _RETRY_LOST_MS, len(named), *named, *others],
+                [
+                    _RELEASED_LOST_MS + 2 * self._send_timeout_ms,
+                    _ADMITTED_LOST_MS,
+                    _RETRY_LOST_MS,
+                    len(named),
+                    *named,
+                    *others,
+                ],
                 (keys.RUNNING,),
             )
             back += found[0]
@@ -138,7 +151,9 @@ class Reconciler:
         """
         count = int(self._run("retry_failed", campaign, "campaign progress failed again reasons", [], (keys.RUNNING,)))
         if count < 0:
-            raise WrongState(campaign.status, "failed rows can be retried only while it runs, is paused or is completed")
+            raise WrongState(
+                campaign.status, "failed rows can be retried only while it runs, is paused or is completed"
+            )
         if count:
             self._forget_dead(campaign)
         return count
@@ -160,7 +175,7 @@ class Reconciler:
         """
         total = 0
         while True:
-            count = self._run(
+            count: int = self._run(
                 "decide_unknown",
                 campaign,
                 "campaign progress unknown done failed again reasons",

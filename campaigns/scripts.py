@@ -1,4 +1,6 @@
-"""Loads the Lua scripts of `campaigns/lua`: one command a file, shared parts taken in by `--include name` from `lua/lib`."""
+"""Loads the Lua scripts of `campaigns/lua`: one command a file, shared parts taken in by `--include name` from
+`lua/lib`.
+"""
 
 from __future__ import annotations
 

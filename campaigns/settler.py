@@ -38,9 +38,10 @@ class NotSettled(Exception):
 class Settler:
     """Takes outcomes from the event loop, records them, and tells the verdicts (see `settle.lua`).
 
-    While Redis cannot be asked it holds the outcomes and tries again: their number is bounded, since nothing more is admitted.
+    While Redis cannot be asked it holds the outcomes and tries again: their number is bounded, since nothing more is
+    admitted.
 
-    Parameters:
+    Args:
         stopping: set when the worker shuts down; from then on Redis is not waited for without end.
         completed: called with a campaign's id when this settler has seen it completed.
     """

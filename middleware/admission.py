@@ -1,7 +1,9 @@
 """Admission: nothing reaches the SendEmail actor that the ledger has not granted at that moment.
 
-State, pause, the provider's block, the rate and the claim of each row are decided by one Lua call. Rows that are not granted
-go back to the campaign's waiting side, at no cost in retries; the message that reaches the actor carries the granted rows alone.
+State, pause, the provider's block, the rate and the claim of each row are decided by one Lua call. Rows that are not
+granted
+go back to the campaign's waiting side, at no cost in retries; the message that reaches the actor carries the granted
+rows alone.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class NotAdmitted(MiddlewareError):
 class Admission(dramatiq.Middleware):
     """Asks the ledger before each SendEmail message; fails closed.
 
-    Parameters:
+    Args:
         worker_id: names this process in its claims.
         stopping: set when the worker shuts down.
     """
@@ -86,7 +88,9 @@ class Admission(dramatiq.Middleware):
 
 
 def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Sequence[Any]]) -> None:
-    """Make a message in process carry these recipients alone, for the actor and for a retry. What Redis holds of it stays."""
+    """Make a message in process carry these recipients alone, for the actor and for a retry. What Redis holds of it
+    stays.
+    """
     campaign_id, generation, _ = message.args
     message._message = message._message.copy(args=(campaign_id, generation, list(recipients)))  # noqa: SLF001 - there is no other way in
 

@@ -6,7 +6,7 @@ What a tick asks for (feeding, reconciling, parsing anew) goes out as messages t
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 import dramatiq
 import structlog
@@ -22,10 +22,14 @@ ASK_AGAIN_S: Final = 0.5
 
 
 class Release(dramatiq.Middleware):
-    """Runs the pacer from the worker's boot to the end of its last message: its ticks are the worker's heartbeat too."""
+    """Runs the pacer from the worker's boot to the end of its last message: its ticks are the worker's heartbeat
+    too.
+    """
 
-    def __init__(self, redis: Redis, provider: str, worker_id: str, reconcile_every_s: float, stopping: threading.Event) -> None:
-        self._redis = redis
+    def __init__(
+        self, redis: Redis, provider: str, worker_id: str, reconcile_every_s: float, stopping: threading.Event
+    ) -> None:
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._provider = provider
         self._worker_id = worker_id
         self._reconcile_every_s = reconcile_every_s

@@ -1,6 +1,7 @@
 """Keeps the ledger's runs in step with Dramatiq: ended, due again, dead-lettered.
 
-A run is what a SendEmail message is to the ledger. A message whose run is closed is nobody's, however often it comes again.
+A run is what a SendEmail message is to the ledger. A message whose run is closed is nobody's, however often it comes
+again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ EXHAUSTED: Final = "all attempts failed"
 class MayBeTriedAgain(dramatiq.errors.Retry):
     """Some rows of a run failed in a way that may pass, at the cost of an attempt. Dramatiq's backoff decides when.
 
-    Parameters:
+    Args:
         rows: their numbers.
     """
 
@@ -63,4 +64,6 @@ class Runs(dramatiq.Middleware):
         campaign_id, generation, recipients = message.args
         rows = [recipient[0] for recipient in recipients]
         count = self._ledger.bury(campaign_id, generation, message.message_id, EXHAUSTED, rows)
-        log.warning("run_dead_lettered", campaign_id=campaign_id, message_id=message.message_id, rows=rows, recorded=count)
+        log.warning(
+            "run_dead_lettered", campaign_id=campaign_id, message_id=message.message_id, rows=rows, recorded=count
+        )

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from campaigns import keys, recipients
 from campaigns.catalog import Catalog
@@ -64,7 +63,7 @@ class Run:
 class World:
     """All parts of the ledger on one Redis, with one worker called `w1`."""
 
-    redis: Redis
+    redis: Any  # fakeredis or a real client; answers are bytes
     slots: int = 10
     ledger: Ledger = field(init=False)
 

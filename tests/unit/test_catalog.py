@@ -64,7 +64,9 @@ def test_campaigns_are_listed_from_the_newest_on(world: World, clock: Clock) -> 
 
 def test_a_list_before_the_start_replaces_the_one_before(world: World) -> None:
     world.make()
-    generation, replaced = world.catalog.accept_list("c1", object_key="new.csv", size=9, filename="n", email_column="email")
+    generation, replaced = world.catalog.accept_list(
+        "c1", object_key="new.csv", size=9, filename="n", email_column="email"
+    )
     campaign = world.catalog.get("c1")
     assert replaced == "list.csv"
     assert (campaign.status, campaign.generation, campaign.object_key) == (Status.PARSING, generation, "new.csv")
@@ -139,7 +141,9 @@ def test_deleting_leaves_nothing(world: World) -> None:
 
 
 def test_uploads_under_way_are_remembered(world: World) -> None:
-    upload = Upload("u1", "key", 100, "list.csv", 8 << 20, 1, created_at="2026-01-01T00:00:00Z", expires_at="2026-01-02T00:00:00Z")
+    upload = Upload(
+        "u1", "key", 100, "list.csv", 8 << 20, 1, created_at="2026-01-01T00:00:00Z", expires_at="2026-01-02T00:00:00Z"
+    )
     world.catalog.begin_upload("c1", upload)
     assert world.catalog.upload("c1", "u1") == upload
     assert world.catalog.uploads("c1") == [upload]

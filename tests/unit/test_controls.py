@@ -16,7 +16,9 @@ from tests.world import World
 @pytest.mark.parametrize("step", list(STEPS))
 @pytest.mark.parametrize("status", list(Status))
 def test_every_step_from_every_state(world: World, step: str, status: Status) -> None:
-    """Given a campaign in any state, when a step is taken twice, then it moves, stays or is refused as the table says."""
+    """Given a campaign in any state, when a step is taken twice, then it moves, stays or is refused as the table
+    says.
+    """
     world.make()
     world.redis.hset(keys.campaign("c1"), "status", status)
     take = getattr(world.controls, step)

@@ -40,11 +40,18 @@ def test_a_healthy_campaign_is_left_alone(world: World, clock: Clock) -> None:
     report = reconciled(world)
     assert report.found == {}
     assert report.checked > 0
-    assert last_report(world.redis, "c1") == {"checked": report.checked, "found": {}, "repaired": {}, "finished_at": report.finished_at}
+    assert last_report(world.redis, "c1") == {
+        "checked": report.checked,
+        "found": {},
+        "repaired": {},
+        "finished_at": report.finished_at,
+    }
 
 
 def test_a_row_whose_message_was_lost_is_put_back_and_sent_once(world: World, clock: Clock) -> None:
-    """Given released messages that vanished, when they are overdue, then their rows are fed again and all is sent once."""
+    """Given released messages that vanished, when they are overdue, then their rows are fed again and all is sent
+    once.
+    """
     world.start(rows=100)
     lost, kept = world.runs()
     world.admit(kept)

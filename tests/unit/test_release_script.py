@@ -34,7 +34,9 @@ def test_the_queue_is_kept_no_longer_than_the_workers_slots(world: World) -> Non
 
 @pytest.mark.parametrize("tpm", [60, 600, 6000, 60_000])
 def test_the_pace_spreads_the_sends_and_uses_99_percent(world: World, clock: Clock, tpm: int) -> None:
-    """Given a backlog, when three minutes pass, then every second carries at most twice the mean, and minutes 2 and 3 are used."""
+    """Given a backlog, when three minutes pass, then every second carries at most twice the mean, and minutes 2 and
+    3 are used.
+    """
     world.slots = 1000
     campaign = world.start(rows=4 * tpm if tpm < 10_000 else 200_000, tpm=tpm)
     sent: Counter[int] = Counter()

@@ -60,7 +60,9 @@ def test_with_on_unknown_resend_the_campaign_waits_for_its_unknown_rows(world: W
 
 
 def test_a_late_acceptance_settles_a_row_that_was_held_as_unknown(world: World, clock: Clock) -> None:
-    """Given a worker taken for dead, when it turns out to live and its mail was accepted, then the row is done, once."""
+    """Given a worker taken for dead, when it turns out to live and its mail was accepted, then the row is done,
+    once.
+    """
     run = admitted(world, 2)
     clock.advance(20_000)
     world.tick("w2")
@@ -89,7 +91,9 @@ def test_bury_leaves_final_rows_and_rows_in_flight_alone(world: World) -> None:
 
 
 def test_a_throttled_row_costs_no_attempt_and_closes_the_gate_for_everybody(world: World, clock: Clock) -> None:
-    """Given a 429 with Retry-After, then nothing is released or admitted until it has passed; then one row tries, then all."""
+    """Given a 429 with Retry-After, then nothing is released or admitted until it has passed; then one row tries,
+    then all.
+    """
     run = admitted(world, 3)
     world.start("c2", 200)
     waiting = world.runs()
@@ -135,7 +139,9 @@ def test_an_outage_beyond_all_patience_costs_attempts(world: World, clock: Clock
 
 
 def test_many_failing_recipients_are_the_providers_trouble(world: World) -> None:
-    """Given 30 % of 100 mails answered by 503, then the first few cost an attempt and the rest none, and the gate is closed."""
+    """Given 30 % of 100 mails answered by 503, then the first few cost an attempt and the rest none, and the gate is
+    closed.
+    """
     world.start(rows=60)
     (run,) = world.runs()
     world.admit(run)
