@@ -6,20 +6,14 @@ It decides nothing about campaigns, sends nothing and keeps nothing; it gives wh
 
 from __future__ import annotations
 
-from functools import cache
-
-from starlette.applications import Starlette
+from typing import Any
 
 
-def __getattr__(name: str) -> Starlette:
-    """`api.app`, made from the environment when it is asked for: importing a module of this package makes nothing."""
-    if name == "app":
-        return _app()
-    raise AttributeError(name)
+def __getattr__(name: str) -> Any:
+    """`api.app`, made from the environment once it is asked for: importing a module of this package makes nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    from api.application import from_environment  # noqa: PLC0415 - it imports this package
 
-
-@cache
-def _app() -> Starlette:
-    from api.application import create_app  # noqa: PLC0415 - it imports this package
-
-    return create_app()
+    app = globals()["app"] = from_environment()
+    return app

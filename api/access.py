@@ -84,8 +84,8 @@ class Access:
 
 def _bears(headers: Headers, token: str) -> bool:
     scheme, _, given = headers.get("authorization", "").partition(" ")
-    # Compared in constant time, so that the time of the answer tells nothing about the token.
-    return hmac.compare_digest(given.strip().encode(), token.encode()) and scheme.lower() == "bearer"
+    # Headers come decoded as Latin-1. Compared in constant time, so that the time of the answer tells nothing.
+    return hmac.compare_digest(given.strip().encode("latin-1"), token.encode()) and scheme.lower() == "bearer"
 
 
 def _is_loopback(scope: Scope) -> bool:

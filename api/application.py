@@ -14,19 +14,25 @@ from api.routes import ROUTES
 from settings import Settings
 
 
-def create_app(settings: Settings | None = None, **overrides: Any) -> Starlette:
-    """The web application. It connects to nothing until the first request, or the start of its lifespan.
-
-    Args:
-        settings: None: those of the environment.
-        overrides: components to use instead of those by the settings, by the names of `components.Components`.
+def from_environment() -> Starlette:
+    """The application of a process that serves nothing else, its logging set up.
 
     Raises:
         SettingError: the environment holds a wrong setting.
     """
-    settings = settings or environment.current()
+    settings = environment.current()
     logs.configure(settings.log_level, settings.log_format)
     request_log.replace_server_log()
+    return create_app(settings)
+
+
+def create_app(settings: Settings, **overrides: Any) -> Starlette:
+    """The web application. It connects to nothing until the first request, or the start of its lifespan.
+
+    Args:
+        settings: how it is set up.
+        overrides: components to use instead of those by the settings, by the names of `components.Components`.
+    """
     policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url)
     app = Starlette(
         routes=ROUTES,

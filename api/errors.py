@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.headers import SECURITY_HEADERS
 from campaigns import errors as campaign_errors
@@ -106,9 +107,18 @@ def _unavailable(detail: str) -> Response:
     return answer(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 
-async def on_http_error(_request: Request, error: HTTPException) -> Response:
+async def on_http_error(request: Request, error: HTTPException) -> Response:
     """Answer what the router refused: no such address, or not this method."""
-    return answer(error.status_code, _HTTP_DETAIL.get(error.status_code, str(error.detail)), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return answer(error.status_code, _HTTP_DETAIL.get(error.status_code, str(error.detail)), headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes of this address; the router itself names those of the first one only."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in routes for method in getattr(route, "methods", None) or ()}))
 
 
 async def on_disconnect(_request: Request, _error: Exception) -> Response:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Final
 
 from starlette.requests import Request
@@ -33,6 +34,9 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: How many rows of the parser's report go into one chunk of the answer.
 REPORT_ROWS: Final = 1000
 
+#: The states of which the ledger may know a reason; a row that is tried again has the reason of its last failure.
+_HAVE_REASONS: Final = frozenset({RowState.FAILED, RowState.UNKNOWN, RowState.PENDING})
+
 _ALL: Final = "all"
 _MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 
@@ -45,6 +49,7 @@ def export(request: Request) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{campaign.id}-recipients.csv"'}
     if request.method == "HEAD":
         return Response(None, HTTPStatus.OK, headers, media_type=_MEDIA_TYPE)
+    parts.store.ping()  # a store that is away is a 503 now, and would be a broken download later
     return StreamingResponse(_chunks(Export(parts, campaign), wanted), headers=headers, media_type=_MEDIA_TYPE)
 
 
@@ -92,75 +97,47 @@ class Export:
 
     def only_rejected(self) -> Iterator[list[Row]]:
         """The rows that are no recipients, some at a time."""
-        rows: list[Row] = []
-        for row, email, reason in self._report():
-            rows.append((row, email, RowState.REJECTED, reason))
-            if len(rows) == REPORT_ROWS:
-                yield rows
-                rows = []
-        yield rows
+        report = self._report()
+        while rows := list(islice(report, REPORT_ROWS)):
+            yield rows
 
     def slices(self, wanted: frozenset[RowState]) -> Iterator[list[Row]]:
-        """The rows in these states, slice by slice. A slice without any is not read."""
-        rejected = _InStep(self._report() if RowState.REJECTED in wanted else iter(()))
+        """The rows in these states, slice by slice. A slice is read only where one of them is a recipient."""
+        rejections = self._report() if RowState.REJECTED in wanted else iter(())
+        rejection = next(rejections, None)
         index = self._ledger.index(self._campaign)
         for number in range(len(index)):
             part = index[number]
-            states = self._ledger.states(self._campaign.id, part.first_row, part.rows)
-            if not wanted.isdisjoint(states):
-                yield list(self._rows(part, states, wanted, rejected.take))
+            rows = list(self._recipients(part, wanted))
+            while rejection is not None and rejection[0] < part.first_row + part.rows:
+                rows.append(rejection)
+                rejection = next(rejections, None)
+            if rows:
+                yield sorted(rows)
 
-    def _rows(
-        self,
-        part: Slice,
-        states: list[RowState],
-        wanted: frozenset[RowState],
-        rejection: Callable[[int], tuple[str, str]],
-    ) -> Iterator[Row]:
-        with_reason = [part.first_row + place for place, state in enumerate(states) if state in _HAVE_REASONS & wanted]
+    def _recipients(self, part: Slice, wanted: frozenset[RowState]) -> Iterator[Row]:
+        states = self._ledger.states(self._campaign.id, part.first_row, part.rows)
+        rows = {
+            part.first_row + place: state
+            for place, state in enumerate(states)
+            if state in wanted and state is not RowState.REJECTED
+        }
+        if not rows:
+            return  # such a slice may be of any size
+        with_reason = [row for row, state in rows.items() if state in _HAVE_REASONS]
         reasons = self._ledger.reasons(self._campaign.id, with_reason)
         data = self._store.read(self._campaign.object_key, part.offset, part.end)
         for row, cells in read_slice(data, self._layout, part.first_row):
-            state = states[row - part.first_row]
-            if state not in wanted:
-                continue
-            if state is RowState.REJECTED or cells is None:
-                yield (row, *_with_state(RowState.REJECTED, rejection(row)))
-            else:
+            if row in rows and cells is not None:
                 raw = cells[self._campaign.email_index]
-                yield row, address(raw) or raw.strip(), state, reasons.get(row, "")
+                yield row, address(raw) or raw.strip(), rows[row], reasons.get(row, "")
 
-    def _report(self) -> Iterator[tuple[int, str, str]]:
+    def _report(self) -> Iterator[Row]:
         chunks = self._store.stream(keys.rejected_report(self._campaign.id, self._campaign.generation))
         records = csv.reader(_lines(codecs.iterdecode(chunks, "utf-8")))
         next(records, None)
         for row, email, reason in records:
-            yield int(row), email, reason
-
-
-#: The states of which the ledger may know a reason; a row that is tried again has the reason of its last failure.
-_HAVE_REASONS: Final = frozenset({RowState.FAILED, RowState.UNKNOWN, RowState.PENDING})
-
-
-def _with_state(state: RowState, rejection: tuple[str, str]) -> tuple[str, RowState, str]:
-    email, reason = rejection
-    return email, state, reason
-
-
-class _InStep:
-    """Walks the report along with the list: both are in the order of the rows."""
-
-    def __init__(self, report: Iterator[tuple[int, str, str]]) -> None:
-        self._report = report
-        self._next = next(report, None)
-
-    def take(self, row: int) -> tuple[str, str]:
-        """Address and reason of a rejected row; rows are asked for in ascending order."""
-        while self._next is not None and self._next[0] < row:
-            self._next = next(self._report, None)
-        if self._next is None or self._next[0] != row:
-            return "", ""
-        return self._next[1], self._next[2]
+            yield int(row), email, RowState.REJECTED, reason
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:

@@ -1,0 +1,57 @@
+"""The web application on an in-memory Redis and object store, for tests without servers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from redis import Redis
+from starlette.applications import Starlette
+
+import settings
+from actors.first_pass import FirstPass
+from api.application import create_app
+from campaigns.models import Campaign
+from tests.doubles.object_store import MemoryStore
+from tests.doubles.web import Answer, Web
+from tests.world import World
+
+CONTENT: Final = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi {{ name }}"}
+CSV: Final = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\n"
+
+
+@dataclass
+class Site:
+    """An application, a client of it on this machine, and what lies behind."""
+
+    redis: Redis
+    environment: Mapping[str, str] = field(default_factory=dict)
+    store: MemoryStore = field(default_factory=MemoryStore)
+
+    def __post_init__(self) -> None:
+        self.world = World(self.redis)
+        self.app: Starlette = create_app(
+            settings.load({"LOG_LEVEL": "error", **self.environment}), redis=self.redis, store=self.store
+        )
+        self.web = Web(self.app)
+
+    def make(self, campaign_id: str = "c1", **content: Any) -> None:
+        """A campaign without a list."""
+        assert self.web.put(f"/campaigns/{campaign_id}", CONTENT | content).status == 201
+
+    def upload(self, csv: bytes = CSV, campaign_id: str = "c1", query: str = "") -> Answer:
+        """Upload a list in one request."""
+        return self.web.post(f"/campaigns/{campaign_id}/upload{query}", csv, {"Content-Type": "text/csv"})
+
+    def parse(self, campaign_id: str = "c1") -> Campaign:
+        """Parse the list, as a worker would."""
+        FirstPass(self.redis, self.store, threading.Event()).run(self.world.catalog.get(campaign_id))
+        return self.world.catalog.get(campaign_id)
+
+    def ready(self, csv: bytes = CSV, campaign_id: str = "c1", **content: Any) -> Campaign:
+        """A campaign with a parsed list."""
+        self.make(campaign_id, **content)
+        assert self.upload(csv, campaign_id).status == 202
+        return self.parse(campaign_id)

@@ -1,0 +1,307 @@
+"""Uploads in parts over HTTP: what is planned, checked, completed, aborted, and what is left after trouble."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, strategies as st
+from redis import ConnectionError as RedisConnectionError, Redis
+
+from api import upload_parts
+from storage import StoreUnavailable
+from tests.doubles.web import Answer
+from tests.site import CSV, Site
+
+MIB = 1024 * 1024
+FIRST = b"email,name\n" + b"#" * (8 * MIB - 11)
+LAST = b"\nada@shop.test,Ada\n"
+
+
+@pytest.fixture
+def site(fake_redis: Redis) -> Site:
+    made = Site(fake_redis)
+    made.make()
+    return made
+
+
+def begin(site: Site, size: int = len(FIRST) + len(LAST)) -> str:
+    answer = site.web.post("/campaigns/c1/upload/init", {"size": size, "filename": "C:\\lists\\people.csv"})
+    assert answer.status == 201
+    return str(answer.json()["upload_id"])
+
+
+def begin_and_send(site: Site) -> tuple[str, list[str]]:
+    upload_id = begin(site)
+    return upload_id, [site.store.put_part(upload_id, 1, FIRST), site.store.put_part(upload_id, 2, LAST)]
+
+
+def complete(site: Site, upload_id: str, **more: object) -> Answer:
+    return site.web.post("/campaigns/c1/upload/complete", {"upload_id": upload_id, **more})
+
+
+def queued(site: Site) -> int:
+    return int(site.redis.llen("dramatiq:parse_csv"))
+
+
+def test_a_file_in_parts_becomes_the_list(site: Site) -> None:
+    # Given both parts of a file
+    upload_id, etags = begin_and_send(site)
+    # When it is completed with their ETags, quoted or not
+    parts = [{"part_number": 1, "etag": f'"{etags[0]}"'}, {"part_number": 2, "etag": etags[1].upper()}]
+    answer = complete(site, upload_id, parts=parts)
+    # Then the list is being parsed
+    assert (answer.status, answer.json()) == (202, {"status": "parsing"})
+    campaign = site.web.get("/campaigns/c1").json()
+    assert (campaign["status"], campaign["filename"], campaign["size"]) == (
+        "parsing",
+        "people.csv",
+        8 * MIB + len(LAST),
+    )
+    assert list(site.store.objects.values()) == [FIRST + LAST]
+    assert queued(site) == 1
+
+
+def test_the_plan_has_an_address_for_each_part(site: Site) -> None:
+    before = datetime.now(UTC)
+    plan = site.web.post("/campaigns/c1/upload/init", {"size": 20 * MIB}).json()
+    assert plan["part_size"] == 8 * MIB
+    assert [part["part_number"] for part in plan["parts"]] == [1, 2, 3]
+    assert all("expires=86400" in part["url"] for part in plan["parts"])
+    expires = datetime.fromisoformat(plan["expires_at"])
+    assert timedelta(hours=23, minutes=59) < expires - before <= timedelta(hours=24)
+    assert len({part["url"] for part in plan["parts"]}) == 3
+    key = next(iter(site.store.uploads.values()))[0]
+    assert key.startswith("campaigns/c1/")
+    assert key.endswith("/list.csv")
+
+
+@given(size=st.integers(1, 5 * 1024**4))
+def test_a_file_of_any_size_fits_into_its_parts(size: int) -> None:
+    each = upload_parts.part_bytes(size)
+    count = upload_parts.part_count(size, each)
+    assert each >= 8 * MIB
+    assert each % MIB == 0
+    assert each <= 5 * 1024**3
+    assert 1 <= count <= 10_000
+    assert (count - 1) * each < size <= count * each
+
+
+@pytest.mark.parametrize("size", [0, -1, 5 * 1024**4 + 1, "5", 1.5, None, True])
+def test_an_impossible_size_is_422(site: Site, size: object) -> None:
+    assert site.web.post("/campaigns/c1/upload/init", {"size": size}).status == 422
+    assert site.store.uploads == {}
+
+
+@pytest.mark.parametrize(
+    "more", [{"expires_in_s": 7 * 86400 + 1}, {"expires_in_s": 0}, {"filename": "x" * 256}, {"a": 1}]
+)
+def test_other_wrong_plans_are_422(site: Site, more: dict[str, object]) -> None:
+    assert site.web.post("/campaigns/c1/upload/init", {"size": 5, **more}).status == 422
+
+
+def test_missing_parts_are_named_and_can_still_be_sent(site: Site) -> None:
+    # Given an upload whose second part has not arrived
+    upload_id = begin(site)
+    site.store.put_part(upload_id, 1, FIRST)
+    # When it is completed
+    refused = complete(site, upload_id)
+    # Then the part is named and nothing has changed
+    assert (refused.status, refused.json()["missing"], refused.json()["wrong"]) == (409, [2], [])
+    assert "missing: 2" in refused.detail
+    assert site.web.get("/campaigns/c1").json()["status"] == "draft"
+    # And once it is there, the upload can be completed
+    site.store.put_part(upload_id, 2, LAST)
+    assert complete(site, upload_id).status == 202
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "wrong"),
+    [
+        (FIRST[:-1], LAST, [1]),
+        (FIRST[: 4 * MIB], LAST, [1]),
+        (FIRST, LAST + b"x", [2]),
+        (FIRST, b"", [2]),
+        (FIRST + b"x", LAST[1:], [1, 2]),
+    ],
+)
+def test_parts_of_a_wrong_size_are_named(site: Site, first: bytes, last: bytes, wrong: list[int]) -> None:
+    upload_id = begin(site)
+    site.store.put_part(upload_id, 1, first)
+    site.store.put_part(upload_id, 2, last)
+    refused = complete(site, upload_id)
+    assert (refused.status, refused.json()["wrong"]) == (409, wrong)
+    assert site.store.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("sent", "missing", "wrong"),
+    [
+        ([(1, "0" * 32), (2, None)], [], [1]),
+        ([(1, None)], [2], []),
+        ([(1, None), (2, None), (3, "0" * 32)], [], [3]),
+    ],
+)
+def test_what_the_client_says_it_sent_is_checked(
+    site: Site, sent: list[tuple[int, str | None]], missing: list[int], wrong: list[int]
+) -> None:
+    upload_id, etags = begin_and_send(site)
+    parts = [{"part_number": number, "etag": etag or etags[number - 1]} for number, etag in sent]
+    refused = complete(site, upload_id, parts=parts)
+    assert (refused.status, refused.json()["missing"], refused.json()["wrong"]) == (409, missing, wrong)
+    assert complete(site, upload_id).status == 202
+
+
+def test_only_the_first_of_many_missing_parts_are_named_in_the_detail(site: Site) -> None:
+    upload_id = begin(site, 30 * 8 * MIB)
+    refused = complete(site, upload_id)
+    assert "20 and 10 more" in refused.detail
+    assert len(refused.json()["missing"]) == 30
+
+
+def test_completing_again_gives_the_same_answer_and_parses_once(site: Site) -> None:
+    upload_id, _ = begin_and_send(site)
+    assert complete(site, upload_id).status == 202
+    again = complete(site, upload_id)
+    assert (again.status, again.json()) == (202, {"status": "parsing"})
+    assert queued(site) == 1
+    site.parse()
+    site.web.post("/campaigns/c1/start")
+    assert complete(site, upload_id).status == 202
+    assert site.web.get("/campaigns/c1").json()["status"] == "running"
+
+
+def test_a_crash_between_store_and_redis_is_finished_by_the_next_try(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a complete that reached the store and no further
+    upload_id, _ = begin_and_send(site)
+    parts = site.app.state.components
+    with monkeypatch.context() as patch:
+        patch.setattr(parts.catalog, "accept_list", _raises(RedisConnectionError("away")))
+        assert complete(site, upload_id).status == 503
+    assert len(site.store.objects) == 1
+    assert site.web.get("/campaigns/c1").json()["status"] == "draft"
+    # When the client tries again
+    assert complete(site, upload_id).status == 202
+    # Then the list is in
+    assert site.web.get("/campaigns/c1").json()["status"] == "parsing"
+
+
+def test_another_column_of_the_same_file_can_be_chosen(site: Site) -> None:
+    upload_id, _ = begin_and_send(site)
+    assert complete(site, upload_id, email_column="mail").status == 202
+    assert site.parse().status == "rejected"
+    assert complete(site, upload_id, email_column="email").status == 202
+    assert site.web.get("/campaigns/c1").json()["email_column"] == "email"
+    assert queued(site) == 2
+    assert len(site.store.objects) == 1
+
+
+def test_a_later_upload_replaces_the_list_and_removes_it(site: Site) -> None:
+    first, _ = begin_and_send(site)
+    complete(site, first)
+    second, _ = begin_and_send(site)
+    assert complete(site, second).status == 202
+    assert len(site.store.objects) == 1
+    # And the first one does not come back
+    refused = complete(site, first)
+    assert (refused.status, "replaced" in refused.detail) == (409, True)
+    assert len(site.store.objects) == 1
+
+
+def test_nothing_is_uploaded_once_it_is_started(site: Site) -> None:
+    waiting, _ = begin_and_send(site)
+    site.upload()
+    site.parse()
+    site.web.post("/campaigns/c1/start")
+    for answer in (
+        site.web.post("/campaigns/c1/upload/init", {"size": 5}),
+        complete(site, waiting),
+        site.upload(),
+    ):
+        assert answer.status == 409
+        assert "running" in answer.detail
+    assert len(site.store.uploads) == 1
+    assert site.web.post("/campaigns/c1/upload/abort", {"upload_id": waiting}).status == 200
+
+
+def test_an_aborted_upload_is_gone(site: Site) -> None:
+    upload_id, _ = begin_and_send(site)
+    for _ in range(2):
+        answer = site.web.post("/campaigns/c1/upload/abort", {"upload_id": upload_id})
+        assert (answer.status, answer.json()) == (200, {"status": "aborted"})
+    assert site.store.uploads == {}
+    gone = complete(site, upload_id)
+    assert gone.status == 404
+    assert "upload/init" in gone.detail
+
+
+def test_an_upload_that_the_store_has_lost_is_gone(site: Site) -> None:
+    upload_id, _ = begin_and_send(site)
+    site.store.uploads.clear()
+    assert complete(site, upload_id).status == 404
+
+
+def test_a_complete_upload_cannot_be_aborted(site: Site) -> None:
+    upload_id, _ = begin_and_send(site)
+    complete(site, upload_id)
+    assert site.web.post("/campaigns/c1/upload/abort", {"upload_id": upload_id}).status == 409
+    assert len(site.store.objects) == 1
+
+
+@pytest.mark.parametrize("step", ["init", "complete", "abort"])
+def test_an_unknown_campaign_is_404(site: Site, step: str) -> None:
+    body = {"size": 5} if step == "init" else {"upload_id": "u"}
+    answer = site.web.post(f"/campaigns/nobody/upload/{step}", body)
+    assert answer.status == 404
+    assert "PUT /campaigns/{id}" in answer.detail
+    assert site.store.uploads == {}
+
+
+def test_an_upload_belongs_to_its_campaign(site: Site) -> None:
+    site.make("c2")
+    upload_id, _ = begin_and_send(site)
+    assert site.web.post("/campaigns/c2/upload/complete", {"upload_id": upload_id}).status == 404
+    assert site.web.post("/campaigns/c2/upload/abort", {"upload_id": upload_id}).status == 200
+    assert complete(site, upload_id).status == 202
+
+
+def test_nothing_is_begun_while_redis_or_the_store_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.store.away = True
+    assert site.web.post("/campaigns/c1/upload/init", {"size": 5}).status == 503
+    site.store.away = False
+    with monkeypatch.context() as patch:
+        patch.setattr(site.app.state.components.catalog, "begin_upload", _raises(RedisConnectionError("away")))
+        refused = site.web.post("/campaigns/c1/upload/init", {"size": 5})
+    assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+    assert site.store.uploads == {}
+
+
+def test_an_upload_survives_a_store_that_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload_id, _ = begin_and_send(site)
+    with monkeypatch.context() as patch:
+        patch.setattr(site.store, "complete_upload", _raises(StoreUnavailable("InternalError in a 200")))
+        assert complete(site, upload_id).status == 503
+    assert complete(site, upload_id).status == 202
+
+
+def test_ten_thousand_etags_fit_into_the_body(site: Site) -> None:
+    upload_id = begin(site)
+    parts = [{"part_number": number, "etag": f'"{number:032x}-{10_000}"'} for number in range(1, 10_001)]
+    assert complete(site, upload_id, parts=parts).status == 409
+
+
+def test_a_list_that_was_replaced_is_left_to_the_janitor_where_the_store_is_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.upload()
+    monkeypatch.setattr(site.store, "delete", _raises(StoreUnavailable("away")))
+    assert site.upload(CSV + b"Eve,eve@shop.test\n").status == 202
+
+
+def _raises(error: Exception):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise error
+
+    return fail
