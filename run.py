@@ -87,8 +87,9 @@ class House:
         return Program("web", command, self.environment)
 
     def _worker(self, number: int) -> Program:
-        # One process a command: Dramatiq stops all processes of a command when one of them dies.
-        options = ("--processes", "1", "--threads", str(self.settings.workers))
+        # One process a command: Dramatiq stops all processes of a command when one of them dies. Its main process would
+        # log in a format of its own; the worker's logging is set up by the project.
+        options = ("--processes", "1", "--threads", str(self.settings.workers), "--skip-logging")
         command = [sys.executable, "-m", "dramatiq", "actors", *options]
         stop_s = self.settings.send_timeout_s + WORKER_STOP_S
         return Program(f"worker {number}", command, self.environment, stop_s=stop_s)

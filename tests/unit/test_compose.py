@@ -74,10 +74,12 @@ def test_the_api_answers_without_a_token(services: dict[str, Service]) -> None:
 
 def test_web_and_workers_run_the_contracts_commands(services: dict[str, Service]) -> None:
     assert services["web"]["command"].startswith("uvicorn api:app --host 0.0.0.0 --port 8080")
-    assert services["worker"]["command"] == "dramatiq actors --processes 1 --threads ${WORKERS:-10}"
+    assert services["worker"]["command"] == "dramatiq actors --processes 1 --threads ${WORKERS:-10} --skip-logging"
     procfile = (ROOT / "Procfile").read_text()
     assert "web: uvicorn api:app --host 127.0.0.1 --port ${PORT:-8080}" in procfile
-    assert "worker: dramatiq actors --processes ${WORKER_PROCESSES:-1} --threads ${WORKERS:-10}" in procfile
+    assert (
+        "worker: dramatiq actors --processes ${WORKER_PROCESSES:-1} --threads ${WORKERS:-10} --skip-logging" in procfile
+    )
 
 
 def test_a_worker_has_more_time_to_stop_than_a_request_to_its_provider(services: dict[str, Service]) -> None:

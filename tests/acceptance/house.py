@@ -1,0 +1,140 @@
+"""`make run` as a user starts it, over data of its own, and the API as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from embedded import ports
+from tests.services import ROOT
+
+#: How long a step may take; far more than it does, as others may use the machine too.
+PATIENCE_S = 60.0
+
+CONTENT = {"from": "News <news@example.com>", "subject": "Hello {{ name }}", "text": "Dear {{ name }}"}
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait until the condition is met; what it then gives.
+
+    Raises:
+        AssertionError: it is not met in time.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {PATIENCE_S:g} s: {what}")
+
+
+def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without anything that Postrider reads, and with `extra`."""
+    keep = ("PATH", "HOME", "LANG", "TMPDIR")
+    return {name: os.environ[name] for name in keep if name in os.environ} | dict(extra)
+
+
+@dataclass(frozen=True)
+class House:
+    """A running `make run`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    var: Path
+    log: Path
+
+    def output(self) -> str:
+        """What it and its web process and workers have printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def until_ready(self) -> None:
+        """Wait until it has said that it can be used."""
+        until(lambda: "ready: http://" in self.output() or self.process.poll() is not None, "ready")
+        assert self.process.poll() is None, self.output()
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the API with JSON; its answer."""
+        data = None if body is None else json.dumps(body).encode()
+        return self._request(method, path, data, "application/json")
+
+    def send_campaign(self, campaign_id: str, rows: int, tpm: int) -> None:
+        """Start a campaign to so many recipients."""
+        self.call("PUT", f"/campaigns/{campaign_id}", CONTENT | {"tpm": tpm})
+        lines = "".join(f"reader{row}@example.com,Reader {row}\n" for row in range(1, rows + 1))
+        self._request("POST", f"/campaigns/{campaign_id}/upload", ("email,name\n" + lines).encode(), "text/csv")
+        self.call("POST", f"/campaigns/{campaign_id}/start")
+
+    def _request(self, method: str, path: str, data: bytes | None, content_type: str) -> Any:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = Request(url, data, {"Content-Type": content_type}, method=method)
+        try:
+            with urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
+                return json.load(answer)
+        except HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+
+    def status(self, campaign_id: str) -> dict[str, Any]:
+        """A campaign's status."""
+        found: dict[str, Any] = self.call("GET", f"/campaigns/{campaign_id}/status")
+        return found
+
+    def until_status(self, campaign_id: str, wanted: str) -> dict[str, Any]:
+        """Wait until a campaign has this status."""
+        until(lambda: self.status(campaign_id)["status"] == wanted, f"{campaign_id} {wanted}\n{self.output()[-2000:]}")
+        return self.status(campaign_id)
+
+    def mails(self, campaign_id: str) -> list[str]:
+        """The names of a campaign's emails in the outbox."""
+        return [file.name for file in (self.var / "outbox" / campaign_id).glob("*.eml")]
+
+    def programs(self, words: str = "") -> list[int]:
+        """The processes that it has started, directly or not, and that have `words` in their command line."""
+        found = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            try:
+                mine = f"VAR_DIR={self.var}\0".encode() in (directory / "environ").read_bytes()
+                command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:  # it has ended meanwhile
+                continue
+            if mine and words in command and int(directory.name) != self.process.pid:
+                found.append(int(directory.name))
+        return sorted(found)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+
+@contextmanager
+def running(directory: Path, **settings: str) -> Iterator[House]:
+    """A `make run` over `directory`, ended with the block at the latest."""
+    settings = {"PORT": str(ports.free_port()), "WORKER_PROCESSES": "1", "VAR_DIR": str(directory / "var")} | settings
+    log = directory / f"output-{len(list(directory.glob('output-*')))}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "run.py"],
+            cwd=ROOT,
+            env=clean_environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    house = House(process, int(settings["PORT"]), Path(settings["VAR_DIR"]), log)
+    try:
+        yield house
+    finally:
+        if process.poll() is None:
+            house.stop()

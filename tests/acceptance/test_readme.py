@@ -1,0 +1,74 @@
+"""The README's shell lines, as they stand, against `make run` with the outbox. Only the port is another."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from tests.acceptance import house
+from tests.acceptance.house import House, until
+from tests.services import ROOT
+
+#: A failed request ends the block, and its answer is shown.
+PROLOGUE = 'set -eu; curl() { command curl --fail-with-body --silent --show-error "$@"; echo; }\n'
+
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks() -> list[str]:
+    found = BLOCK.findall((ROOT / "README.md").read_text())
+    assert len(found) >= 9
+    return found
+
+
+def run(block: str, started: House, directory: Path) -> str:
+    script = PROLOGUE + block.replace("localhost:8080", f"localhost:{started.port}")
+    done = subprocess.run(
+        ["/bin/bash", "-c", script],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=house.PATIENCE_S,
+    )
+    assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_walk_through_sends_every_email_once(tmp_path: Path) -> None:
+    answers = []
+    with house.running(tmp_path) as started:
+        started.until_ready()
+        for block in blocks():
+            answers.append(run(block, started, tmp_path))
+            # What a person sees before the next step:
+            if "c1/start" in block:
+                until(lambda: started.status("c1")["done"], "the first email")
+            if "POST" in block and "c1/reconcile" in block:
+                until(lambda: "campaign_reconciled" in started.output(), "a report")
+        report = started.until_status("c1", "completed")
+        assert (report["done"], report["failed"], report["pending"], report["total"]) == (300, 0, 0, 300)
+        assert len(started.mails("c1")) == 300
+        assert "Dear Reader 7, it is spring." in (started.var / "outbox" / "c1" / "7.eml").read_text()
+        assert started.until_status("c2", "ready")["total"] == 300_000
+    text = "".join(answers)
+    for part in (
+        '"status":"paused"',
+        '"status":"running"',
+        '"rate_limit":6000',
+        '"finished_at"',
+        "300,reader300@example.com",
+    ):
+        assert part in text, part
+
+
+def test_the_status_shown_has_the_fields_of_a_real_one(tmp_path: Path) -> None:
+    shown = re.search(r"^```json\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    with house.running(tmp_path) as started:
+        started.until_ready()
+        started.send_campaign("c1", rows=1, tpm=60)
+        real = started.until_status("c1", "completed")
+    assert json.loads(shown[1]).keys() == real.keys() - {"parsed"}

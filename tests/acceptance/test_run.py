@@ -1,0 +1,200 @@
+"""`make run` end to end: a killed worker, a clean stop, data that survive, and clear words when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedded import ports
+from tests.acceptance import house
+from tests.acceptance.house import House, until
+from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
+
+
+def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_path: Path) -> None:
+    # Given a campaign under way
+    with house.running(tmp_path) as started:
+        started.until_ready()
+        started.send_campaign("c1", rows=400, tpm=100_000)
+        started.until_status("c1", "completed")
+        started.send_campaign("c2", rows=200, tpm=60)
+        until(lambda: started.status("c2")["done"] >= 1, "the first email of c2")
+
+        # When its worker is killed, all processes of it
+        workers = started.programs("dramatiq actors")
+        assert workers
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+
+        # Then it is started again, with a line that says so
+        until(lambda: set(started.programs("dramatiq actors")) - set(workers), "another worker")
+        assert "postrider: worker 1 ended (by SIGKILL) and is started again" in started.output()
+        before = started.status("c2")["done"]
+        until(lambda: started.status("c2")["done"] > before, "another email of c2")
+
+        # And when it is told to stop, it ends cleanly and leaves nothing behind
+        assert started.stop() == 0
+        assert started.programs() == []
+        done = [line for line in started.output().splitlines() if line.startswith("postrider: stop")]
+        assert done == ["postrider: stopping: what is being sent is finished first", "postrider: stopped"]
+
+    # When it is started again
+    sent = started.mails("c2")
+    keys = (started.var / "s3-credentials").read_text()
+    with house.running(tmp_path) as again:
+        again.until_ready()
+        # Then campaigns, emails and keys are still there, and the campaign goes on by itself
+        assert (started.var / "s3-credentials").read_text() == keys
+        assert again.status("c1")["done"] == 400
+        assert len(again.mails("c1")) == 400
+        assert set(sent) <= set(again.mails("c2"))
+        again.call("POST", "/campaigns/c2/rate-limit", {"tpm": 100_000})
+        until(lambda: (report := again.status("c2"))["done"] + report["unknown"] == 200, "the rest of c2")
+        report = again.status("c2")
+        # A row that was being sent when the worker was killed is held, not sent again.
+        assert len(again.mails("c2")) - report["done"] in range(report["unknown"] + 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
+def test_nothing_is_left_when_the_supervisor_is_killed_and_it_can_be_started_at_once(tmp_path: Path) -> None:
+    with house.running(tmp_path) as started:
+        started.until_ready()
+        started.process.kill()
+        started.process.wait()
+        with house.running(tmp_path) as again:
+            again.until_ready()
+            until(lambda: not _orphans(again), "the end of what the first one started")
+            assert again.stop() == 0
+
+
+def _orphans(started: House) -> list[int]:
+    """Programs of the same directory that are not below this supervisor."""
+    return [pid for pid in started.programs() if started.process.pid not in _ancestors(pid)]
+
+
+def _ancestors(pid: int) -> list[int]:
+    found = []
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+        found.append(pid)
+    return found
+
+
+def test_a_second_one_in_the_same_place_says_so(tmp_path: Path) -> None:
+    with house.running(tmp_path) as first:
+        until(first.programs, "its first program")
+        with house.running(tmp_path) as second:
+            assert second.process.wait(house.PATIENCE_S) == 1
+            assert (
+                f"postrider: already running here (process {first.process.pid}); stop that one first" in second.output()
+            )
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with house.running(tmp_path, PORT=port) as started:
+            assert started.process.wait(house.PATIENCE_S) == 1
+    assert started.output() == f"postrider: port {port} is in use; choose another one: PORT=8081 make run\n"
+
+
+def test_a_wrong_setting_is_one_clear_line(tmp_path: Path) -> None:
+    with house.running(tmp_path, WORKERS="many") as started:
+        assert started.process.wait(house.PATIENCE_S) == 1
+    assert started.output() == "postrider: setting WORKERS: 'many' is not a number\n"
+
+
+@pytest.mark.usefixtures("redis_client")  # it empties the server
+def test_servers_that_settings_name_are_used_instead_of_its_own(
+    tmp_path: Path, valkey_url: str, s3_endpoint: str
+) -> None:
+    named = {
+        "REDIS_URL": valkey_url,
+        "S3_ENDPOINT_URL": s3_endpoint,
+        "AWS_ACCESS_KEY_ID": S3_ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": S3_SECRET_KEY,
+    }
+    with house.running(tmp_path, **named) as started:
+        started.until_ready()
+        started.send_campaign("c1", rows=10, tpm=100_000)
+        assert started.until_status("c1", "completed")["done"] == 10
+        assert started.programs("valkey-server") == started.programs("embedded.s3") == []
+        assert started.stop() == 0
+
+
+def test_a_web_process_that_cannot_start_ends_it_all(tmp_path: Path) -> None:
+    # Given a port that nobody may listen on after it has been checked: the supervisor's own check passes
+    with house.running(tmp_path, PYTHONPATH=str(_broken_uvicorn(tmp_path))) as started:
+        assert started.process.wait(house.PATIENCE_S) == 1
+        assert "postrider: web could not start" in started.output()
+        assert started.programs() == []
+
+
+def _broken_uvicorn(directory: Path) -> Path:
+    """A directory for PYTHONPATH in which `python -m uvicorn` fails, and `import uvicorn` does not."""
+    package = directory / "path"
+    package.mkdir()
+    (package / "sitecustomize.py").write_text(
+        "import sys\nif sys.orig_argv[1:3] == ['-m', 'uvicorn']:\n    sys.exit('broken on purpose')\n"
+    )
+    return package
+
+
+@pytest.mark.usefixtures("redis_client")  # it empties the server
+def test_the_procfiles_commands_work_by_themselves_and_end_cleanly(
+    tmp_path: Path, valkey_url: str, s3_endpoint: str
+) -> None:
+    # Given the Procfile's two commands, started by hand
+    port = str(ports.free_port())
+    environment = house.clean_environment(
+        {
+            "PORT": port,
+            "REDIS_URL": valkey_url,
+            "S3_ENDPOINT_URL": s3_endpoint,
+            "AWS_ACCESS_KEY_ID": S3_ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": S3_SECRET_KEY,
+            "OUTBOX_DIR": str(tmp_path / "var" / "outbox"),
+            "VAR_DIR": str(tmp_path / "var"),
+        }
+    )
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    log = tmp_path / "output.log"
+    commands = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    with log.open("ab") as output:
+        processes = {
+            name: subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            for name, command in commands.items()
+        }
+    try:
+        started = House(processes["web"], int(port), tmp_path / "var", log)
+        until(lambda: ports.answers(started.port), "web")
+        # When a campaign is sent
+        started.send_campaign("c1", rows=10, tpm=100_000)
+        started.until_status("c1", "completed")
+        # Then its emails are there, and both end cleanly
+        assert len(started.mails("c1")) == 10
+    finally:
+        for process in processes.values():
+            process.terminate()
+    assert processes["worker"].wait(house.PATIENCE_S) == 0, started.output()
+    # uvicorn raises the signal again once it has shut down.
+    assert processes["web"].wait(house.PATIENCE_S) == -signal.SIGTERM
+    assert "Application shutdown complete" in started.output()
