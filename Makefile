@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(wildcard *.py) actors api campaigns embedded mail middleware tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt format lint types contracts lock clean
@@ -19,17 +18,17 @@ test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
 check: format lint types contracts test ## what CI runs: format, lint, types, import contracts, tests
 
 fmt: .venv/dev.stamp ## format the code and fix what the linter can
-	@$(BIN)/ruff check --fix-only $(SOURCES)
-	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
 
 format: .venv/dev.stamp ## show what fmt would change
-	@$(BIN)/ruff format --check --diff $(SOURCES)
+	@$(BIN)/ruff format --check --diff .
 
 lint: .venv/dev.stamp ## look for mistakes and bad style
-	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff check .
 
 types: .venv/dev.stamp ## check the types, strictly
-	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/mypy .
 
 contracts: .venv/dev.stamp ## check that imports point downward only
 	@$(BIN)/lint-imports
