@@ -1,0 +1,147 @@
+r"""Postrider's parts as real processes on free ports: Valkey, S3, the SendGrid double, the web process, workers.
+
+For tests that start, stop, freeze and kill parts one by one. `make run` as users start it: `tests/acceptance/house.py`.
+
+    with House.open(tmp_path, SEND_TIMEOUT_S="2") as house:     # servers, double and web; no worker yet
+        worker = house.add_worker(processes=1, threads=8)
+        house.put("c1", tpm=6000)
+        house.upload("c1", b"email\na@shop.test\n")
+        house.start("c1")
+        worker.kill()                                           # kill -9 of the whole command
+        worker.start()                                          # the same command again
+        house.redis.kill(); house.redis.start()                 # its data and its port stay
+        house.double.behave(answer="503")
+        house.until_status("c1", "completed")
+        house.double.arrivals()
+
+Whatever a test does, nothing outlives the block, nor the test's own process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import redis
+
+from embedded import ports, s3, valkey
+from tests.acceptance.house import PATIENCE_S, clean_environment, until
+from tests.client import Client
+from tests.doubles.sendgrid import SendGridDouble
+from tests.program import Program
+from tests.services import S3_ACCESS_KEY, S3_SECRET_KEY
+
+SENDGRID_KEY: Final = "SG.key-of-the-double"
+#: Below those that the kernel gives to outgoing connections, so that nobody takes the port of a server that is away.
+PORTS: Final = range(20_000, 32_000)
+
+
+def free_port() -> int:
+    """A port that is free and that the kernel gives to nobody else while its server is away."""
+    return next(port for port in iter(lambda: random.choice(PORTS), None) if ports.is_free(port))
+
+
+class House(Client):
+    """All parts over one directory. `open` makes one; `settings` are variables of web and workers, over the defaults.
+
+    Parts: `redis`, `s3`, `sendgrid` (the double's process), `web`, `workers` (each one `dramatiq` command). `double`
+    tells the double how to behave and what has arrived; `redis_client()` makes a Redis client.
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.var = directory / "var"
+        super().__init__(free_port())
+        redis_port, s3_port, door, control = (free_port() for _ in range(4))
+        self.redis_url = f"redis://{ports.LOOPBACK}:{redis_port}/0"
+        self.s3_url = f"http://{ports.LOOPBACK}:{s3_port}"
+        self.double = SendGridDouble(f"http://{ports.LOOPBACK}:{door}", f"http://{ports.LOOPBACK}:{control}")
+        self.environment = clean_environment(self._defaults() | dict(settings))
+        server = clean_environment(s3.environment(S3_ACCESS_KEY, S3_SECRET_KEY))
+        valkey_command = valkey.command(redis_port, self._data("redis"))
+        self.redis = self._program("redis", valkey_command, server, _listens(redis_port))
+        self.s3 = self._program("s3", s3.command(s3_port, self._data("s3")), server, _listens(s3_port))
+        double = [sys.executable, "-m", "tests.doubles.sendgrid", "--port", str(door), "--control-port", str(control)]
+        double += ["--key", SENDGRID_KEY, "--log", str(directory / "arrivals.jsonl")]
+        self.sendgrid = self._program("sendgrid", double, server, _listens(control))
+        web = [sys.executable, "-m", "uvicorn", "api:app", "--host", ports.LOOPBACK, "--port", str(self.port)]
+        web += ["--timeout-graceful-shutdown", "3"]
+        self.web = self._program("web", web, dict(self.environment), _listens(self.port))
+        self.workers: list[Program] = []
+
+    def _defaults(self) -> dict[str, str]:
+        return s3.client_environment(S3_ACCESS_KEY, S3_SECRET_KEY) | {
+            "PORT": str(self.port),
+            "REDIS_URL": self.redis_url,
+            "S3_ENDPOINT_URL": self.s3_url,
+            "SENDGRID_API_KEY": SENDGRID_KEY,
+            "SENDGRID_API_URL": self.double.url,
+            "VAR_DIR": str(self.var),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _data(self, name: str) -> Path:
+        directory = self.directory / name
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def _program(
+        self, name: str, command: Sequence[str], environment: dict[str, str], ready: Callable[[Program], bool]
+    ) -> Program:
+        return Program(name, command, environment, self.directory / f"{name}.log", ready)
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, directory: Path, *, web: bool = True, **settings: str) -> Iterator[House]:
+        """Servers, double and, unless told otherwise, web process started and ready; all end with the block."""
+        house = cls(directory, settings)
+        try:
+            for program in (house.redis, house.s3, house.sendgrid):
+                program.start(wait=False)
+            for program in (house.redis, house.s3, house.sendgrid):
+                program.until_ready()
+            if web:
+                house.web.start()
+                until(house.ready, "readyz")
+            yield house
+        finally:
+            house.close()
+
+    def close(self) -> None:
+        """End everything: workers first, each cleanly where it can be, and by SIGKILL whatever is left of it then."""
+        started = [part for part in (*self.workers, self.web, self.sendgrid, self.s3, self.redis) if part._process]
+        for group in ([part for part in started if part in self.workers], started):
+            for part in group:
+                if part.alive:
+                    part.thaw()
+                part.terminate()
+            for part in group:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    part.wait(PATIENCE_S / 3)
+                part.kill()
+
+    def add_worker(self, processes: int = 1, threads: int = 8, *, wait: bool = True, **settings: str) -> Program:
+        """Start `dramatiq actors --processes P --threads T`, one more, with variables of its own where given."""
+        command = [sys.executable, "-m", "dramatiq", "actors", "--processes", str(processes), "--threads", str(threads)]
+        name = f"worker-{len(self.workers) + 1}"
+        worker = self._program(
+            name,
+            [*command, "--skip-logging"],
+            self.environment | settings,
+            lambda program: len(program.logged("worker_started")) >= processes,
+        )
+        self.workers.append(worker)
+        return worker.start(wait)
+
+    def redis_client(self) -> redis.Redis:
+        """A new Redis client; answers are bytes."""
+        return redis.Redis.from_url(self.redis_url)
+
+
+def _listens(port: int) -> Callable[[Program], bool]:
+    return lambda _program: ports.answers(port)
