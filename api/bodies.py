@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
+from campaigns.models import Campaign, OnUnknown, Status, StatusReport, UnknownDecision
 from settings import MAX_TPM
 
 #: The largest object of S3, in bytes.
@@ -120,7 +120,7 @@ class ReconcileAccepted(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A campaign in a list of campaigns."""
+    """A campaign in a list of campaigns, with the figures of its status."""
 
     id: str
     status: Status
@@ -132,6 +132,7 @@ class Summary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     finished_at: str | None
     reason: str | None
     filename: str
+    progress: StatusReport
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -145,7 +146,10 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A campaign: what was PUT, under the same names, and what has become of it."""
+    """A campaign: what was PUT, under the same names, and what has become of it.
+
+    `missing_columns`: those that the templates name and the parsed list lacks, which keep it from being started.
+    """
 
     id: str
     status: Status
@@ -165,9 +169,10 @@ class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     size: int
     email_column: str
     columns: tuple[str, ...]
+    missing_columns: list[str]
 
 
-def summary(campaign: Campaign) -> Summary:
+def summary(campaign: Campaign, progress: StatusReport) -> Summary:
     """A campaign as a list shows it."""
     return Summary(
         id=campaign.id,
@@ -180,10 +185,11 @@ def summary(campaign: Campaign) -> Summary:
         finished_at=campaign.finished_at,
         reason=campaign.reason,
         filename=campaign.filename,
+        progress=progress,
     )
 
 
-def details(campaign: Campaign) -> Details:
+def details(campaign: Campaign, missing_columns: list[str]) -> Details:
     """A campaign with all that was PUT."""
     content = campaign.content
     return Details(
@@ -205,4 +211,5 @@ def details(campaign: Campaign) -> Details:
         size=campaign.size,
         email_column=campaign.email_column,
         columns=campaign.columns,
+        missing_columns=missing_columns,
     )

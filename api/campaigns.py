@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -11,8 +13,12 @@ from starlette.responses import Response
 
 from api import bodies, components, inputs
 from api.answers import as_json
-from campaigns.models import Content
+from api.components import Components
+from api.errors import Problem
+from campaigns.errors import UnknownCampaign
+from campaigns.models import Campaign, Content, Status
 from mail import content as mail_content
+from mail.rendering import Templates
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -27,26 +33,50 @@ MAX_PAGE: Final = 200
 @inputs.takes(Content, MAX_CAMPAIGN_BYTES)
 def put(request: Request, content: Content) -> Response:
     """Make a campaign, or change its content before it is started."""
-    campaign_id = inputs.new_campaign_id(request)
+    parts, campaign_id = components.of(request), inputs.new_campaign_id(request)
     mail_content.check(content)
-    campaign, created = components.of(request).catalog.put(campaign_id, content)
+    if request.headers.get("if-none-match") == "*":
+        _refuse_existing(parts, campaign_id)
+    campaign, created = parts.catalog.put(campaign_id, content)
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return as_json(bodies.details(campaign), status, {"Location": request.url.path} if created else None)
+    return as_json(_details(campaign), status, {"Location": request.url.path} if created else None)
+
+
+def _refuse_existing(parts: Components, campaign_id: str) -> None:
+    """For those who mean to make a new campaign and would not notice that they change one (RFC 9110, 13.1.2)."""
+    try:
+        parts.catalog.get(campaign_id)
+    except UnknownCampaign:
+        return
+    raise Problem(HTTPStatus.PRECONDITION_FAILED, f"There is a campaign {campaign_id} already: choose another id.")
+
+
+def _details(campaign: Campaign) -> bodies.Details:
+    # Of interest between the parsing and the start; templates may be large.
+    startable = campaign.status is Status.READY
+    return bodies.details(campaign, Templates(campaign.content).missing(campaign.columns) if startable else [])
 
 
 def page(request: Request) -> Response:
     """Campaigns from the newest on, a page at a time."""
     offset = inputs.number(request, "offset", 0, 0, 10**12)
     limit = inputs.number(request, "limit", PAGE, 1, MAX_PAGE)
-    found, total = components.of(request).catalog.page(offset, limit)
+    parts = components.of(request)
+    found, total = parts.catalog.page(offset, limit)
     end = offset + limit
     more = f"/campaigns?offset={end}&limit={limit}" if end < total else None
-    return as_json(bodies.Page([bodies.summary(campaign) for campaign in found], total, offset, limit, more))
+    return as_json(bodies.Page([*_summaries(parts, found)], total, offset, limit, more))
+
+
+def _summaries(parts: Components, found: Iterable[Campaign]) -> Iterator[bodies.Summary]:
+    for campaign in found:
+        with suppress(UnknownCampaign):  # deleted meanwhile
+            yield bodies.summary(campaign, parts.progress.report(campaign.id))
 
 
 def get(request: Request) -> Response:
     """One campaign."""
-    return as_json(bodies.details(components.of(request).catalog.get(inputs.campaign_id(request))))
+    return as_json(_details(components.of(request).catalog.get(inputs.campaign_id(request))))
 
 
 def delete(request: Request) -> Response:

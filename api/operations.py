@@ -60,7 +60,7 @@ OPERATIONS: Final = [
         _ONE,
         "Make a campaign, or change it before it is started",
         {201: bodies.Details, 200: bodies.Details},
-        (409, 413, 422),
+        (409, 412, 413, 422),
         Content,
     ),
     Operation("get", _ONE, "One campaign", {200: bodies.Details}, (404,)),

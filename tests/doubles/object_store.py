@@ -63,7 +63,7 @@ class MemoryStore(ObjectStore):
             raise MissingUpload("there is no such upload")
         return self.uploads[upload_id][2]
 
-    def list_parts(self, key: str, upload_id: str) -> list[Part]:
+    def list_parts(self, key: str, upload_id: str) -> list[Part]:  # noqa: ARG002
         parts = self._upload(upload_id)
         return [Part(number, _etag(parts[number]), len(parts[number])) for number in sorted(parts)]
 
@@ -74,7 +74,7 @@ class MemoryStore(ObjectStore):
         self._put(key, b"".join(arrived[part.number] for part in sorted(parts)))
         del self.uploads[upload_id]
 
-    def abort_upload(self, key: str, upload_id: str) -> None:
+    def abort_upload(self, key: str, upload_id: str) -> None:  # noqa: ARG002
         self._answer()
         self.uploads.pop(upload_id, None)
 

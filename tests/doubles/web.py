@@ -1,11 +1,11 @@
-"""Calls an ASGI application without a server, and can do what HTTP clients do not: leave half-way, come from elsewhere."""
+"""Calls an ASGI application without a server; can do what HTTP clients do not: leave half-way, come from elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
@@ -86,18 +86,19 @@ class Web:
     async def _call(self, method: str, path: str, chunks: list[bytes | None], headers: Mapping[str, str]) -> Answer:
         answer = Answer()
         async with asyncio.timeout(PATIENCE_S):
-            async for message in self.messages(method, path, chunks, headers):
-                if message["type"] == "http.response.start":
-                    answer.status = message["status"]
-                    answer.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
-                else:
-                    answer.body += message.get("body", b"")
+            async with aclosing(self.messages(method, path, chunks, headers)) as messages:
+                async for message in messages:
+                    if message["type"] == "http.response.start":
+                        answer.status = message["status"]
+                        answer.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
+                    else:
+                        answer.body += message.get("body", b"")
         return answer
 
     async def messages(
         self, method: str, path: str, chunks: Iterable[bytes | None] = (), headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Message]:
-        """The answer as it comes. Leaving the loop is leaving the connection."""
+    ) -> AsyncGenerator[Message, None]:
+        """The answer as it comes. Closing the generator is leaving the connection."""
         out: asyncio.Queue[Message | None] = asyncio.Queue()
         gone = asyncio.Event()
         call = asyncio.create_task(self._run(method, path, _receiver(list(chunks), gone), out, headers or {}))

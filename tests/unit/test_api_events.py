@@ -1,0 +1,167 @@
+"""Live status: sent when it changes, shared by its listeners, over when the campaign or the server ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+import pytest
+from redis import ConnectionError as RedisConnectionError, Redis
+
+from api import feeds, progress
+from tests.site import Site
+
+
+@pytest.fixture
+def site(fake_redis: Redis) -> Site:
+    made = Site(fake_redis)
+    made.ready()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "POLL_S", 0.01)
+    monkeypatch.setattr(feeds, "RETRY_S", 0.01)
+
+
+async def events(site: Site) -> AsyncGenerator[str, None]:
+    """The stream's events as text."""
+    text = ""
+    async with aclosing(site.web.messages("GET", "/campaigns/c1/events", [b""])) as messages:
+        async for message in messages:
+            if message["type"] == "http.response.start":
+                assert message["status"] == 200
+                headers = dict(message["headers"])
+                assert headers[b"content-type"].startswith(b"text/event-stream")
+                assert headers[b"cache-control"] == b"no-store"
+                continue
+            text += message.get("body", b"").decode()
+            while "\n\n" in text:
+                event, text = text.split("\n\n", 1)
+                yield event
+
+
+def status_of(event: str) -> dict[str, Any]:
+    fields = dict(line.split(": ", 1) for line in event.splitlines())
+    assert int(fields["id"]) > 0
+    found: dict[str, Any] = json.loads(fields["data"])
+    return found
+
+
+def run(coroutine: Any) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(10):
+            await coroutine
+
+    asyncio.run(limited())
+
+
+def test_the_status_is_sent_at_once_and_whenever_it_changes(site: Site) -> None:
+    async def watch() -> None:
+        stream = events(site)
+        assert await anext(stream) == "retry: 2000"
+        first = status_of(await anext(stream))
+        assert first == msgspec.to_builtins(site.world.progress.report("c1"))
+        site.world.controls.start("c1")
+        assert status_of(await anext(stream))["status"] == "running"
+        site.world.controls.pause("c1")
+        assert status_of(await anext(stream))["status"] == "paused"
+        await stream.aclose()
+
+    run(watch())
+
+
+def test_silence_is_filled_with_comments(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.05)
+
+    async def watch() -> None:
+        stream = events(site)
+        got = [await anext(stream) for _ in range(4)]
+        assert [event.split(":")[0] for event in got] == ["retry", "id", "", ""]
+        await stream.aclose()
+
+    run(watch())
+
+
+def test_listeners_share_one_poller_which_ends_with_them(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    report = site.app.state.components.progress.report
+
+    def counted(campaign_id: str) -> Any:
+        nonlocal asked
+        asked += 1
+        return report(campaign_id)
+
+    monkeypatch.setattr(site.app.state.components.progress, "report", counted)
+    monkeypatch.setattr(feeds, "POLL_S", 60)
+
+    async def watch() -> None:
+        streams = [events(site) for _ in range(5)]
+        for stream in streams:
+            await anext(stream)
+            status_of(await anext(stream))
+        assert asked == 5 + 1  # each asks whether there is such a campaign; the poller asks once for all
+        (feed,) = site.app.state.components.feeds._feeds.values()
+        assert feed.listeners == 5
+        for stream in streams:
+            await stream.aclose()
+        assert site.app.state.components.feeds._feeds == {}
+        with pytest.raises(asyncio.CancelledError):
+            await feed.poller
+
+    run(watch())
+
+
+def test_a_deleted_campaign_ends_the_stream(site: Site) -> None:
+    async def watch() -> None:
+        stream = events(site)
+        await anext(stream)
+        await anext(stream)
+        site.world.catalog.delete("c1")
+        assert [event async for event in stream] == []
+
+    run(watch())
+
+
+def test_a_server_that_stops_ends_the_stream(site: Site) -> None:
+    async def watch() -> None:
+        stream = events(site)
+        await anext(stream)
+        await anext(stream)
+        site.app.state.components.feeds.close()
+        assert [event async for event in stream] == []
+        assert [event async for event in events(site)] == ["retry: 2000"]
+
+    run(watch())
+
+
+def test_the_stream_survives_an_outage_of_redis(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def watch() -> None:
+        stream = events(site)
+        await anext(stream)
+        await anext(stream)
+        failed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def fail(*_args: object, **_kwargs: object) -> None:
+            loop.call_soon_threadsafe(failed.set)
+            raise RedisConnectionError("away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(site.app.state.components.progress, "report", fail)
+            await failed.wait()
+        site.world.controls.start("c1")
+        assert status_of(await anext(stream))["status"] == "running"
+        await stream.aclose()
+
+    run(watch())
+
+
+def test_head_ends_at_once(site: Site) -> None:
+    answer = site.web.request("HEAD", "/campaigns/c1/events")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")

@@ -1,0 +1,142 @@
+"""recipients.csv: every row once, in order, with its state; only what is asked for is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from redis import Redis
+
+from api.recipients import guarded
+from storage import StoreError
+from tests.site import Site
+
+LIST = (
+    b"name,email\n"
+    b"Ada,ada@shop.test\n"  # 1 done
+    b"Bad,nobody\n"  # 2 rejected
+    b"Bob,bob@shop.test\n"  # 3 failed
+    b"Ada,ADA@shop.test\n"  # 4 rejected: duplicate
+    b'"Cy\n the 2nd",cy@shop.test\n'  # 5 unknown
+    b"Dan, dan@shop.test \n"  # 6 pending
+    b"Eve,=cmd@x\n"  # 7 rejected
+)
+
+
+@pytest.fixture
+def site(fake_redis: Redis) -> Site:
+    """A running campaign with a row in each state."""
+    made = Site(fake_redis)
+    made.ready(LIST)
+    made.web.post("/campaigns/c1/start")
+    redis, key = made.redis, "postrider:{c1}:"
+    redis.setbit(f"{key}done", 1, 1)
+    redis.setbit(f"{key}failed", 3, 1)
+    redis.zadd(f"{key}unknown", {"5": 1})
+    redis.hset(f"{key}reasons", mapping={"3": "=mailbox full", "5": "no answer"})
+    return made
+
+
+def rows(site: Site, state: str = "") -> list[list[str]]:
+    answer = site.web.get(f"/campaigns/c1/recipients.csv{f'?state={state}' if state else ''}")
+    assert answer.status == 200
+    found = list(csv.reader(io.StringIO(answer.body.decode())))
+    assert found[0] == ["row", "email", "state", "reason"]
+    return found[1:]
+
+
+def test_all_rows_are_listed_in_order(site: Site) -> None:
+    listed = rows(site)
+    assert [row[0] for row in listed] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert [row[2] for row in listed] == ["done", "rejected", "failed", "rejected", "unknown", "pending", "rejected"]
+    assert listed[0] == ["1", "ada@shop.test", "done", ""]
+    assert listed[1] == ["2", "nobody", "rejected", "invalid_email"]
+    assert listed[3][3] == "duplicate:1"
+    assert listed[4] == ["5", "cy@shop.test", "unknown", "no answer"]
+    assert listed[5][1] == "dan@shop.test"
+    assert rows(site, "all") == listed
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("done", ["1"]), ("failed", ["3"]), ("unknown", ["5"]), ("pending", ["6"]), ("rejected", ["2", "4", "7"])],
+)
+def test_one_state_alone(site: Site, state: str, expected: list[str]) -> None:
+    listed = rows(site, state)
+    assert [row[0] for row in listed] == expected
+    assert {row[2] for row in listed} == {state}
+
+
+def test_no_cell_is_a_formula(site: Site) -> None:
+    cells = [cell for row in rows(site) for cell in row]
+    assert "'=mailbox full" in cells
+    assert "'=cmd@x" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+@pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@a", "\ta", "\ra"])
+def test_guarded_cells_keep_their_text(cell: str) -> None:
+    assert guarded(cell) == f"'{cell}"
+    assert guarded(f"a{cell}") == f"a{cell}"
+
+
+def test_it_is_a_download(site: Site) -> None:
+    for method in ("GET", "HEAD"):
+        headers = site.web.request(method, "/campaigns/c1/recipients.csv").headers
+        assert headers["content-disposition"] == 'attachment; filename="c1-recipients.csv"'
+        assert headers["content-type"] == "text/csv; charset=utf-8"
+    assert site.web.request("HEAD", "/campaigns/c1/recipients.csv").body == b""
+
+
+@pytest.mark.parametrize("state", ["sent", "DONE", "done,failed", ""])
+def test_a_wrong_state_is_422_naming_the_right_ones(site: Site, state: str) -> None:
+    refused = site.web.get(f"/campaigns/c1/recipients.csv?state={state}")
+    assert refused.status == 422
+    assert "done, failed, unknown, pending, rejected or all" in refused.detail
+
+
+def test_without_a_parsed_list_it_is_409(fake_redis: Redis) -> None:
+    site = Site(fake_redis)
+    site.make()
+    for status in ("draft", "parsing", "rejected"):
+        refused = site.web.get("/campaigns/c1/recipients.csv")
+        assert (refused.status, refused.json()["campaign_status"]) == (409, status)
+        if status == "draft":
+            site.upload(b"no,header\n")
+        elif status == "parsing":
+            site.parse()
+    site.web.post("/campaigns/c1/cancel")
+    assert site.web.get("/campaigns/c1/recipients.csv").status == 409
+
+
+def test_only_slices_with_a_wanted_row_are_read(fake_redis: Redis) -> None:
+    # Given a list of several slices with one failed row in the last, and bad rows alone in the first
+    site = Site(fake_redis)
+    people = b"".join(b"Ada,r%d@shop.test\n" % row for row in range(2001, 5001))
+    site.ready(b"name,email\n" + b"Bad,nobody\n" * 2000 + people)
+    index = site.world.ledger.index(site.world.catalog.get("c1"))
+    assert len(index) > 3
+    site.redis.setbit("postrider:{c1}:failed", 5000, 1)
+    # When the failed ones are asked for
+    assert [row[0] for row in rows(site, "failed")] == ["5000"]
+    # Then one slice was read
+    assert len(site.store.reads) == 1
+    # And for all rows, none that has no recipient
+    site.store.reads.clear()
+    assert [int(row[0]) for row in rows(site)] == list(range(1, 5001))
+    assert len(site.store.reads) == sum(index[k].first_row + index[k].rows > 2001 for k in range(len(index)))
+
+
+def test_a_store_that_is_away_is_503(site: Site) -> None:
+    site.store.away = True
+    assert site.web.get("/campaigns/c1/recipients.csv").status == 503
+
+
+def test_a_download_that_breaks_is_not_taken_for_whole(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> bytes:
+        raise StoreError("broken")
+
+    monkeypatch.setattr(site.store, "read", fail)
+    with pytest.raises(Exception, match="response already started"):  # the server closes the connection on it
+        site.web.get("/campaigns/c1/recipients.csv")

@@ -1,0 +1,51 @@
+"""The description is valid OpenAPI 3.1, and describes the routes that there are: all of them, and no others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from redis import Redis
+
+from api import openapi, operations
+from api.routes import ROUTES
+from tests.site import CONTENT, Site
+
+
+def test_the_description_is_valid() -> None:
+    OpenAPIV31SpecValidator(openapi.document()).validate()
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    described = {(operation.method.upper(), operation.path) for operation in operations.OPERATIONS}
+    assert len(described) == len(operations.OPERATIONS)
+    routed = {(method, route.path) for route in ROUTES for method in route.methods or () if method != "HEAD"}
+    assert described == routed
+
+
+def test_every_reference_leads_somewhere() -> None:
+    text = json.dumps(openapi.document())
+    schemas = openapi.document()["components"]["schemas"]
+    assert all(f'"{name}"' in text for name in schemas)
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names <= set(schemas)
+    assert {"Content", "StatusReport", "Problem", "UploadPlan"} <= names
+
+
+def test_the_campaigns_body_is_the_one_that_is_taken() -> None:
+    schema = openapi.document()["components"]["schemas"]["Content"]
+    assert set(schema["required"]) == {"from", "subject"}
+    assert set(CONTENT) <= set(schema["properties"])
+
+
+@pytest.mark.parametrize("operation", operations.OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
+def test_every_campaign_endpoint_tells_of_404(operation: operations.Operation) -> None:
+    needs = "{id}" in operation.path and operation.method != "put"
+    assert (404 in operation.errors) == needs
+
+
+def test_it_is_served(fake_redis: Redis) -> None:
+    answer = Site(fake_redis).web.get("/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json() == json.loads(json.dumps(openapi.document()))
