@@ -8,7 +8,7 @@ uploads, and read, write and delete its objects.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from http import HTTPStatus
 from typing import IO, Any, Final, NamedTuple
@@ -318,7 +318,8 @@ class ObjectStore:
             if span and _code(error) in _BEYOND_END:
                 return
             raise
-        with answer["Body"] as body:
+        # Not the body's own `with`: that gives the raw stream, which takes a broken connection for the end.
+        with closing(answer["Body"]) as body:
             while chunk := body.read(CHUNK_BYTES):
                 yield chunk
 
