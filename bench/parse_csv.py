@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from campaigns.recipients import scan
 
-#: Rows made once and repeated; their number is in the address, so that none is a duplicate.
+#: Rows of one chunk. Their number is in the address, so that none is a duplicate.
 _ROWS_A_CHUNK = 12_000
 _HEADER = b"email,first_name,last_name,city,customer_number\r\n"
 _NAMES = ("Anna", "José", "Zoë", "Christopher", "Li", "Müller-Lüdenscheidt")
@@ -31,7 +31,8 @@ def chunks(rows: int, bad: float) -> Iterator[bytes]:
 def _row(number: int, every: int) -> str:
     at = " at " if every and number % every == 0 else "@"
     name = _NAMES[number % len(_NAMES)]
-    return f"{name[:1]}{number * 7919 % 10**8}{at}mail{number % 97}.example.com,{name},Smith,Springfield {number % 50},{number}\r\n"
+    email = f"{name[:1]}{number * 7919 % 10**8}{at}mail{number % 97}.example.com"
+    return f"{email},{name},Smith,Springfield {number % 50},{number}\r\n"
 
 
 def bare(source: Iterable[bytes]) -> int:
@@ -65,8 +66,9 @@ def main() -> None:
         work(_timed(chunks(rows, bad), making))
         took = time.perf_counter() - start - making[0]
         speeds.append(rows / took)
-        print(f"{name:10} {rows / took:12,.0f} rows/s {took:8.2f} s   memory +{_peak_mb() - before:.1f} MB")
-    print(f"scan / csv.reader: {speeds[1] / speeds[0]:.2f}")
+        grown = _peak_mb() - before
+        sys.stdout.write(f"{name:10} {rows / took:12,.0f} rows/s {took:8.2f} s   memory +{grown:.1f} MB\n")
+    sys.stdout.write(f"scan / csv.reader: {speeds[1] / speeds[0]:.2f}\n")
 
 
 if __name__ == "__main__":

@@ -71,10 +71,11 @@ def _encoding(head: bytes) -> tuple[str, int]:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding, len(mark)
+    # Latin characters have a NUL for their high byte; a NUL for a low byte is rare.
     first, second = head[0::2].count(0), head[1::2].count(0)
-    if second * 4 >= len(head) and first == 0 < second:
+    if second * 4 >= len(head) and second > first * 4:
         return UTF_16_LE, 0
-    if first * 4 >= len(head) and second == 0 < first:
+    if first * 4 >= len(head) and first > second * 4:
         return UTF_16_BE, 0
     return UTF_8, 0
 

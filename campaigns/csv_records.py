@@ -4,9 +4,10 @@ A row depends on the bytes from its first line on alone, never on where blocks o
 gives the rows of the first pass. The rules:
 
 - A record on one line is read leniently: `"Bob" Smith` is `Bob Smith`.
-- A record over several lines has to be strictly right and to end within `csv_lines.RECORD`. Otherwise its quote is a
-  stray one and costs its own line; the lines up to the one that showed it are read one by one.
 - A row has the header's number of fields; more are fine where they are empty. Blank lines are no rows.
+- A record over several lines has to end within `csv_lines.RECORD`, to be quoted strictly, and to make such a row with
+  an address on one line. Otherwise its quote is a stray one: it costs its own line, not the rows that it would swallow.
+  The lines up to the one that showed it are read one by one.
 """
 
 from __future__ import annotations
@@ -142,9 +143,13 @@ class _Spans:
         reader = csv.reader([*self._texts[start:], _END], delimiter=self._shape.delimiter, strict=True)
         try:
             for fields in reader:
-                if line < len(self._texts):
-                    self.records.append(fields)
-                    line = start + reader.line_num
+                if line == len(self._texts):
+                    break  # the end mark
+                stop = start + reader.line_num
+                if stop - line > 1 and not _is_row(fields, self._shape):
+                    return line, stop - 1
+                self.records.append(fields)
+                line = stop
         except csv.Error:
             return line, start + reader.line_num - 1
         return line, None
@@ -163,6 +168,16 @@ def _email(fields: Sequence[str], shape: Shape) -> str:
     return fields[shape.email_index] if shape.email_index < len(fields) else ""
 
 
+def _trimmed(fields: list[str], width: int) -> list[str]:
+    """The fields without empty ones beyond the header's."""
+    return fields[:width] if len(fields) > width and not any(fields[width:]) else fields
+
+
+def _is_row(fields: list[str], shape: Shape) -> bool:
+    """Whether a record over several lines is what it seems to be."""
+    return len(_trimmed(fields, shape.width)) == shape.width and len(_email(fields, shape).split()) <= 1
+
+
 def _fitted(records: Iterable[Row], shape: Shape) -> list[Row]:
     """The rows that records make: without blank lines, each with the header's number of fields or malformed."""
     return [_fit(record, shape) for record in records if record]
@@ -171,8 +186,7 @@ def _fitted(records: Iterable[Row], shape: Shape) -> list[Row]:
 def _fit(record: Row, shape: Shape) -> Row:
     if isinstance(record, Malformed):
         return record
-    if len(record) > shape.width and not any(record[shape.width :]):
-        record = record[: shape.width]
+    record = _trimmed(record, shape.width)
     if len(record) != shape.width:
         return Malformed(f"{len(record)} fields where the header has {shape.width}", _email(record, shape))
     if any("\0" in field for field in record):
