@@ -128,5 +128,4 @@ def _too_large() -> Problem:
         f"The list is larger than {MAX_LIST_BYTES // inputs.MIB} MiB, which is too large for one request: "
         "upload it in parts, beginning with POST /campaigns/{id}/upload/init."
     )
-    # The rest of the body is not read, so the connection cannot be used again.
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)

@@ -114,6 +114,5 @@ def refuse_longer(request: Request, limit_bytes: int, refusal: Problem) -> None:
 
 
 def _too_large(limit_bytes: int) -> Problem:
-    detail = f"The body is larger than {limit_bytes // MIB} MiB."
-    # The rest of the body is not read, so the connection cannot be used again.
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+    # The connection stays open: the server drops what still comes, so that clients that send all first get the answer.
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {limit_bytes // MIB} MiB.")

@@ -1,0 +1,264 @@
+"""`uvicorn api:app` as users start it, against real Valkey and S3 servers: start, outages, live answers, stop."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from actors.first_pass import FirstPass
+from api import direct_upload
+from campaigns.catalog import Catalog
+from embedded import ports, s3
+from storage import ObjectStore
+from tests import services
+
+CONTENT = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi"}
+#: The longest that anything here may take, in seconds.
+PATIENCE_S = 20.0
+
+
+@dataclass
+class Server:
+    """A running web process."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("localhost", self.port, timeout=PATIENCE_S)
+
+    def call(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """A request; the status, and the answer's JSON, or its bytes where it is none."""
+        connection = self.connection()
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        connection.request(method, path, data, dict(headers or {}))
+        answer = connection.getresponse()
+        raw = answer.read()
+        connection.close()
+        return answer.status, json.loads(raw) if "json" in answer.headers.get("Content-Type", "") else raw
+
+    def wait_for(self, path: str, status: int) -> Any:
+        """Ask until the answer has this status."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (found := self.call("GET", path))[0] != status:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        return found[1]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged: every line is JSON."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@contextmanager
+def web(tmp_path: Path, redis_url: str, s3_url: str, bucket: str, **environment: str) -> Iterator[Server]:
+    port, log = ports.free_port(), tmp_path / "web.log"
+    command = [sys.executable, "-m", "uvicorn", "api:app", "--host", "127.0.0.1", "--port", str(port)]
+    variables = {
+        "REDIS_URL": redis_url,
+        "S3_ENDPOINT_URL": s3_url,
+        "S3_BUCKET": bucket,
+        **s3.client_environment(services.S3_ACCESS_KEY, services.S3_SECRET_KEY),
+        **environment,
+    }
+    with services.running(command, port, log, variables) as process:
+        yield Server(port, process, log)
+
+
+@pytest.fixture
+def server(tmp_path: Path, redis_client: Redis, valkey_url: str, s3_endpoint: str, bucket: str) -> Iterator[Server]:
+    assert redis_client.ping()
+    with web(tmp_path, valkey_url, s3_endpoint, bucket) as found:
+        found.wait_for("/readyz", 200)
+        yield found
+
+
+def parse(redis_client: Redis, s3_endpoint: str, bucket: str) -> None:
+    """What a worker does with the ParseCsv message."""
+    campaign = Catalog(redis_client, 1000).get("c1")
+    FirstPass(redis_client, ObjectStore(bucket, s3_endpoint), threading.Event()).run(campaign)
+
+
+def put_part(url: str, data: bytes) -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, data, method="PUT")) as answer:  # noqa: S310
+        return str(answer.headers["ETag"])
+
+
+def test_a_list_in_parts_is_uploaded_started_and_exported(
+    server: Server, redis_client: Redis, s3_endpoint: str, bucket: str
+) -> None:
+    # Given a campaign and a file of two parts
+    rows = b"".join(b"Person %07d,p%07d@shop.test\n" % (row, row) for row in range(1, 250_001))
+    data = b"name,email\n" + rows + b"Bad,nobody\n"
+    assert server.call("PUT", "/campaigns/c1", CONTENT)[0] == 201
+    status, plan = server.call("POST", "/campaigns/c1/upload/init", {"size": len(data), "filename": "people.csv"})
+    assert (status, len(plan["parts"])) == (201, 2)
+    # When its parts are PUT to their addresses, and the upload is completed once with a part missing, once whole
+    parts = [data[start : start + plan["part_size"]] for start in range(0, len(data), plan["part_size"])]
+    etags = [put_part(plan["parts"][0]["url"], parts[0])]
+    body = {"upload_id": plan["upload_id"]}
+    status, problem = server.call("POST", "/campaigns/c1/upload/complete", body)
+    assert (status, problem["missing"]) == (409, [2])
+    etags.append(put_part(plan["parts"][1]["url"], parts[1]))
+    sent = [{"part_number": number, "etag": etag} for number, etag in enumerate(etags, 1)]
+    for _ in range(2):
+        assert server.call("POST", "/campaigns/c1/upload/complete", {**body, "parts": sent})[0] == 202
+    # Then it is parsed and started
+    assert redis_client.llen("dramatiq:parse_csv") == 1
+    parse(redis_client, s3_endpoint, bucket)
+    assert server.call("POST", "/campaigns/c1/start") == (200, {"status": "running"})
+    report = server.call("GET", "/campaigns/c1/status")[1]
+    assert (report["total"], report["rejected"], report["pending"]) == (250_000, 1, 250_000)
+    # And every row is exported, the bad one in its place
+    lines = server.call("GET", "/campaigns/c1/recipients.csv")[1].decode().split("\r\n")
+    assert len(lines) == 1 + 250_001 + 1
+    assert lines[1] == "1,p0000001@shop.test,pending,"
+    assert lines[-2] == "250001,nobody,rejected,invalid_email"
+
+
+def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:
+    # Given neither
+    redis_port, s3_port = ports.free_port(), ports.free_port()
+    s3_url = f"http://{ports.LOOPBACK}:{s3_port}"
+    with web(tmp_path, f"redis://{ports.LOOPBACK}:{redis_port}/0", s3_url, "late-bucket") as server:
+        # Then the process is up, says that it is not ready, and answers 503
+        assert server.call("GET", "/healthz")[0] == 200
+        status, problem = server.call("GET", "/readyz")
+        assert status == 503
+        assert "Redis" in problem["detail"]
+        assert "object store" in problem["detail"]
+        assert server.call("PUT", "/campaigns/c1", CONTENT)[0] == 503
+        assert server.call("GET", "/metrics")[0] == 200
+        # When they come, then it works without a restart, and has made its bucket
+        (tmp_path / "valkey").mkdir()
+        (tmp_path / "s3").mkdir()
+        with services.valkey_server(tmp_path / "valkey", redis_port), services.s3_server(tmp_path / "s3", s3_port):
+            server.wait_for("/readyz", 200)
+            assert server.call("PUT", "/campaigns/c1", CONTENT)[0] == 201
+            upload = server.call(
+                "POST", "/campaigns/c1/upload", b"name,email\nA,a@b.test\n", {"Content-Type": "text/csv"}
+            )
+            assert upload == (202, {"status": "parsing"})
+        # And when they go again, it says so, and stays
+        assert server.call("GET", "/campaigns/c1/status")[0] == 503
+        assert server.process.poll() is None
+        events = [line["event"] for line in server.lines()]
+        assert events.count("service_ready") == 2
+        assert "service_away" in events
+
+
+def test_the_status_comes_live_and_does_not_hold_up_the_end(server: Server) -> None:
+    server.call("PUT", "/campaigns/c1", CONTENT)
+    with closing(server.connection()) as connection:
+        connection.request("GET", "/campaigns/c1/events")
+        _watch_until_the_end(server, connection.getresponse())
+
+
+def _watch_until_the_end(server: Server, answer: http.client.HTTPResponse) -> None:
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert answer.readline() == b"retry: 2000\n"
+    assert _next_status(answer)["rate_limit"] == 1000
+    # When the rate changes, then the listener hears of it
+    server.call("POST", "/campaigns/c1/rate-limit", {"tpm": 60})
+    assert _next_status(answer)["rate_limit"] == 60
+    # When the server is told to stop, then the stream ends, and with it the process
+    server.process.send_signal(signal.SIGTERM)
+    assert answer.read().strip() == b""
+    assert server.process.wait(PATIENCE_S) in {0, -signal.SIGTERM}
+    assert not [line for line in server.lines() if line["level"] in {"error", "critical"}]
+
+
+def _next_status(answer: http.client.HTTPResponse) -> dict[str, Any]:
+    while not (line := answer.readline()).startswith(b"data: "):
+        assert line
+    found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return found
+
+
+def test_a_listener_that_leaves_is_forgotten(server: Server) -> None:
+    server.call("PUT", "/campaigns/c1", CONTENT)
+    for _ in range(3):
+        with closing(server.connection()) as connection:
+            connection.request("GET", "/campaigns/c1/events")
+            with closing(connection.getresponse()) as answer:
+                _next_status(answer)
+    deadline = time.monotonic() + PATIENCE_S
+    while [line.get("path") for line in server.lines()].count("/campaigns/c1/events") < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_list_that_is_too_large_is_answered_while_it_is_sent(server: Server) -> None:
+    server.call("PUT", "/campaigns/c1", CONTENT)
+    # Given a client that sends all of its body before it reads the answer
+    body = b"x" * (3 * direct_upload.MAX_LIST_BYTES)
+    for headers in ({"Content-Type": "text/csv"}, {"Content-Type": "multipart/form-data; boundary=x"}):
+        status, problem = server.call("POST", "/campaigns/c1/upload", body, headers)
+        # Then it can read it
+        assert status == 413
+        assert "upload/init" in problem["detail"]
+    assert server.call("GET", "/campaigns/c1")[1]["status"] == "draft"
+
+
+def test_a_large_answer_and_upload_need_little_memory(server: Server) -> None:
+    server.call("PUT", "/campaigns/c1", CONTENT)
+    before = _rss_bytes(server.process.pid)
+    body = b"name,email\n".ljust(direct_upload.MAX_LIST_BYTES, b"\n")
+    for _ in range(5):
+        assert server.call("POST", "/campaigns/c1/upload", body, {"Content-Type": "text/csv"})[0] == 202
+    assert _rss_bytes(server.process.pid) - before < 30 * 1024 * 1024
+
+
+def _rss_bytes(pid: int) -> int:
+    # The process itself, or, where it is watched by a parent, that parent's child.
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    pages = Path(f"/proc/{children[0] if children else pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_log_has_one_line_a_request_and_no_secrets(server: Server) -> None:
+    server.call("PUT", "/campaigns/c1", CONTENT)
+    server.call("GET", "/campaigns/ada@shop.test/status?email=ada@shop.test")
+    server.call("POST", "/campaigns/c1/upload", b"name,email\nA,ada@shop.test\n", {"Content-Type": "text/csv"})
+    server.call("POST", "/campaigns/c1/upload/init", {"size": 5, "filename": "ada@shop.test.csv"})
+    lines = server.lines()
+    answered = [line for line in lines if line["event"] == "request_answered"]
+    assert [(line["method"], line["path"], line["status"]) for line in answered] == [
+        ("PUT", "/campaigns/c1", 201),
+        ("GET", "/campaigns/*/status", 404),
+        ("POST", "/campaigns/c1/upload", 202),
+        ("POST", "/campaigns/c1/upload/init", 201),
+    ]
+    text = server.log.read_text()
+    assert "ada" not in text
+    assert services.S3_SECRET_KEY not in text
+    assert "X-Amz" not in text
+    assert "uvicorn.access" not in text
+
+
+def test_a_wrong_setting_stops_the_start_with_one_line() -> None:
+    environment = {**os.environ, "PORT": "eighty"}
+    command = [sys.executable, "-m", "uvicorn", "api:app", "--port", str(ports.free_port())]
+    done = subprocess.run(
+        command, cwd=services.ROOT, env=environment, capture_output=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr.decode().strip().splitlines()[-1] == "postrider: setting PORT: 'eighty' is not a number"
