@@ -18,16 +18,16 @@ from embedded import s3
 from tests import services
 from tests.world import Clock, World
 
-FOLDERS = frozenset({"unit", "property", "integration", "acceptance", "browser"})
+#: In the order in which they run: what fails fast comes first.
+FOLDERS = ("unit", "property", "integration", "acceptance", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with the name of its folder."""
+    """Mark every test with the name of its folder, and run the folders in their order."""
     tests = Path(__file__).parent
     for item in items:
-        folder = item.path.relative_to(tests).parts[0]
-        if folder in FOLDERS:
-            item.add_marker(folder)
+        item.add_marker(item.path.relative_to(tests).parts[0])
+    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(tests).parts[0]))
 
 
 @pytest.fixture(scope="session")
