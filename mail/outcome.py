@@ -13,7 +13,9 @@ from typing import Final
 #: The longest reason that is kept, in characters.
 MAX_REASON: Final = 200
 
-_ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\"',;:]+@([^\s@<>()\[\]\"',;:]+)")
+#: All up to the last @ of a word, and the domain. Some of the characters that end a word here may stand in an address,
+#: but what is left of it then is none.
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@([^\s@<>()\[\]\"',;:]+)")
 _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -52,6 +54,6 @@ class Outcome:
 
 def reason(words: str) -> str:
     """Words of others as a reason: one line, every address masked to its domain, at most `MAX_REASON` characters."""
-    line = _BLANKS.sub(" ", words[: 10 * MAX_REASON]).strip()
+    line = _BLANKS.sub(" ", words[: 5 * MAX_REASON]).strip()
     line = _ADDRESS.sub(r"***@\1", line)
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"

@@ -79,6 +79,7 @@ def test_headers() -> None:
         "=?utf-8?q?a=0D=0ABcc:_x@example.com?=",
         "long " * 60 + "end",
         "w" * 900,
+        "w" * 2000,
         "日本語" * 100,
         "👨\u200d👩\u200d👧 family",
     ],

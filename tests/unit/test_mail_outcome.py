@@ -12,6 +12,7 @@ from mail.outcome import MAX_REASON, reason
         ("two\r\nlines\x00 and\tmore ", "two lines and more"),
         ("jane.doe+x@example.com is bad", "***@example.com is bad"),
         ("<jane@example.com>, 'joe@b.example'", "<***@example.com>, '***@b.example'"),
+        ("0@jane@example.com", "***@example.com"),
         ("zoë@bücher.example", "***@bücher.example"),
     ],
 )

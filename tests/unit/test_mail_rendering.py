@@ -164,6 +164,7 @@ def test_an_empty_subject_fails_its_row() -> None:
 def test_an_empty_part_is_left_out_and_an_empty_message_fails_its_row() -> None:
     made = content(html="<p>Hi</p>", text="{{ a }}")
     assert render(made, {"a": ""}).text is None
+    assert render(content(html="{{ a }}", text="Hi"), {"a": ""}).html is None
     assert reason(content(text="{{ a }}"), {"a": ""}) == "the message is empty"
 
 

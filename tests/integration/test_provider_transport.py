@@ -1,0 +1,283 @@
+"""What the HTTP client says of each failure, pinned.
+
+On this rests that no row is sent twice, and that none is held for nothing.
+Each test's server is a few lines on a loopback port that break off at one exact place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from mail.providers import transport
+from mail.providers.transport import NoAnswer, NotWritten, Transport
+from tests.doubles.certificate import Certificate
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+#: For what fails at once, and for what fails by time alone.
+TIMEOUT_S = 10.0
+SHORT_S = 0.4
+#: More than the kernel's buffers hold, so that it cannot be written at once.
+LARGE = b"x" * 20_000_000
+ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+
+
+async def head(reader: asyncio.StreamReader) -> int:
+    """Read a request's head; gives the length of its body."""
+    lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+    return next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
+
+
+async def request(reader: asyncio.StreamReader) -> None:
+    await reader.readexactly(await head(reader))
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def closes_after_request(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await request(reader)
+
+
+async def resets_after_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await request(reader)
+    reset(writer)
+
+
+async def resets_after_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await head(reader)
+    reset(writer)
+
+
+async def resets_at_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    reset(writer)
+
+
+async def never_answers(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await reader.read(-1)
+
+
+async def never_reads(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.transport.pause_reading()  # type: ignore[attr-defined] # a reader's transport can
+    await reader.read(-1)
+
+
+def answers(data: bytes) -> Handler:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(data)
+
+    return handle
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """A server on a free port, and its address; all its connections are gone in the end."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                await handler(reader, writer)
+                writer.close()
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.create_task(converse(reader, writer)))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # One turn of the loop for the transports to close their sockets.
+        await asyncio.sleep(0)
+
+
+def result(
+    handler: Handler, body: bytes = b"{}", *, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S
+) -> int | type[Exception]:
+    """The status that comes back, or the exception's class."""
+
+    async def post() -> int | type[Exception]:
+        async with serving(handler, tls) as url:
+            return await once(url, body, timeout_s)
+
+    return asyncio.run(post())
+
+
+async def once(url: str, body: bytes = b"{}", timeout_s: float = TIMEOUT_S) -> int | type[Exception]:
+    client = Transport(url, {}, timeout_s)
+    try:
+        return await outcome(client, body)
+    finally:
+        await client.close()
+
+
+async def outcome(client: Transport, body: bytes = b"{}") -> int | type[Exception]:
+    try:
+        return (await client.post(body)).status
+    except (NotWritten, NoAnswer) as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("body", [b"{}", LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "handler",
+    [
+        closes_after_request,
+        resets_after_request,
+        resets_after_head,
+        answers(b"HTTP/1.1 202 Acc"),
+        answers(b"SMTP ready\r\n\r\n"),
+        answers(b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nabc"),
+    ],
+)
+def test_a_request_that_may_have_been_read_has_no_answer(handler: Handler, body: bytes) -> None:
+    assert result(handler, body) is NoAnswer
+
+
+@pytest.mark.parametrize("body", [b"{}", LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("handler", [never_answers, never_reads])
+def test_a_request_without_an_answer_in_time_has_no_answer(handler: Handler, body: bytes) -> None:
+    assert result(handler, body, timeout_s=SHORT_S) is NoAnswer
+
+
+def test_a_connection_that_breaks_at_once_counts_as_written() -> None:
+    assert result(resets_at_once) is NoAnswer
+
+
+def test_an_answer_before_the_whole_request_was_read_is_an_answer() -> None:
+    async def too_large(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        length = await head(reader)
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await reader.readexactly(length)
+
+    assert result(too_large, LARGE) == 413
+
+
+def test_a_refused_connection_is_not_written() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+        assert asyncio.run(once(url)) is NotWritten
+
+
+def test_an_unknown_host_is_not_written() -> None:
+    assert asyncio.run(once("http://no-such-host.invalid/")) is NotWritten
+
+
+def test_a_connection_that_takes_too_long_is_not_written() -> None:
+    """Given a server that accepts and never says a word of TLS, When time is up, Then nothing has been written."""
+
+    async def post() -> int | type[Exception]:
+        async with serving(never_answers) as url:
+            return await once(url.replace("http", "https"), timeout_s=SHORT_S)
+
+    assert asyncio.run(post()) is NotWritten
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return Certificate.make(tmp_path)
+
+
+@pytest.fixture
+def tls(certificate: Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain)
+    return context
+
+
+def test_a_certificate_of_nobody_known_is_not_written(tls: ssl.SSLContext) -> None:
+    assert result(answers(ACCEPTED), tls=tls) is NotWritten
+
+
+def test_a_certificate_of_an_authority_that_the_environment_names_is_trusted(
+    tls: ssl.SSLContext, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.authority))
+    assert result(answers(ACCEPTED), tls=tls) == 202
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    async def post() -> tuple[int | type[Exception], int]:
+        visits = 0
+
+        async def elsewhere(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+            nonlocal visits
+            visits += 1
+
+        async with serving(elsewhere) as location:
+            redirect = f"HTTP/1.1 307 Temporary\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+            async with serving(answers(redirect)) as url:
+                return await once(url), visits
+
+    assert asyncio.run(post()) == (307, 0)
+
+
+def test_connections_that_the_server_closed_while_idle_cost_no_answer() -> None:
+    """Given pooled connections that the server has closed, When requests follow, Then each is answered, and read once.
+
+    The client drops a closed connection, or writes nothing into it and takes another.
+    """
+    read: list[bytes] = []
+
+    async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        read.append(await reader.readexactly(await head(reader)))
+        writer.write(ACCEPTED)
+
+    async def rounds() -> list[int | type[Exception]]:
+        found: list[int | type[Exception]] = []
+        async with serving(answers_once) as url:
+            client = Transport(url, {}, 5.0)
+            for _ in range(5):
+                found += await asyncio.gather(*(outcome(client) for _ in range(20)))
+                # The closing is on its way on the loopback; nothing tells when the client has seen it.
+                await asyncio.sleep(0.1)
+            await client.close()
+        return found
+
+    assert asyncio.run(rounds()) == [202] * 100
+    assert len(read) == 100
+
+
+def test_an_idle_connection_is_given_up_before_a_server_would_close_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a short idle time, When a connection was idle for longer, Then the next request makes a new one."""
+    monkeypatch.setattr(transport, "POOL_IDLE_S", 0.05)
+    connections = 0
+
+    async def answers_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            await request(reader)
+            writer.write(ACCEPTED)
+
+    async def pause() -> tuple[int, int]:
+        async with serving(answers_all) as url:
+            client = Transport(url, {}, 5.0)
+            for _ in range(3):
+                await outcome(client)
+            busy = connections
+            await asyncio.sleep(0.2)
+            await outcome(client)
+            await client.close()
+            return busy, connections
+
+    assert asyncio.run(pause()) == (1, 2)
