@@ -75,8 +75,11 @@ class Client:
         """Upload a small list in one request."""
         self.call("POST", f"/campaigns/{campaign_id}/upload", csv, content_type="text/csv")
 
-    def upload_in_parts(self, campaign_id: str, csv: bytes) -> int:
-        """Upload a list of any size by presigned addresses, in the parts that the API asks for; how many they were."""
+    def upload_in_parts(self, campaign_id: str, csv: bytes, **more: Any) -> int:
+        """Upload a list of any size by presigned addresses, in the parts that the API asks for; how many they were.
+
+        `more`: further fields of `upload/complete`.
+        """
         upload = self.call("POST", f"/campaigns/{campaign_id}/upload/init", {"size": len(csv), "filename": "list.csv"})
         parts = []
         for part in upload["parts"]:
@@ -84,7 +87,7 @@ class Client:
             status, answer, headers = send("PUT", part["url"], csv[start : start + upload["part_size"]], {})
             assert status == 200, answer
             parts.append({"part_number": number, "etag": headers["ETag"]})
-        body = {"upload_id": upload["upload_id"], "parts": parts}
+        body = {"upload_id": upload["upload_id"], "parts": parts} | more
         assert self.call("POST", f"/campaigns/{campaign_id}/upload/complete", body) == {"status": "parsing"}
         return len(parts)
 
@@ -102,6 +105,15 @@ class Client:
     def rate(self, campaign_id: str, tpm: int) -> None:
         """Set a campaign's rate, in emails a minute."""
         assert self.call("POST", f"/campaigns/{campaign_id}/rate-limit", {"tpm": tpm}) == {"rate_limit": tpm}
+
+    def reconcile(self, campaign_id: str, **order: Any) -> dict[str, Any]:
+        """Have a campaign reconciled, and wait for the report."""
+        path = f"/campaigns/{campaign_id}/reconcile"
+        before = self.ask("GET", path)
+        self.call("POST", path, order)
+        until(lambda: self.ask("GET", path) != before, "another report")
+        report: dict[str, Any] = self.call("GET", path)
+        return report
 
     def status(self, campaign_id: str) -> dict[str, Any]:
         """A campaign's status report."""

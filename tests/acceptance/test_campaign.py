@@ -1,0 +1,191 @@
+"""The main job, end to end: a real-looking list through real processes to a SendGrid that checks every request.
+
+Given 20,000 rows as a shop exports them, uploaded in parts; two workers; a provider that fails some rows for a moment
+and refuses some for good.
+When the campaign is started, paused, resumed, speeded up, and loses one worker to SIGTERM and gains another on the way.
+Then each valid recipient has got its own email exactly once, and every count says so, at every moment.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from tests.acceptance import realistic
+from tests.acceptance.house import until
+from tests.acceptance.realistic import EMAIL_COLUMN, Export, Person
+from tests.client import Watch
+from tests.doubles.sendgrid import Arrival
+from tests.doubles.sendgrid_arrivals import digest
+from tests.house import House
+
+ROWS: Final = 20_000
+MAX_RETRIES: Final = 2
+#: How long nothing may arrive while the campaign is paused, in s.
+QUIET_S: Final = 2.0
+
+#: Rows of which the provider thinks otherwise: row -> local part of the address.
+HOPELESS: Final = {4_321: "hopeless"}
+REFUSED: Final = {row: f"refused.{row}" for row in range(500, ROWS, 1_900)}
+FLAKY: Final = {row: f"flaky.50{row % 2 * 3}.{row}" for row in range(333, ROWS, 1_801)}
+RULES: Final = [
+    {"to": "hopeless@*", "answers": ["500"]},
+    {"to": "refused.*", "answers": ["400"]},
+    {"to": "flaky.500.*", "answers": ["500", "202"]},
+    {"to": "flaky.503.*", "answers": ["503", "202"]},
+]
+
+CONTENT: Final = {
+    "from": '"Müller & Sons" <news@shop.test>',
+    "reply_to": "office@shop.test",
+    "subject": "{{ vorname }}, your order {{ kunden_nr }} \u2014 {{ notiz }}",
+    "html": "<p>Dear {{ vorname }} {{ nachname }} of {{ ort }},</p><pre>{{ notiz }}</pre><a href='?to={{ email }}'>",
+    "text": "Dear {{ vorname }} {{ nachname }} of {{ ort }},\n{{ notiz }}\n{{ email }}",
+    "headers": {"X-Campaign": "spring"},
+}
+
+
+def test_a_large_real_looking_list_with_everything_on_the_way(tmp_path: Path) -> None:
+    export = realistic.export(ROWS, special={**HOPELESS, **REFUSED, **FLAKY}, row_bytes=480)
+    tries = str(MAX_RETRIES)
+    with House.open(tmp_path, MAX_RETRIES=tries, RETRY_MIN_BACKOFF_S="0.2", RETRY_MAX_BACKOFF_S="0.5") as house:
+        house.double.behave(rules=RULES, latency_ms=30, jitter_ms=30)
+        first = house.add_worker()
+        house.add_worker()
+        house.put("spring", **CONTENT, tpm=24_000)
+        assert house.upload_in_parts("spring", export.csv, email_column=EMAIL_COLUMN) == 2
+        house.until_status("spring", "ready")
+        with house.watch("spring") as watch:
+            assert house.start("spring") == "running"
+            _sent(house, 1_000)
+            _pause_holds(house)
+            house.resume("spring")
+            _sent(house, 2_000)
+            house.rate("spring", 1_000_000)
+            _sent(house, 6_000)
+            house.add_worker()
+            assert first.stop() == 0
+            report = house.until_status("spring", "completed")
+        assert first.logged("worker_stopped")
+
+        _counts_are_exact(report, export)
+        _never_false(watch)
+        _everybody_got_theirs_once(house, export)
+        _the_export_agrees(house, export)
+        _the_hopeless_row_is_dead_lettered(house)
+        assert house.reconcile("spring")["repaired"] == {}
+
+
+def _sent(house: House, done: int) -> None:
+    house.until("spring", lambda report: report["done"] >= done, f"{done} done")
+
+
+def _pause_holds(house: House) -> None:
+    """After the answer only those arrive of which it told."""
+    in_flight = house.pause("spring")
+    paused_at = time.time()
+    assert house.status("spring")["status"] == "paused"
+    until(lambda: time.time() > paused_at + QUIET_S, "the end of the quiet time")
+    late = [arrival for arrival in house.double.arrivals() if arrival.time_s > paused_at]
+    assert len(late) <= in_flight, f"{len(late)} arrivals after a pause with {in_flight} in flight"
+    report = house.status("spring")
+    assert (report["status"], report["in_flight"]) == ("paused", 0)
+    assert 0 < report["done"] < report["total"]
+
+
+def _counts_are_exact(report: dict[str, object], export: Export) -> None:
+    failed = len(REFUSED) + len(HOPELESS)
+    wanted = {
+        "total": len(export.people),
+        "done": len(export.people) - failed,
+        "failed": failed,
+        "pending": 0,
+        "rejected": len(export.rejected),
+        "unknown": 0,
+        "in_flight": 0,
+        "retries": len(FLAKY) + MAX_RETRIES + 1,
+        "rate_limit": 1_000_000,
+    }
+    assert {name: report[name] for name in wanted} == wanted
+
+
+def _never_false(watch: Watch) -> None:
+    """Ten samples a second, each adding up, none with an unknown row, and the counts only ever growing."""
+    watch.check()
+    reports = [report for _, report in watch.samples]
+    assert watch.missed == 0
+    assert {report["unknown"] for report in reports} == {0}
+    for name in ("done", "failed", "retries"):
+        figures = [report[name] for report in reports]
+        assert figures == sorted(figures), name
+    seconds = watch.samples[-1][0] - watch.samples[0][0]
+    assert len(reports) > 4 * seconds  # ten a second, less what a busy machine takes
+
+
+def _everybody_got_theirs_once(house: House, export: Export) -> None:
+    stats = house.double.stats()
+    assert stats["violations"] == 0, house.double.violations()[:3]
+    assert stats["duplicates"] == 0
+    arrivals = house.double.arrivals()
+    taken = Counter(arrival.row for arrival in arrivals if arrival.accepted)
+    assert taken == Counter(export.people.keys() - REFUSED.keys() - HOPELESS.keys())
+    # Rows that the provider failed were asked of it as often as they ought to be, and no others more than once.
+    asked = Counter(arrival.row for arrival in arrivals)
+    again = dict.fromkeys(FLAKY, 2) | dict.fromkeys(HOPELESS, MAX_RETRIES + 1)
+    assert {row: times for row, times in asked.items() if times > 1} == again
+    for arrival in arrivals:
+        assert arrival.campaign_id == "spring"
+        _is_right(arrival, export.people[arrival.row])
+
+
+def _is_right(arrival: Arrival, person: Person) -> None:
+    """The content is compared by digest, for every row."""
+    cells = {**person.cells, "email": person.address}
+    assert arrival.to == person.address
+    assert arrival.subject == _subject(cells["vorname"], cells["kunden_nr"], cells["notiz"])
+    plain = [cells[name] for name in ("vorname", "nachname", "ort", "notiz", "email")]
+    vorname, nachname, ort, notiz, email = plain
+    text = f"Dear {vorname} {nachname} of {ort},\n{notiz}\n{email}"
+    vorname, nachname, ort, notiz, email = map(_escaped, plain)
+    html = f"<p>Dear {vorname} {nachname} of {ort},</p><pre>{notiz}</pre><a href='?to={email}'>"
+    assert arrival.digest == digest(text, html), arrival
+
+
+def _subject(vorname: str, number: str, notiz: str) -> str:
+    return " ".join(f"{vorname}, your order {number} \u2014 {notiz}".split())
+
+
+def _escaped(text: str) -> str:
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;")):
+        text = text.replace(character, entity)
+    return text
+
+
+def _the_export_agrees(house: House, export: Export) -> None:
+    """`recipients.csv`: all rows of the file in order, each with what became of it."""
+    rows = list(csv.DictReader(io.StringIO(house.recipients("spring").decode())))
+    assert [int(row["row"]) for row in rows] == list(range(1, export.rows + 1))
+    for entry in rows:
+        row = int(entry["row"])
+        found = (entry["email"], entry["state"])
+        if row in export.rejected:
+            email, reason = export.rejected[row]
+            assert (*found, entry["reason"]) == (email, "rejected", reason)
+        elif row in REFUSED or row in HOPELESS:
+            assert found == (export.people[row].address, "failed")
+            assert ("400" if row in REFUSED else "500") in entry["reason"]
+        else:
+            assert (*found, entry["reason"]) == (export.people[row].address, "done", "")
+    failed = csv.DictReader(io.StringIO(house.recipients("spring", "failed").decode()))
+    assert [int(entry["row"]) for entry in failed] == sorted([*REFUSED, *HOPELESS])
+
+
+def _the_hopeless_row_is_dead_lettered(house: House) -> None:
+    with house.redis_client() as redis:
+        letters = redis.hvals("dramatiq:send_email.XQ.msgs")
+    assert [[recipient[0] for recipient in json.loads(letter)["args"][2]] for letter in letters] == [[*HOPELESS]]
