@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from embedded import ports
+from embedded.tether import tethered
 from tests.services import ROOT
 
 #: How long a step may take; far more than it does, as others may use the machine too.
@@ -124,7 +125,7 @@ def running(directory: Path, **settings: str) -> Iterator[House]:
     log = directory / f"output-{len(list(directory.glob('output-*')))}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "run.py"],
+            tethered([sys.executable, "run.py"]),
             cwd=ROOT,
             env=clean_environment(settings),
             stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from embedded import ports
+from embedded.tether import tethered
 from tests.acceptance import house
 from tests.acceptance.house import House, until
 from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
@@ -65,12 +66,19 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
 def test_nothing_is_left_when_the_supervisor_is_killed_and_it_can_be_started_at_once(tmp_path: Path) -> None:
     with house.running(tmp_path) as started:
         started.until_ready()
+        # Its servers hold its lock too: no second server may open their data while they end.
+        for server in started.programs("valkey-server") + started.programs("embedded.s3"):
+            assert str(started.var / "run.lock") in _open_files(server)
         started.process.kill()
         started.process.wait()
         with house.running(tmp_path) as again:
             again.until_ready()
             until(lambda: not _orphans(again), "the end of what the first one started")
             assert again.stop() == 0
+
+
+def _open_files(pid: int) -> list[str]:
+    return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
 
 
 def _orphans(started: House) -> list[int]:
@@ -174,7 +182,7 @@ def test_the_procfiles_commands_work_by_themselves_and_end_cleanly(
     with log.open("ab") as output:
         processes = {
             name: subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"],
+                tethered(["/bin/sh", "-c", f"exec {command}"]),
                 cwd=ROOT,
                 env=environment,
                 stdout=output,
