@@ -86,10 +86,6 @@ local function record_transient(row, kind, reason, wait_ms, entry)
   if costs_attempt then
     return 'retry'
   end
-  local status = redis.call('HGET', campaign, 'status')
-  if status ~= 'running' and status ~= 'paused' then
-    return 'gone'
-  end
   redis.call('RPUSH', deferred, entry)
   return 'defer'
 end
@@ -115,10 +111,12 @@ local function record(row, kind, reason, wait_ms, entry)
     end
     return 'unknown'
   end
-  if redis.call('ZREM', unknown, row) == 1 then
-    -- its claim was given up meanwhile; what is certain now is that it was not sent
-    redis.call('HDEL', flight, row)
+  local status = redis.call('HGET', campaign, 'status')
+  if status ~= 'running' and status ~= 'paused' then
+    return 'gone'
   end
+  -- where its claim was given up meanwhile: what is certain now is that it was not sent
+  redis.call('ZREM', unknown, row)
   return record_transient(row, kind, reason, wait_ms, entry)
 end
 
