@@ -44,7 +44,7 @@ class SendGrid:
         try:
             answer = await self._transport.post(body)
         except NotWritten as error:
-            return Outcome(Kind.UNAVAILABLE, reason(f"SendGrid was not reached: {error}"))
+            return Outcome(Kind.UNREACHABLE, reason(f"SendGrid was not reached: {error}"))
         except NoAnswer as error:
             return Outcome(Kind.UNKNOWN, reason(f"no answer from SendGrid: {error}"))
         if answer.status == ACCEPTED:
@@ -91,15 +91,15 @@ def kind_of(status: int) -> Kind:
     """What an HTTP status other than 202 says about the message.
 
     - 408 says that the request did not arrive whole, so nothing was taken.
-    - A redirect says that the mail API is not at this address: that is the configuration's fault, as a wrong key is.
-      303 alone would say that something was done.
+    - A redirect, 404, 405, 406 and 415 say that the mail API is not at this address: that is the configuration's fault,
+      as a wrong key is, and no row's. 303 alone would say that something was done.
     - 504 comes from a gateway whose own request may have been carried out. So it is with whatever else the API does not
       document, other 2xx among it: 200 is what any web server answers.
     """
     match status:
         case 429:
             return Kind.THROTTLED
-        case 401 | 403 | 301 | 302 | 307 | 308:
+        case 401 | 403 | 404 | 405 | 406 | 415 | 301 | 302 | 307 | 308:
             return Kind.REFUSED
         case 408 | 500 | 502 | 503:
             return Kind.UNAVAILABLE

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from pyreqwest.client import ClientBuilder
+from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PoolTimeoutError
 from pyreqwest.response import Response
 
@@ -69,7 +69,7 @@ class Transport:
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
         self._url = url
-        self._client = (
+        self._client: Client | None = (
             ClientBuilder()
             .default_headers(dict(headers))
             .user_agent("postrider")
@@ -92,14 +92,19 @@ class Transport:
             NotWritten: it can safely be posted again.
             NoAnswer: it may have had its effect.
         """
+        if self._client is None:
+            raise NotWritten("the HTTP client is closed")
         try:
             return Answer(await self._client.post(self._url).body_bytes(body).build().send())
         except DetailedPyreqwestError as error:
             raise _failure(error) from None
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._client.close()
+        """Close all connections; what is posted afterwards is not written."""
+        client, self._client = self._client, None
+        if client is not None:
+            # This stops what is under way; the idle connections go with the last reference.
+            await client.close()
 
 
 def _failure(error: DetailedPyreqwestError) -> NotWritten | NoAnswer:

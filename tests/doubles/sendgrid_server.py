@@ -254,8 +254,9 @@ class Connection(asyncio.Protocol):
             return
         status = int(answer)
         if self._server.answers.behaviour.html_errors:
-            phrase = HTTPStatus(status).phrase
-            self._send(status, f"<html><body><h1>{status} {phrase}</h1></body></html>".encode(), b"", b"text/html")
+            self._send(
+                status, b"<html><body><h1>%d %s</h1></body></html>" % (status, _phrase(status)), b"", b"text/html"
+            )
             return
         found = broken or [Problem(None, MESSAGES.get(status, f"the double answers {status}"))]
         errors = [{"message": item.message, "field": item.field, "help": None} for item in found]
