@@ -27,7 +27,7 @@ class Outbox:
         try:
             self._write(message)
         except OSError as error:
-            return Outcome(Kind.UNAVAILABLE, reason(f"the outbox cannot be written: {error.strerror or error}"))
+            return Outcome(Kind.UNREACHABLE, reason(f"the outbox cannot be written: {error.strerror or error}"))
         return Outcome(Kind.ACCEPTED, provider_message_id=f"{message.campaign_id}/{message.row}.eml")
 
     async def close(self) -> None:

@@ -93,8 +93,8 @@ def test_a_message_arrives_once_and_whole(double: SendGridDouble) -> None:
 
 
 STATUSES = {
-    Kind.REJECTED: [400, 404, 405, 406, 413, 415, 422],
-    Kind.REFUSED: [401, 403, 302, 307],
+    Kind.REJECTED: [400, 413, 422],
+    Kind.REFUSED: [401, 403, 404, 405, 406, 415, 302, 307],
     Kind.THROTTLED: [429],
     Kind.UNAVAILABLE: [408, 500, 502, 503],
     Kind.UNKNOWN: [200, 303, 504, 520],
@@ -163,7 +163,7 @@ def test_a_provider_that_is_away_is_unavailable_until_it_is_back(double: SendGri
 
     outcomes = use(double.url, through)
     assert [outcome.kind for outcome in (outcomes[0], outcomes[-1])] == [Kind.ACCEPTED, Kind.ACCEPTED]
-    assert {outcome.kind for outcome in outcomes[1:-1]} == {Kind.UNAVAILABLE}
+    assert {outcome.kind for outcome in outcomes[1:-1]} == {Kind.UNREACHABLE}
     assert outcomes[1].reason == "SendGrid was not reached: Connection refused (os error 111)"
     assert [arrival.row for arrival in double.arrivals()] == [1, 2]
 
@@ -232,14 +232,14 @@ def test_closing_gives_back_the_connections() -> None:
             return await provider.send(message(2))
 
         outcome = use(double.url, close)
-        assert outcome == Outcome(Kind.UNAVAILABLE, "SendGrid was not reached: the HTTP client is closed")
+        assert outcome == Outcome(Kind.UNREACHABLE, "SendGrid was not reached: the HTTP client is closed")
         assert double.stats()["requests"] == 1
 
 
 def test_over_tls_only_with_a_trusted_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SendGridDouble.running(tls_dir=tmp_path) as secure:
         outcome = send(secure)
-        assert outcome.kind is Kind.UNAVAILABLE
+        assert outcome.kind is Kind.UNREACHABLE
         assert "certificate" in outcome.reason
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
         assert send(secure).kind is Kind.ACCEPTED

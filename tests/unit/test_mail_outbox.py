@@ -54,7 +54,7 @@ def test_a_full_disk_is_an_outage_and_leaves_nothing(tmp_path: Path, monkeypatch
     (tmp_path / "c1").mkdir()
     monkeypatch.setattr(Path, "open", full)
     outcome = send(Outbox(tmp_path), message())
-    assert outcome == Outcome(Kind.UNAVAILABLE, f"the outbox cannot be written: {os.strerror(errno.ENOSPC)}")
+    assert outcome == Outcome(Kind.UNREACHABLE, f"the outbox cannot be written: {os.strerror(errno.ENOSPC)}")
     assert files(tmp_path) == ["c1/.1.unfinished"]
 
 
@@ -63,11 +63,11 @@ def test_a_broken_write_removes_what_was_written(tmp_path: Path, monkeypatch: py
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(Path, "rename", broken)
-    assert send(Outbox(tmp_path), message()).kind is Kind.UNAVAILABLE
+    assert send(Outbox(tmp_path), message()).kind is Kind.UNREACHABLE
     assert files(tmp_path) == []
 
 
 def test_a_folder_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
     (tmp_path / "outbox").write_text("a file")
     outcome = send(Outbox(tmp_path / "outbox"), message())
-    assert outcome == Outcome(Kind.UNAVAILABLE, f"the outbox cannot be written: {os.strerror(errno.ENOTDIR)}")
+    assert outcome == Outcome(Kind.UNREACHABLE, f"the outbox cannot be written: {os.strerror(errno.ENOTDIR)}")

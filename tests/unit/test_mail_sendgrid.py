@@ -46,9 +46,9 @@ def test_every_kind_of_message_breaks_no_rule(changes: dict[str, Any]) -> None:
 
 KINDS = {
     Kind.THROTTLED: {429},
-    Kind.REFUSED: {401, 403, 301, 302, 307, 308},
+    Kind.REFUSED: {401, 403, 404, 405, 406, 415, 301, 302, 307, 308},
     Kind.UNAVAILABLE: {408, 500, 502, 503},
-    Kind.REJECTED: set(range(400, 500)) - {401, 403, 408, 429},
+    Kind.REJECTED: set(range(400, 500)) - {401, 403, 404, 405, 406, 408, 415, 429},
 }
 
 
