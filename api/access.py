@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import errors
+from api import dashboard, errors
 
 #: What anybody may ask: whether the process lives, and whether it is ready.
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
@@ -56,7 +56,8 @@ class Access:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if self._policy.token is not None:
-            return None if _bears(headers, self._policy.token) else _unauthorized()
+            open_to_all = dashboard.serves(scope["path"])  # the page asks for the token itself
+            return None if open_to_all or _bears(headers, self._policy.token) else _unauthorized()
         if not self._policy.anonymous:
             if not _is_loopback(scope):
                 return _forbidden("Without an API token only this machine is answered: set API_TOKEN on the server.")

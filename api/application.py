@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 import logs
 import settings as environment
 from api import access, components, errors, headers, lifecycle, request_log
-from api.routes import ROUTES
+from api.routes import PAGES, ROUTES
 from settings import Settings
 
 
@@ -35,7 +35,7 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
     """
     policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url)
     app = Starlette(
-        routes=ROUTES,
+        routes=[*ROUTES, *PAGES],
         middleware=[
             Middleware(request_log.RequestLog),
             Middleware(headers.SecurityHeaders),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.routing import Route
 
-from api import campaigns, controls, direct_upload, health, openapi, progress, recipients, uploads
+from api import campaigns, controls, dashboard, direct_upload, health, openapi, progress, recipients, uploads
 
 _CAMPAIGN: Final = "/campaigns/{id}"
 
@@ -47,4 +47,10 @@ ROUTES: Final = [
     _route("GET", "/readyz", health.readyz),
     _route("GET", "/metrics", health.metrics),
     _route("GET", "/openapi.json", openapi.describe),
+]
+
+#: The operator's page, which is no part of the API.
+PAGES: Final = [
+    _route("GET", "/", dashboard.page),
+    _route("GET", "/dashboard/{name}", dashboard.file),
 ]

@@ -1,0 +1,87 @@
+"""The dashboard: the files of the page at `/`, from which an operator drives the API with a browser.
+
+The files hold no data, so anybody may have them who may reach the server: the page itself asks for the API token and
+sends it with every call. What the page does is in `static/`, in plain ES modules that nothing has to build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import components
+
+#: Where the files are found; `/` is the page itself.
+PREFIX: Final = "/dashboard/"
+
+_MEDIA_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+#: The object stores that a browser may have to upload to where no address of one is set: AWS.
+_AWS: Final = "https://*.amazonaws.com https://*.amazonaws.com.cn"
+
+
+class _File(NamedTuple):
+    content: bytes
+    media_type: str
+    etag: str
+
+
+def _read(path: Path) -> _File:
+    content = path.read_bytes()
+    return _File(content, _MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:20]}"')
+
+
+_FILES: Final = {path.name: _read(path) for path in (Path(__file__).parent / "static").iterdir()}
+
+
+def serves(path: str) -> bool:
+    """Whether a path is one of the page's files."""
+    return path == "/" or path.startswith(PREFIX)
+
+
+def page(request: Request) -> Response:
+    """The page."""
+    return _answer(request, _FILES["index.html"])
+
+
+def file(request: Request) -> Response:
+    """One of the files that the page names."""
+    found = _FILES.get(request.path_params["name"])
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return _answer(request, found)
+
+
+def _answer(request: Request, found: _File) -> Response:
+    headers = {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": _policy(components.of(request).settings.s3_public_endpoint_url),
+        "ETag": found.etag,
+    }
+    if request.headers.get("if-none-match") == found.etag:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(found.content, HTTPStatus.OK, headers, media_type=found.media_type)
+
+
+def _policy(store_url: str | None) -> str:
+    """What the page may load and call: itself, and the object store for uploads. No inline script, no HTML from text."""
+    store = _AWS
+    if store_url:
+        parts = urlsplit(store_url)
+        store = f"{parts.scheme}://{parts.netloc}"
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"connect-src 'self' {store}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )

@@ -1,0 +1,200 @@
+// One campaign: where it stands, live, and everything that can be done with it.
+
+import { get, path } from "./client.js";
+import { connection } from "./connection.js";
+import { controlsRow, deletePanel, performer } from "./controls.js";
+import { booksPanel, decisionPanels } from "./decisions.js";
+import { announce, fill, h, write } from "./dom.js";
+import { downloadsPanel } from "./downloads.js";
+import { follow } from "./events.js";
+import { KINDS, progressBar, settled, shares, statusBadge } from "./figures.js";
+import { count, duration, number, percent, time } from "./format.js";
+import { listPanel } from "./list_panel.js";
+import { throughputPanel } from "./throughput.js";
+
+const CHANGEABLE = ["draft", "parsing", "ready", "rejected"];
+/** Why the campaign is where it is: by state, how its reason is shown. */
+const GRAVE = ["rejected", "paused"];
+
+/** The page; `leave` ends its stream. */
+export function campaignPage(campaignId) {
+  const node = h("div", {}, h("h1", { tabindex: "-1", class: "id" }, campaignId), h("p", { class: "quiet" }, "Loading ..."));
+  const left = new AbortController();
+  const leaving = [() => left.abort()];
+  const fail = (error) => left.signal.aborted || fill(node, gone(campaignId, error));
+  const leave = () => leaving.forEach((step) => step());
+
+  async function begin() {
+    const [campaign, status] = await Promise.all(["", "status"].map((part) => get(part ? path(campaignId, part) : path(campaignId), { signal: left.signal })));
+    const view = campaignView(campaignId, campaign, left.signal);
+    leaving.push(view.leave);
+    const focused = node.contains(document.activeElement);
+    fill(node, view.nodes);
+    if (focused) node.querySelector("h1").focus({ preventScroll: true });
+    view.update(status);
+    leaving.push(follow(path(campaignId, "events"), { onObject: view.update, onProblem: fail }));
+  }
+
+  const again = () => begin().catch((error) => {
+    fail(error);
+    if (!(error.status < 500)) connection.addEventListener("back", again, { once: true, signal: left.signal });
+  });
+  again();
+  return { node, leave };
+}
+
+function gone(campaignId, error) {
+  const title = error.status === 404 ? "There is no such campaign" : "This campaign cannot be shown";
+  return [h("h1", { tabindex: "-1", class: "id" }, campaignId),
+    h("div", { class: "callout danger", role: "alert" }, h("p", {}, h("strong", {}, `${title}.`), ` ${error.message}`)),
+    h("p", {}, h("a", { href: "#/" }, "All campaigns"))];
+}
+
+function campaignView(campaignId, first, signal) {
+  let campaign = first;
+  let latest = null;
+  const notice = noticeBox();
+  const refresh = async () => {
+    if (signal.aborted) return;
+    const found = await Promise.all([get(path(campaignId), { signal }), get(path(campaignId, "status"), { signal })]);
+    [campaign] = found;
+    update(found[1]);
+  };
+  const perform = performer(notice, refresh);
+  const head = header(campaignId);
+  const steps = controlsRow(campaignId, perform);
+  const progress = progressPanel();
+  const rate = throughputPanel(campaignId, perform);
+  const decisions = decisionPanels(campaignId, perform);
+  const list = listPanel(campaignId, perform);
+  const message = messagePanel(campaignId);
+  const panels = [downloadsPanel(campaignId, perform), booksPanel(campaignId, perform), deletePanel(campaignId, perform)];
+  list.onchange(() => refresh().catch(notice.fail));
+
+  function update(status) {
+    if (signal.aborted) return;
+    const changed = latest && latest.status !== status.status;
+    latest = status;
+    show(status);
+    if (!changed) return;
+    announce(`${campaignId} is ${status.status}`);
+    refresh().catch(() => undefined); // its content tells more in another state; the next change asks again
+  }
+
+  function show(status) {
+    document.title = `${titleMark(status)}${campaignId} - Postrider`;
+    head.update(status, campaign);
+    steps.update(status, !campaign.missing_columns.length && status.total > 0);
+    progress.update(status);
+    rate.update(status);
+    rate.draw();
+    decisions.update(status);
+    list.update(status, campaign);
+    message.update(status, campaign);
+    for (const panel of panels) panel.update(status);
+  }
+
+  const nodes = [head.node, head.reason, steps.node, notice.node, progress.node,
+    h("div", { class: "columns" },
+      h("div", { class: "column" }, rate.node, decisions.nodes, panels[0].node),
+      h("div", { class: "column" }, list.node, message.node, panels[1].node, panels[2].node))];
+  const leave = () => {
+    rate.leave();
+    list.leave();
+  };
+  return { nodes, update, leave };
+}
+
+function titleMark(status) {
+  if (status.status === "running" || status.status === "paused") return `${percent(settled(status), status.total)} ${status.status}: `;
+  return `${status.status}: `;
+}
+
+/** What the last step answered, or why it failed. */
+function noticeBox() {
+  const node = h("div", { class: "notice", role: "status", "aria-live": "polite" });
+  return {
+    node,
+    say: (text) => fill(node, text && h("div", { class: "callout" }, h("p", {}, text))),
+    fail: (error) => fill(node, h("div", { class: "callout danger", role: "alert" }, h("p", {}, error.message))),
+  };
+}
+
+function header(campaignId) {
+  const badge = statusBadge("draft");
+  const subject = h("p", { class: "subject" });
+  const times = h("p", { class: "quiet times" });
+  const reason = h("div", { class: "callout reason", hidden: true });
+  const node = h("div", { class: "campaign-head" },
+    h("p", {}, h("a", { href: "#/" }, "All campaigns")),
+    h("div", { class: "heading" }, h("h1", { class: "id", tabindex: "-1" }, campaignId), badge.node), subject, times);
+  const update = (status, campaign) => {
+    badge.update(status.status);
+    write(subject, `${campaign.subject} - from ${campaign.from}`);
+    const now = [["Made", campaign.created_at], ["started", status.started_at], [status.status === "cancelled" ? "cancelled" : "finished", status.finished_at]];
+    const text = now.filter(([, at]) => at).map(([label, at]) => `${label} ${time(at)}`).join(", ");
+    write(times, `${text}${took(status)}`);
+    reason.hidden = !status.reason;
+    reason.classList.toggle("danger", GRAVE.includes(status.status));
+    reason.classList.toggle("warning", !GRAVE.includes(status.status));
+    const why = reasonText(status);
+    if (reason.textContent !== why.join("")) fill(reason, h("p", {}, h("strong", {}, why[0]), why[1]));
+  };
+  return { node, reason, update };
+}
+
+function took(status) {
+  if (!status.started_at || !status.finished_at) return "";
+  return `, took ${duration((Date.parse(status.finished_at) - Date.parse(status.started_at)) / 1000)}`;
+}
+
+function reasonText(status) {
+  if (status.status === "paused") return ["Paused by the system: ", status.reason ?? ""];
+  if (status.status === "rejected") return ["The list cannot be used: ", status.reason ?? ""];
+  return ["Note: ", status.reason ?? ""];
+}
+
+function progressPanel() {
+  const big = h("p", { class: "big" });
+  const detail = h("p", { class: "quiet" });
+  const bar = progressBar();
+  const tiles = KINDS.map(({ name, label, meaning }) => {
+    const [value, part] = [h("dd", { class: "value" }), h("dd", { class: "part" })];
+    return { name, value, part, node: h("div", { class: `tile ${name}`, title: meaning }, h("dt", {}, h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), label), value, part) };
+  });
+  const node = h("section", { class: "panel", "aria-label": "Progress" },
+    h("div", { class: "progress-head" }, big, detail), bar.node, h("dl", { class: "tiles" }, tiles.map((tile) => tile.node)));
+  const update = (status) => {
+    node.hidden = ["draft", "parsing", "rejected"].includes(status.status);
+    const parts = shares(status);
+    write(big, percent(settled(status), status.total));
+    write(detail, `${number(settled(status))} of ${count(status.total, "recipient")}${status.rejected ? `; ${count(status.rejected, "row")} of the list rejected` : ""}`);
+    bar.update(status);
+    for (const tile of tiles) {
+      write(tile.value, number(parts[tile.name]));
+      write(tile.part, percent(parts[tile.name], status.total));
+    }
+  };
+  return { node, update };
+}
+
+function messagePanel(campaignId) {
+  const body = h("div", {});
+  const edit = h("a", { class: "button small", href: `#${path(campaignId, "edit")}` }, "Edit");
+  const node = h("section", { class: "panel", "aria-labelledby": "message-title" }, h("h2", { id: "message-title" }, "Message"), body, h("div", { class: "actions" }, edit));
+  let shown = null;
+  const update = (status, campaign) => {
+    edit.hidden = !CHANGEABLE.includes(status.status);
+    if (shown !== campaign) fill(body, messageFacts(campaign));
+    shown = campaign;
+  };
+  return { node, update };
+}
+
+function messageFacts(campaign) {
+  const held = campaign.on_unknown === "hold" ? "held until somebody decides" : "sent again by itself after a while";
+  const facts = [["From", campaign.from], ["Reply to", campaign.reply_to], ["Subject", campaign.subject], ["Unknown rows", held],
+    ...Object.entries(campaign.headers)].filter(([, value]) => value);
+  return [h("dl", { class: "pairs" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    [["Text", campaign.text], ["HTML", campaign.html]].map(([name, source]) => source && h("details", {}, h("summary", {}, name), h("pre", { tabindex: "0" }, source)))];
+}

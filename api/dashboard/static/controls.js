@@ -1,0 +1,123 @@
+// The steps that an operator can take: only those that the campaign's state allows are shown.
+
+import { path, post, send } from "./client.js";
+import { h, write } from "./dom.js";
+import { confirmStep } from "./dialogs.js";
+import { count } from "./format.js";
+
+/** A press right after a step would hit the button that has just appeared there, in ms. */
+const GUARD_MS = 600;
+const OVER = ["completed", "cancelled", "rejected"];
+
+/**
+ * Runs what a button asks for, and shows what it answers or why it failed. Steps come one at a time; with
+ * `alone: false` it is no step, such as a download, and keeps nothing else waiting.
+ *
+ * A step that gives null has left the page.
+ */
+export function performer(notice, afterwards) {
+  let busy = false;
+  return async function perform(step, { alone = true } = {}) {
+    if (busy && alone) return;
+    busy ||= alone;
+    try {
+      const said = await step();
+      if (said === null || !alone) return;
+      notice.say(said);
+      await afterwards();
+    } catch (error) {
+      notice.fail(error);
+    } finally {
+      if (alone) setTimeout(() => { busy = false; }, GUARD_MS);
+    }
+  };
+}
+
+const STEPS = [
+  {
+    name: "start", shown: (status, startable) => (status.status === "ready" && startable) || status.status === "parsing",
+    label: (status) => (status.status === "parsing" ? "Start once the list is read" : `Start sending to ${count(status.total, "recipient")}`),
+    said: (answer) => (answer.status === "running" ? "Started." : "It starts as soon as the list is read."), primary: true,
+  },
+  {
+    name: "pause", shown: (status) => status.status === "running", label: () => "Pause",
+    said: (answer) => `Paused. ${answer.in_flight ? `${count(answer.in_flight, "email was", "emails were")} on the way and still counted; nothing else is sent.` : "Nothing is on its way."}`, primary: true,
+  },
+  { name: "resume", shown: (status) => status.status === "paused", label: () => "Resume", said: () => "It goes on where the pause left it.", primary: true },
+  {
+    name: "cancel", shown: (status) => !OVER.includes(status.status) && status.status !== "draft", label: () => "Cancel ...",
+    said: (answer) => `Cancelled for good.${answer.in_flight ? ` ${count(answer.in_flight, "email was", "emails were")} on the way and still counted.` : ""}`,
+    ask: (status, id) => ({
+      title: `Cancel ${id} for good?`,
+      consequences: [
+        status.status === "parsing" ? "The list is not read any further." : `${count(status.pending - status.in_flight, "recipient")} will not get the email.`,
+        ...(status.in_flight ? [`${count(status.in_flight, "email is", "emails are")} on the way already and cannot be stopped.`] : []),
+        "It can never be started or resumed again. To stop for a while, pause it instead.",
+        "What has been sent and why rows failed stays here to be looked at.",
+      ],
+      yes: "Cancel the campaign", no: "Keep it",
+    }),
+  },
+];
+
+/** The row of buttons. */
+export function controlsRow(campaignId, perform) {
+  let latest = null;
+  const buttons = STEPS.map((step) => {
+    const node = h("button", { class: step.primary ? "button primary" : "button", type: "button", onclick: () => take(step) }, step.label({ status: "", total: 0 }));
+    return { step, node };
+  });
+  const node = h("div", { class: "actions steps", role: "group", "aria-label": "Steps" }, buttons.map((button) => button.node));
+
+  async function take(step) {
+    if (step.ask && !(await confirmStep(step.ask(latest, campaignId)))) return;
+    perform(async () => step.said(await post(path(campaignId, step.name))));
+  }
+
+  function update(status, startable) {
+    latest = status;
+    const focused = buttons.find((button) => button.node === document.activeElement);
+    for (const { step, node: button } of buttons) {
+      button.hidden = !step.shown(status, startable);
+      write(button, step.label(status));
+    }
+    node.hidden = buttons.every((button) => button.node.hidden);
+    // The keyboard stays where the next step is.
+    if (focused?.node.hidden) buttons.find((button) => !button.node.hidden)?.node.focus();
+  }
+  return { node, update };
+}
+
+/** The panel to delete the campaign. */
+export function deletePanel(campaignId, perform) {
+  let latest = null;
+  const node = h("section", { class: "panel", "aria-labelledby": "delete-title" },
+    h("h2", { id: "delete-title" }, "Delete"),
+    h("p", { class: "quiet" }, "Removes the campaign with its list and all that is known of its recipients."),
+    h("div", { class: "actions" }, h("button", { class: "button danger-quiet", type: "button", onclick: remove }, "Delete ...")));
+
+  async function remove() {
+    const open = latest.pending && latest.started_at && latest.status !== "cancelled";
+    const sure = await confirmStep({
+      title: `Delete ${campaignId}?`,
+      consequences: [
+        ...(open ? [`${count(latest.pending, "recipient")} will not get the email.`] : []),
+        "Its list, its figures and the reasons of failed rows are removed. Nobody can bring them back.",
+        "What has been sent is not unsent, and nothing here will tell any more who got it.",
+      ],
+      yes: "Delete the campaign", no: "Keep it",
+    });
+    if (!sure) return;
+    perform(async () => {
+      await send("DELETE", path(campaignId));
+      location.hash = "#/";
+      return null;
+    });
+  }
+
+  const update = (status) => {
+    latest = status;
+    node.hidden = status.status === "running" || status.in_flight > 0;
+  };
+  return { node, update };
+}

@@ -1,0 +1,142 @@
+// What is left for a person to decide: failed rows, rows of which nobody knows, and the check of the books.
+
+import { Problem, get, path, post } from "./client.js";
+import { confirmStep } from "./dialogs.js";
+import { fill, h, write } from "./dom.js";
+import { recipientsButton } from "./downloads.js";
+import { count, number, time, words } from "./format.js";
+
+const UNKNOWN = [
+  ["resend", "Send again", "Whoever did get it gets it twice."],
+  ["failed", "Count as failed", "Nothing is sent now; failed rows can be retried later."],
+  ["done", "Count as done", "Taken as sent. Whoever did not get it never will."],
+];
+const QUEUED = "A worker does it now; the figures follow.";
+const REPAIRS = {
+  dead_claims: "on their way with a worker that died",
+  lost: "lost on the way",
+  dead_letters: "given up without a record",
+  drifted_counters: "counters that had drifted",
+  resent: "unknown rows sent again",
+};
+/** How long to wait for a worker's report, and between two looks, in ms. */
+const REPORT_PATIENCE_MS = 60_000;
+const REPORT_EVERY_MS = 500;
+
+/** The panels of failed and of unknown rows; each is there while it has some. */
+export function decisionPanels(campaignId, perform) {
+  const decide = (wanted) => perform(async () => {
+    await post(path(campaignId, "reconcile"), wanted);
+    return QUEUED;
+  });
+  const panels = [failedPanel(campaignId, perform, decide), unknownPanel(campaignId, perform, decide)];
+  return {
+    nodes: panels.map((panel) => panel.node),
+    update: (status) => panels.forEach((panel) => panel.update(status)),
+  };
+}
+
+function failedPanel(campaignId, perform, decide) {
+  const title = h("h2", { id: "failed-title" });
+  const retry = h("button", { class: "button", type: "button", onclick: () => decide({ retry_failed: true }) });
+  const node = h("section", { class: "panel attention failed", "aria-labelledby": "failed-title" }, title,
+    h("p", {}, "The provider refused these for good, or every attempt failed. The CSV has the reason of each."),
+    h("div", { class: "actions" }, retry, recipientsButton(campaignId, "failed", "Failed rows as CSV", perform)));
+  const update = (status) => {
+    node.hidden = !status.failed;
+    retry.hidden = !["running", "paused", "completed"].includes(status.status);
+    write(title, `${number(status.failed)} failed`);
+    write(retry, `Retry ${number(status.failed)} failed`);
+  };
+  return { node, update };
+}
+
+function unknownPanel(campaignId, perform, decide) {
+  let unknown = 0;
+  const title = h("h2", { id: "unknown-title" });
+  const choices = UNKNOWN.map(([decision, label, meaning]) => ({
+    decision,
+    node: h("li", {}, h("button", { class: "button", type: "button", onclick: () => choose(decision) }, label), h("span", {}, meaning)),
+  }));
+  const node = h("section", { class: "panel attention unknown", "aria-labelledby": "unknown-title" }, title,
+    h("p", {}, "The provider was asked to send these, and its answer never came: they may have been sent or not. Nothing more happens to them until somebody decides, for all of them at once."),
+    h("ul", { class: "choices" }, choices.map((choice) => choice.node)),
+    h("div", { class: "actions" }, recipientsButton(campaignId, "unknown", "Unknown rows as CSV", perform)));
+
+  async function choose(decision) {
+    const sure = decision !== "resend" || await confirmStep({
+      title: `Send ${count(unknown, "email")} again?`,
+      consequences: ["Some of these recipients may have got it: they get it twice.", "It cannot be taken back."],
+      yes: "Send again",
+    });
+    if (sure) decide({ unknown: decision });
+  }
+
+  const update = (status) => {
+    unknown = status.unknown;
+    node.hidden = !unknown || !["running", "paused", "completed", "cancelled"].includes(status.status);
+    write(title, `${number(unknown)} unknown`);
+    choices[0].node.hidden = status.status === "cancelled";
+  };
+  return { node, update };
+}
+
+/** The panel of the last reconciliation. It is looked up when it is opened. */
+export function booksPanel(campaignId, perform) {
+  const report = h("div", {});
+  const check = h("button", { class: "button small", type: "button", onclick: () => perform(reconcile) }, "Check the books now");
+  const open = h("details", { class: "panel", ontoggle: () => open.open && look().catch((error) => fill(report, h("p", { class: "problem" }, error.message))) },
+    h("summary", {}, h("h2", {}, "Reconciliation")),
+    h("p", { class: "quiet" }, "Compares the record of every row with the queue and the counters, and repairs what does not fit. A running campaign is checked every minute by itself."),
+    report, h("div", { class: "actions" }, check));
+
+  async function look() {
+    const found = await last(campaignId);
+    fill(report, found ? table(found) : h("p", {}, "Not checked yet."));
+    return found;
+  }
+
+  async function reconcile() {
+    const before = await last(campaignId);
+    await post(path(campaignId, "reconcile"));
+    check.disabled = true;
+    awaited(before?.finished_at).catch((error) => fill(report, h("p", { class: "problem" }, error.message))).finally(() => {
+      check.disabled = false;
+    });
+    return "A worker checks the books now; its report appears below.";
+  }
+
+  async function awaited(before) {
+    for (const until = Date.now() + REPORT_PATIENCE_MS; Date.now() < until && open.isConnected;) {
+      await new Promise((resolve) => setTimeout(resolve, REPORT_EVERY_MS));
+      const found = await look();
+      if (found && found.finished_at !== before) return;
+    }
+  }
+
+  const update = (status) => {
+    open.hidden = !status.started_at;
+  };
+  return { node: open, update };
+}
+
+async function last(campaignId) {
+  try {
+    return await get(path(campaignId, "reconcile"));
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return null;
+    throw error;
+  }
+}
+
+function table(report) {
+  const kinds = [...new Set([...Object.keys(report.found), ...Object.keys(report.repaired)])];
+  return [
+    h("p", {}, h("time", { datetime: report.finished_at }, time(report.finished_at)), `: ${count(report.checked, "open row")} looked at, `,
+      kinds.length ? "this was found:" : "nothing to repair."),
+    kinds.length > 0 && h("table", { class: "plain" },
+      h("thead", {}, h("tr", {}, ["What", "Found", "Repaired"].map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, kinds.map((kind) => h("tr", {}, h("th", { scope: "row" }, words(REPAIRS[kind] ?? kind)),
+        h("td", {}, number(report.found[kind] ?? 0)), h("td", {}, number(report.repaired[kind] ?? 0)))))),
+  ];
+}

@@ -1,0 +1,49 @@
+// What the figures of a status mean, and the progress bar: one way to show them, on every page.
+
+import { h, write } from "./dom.js";
+import { number, percent } from "./format.js";
+
+/** The kinds of recipients in the order of the bar. `pending` here: neither in flight nor unknown. */
+export const KINDS = [
+  { name: "done", label: "Done", meaning: "the provider took the email" },
+  { name: "failed", label: "Failed", meaning: "given up, each with its reason" },
+  { name: "unknown", label: "Unknown", meaning: "perhaps sent, perhaps not" },
+  { name: "in_flight", label: "In flight", meaning: "on the way to the provider" },
+  { name: "pending", label: "Pending", meaning: "not sent yet" },
+];
+
+/** The status object's figures, cut so that they add up to its total. */
+export function shares(status) {
+  const rest = Math.max(0, status.pending - status.unknown - status.in_flight);
+  return { done: status.done, failed: status.failed, unknown: status.unknown, in_flight: status.in_flight, pending: rest };
+}
+
+/** Recipients that are final. */
+export function settled(status) {
+  return status.done + status.failed;
+}
+
+/** "Running", with a colour of its own and never by colour alone. */
+export function statusBadge(status) {
+  const badge = h("span", { class: "badge" });
+  const update = (now) => {
+    badge.dataset.status = now;
+    write(badge, now.charAt(0).toUpperCase() + now.slice(1));
+  };
+  update(status);
+  return { node: badge, update };
+}
+
+/** The bar with its segments; its name tells the same in words. */
+export function progressBar() {
+  const segments = KINDS.map(({ name }) => ({ name, node: h("span", { class: `segment ${name}` }) }));
+  const node = h("div", { class: "bar", role: "img" }, segments.map((segment) => segment.node));
+  const update = (status) => {
+    const parts = shares(status);
+    for (const segment of segments) segment.node.style.flexGrow = parts[segment.name];
+    const said = KINDS.filter(({ name }) => parts[name]).map(({ name, label }) => `${label.toLowerCase()} ${number(parts[name])}`);
+    const name = status.total ? `${percent(settled(status), status.total)} of ${number(status.total)}: ${said.join(", ")}` : "No recipients yet";
+    if (node.getAttribute("aria-label") !== name) node.setAttribute("aria-label", name);
+  };
+  return { node, update };
+}

@@ -1,0 +1,243 @@
+// Brings a file to the server: small ones in one request, others in parts straight into the object store.
+// No page in here; `list_panel.js` shows it.
+
+import { Problem, Unreachable, credentials, path, post } from "./client.js";
+import { askToken } from "./token.js";
+
+/** What the API takes in one request, in bytes. */
+export const DIRECT_BYTES = 10 * 1024 * 1024;
+/** Parts on their way at once. */
+const PARALLEL = 3;
+/** How often a part is sent before the upload stops and waits for a person, and the waits between, in ms. */
+const TRIES = 5;
+const FIRST_WAIT_MS = 500;
+/** A request that moves no byte for so long is given up. */
+const STALL_MS = 60_000;
+/** How often the server may ask for parts again at the end. */
+const REPAIRS = 3;
+/** The time over which the speed is taken, in ms. */
+const SPEED_MS = 8_000;
+
+const under = new Map();
+
+/** The upload of a campaign that this page began last, or undefined. It goes on while other pages are shown. */
+export function uploadOf(campaignId) {
+  return under.get(campaignId);
+}
+
+/** Begin to upload a file as the campaign's list. */
+export function beginUpload(campaignId, file, emailColumn) {
+  const upload = new Upload(campaignId, file, emailColumn);
+  under.set(campaignId, upload);
+  upload.run();
+  return upload;
+}
+
+/** Forget an upload that has ended. */
+export function forgetUpload(campaignId) {
+  under.delete(campaignId);
+}
+
+window.addEventListener("beforeunload", (event) => {
+  if ([...under.values()].some((upload) => upload.active)) event.preventDefault();
+});
+
+/**
+ * One upload. `state`: sending, finishing, stuck (can be taken up again), done, refused, aborted; "change" is fired
+ * whenever it or the bytes sent change.
+ */
+class Upload extends EventTarget {
+  constructor(campaignId, file, emailColumn) {
+    super();
+    this.campaignId = campaignId;
+    this.file = file;
+    this.emailColumn = emailColumn || "email";
+    this.state = "sending";
+    this.error = null;
+    this.plan = null;
+    this.parts = new Map(); // part number -> { sent: bytes, etag: string or null once it is there }
+    this.whole = 0; // bytes sent of an upload in one request
+    this.marks = [];
+    this.controller = new AbortController();
+  }
+
+  get active() {
+    return this.state === "sending" || this.state === "finishing";
+  }
+
+  get size() {
+    return this.file.size;
+  }
+
+  /** Bytes that have been sent. */
+  get sent() {
+    let sum = this.whole;
+    for (const part of this.parts.values()) sum += part.sent;
+    return Math.min(sum, this.size);
+  }
+
+  /** Bytes a second, or null where it cannot be told yet. */
+  get speed() {
+    const [first, last] = [this.marks[0], this.marks.at(-1)];
+    if (!first || last.at - first.at < 500) return null;
+    return Math.max(0, (1000 * (last.sent - first.sent)) / (last.at - first.at));
+  }
+
+  /** How many parts there are and how many have arrived. */
+  get counts() {
+    const arrived = [...this.parts.values()].filter((part) => part.etag !== undefined).length;
+    return { parts: this.plan?.parts.length ?? 1, arrived };
+  }
+
+  /** Send what has not been sent; also after it got stuck. */
+  async run() {
+    this.controller = new AbortController();
+    for (const [number, part] of this.parts) if (part.etag === undefined) this.parts.delete(number);
+    this.become("sending");
+    try {
+      await (this.size <= DIRECT_BYTES ? this.sendWhole() : this.sendParts());
+      this.become("done");
+    } catch (error) {
+      this.controller.abort();
+      if (this.state === "aborted") return;
+      this.become(Upload.retriable(error) ? "stuck" : "refused", error);
+    }
+  }
+
+  /** Give it up; what has arrived is thrown away. */
+  async abort() {
+    this.become("aborted");
+    this.controller.abort();
+    if (this.plan) await post(path(this.campaignId, "upload", "abort"), { upload_id: this.plan.upload_id });
+  }
+
+  /** Whether the same again may get through: not where the server has said that it does not want the list. */
+  static retriable(error) {
+    return !(error instanceof Problem) || error.status >= 500 || Boolean(error.body.missing);
+  }
+
+  become(state, error = null) {
+    this.state = state;
+    this.error = error;
+    if (state === "sending") this.marks = [];
+    this.dispatchEvent(new Event("change"));
+  }
+
+  moved() {
+    const now = performance.now();
+    this.marks.push({ at: now, sent: this.sent });
+    while (this.marks.length > 2 && now - this.marks[0].at > SPEED_MS) this.marks.shift();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  async sendWhole() {
+    const query = new URLSearchParams({ filename: this.file.name.slice(0, 255), email_column: this.emailColumn });
+    for (;;) {
+      const answer = await this.put("POST", `${path(this.campaignId, "upload")}?${query}`, this.file,
+        { "Content-Type": "text/csv", ...credentials() }, (sent) => { this.whole = sent; });
+      if (answer.status === 202) return;
+      if (answer.status !== 401) throw problemOf(answer);
+      await askToken(true);
+    }
+  }
+
+  async sendParts() {
+    this.plan ??= await post(path(this.campaignId, "upload", "init"), { size: this.size, filename: this.file.name.slice(0, 255) });
+    for (let repair = 0; ; repair += 1) {
+      const left = this.plan.parts.filter((part) => this.parts.get(part.part_number)?.etag === undefined);
+      await Promise.all(Array.from({ length: PARALLEL }, () => this.sendFrom(left)));
+      this.become("finishing");
+      try {
+        return await this.complete();
+      } catch (error) {
+        const wanted = [...(error.body?.missing ?? []), ...(error.body?.wrong ?? [])];
+        if (!wanted.length || repair >= REPAIRS) throw error;
+        for (const number of wanted) this.parts.delete(number);
+        this.become("sending");
+      }
+    }
+  }
+
+  async complete() {
+    // The server lists the parts itself; the tags are a second check, where the store lets the browser see them.
+    const parts = [...this.parts].map(([number, part]) => ({ part_number: number, etag: part.etag }));
+    const known = parts.every((part) => part.etag) ? parts.sort((a, b) => a.part_number - b.part_number) : [];
+    await post(path(this.campaignId, "upload", "complete"),
+      { upload_id: this.plan.upload_id, parts: known, email_column: this.emailColumn }, { timeoutMs: 120_000 });
+  }
+
+  async sendFrom(queue) {
+    for (let part = queue.shift(); part; part = queue.shift()) {
+      this.controller.signal.throwIfAborted();
+      await this.sendPart(part);
+    }
+  }
+
+  async sendPart({ part_number: number, url }) {
+    const start = (number - 1) * this.plan.part_size;
+    const piece = this.file.slice(start, start + this.plan.part_size);
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.put("PUT", url, piece, {}, (sent) => this.parts.set(number, { sent })).catch((error) => error);
+      this.controller.signal.throwIfAborted();
+      if (answer.status === 200) {
+        this.parts.set(number, { sent: piece.size, etag: answer.getResponseHeader("ETag") });
+        this.moved();
+        return;
+      }
+      this.parts.delete(number);
+      this.moved();
+      if (attempt === TRIES) throw new Error(this.partError(number, answer));
+      await this.wait(FIRST_WAIT_MS * 2 ** (attempt - 1));
+    }
+  }
+
+  partError(number, answer) {
+    const why = answer.status ? `the object store answered ${answer.status}` : "the object store cannot be reached from this browser";
+    const late = Date.parse(this.plan.expires_at) < Date.now() ? " Its addresses have expired: begin the upload again." : "";
+    return `Part ${number} of ${this.plan.parts.length} did not get through: ${why}.${late}`;
+  }
+
+  wait(milliseconds) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.controller.signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+    });
+  }
+
+  /** By XMLHttpRequest, since fetch does not tell how much has been sent. Resolves to the request, whatever its status. */
+  put(method, address, body, headers, onProgress) {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      const stop = () => request.abort();
+      let stall;
+      const alive = () => {
+        clearTimeout(stall);
+        stall = setTimeout(stop, STALL_MS);
+      };
+      request.open(method, address);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      request.upload.addEventListener("progress", (event) => {
+        alive();
+        onProgress(event.loaded);
+        this.moved();
+      });
+      request.addEventListener("loadend", () => {
+        clearTimeout(stall);
+        this.controller.signal.removeEventListener("abort", stop);
+        if (request.status) resolve(request);
+        else reject(new Unreachable());
+      });
+      this.controller.signal.addEventListener("abort", stop);
+      alive();
+      request.send(body);
+    });
+  }
+}
+
+function problemOf(request) {
+  try {
+    return new Problem(request.status, JSON.parse(request.responseText));
+  } catch {
+    return new Problem(request.status, {});
+  }
+}
