@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from campaigns import keys
@@ -10,7 +12,7 @@ from campaigns.models import OnUnknown, RowState, Status
 from tests.world import Clock, Run, World
 
 
-def admitted(world: World, rows: int = 10, **options: object) -> Run:
+def admitted(world: World, rows: int = 10, **options: Any) -> Run:
     """A campaign whose only run is in flight."""
     world.start(rows=rows, **options)
     (run,) = world.runs()
