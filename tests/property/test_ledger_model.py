@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import fakeredis
@@ -254,7 +255,7 @@ TestLedger = LedgerMachine.TestCase
 
 
 class Walk:
-    """A long random walk over the same steps: Hypothesis shrinks well but its walks are short, and some faults take many steps."""
+    """A long random walk over the same steps: Hypothesis shrinks well, but its walks are too short for some faults."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -271,7 +272,7 @@ class Walk:
     def step(self) -> None:
         pick, chance, machine = self.random.randrange(8), self.random.random, self.machine
         worker_id = self.random.choice(["w1", "w2"])
-        ways = {
+        ways: dict[str, tuple[float, Callable[[], None]]] = {
             "release": (
                 8,
                 lambda: machine.release(worker_id, self.random.randint(1, 3), self.random.choice([20, 600])),
@@ -295,7 +296,7 @@ class Walk:
             "decide": (0.3, lambda: machine.decide_unknown(self.random.choice(list(UnknownDecision)))),
         }
         weights = [weight for weight, _ in ways.values()]
-        _, step = self.random.choices(list(ways.values()), weights)[0]
+        step: Callable[[], None] = self.random.choices([way for _, way in ways.values()], weights)[0]
         step()
 
 
