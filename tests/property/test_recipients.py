@@ -92,6 +92,19 @@ def test_any_file_across_many_blocks(data: bytes, chunk: int) -> None:
             assert (result.index.pack(), rejected) == (whole[0].index.pack(), parse(data)[1])
 
 
+@given(
+    st.sampled_from(["utf-16-le", "utf-16-be"]),
+    st.lists(st.sampled_from([*'\r\n",é\ud800\udc00😀', "a@x.test,A\n", "x" * 40, "\r\n"]), max_size=40).map("".join),
+    st.sampled_from([b"", b"\0", b"\xd8"]),
+    st.integers(1, 50),
+)
+def test_any_utf_16_file(encoding: str, body: str, odd_end: bytes, chunk: int) -> None:
+    """Given lone surrogates, and half a character at the end / Then offsets are exact, wherever the chunks are cut."""
+    data = f"\ufeffemail,name\n{body}".encode(encoding, "surrogatepass") + odd_end
+    with small_limits():
+        assert (check(data, chunk) is None) == (check(data, len(data)) is None)
+
+
 @settings(max_examples=300)
 @given(FILES)
 def test_rows_are_those_of_the_rules_read_line_by_line(data: bytes) -> None:
