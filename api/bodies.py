@@ -149,6 +149,7 @@ class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A campaign: what was PUT, under the same names, and what has become of it.
 
     `missing_columns`: those that the templates name and the parsed list lacks, which keep it from being started.
+    `start_when_ready`: it will start by itself once its list is parsed.
     """
 
     id: str
@@ -170,6 +171,7 @@ class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     email_column: str
     columns: tuple[str, ...]
     missing_columns: list[str]
+    start_when_ready: bool
 
 
 def summary(campaign: Campaign, progress: StatusReport) -> Summary:
@@ -212,4 +214,5 @@ def details(campaign: Campaign, missing_columns: list[str]) -> Details:
         email_column=campaign.email_column,
         columns=campaign.columns,
         missing_columns=missing_columns,
+        start_when_ready=campaign.start_when_ready,
     )

@@ -11,7 +11,7 @@ from redis import Redis
 
 from campaigns import keys, messages
 from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
-from campaigns.models import CAMPAIGN_ID, Campaign, Content, Status, Upload
+from campaigns.models import CAMPAIGN_ID, Campaign, Content, Ramp, Status, Upload
 from campaigns.scripts import Scripts
 
 #: States in which content and list can still be changed.
@@ -41,6 +41,17 @@ def iso(milliseconds: str | bytes | None) -> str | None:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat(timespec="milliseconds")
 
 
+def _ramp_fields(ramp: Ramp | None) -> dict[str, str]:
+    """A warm-up as the scripts read it."""
+    if ramp is None:
+        return {"ramp_from": "", "ramp_to": "", "ramp_ms": ""}
+    return {
+        "ramp_from": str(ramp.from_),
+        "ramp_to": str(ramp.to),
+        "ramp_ms": str(max(1, int(ramp.over_hours * 3_600_000))),
+    }
+
+
 class Catalog:
     """Reads and writes campaigns.
 
@@ -60,7 +71,7 @@ class Catalog:
         Raises:
             WrongState: the content differs and the campaign has been started.
         """
-        fields = {"on_unknown": content.on_unknown.value}
+        fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
         if content.tpm is not None:
             fields["tpm"] = str(content.tpm)
         outcome = self._scripts(
@@ -121,6 +132,7 @@ class Catalog:
             delimiter=text.get("delimiter", ","),
             encoding=text.get("encoding", "utf-8"),
             slices=int(text.get("slices", 0)),
+            start_when_ready="start_when_ready" in text,
             started_at=iso(text.get("started_at")),
             finished_at=iso(text.get("finished_at")),
         )
@@ -134,7 +146,14 @@ class Catalog:
         every = [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS]
         outcome = self._scripts(
             "delete_campaign",
-            [keys.campaign(campaign_id), keys.of(campaign_id, "flight"), keys.CAMPAIGNS, keys.PARSING, *every],
+            [
+                keys.campaign(campaign_id),
+                keys.of(campaign_id, "flight"),
+                keys.CAMPAIGNS,
+                keys.PARSING,
+                keys.of(campaign_id, "parked"),
+                *every,
+            ],
             [campaign_id],
         )
         if outcome == b"missing":
@@ -199,6 +218,7 @@ class Catalog:
                 keys.PARSING,
                 keys.dramatiq_queue(message.queue),
                 keys.dramatiq_messages(message.queue),
+                keys.of(campaign_id, "parked"),
                 *(keys.of(campaign_id, name) for name in _LIST_KEYS),
             ],
             [

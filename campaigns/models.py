@@ -50,8 +50,16 @@ class UnknownDecision(StrEnum):
     DONE = "done"
 
 
+class Ramp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """A warm-up: from `from` to `to` transactions per minute, evenly, over `over_hours` from the start on."""
+
+    from_: int
+    to: int
+    over_hours: float
+
+
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """What is sent: the body of `PUT /campaigns/{id}`."""
+    """What is sent: the body of `PUT /campaigns/{id}`. `weight` (1 to 100): its share where several campaigns compete."""
 
     from_: str
     subject: str
@@ -61,13 +69,16 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     tpm: int | None = None
     on_unknown: OnUnknown = OnUnknown.HOLD
     headers: dict[str, str] = {}
+    weight: int = 1
+    ramp: Ramp | None = None
 
 
 class Campaign(msgspec.Struct, frozen=True):
     """A campaign as stored.
 
     `generation` names the list in use: it changes with every accepted upload. `columns` are the CSV's columns by
-    position, as template names ("" where a column has no usable name).
+    position, as template names ("" where a column has no usable name). `start_when_ready`: a start was asked for while
+    the list is being parsed.
     """
 
     id: str
@@ -86,6 +97,7 @@ class Campaign(msgspec.Struct, frozen=True):
     delimiter: str = ","
     encoding: str = "utf-8"
     slices: int = 0
+    start_when_ready: bool = False
     started_at: str | None = None
     finished_at: str | None = None
 
@@ -113,12 +125,16 @@ class ParseProgress(msgspec.Struct, frozen=True):
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """The answer of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always."""
+    """The answer of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always.
+
+    `limit_now`: what it may send in a minute at this moment: `rate_limit`, or less while it warms up.
+    """
 
     done: int
     failed: int
     pending: int
     rate_limit: int
+    limit_now: int
     status: Status
     total: int
     rejected: int

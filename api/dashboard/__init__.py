@@ -75,7 +75,10 @@ def _answer(request: Request, found: _File) -> Response:
 
 
 def _policy(store_url: str | None) -> str:
-    """What the page may load and call: itself, and the object store for uploads. No inline script, no HTML from text."""
+    """What the page may load and call: itself, and the object store for uploads.
+
+    No inline script, no HTML from text.
+    """
     store = _AWS
     if store_url:
         parts = urlsplit(store_url)

@@ -98,6 +98,19 @@ def test_a_campaign_tells_which_columns_its_list_lacks(fake_redis: Redis) -> Non
     assert site.web.get("/campaigns/c1").json()["missing_columns"] == ["age", "city"]
 
 
+def test_a_campaign_tells_that_it_will_start_by_itself(fake_redis: Redis) -> None:
+    site = Site(fake_redis)
+    site.make()
+    site.upload()
+    told = [site.web.get("/campaigns/c1").json()["start_when_ready"]]
+    site.web.post("/campaigns/c1/start")
+    told.append(site.web.get("/campaigns/c1").json()["start_when_ready"])
+    site.parse()
+    told.append(site.web.get("/campaigns/c1").json()["start_when_ready"])
+    assert told == [False, True, False]
+    assert site.web.get("/campaigns/c1").json()["status"] == "running"
+
+
 def test_a_new_campaign_does_not_replace_one_by_mistake(fake_redis: Redis) -> None:
     site = Site(fake_redis)
     only_new = {"If-None-Match": "*"}

@@ -5,6 +5,7 @@ import { campaignsPage } from "./campaigns_page.js";
 import { begin } from "./connection.js";
 import { editCampaignPage, newCampaignPage } from "./content_form.js";
 import { fill, h } from "./dom.js";
+import { offerToForget } from "./token.js";
 
 const ROUTES = [
   [/^#?\/?$/, () => campaignsPage(1)],
@@ -27,7 +28,12 @@ function made(address) {
     if (!(error instanceof URIError)) throw error;
   }
   return {
-    node: h("div", {}, h("h1", { tabindex: "-1" }, "There is nothing here"), h("p", {}, h("a", { href: "#/" }, "All campaigns"))),
+    node: h(
+      "div",
+      {},
+      h("h1", { tabindex: "-1" }, "There is nothing here"),
+      h("p", {}, h("a", { href: "#/" }, "All campaigns")),
+    ),
     leave: () => undefined,
   };
 }
@@ -48,5 +54,6 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 window.addEventListener("hashchange", show);
+offerToForget();
 begin();
 show();

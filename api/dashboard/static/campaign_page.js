@@ -2,7 +2,7 @@
 
 import { get, path } from "./client.js";
 import { connection } from "./connection.js";
-import { controlsRow, deletePanel, performer } from "./controls.js";
+import { blocker, controlsRow, deletePanel, performer } from "./controls.js";
 import { booksPanel, decisionPanels } from "./decisions.js";
 import { announce, fill, h, write } from "./dom.js";
 import { downloadsPanel } from "./downloads.js";
@@ -13,19 +13,29 @@ import { listPanel } from "./list_panel.js";
 import { throughputPanel } from "./throughput.js";
 
 const CHANGEABLE = ["draft", "parsing", "ready", "rejected"];
+/** How long the answer to a step stands, in ms; an error stands until the next step. */
+const SAID_MS = 12_000;
 /** Why the campaign is where it is: by state, how its reason is shown. */
 const GRAVE = ["rejected", "paused"];
+const REASONS = { paused: "Paused by the system: ", rejected: "The list cannot be used: " };
 
 /** The page; `leave` ends its stream. */
 export function campaignPage(campaignId) {
-  const node = h("div", {}, h("h1", { tabindex: "-1", class: "id" }, campaignId), h("p", { class: "quiet" }, "Loading ..."));
+  const node = h(
+    "div",
+    {},
+    h("h1", { tabindex: "-1", class: "id" }, campaignId),
+    h("p", { class: "quiet" }, "Loading…"),
+  );
   const left = new AbortController();
   const leaving = [() => left.abort()];
   const fail = (error) => left.signal.aborted || fill(node, gone(campaignId, error));
   const leave = () => leaving.forEach((step) => step());
 
   async function begin() {
-    const [campaign, status] = await Promise.all(["", "status"].map((part) => get(part ? path(campaignId, part) : path(campaignId), { signal: left.signal })));
+    const [campaign, status] = await Promise.all(
+      ["", "status"].map((part) => get(part ? path(campaignId, part) : path(campaignId), { signal: left.signal })),
+    );
     const view = campaignView(campaignId, campaign, left.signal);
     leaving.push(view.leave);
     const focused = node.contains(document.activeElement);
@@ -35,19 +45,22 @@ export function campaignPage(campaignId) {
     leaving.push(follow(path(campaignId, "events"), { onObject: view.update, onProblem: fail }));
   }
 
-  const again = () => begin().catch((error) => {
-    fail(error);
-    if (!(error.status < 500)) connection.addEventListener("back", again, { once: true, signal: left.signal });
-  });
+  const again = () =>
+    begin().catch((error) => {
+      fail(error);
+      if (!(error.status < 500)) connection.addEventListener("back", again, { once: true, signal: left.signal });
+    });
   again();
   return { node, leave };
 }
 
 function gone(campaignId, error) {
   const title = error.status === 404 ? "There is no such campaign" : "This campaign cannot be shown";
-  return [h("h1", { tabindex: "-1", class: "id" }, campaignId),
+  return [
+    h("h1", { tabindex: "-1", class: "id" }, campaignId),
     h("div", { class: "callout danger", role: "alert" }, h("p", {}, h("strong", {}, `${title}.`), ` ${error.message}`)),
-    h("p", {}, h("a", { href: "#/" }, "All campaigns"))];
+    h("p", {}, h("a", { href: "#/" }, "All campaigns")),
+  ];
 }
 
 function campaignView(campaignId, first, signal) {
@@ -68,7 +81,11 @@ function campaignView(campaignId, first, signal) {
   const decisions = decisionPanels(campaignId, perform);
   const list = listPanel(campaignId, perform);
   const message = messagePanel(campaignId);
-  const panels = [downloadsPanel(campaignId, perform), booksPanel(campaignId, perform), deletePanel(campaignId, perform)];
+  const panels = [
+    downloadsPanel(campaignId, perform),
+    booksPanel(campaignId, perform),
+    deletePanel(campaignId, perform),
+  ];
   list.onchange(() => refresh().catch(notice.fail));
 
   function update(status) {
@@ -82,9 +99,12 @@ function campaignView(campaignId, first, signal) {
   }
 
   function show(status) {
+    // What there is to do comes first: the list before the start, the rate after it.
+    const first = CHANGEABLE.includes(status.status) ? content : live;
+    if (columns.firstChild !== first) columns.prepend(first);
     document.title = `${titleMark(status)}${campaignId} - Postrider`;
     head.update(status, campaign);
-    steps.update(status, !campaign.missing_columns.length && status.total > 0);
+    steps.update(status, campaign);
     progress.update(status);
     rate.update(status);
     rate.draw();
@@ -94,10 +114,10 @@ function campaignView(campaignId, first, signal) {
     for (const panel of panels) panel.update(status);
   }
 
-  const nodes = [head.node, head.reason, steps.node, notice.node, progress.node,
-    h("div", { class: "columns" },
-      h("div", { class: "column" }, rate.node, decisions.nodes, panels[0].node),
-      h("div", { class: "column" }, list.node, message.node, panels[1].node, panels[2].node))];
+  const live = h("div", { class: "column" }, rate.node, decisions.nodes, panels[0].node);
+  const content = h("div", { class: "column" }, list.node, message.node, panels[1].node, panels[2].node);
+  const columns = h("div", { class: "columns" }, live, content);
+  const nodes = [head.node, head.reason, steps.node, notice.node, progress.node, columns];
   const leave = () => {
     rate.leave();
     list.leave();
@@ -106,38 +126,59 @@ function campaignView(campaignId, first, signal) {
 }
 
 function titleMark(status) {
-  if (status.status === "running" || status.status === "paused") return `${percent(settled(status), status.total)} ${status.status}: `;
+  if (status.status === "running" || status.status === "paused")
+    return `${percent(settled(status), status.total)} ${status.status}: `;
   return `${status.status}: `;
 }
 
 /** What the last step answered, or why it failed. */
 function noticeBox() {
   const node = h("div", { class: "notice", role: "status", "aria-live": "polite" });
-  return {
-    node,
-    say: (text) => fill(node, text && h("div", { class: "callout" }, h("p", {}, text))),
-    fail: (error) => fill(node, h("div", { class: "callout danger", role: "alert" }, h("p", {}, error.message))),
+  let timer = null;
+  const show = (...children) => {
+    clearTimeout(timer);
+    fill(node, children);
   };
+  const say = (text) => {
+    show(text && h("div", { class: "callout" }, h("p", {}, text)));
+    timer = setTimeout(show, SAID_MS);
+  };
+  const fail = (error) => show(h("div", { class: "callout danger", role: "alert" }, h("p", {}, error.message)));
+  return { node, say, fail };
 }
 
 function header(campaignId) {
   const badge = statusBadge("draft");
-  const subject = h("p", { class: "subject" });
+  const [subject, from] = [h("span", {}), h("span", { class: "quiet" })];
   const times = h("p", { class: "quiet times" });
   const reason = h("div", { class: "callout reason", hidden: true });
-  const node = h("div", { class: "campaign-head" },
-    h("p", {}, h("a", { href: "#/" }, "All campaigns")),
-    h("div", { class: "heading" }, h("h1", { class: "id", tabindex: "-1" }, campaignId), badge.node), subject, times);
+  const node = h(
+    "div",
+    { class: "campaign-head" },
+    h("p", {}, h("a", { class: "back", href: "#/" }, "All campaigns")),
+    h("div", { class: "heading" }, h("h1", { class: "id", tabindex: "-1" }, campaignId), badge.node),
+    h("p", { class: "subject" }, subject, " ", from),
+    times,
+  );
   const update = (status, campaign) => {
     badge.update(status.status);
-    write(subject, `${campaign.subject} - from ${campaign.from}`);
-    const now = [["Made", campaign.created_at], ["started", status.started_at], [status.status === "cancelled" ? "cancelled" : "finished", status.finished_at]];
-    const text = now.filter(([, at]) => at).map(([label, at]) => `${label} ${time(at)}`).join(", ");
+    write(subject, campaign.subject);
+    write(from, `from ${campaign.from}`);
+    const now = [
+      ["Created", campaign.created_at],
+      ["started", status.started_at],
+      [status.status === "cancelled" ? "cancelled" : "finished", status.finished_at],
+    ];
+    const text = now
+      .filter(([, at]) => at)
+      .map(([label, at]) => `${label} ${time(at)}`)
+      .join(", ");
     write(times, `${text}${took(status)}`);
-    reason.hidden = !status.reason;
+    const why = reasonText(status, campaign);
+    reason.hidden = !why;
+    if (!why) return;
     reason.classList.toggle("danger", GRAVE.includes(status.status));
     reason.classList.toggle("warning", !GRAVE.includes(status.status));
-    const why = reasonText(status);
     if (reason.textContent !== why.join("")) fill(reason, h("p", {}, h("strong", {}, why[0]), why[1]));
   };
   return { node, reason, update };
@@ -148,10 +189,14 @@ function took(status) {
   return `, took ${duration((Date.parse(status.finished_at) - Date.parse(status.started_at)) / 1000)}`;
 }
 
-function reasonText(status) {
-  if (status.status === "paused") return ["Paused by the system: ", status.reason ?? ""];
-  if (status.status === "rejected") return ["The list cannot be used: ", status.reason ?? ""];
-  return ["Note: ", status.reason ?? ""];
+/** What has to be known first: what it is about, and the reason. Or null. */
+function reasonText(status, campaign) {
+  const blocked = blocker(status, campaign);
+  if (blocked) return ["It cannot be started yet: ", blocked];
+  if (status.reason) return [REASONS[status.status] ?? "Note: ", status.reason];
+  if (status.status === "parsing" && campaign.start_when_ready)
+    return ["It starts by itself ", "as soon as the list is read."];
+  return null;
 }
 
 function progressPanel() {
@@ -160,15 +205,36 @@ function progressPanel() {
   const bar = progressBar();
   const tiles = KINDS.map(({ name, label, meaning }) => {
     const [value, part] = [h("dd", { class: "value" }), h("dd", { class: "part" })];
-    return { name, value, part, node: h("div", { class: `tile ${name}`, title: meaning }, h("dt", {}, h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), label), value, part) };
+    return {
+      name,
+      value,
+      part,
+      node: h(
+        "div",
+        { class: `tile ${name}`, title: meaning },
+        h("dt", {}, h("span", { class: `swatch ${name}`, "aria-hidden": "true" }), label),
+        value,
+        part,
+      ),
+    };
   });
-  const node = h("section", { class: "panel", "aria-label": "Progress" },
-    h("div", { class: "progress-head" }, big, detail), bar.node, h("dl", { class: "tiles" }, tiles.map((tile) => tile.node)));
+  const node = h(
+    "section",
+    { class: "panel", "aria-label": "Progress" },
+    h("div", { class: "progress-head" }, big, detail),
+    bar.node,
+    h(
+      "dl",
+      { class: "tiles" },
+      tiles.map((tile) => tile.node),
+    ),
+  );
   const update = (status) => {
     node.hidden = ["draft", "parsing", "rejected"].includes(status.status);
     const parts = shares(status);
     write(big, percent(settled(status), status.total));
-    write(detail, `${number(settled(status))} of ${count(status.total, "recipient")}${status.rejected ? `; ${count(status.rejected, "row")} of the list rejected` : ""}`);
+    const rejected = status.rejected ? `; ${count(status.rejected, "row")} of the list rejected` : "";
+    write(detail, `${number(settled(status))} of ${count(status.total, "recipient")}${rejected}`);
     bar.update(status);
     for (const tile of tiles) {
       write(tile.value, number(parts[tile.name]));
@@ -181,10 +247,16 @@ function progressPanel() {
 function messagePanel(campaignId) {
   const body = h("div", {});
   const edit = h("a", { class: "button small", href: `#${path(campaignId, "edit")}` }, "Edit");
-  const node = h("section", { class: "panel", "aria-labelledby": "message-title" }, h("h2", { id: "message-title" }, "Message"), body, h("div", { class: "actions" }, edit));
+  const node = h(
+    "section",
+    { class: "panel", "aria-labelledby": "message-title" },
+    h("h2", { id: "message-title" }, "Message"),
+    body,
+    h("div", { class: "actions" }, edit),
+  );
   let shown = null;
   const update = (status, campaign) => {
-    edit.hidden = !CHANGEABLE.includes(status.status);
+    edit.parentNode.hidden = !CHANGEABLE.includes(status.status);
     if (shown !== campaign) fill(body, messageFacts(campaign));
     shown = campaign;
   };
@@ -193,8 +265,22 @@ function messagePanel(campaignId) {
 
 function messageFacts(campaign) {
   const held = campaign.on_unknown === "hold" ? "held until somebody decides" : "sent again by itself after a while";
-  const facts = [["From", campaign.from], ["Reply to", campaign.reply_to], ["Subject", campaign.subject], ["Unknown rows", held],
-    ...Object.entries(campaign.headers)].filter(([, value]) => value);
-  return [h("dl", { class: "pairs" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-    [["Text", campaign.text], ["HTML", campaign.html]].map(([name, source]) => source && h("details", {}, h("summary", {}, name), h("pre", { tabindex: "0" }, source)))];
+  const facts = [
+    ["From", campaign.from],
+    ["Reply to", campaign.reply_to],
+    ["Subject", campaign.subject],
+    ["Unknown rows", held],
+    ...Object.entries(campaign.headers),
+  ].filter(([, value]) => value);
+  return [
+    h(
+      "dl",
+      { class: "pairs" },
+      facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    ),
+    [
+      ["Text", campaign.text],
+      ["HTML", campaign.html],
+    ].map(([name, source]) => source && h("details", {}, h("summary", {}, name), h("pre", { tabindex: "0" }, source))),
+  ];
 }

@@ -12,18 +12,22 @@ const LIVE_MS = 2_000;
 const QUIET_MS = 10_000;
 const MOVING = new Set(["parsing", "running"]);
 
+/** States in which there are no recipients yet. */
+const EMPTY = new Set(["draft", "parsing", "rejected"]);
+
+/** Label, text, and whether it calls for attention. */
 const FIGURES = [
   ["Done", (status) => number(status.done)],
-  ["Failed", (status) => number(status.failed)],
-  ["Unknown", (status) => number(status.unknown)],
+  ["Failed", (status) => number(status.failed), (status) => status.failed > 0],
+  ["Unknown", (status) => number(status.unknown), (status) => status.unknown > 0],
   ["Pending", (status) => number(status.pending)],
   ["Total", (status) => number(status.total)],
-  ["Rate", (status) => `${number(status.rate_limit)}/min`],
+  ["Per minute", (status) => number(status.rate_limit)],
 ];
 
 /** The page; `leave` ends its looks. */
 export function campaignsPage(pageNumber) {
-  const body = h("div", {}, h("p", { class: "quiet" }, "Loading ..."));
+  const body = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
   const total = h("span", { class: "quiet" });
   const node = h("div", {}, h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, "Campaigns"), total), body);
   const rows = new Map();
@@ -52,7 +56,10 @@ export function campaignsPage(pageNumber) {
     if (order !== shown) {
       const focused = body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
       rows.clear();
-      fill(body, page.campaigns.length || page.total ? [table(page.campaigns, rows), pager(page, pageNumber)] : welcome());
+      fill(
+        body,
+        page.campaigns.length || page.total ? [table(page.campaigns, rows), pager(page, pageNumber)] : welcome(),
+      );
       if (focused) [...body.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
       shown = order;
     }
@@ -73,11 +80,27 @@ export function campaignsPage(pageNumber) {
 function table(campaigns, rows) {
   for (const campaign of campaigns) rows.set(campaign.id, row(campaign));
   const head = ["Campaign", "Status", "Progress", ...FIGURES.map(([label]) => label)];
-  return h("table", { class: "campaigns", role: "table" },
+  return h(
+    "table",
+    { class: "campaigns", role: "table" },
     h("caption", { class: "unseen" }, "Campaigns, the newest first"),
-    h("thead", { role: "rowgroup" },
-      h("tr", { role: "row" }, head.map((label, at) => h("th", { scope: "col", role: "columnheader", class: at > 2 ? "figure" : null }, label)))),
-    h("tbody", { role: "rowgroup" }, [...rows.values()].map((made) => made.node)));
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h(
+        "tr",
+        { role: "row" },
+        head.map((label, at) =>
+          h("th", { scope: "col", role: "columnheader", class: at > 2 ? "figure" : null }, label),
+        ),
+      ),
+    ),
+    h(
+      "tbody",
+      { role: "rowgroup" },
+      [...rows.values()].map((made) => made.node),
+    ),
+  );
 }
 
 function row(campaign) {
@@ -86,13 +109,26 @@ function row(campaign) {
   const share = h("span", { class: "share" });
   const subject = h("span", { class: "subject" });
   const reason = h("span", { class: "reason-line" });
-  const figures = FIGURES.map(([label, text]) => ({ text, node: h("td", { role: "cell", class: "figure", "data-label": label }) }));
-  const node = h("tr", { role: "row" },
-    h("th", { scope: "row", role: "rowheader", class: "name" },
-      h("a", { href: `#${path(campaign.id)}` }, campaign.id), subject, reason),
+  const figures = FIGURES.map(([label, text, alarming]) => ({
+    label,
+    text,
+    alarming,
+    node: h("td", { role: "cell", class: "figure", "data-label": label }),
+  }));
+  const node = h(
+    "tr",
+    { role: "row" },
+    h(
+      "th",
+      { scope: "row", role: "rowheader", class: "name" },
+      h("a", { href: `#${path(campaign.id)}` }, campaign.id),
+      subject,
+      reason,
+    ),
     h("td", { role: "cell", class: "state" }, badge.node),
     h("td", { role: "cell", class: "progress" }, bar.node, share),
-    figures.map((figure) => figure.node));
+    figures.map((figure) => figure.node),
+  );
   const update = (now) => {
     const status = now.progress;
     badge.update(status.status);
@@ -100,14 +136,21 @@ function row(campaign) {
     write(share, progressText(status));
     write(subject, now.subject);
     write(reason, status.reason ?? "");
-    for (const figure of figures) write(figure.node, figure.text(status));
+    node.classList.toggle("empty", EMPTY.has(status.status));
+    for (const figure of figures) {
+      write(figure.node, EMPTY.has(status.status) && figure.label !== "Per minute" ? "–" : figure.text(status));
+      figure.node.classList.toggle("alarming", Boolean(figure.alarming?.(status)));
+    }
   };
   return { node, update };
 }
 
 function progressText(status) {
   if (status.status === "draft") return "No list yet";
-  if (status.status === "parsing") return status.parsed?.size ? `Reading the list: ${percent(status.parsed.bytes, status.parsed.size)}` : "Reading the list";
+  if (status.status === "parsing")
+    return status.parsed?.size
+      ? `Reading the list: ${percent(status.parsed.bytes, status.parsed.size)}`
+      : "Reading the list";
   if (!status.total) return "No recipients";
   return percent(settled(status), status.total);
 }
@@ -115,22 +158,36 @@ function progressText(status) {
 function pager(page, pageNumber) {
   const last = Math.max(1, Math.ceil(page.total / PAGE));
   if (last === 1 && pageNumber === 1) return null;
-  const link = (to, text, label) => (to < 1 || to > last
-    ? h("span", { class: "button off", "aria-hidden": "true" }, text)
-    : h("a", { class: "button", href: `#/page/${to}`, "aria-label": label }, text));
+  const link = (to, text, label) =>
+    to < 1 || to > last
+      ? h("span", { class: "button off", "aria-hidden": "true" }, text)
+      : h("a", { class: "button", href: `#/page/${to}`, "aria-label": label }, text);
   const first = page.offset + 1;
-  const words = page.campaigns.length ? `${number(first)} to ${number(page.offset + page.campaigns.length)} of ${number(page.total)}` : "Nothing on this page";
-  return h("nav", { class: "pager", "aria-label": "Pages" },
-    link(pageNumber - 1, "Newer", "Newer campaigns"), h("span", { class: "quiet" }, words), link(pageNumber + 1, "Older", "Older campaigns"));
+  const words = page.campaigns.length
+    ? `${number(first)} to ${number(page.offset + page.campaigns.length)} of ${number(page.total)}`
+    : "Nothing on this page";
+  return h(
+    "nav",
+    { class: "pager", "aria-label": "Pages" },
+    link(pageNumber - 1, "Newer", "Newer campaigns"),
+    h("span", { class: "quiet" }, words),
+    link(pageNumber + 1, "Older", "Older campaigns"),
+  );
 }
 
 function welcome() {
-  return h("div", { class: "panel welcome" },
+  return h(
+    "div",
+    { class: "panel welcome" },
     h("h2", {}, "No campaigns yet"),
     h("p", {}, "A campaign is one email to everybody on a list."),
-    h("ol", {},
+    h(
+      "ol",
+      {},
       h("li", {}, "Write subject and text; columns of the list go in as {{ name }}."),
       h("li", {}, "Choose the list: a CSV file with a column of email addresses."),
-      h("li", {}, "Start it, and watch. It can be paused and its rate changed at any moment.")),
-    h("p", {}, h("a", { class: "button primary", href: "#/new" }, "New campaign")));
+      h("li", {}, "Start it, and watch. It can be paused and its rate changed at any moment."),
+    ),
+    h("p", {}, h("a", { class: "button primary", href: "#/new" }, "New campaign")),
+  );
 }

@@ -1,4 +1,4 @@
-// Calls the API: adds the token, tells apart what the server refuses (Problem) and what does not reach it (Unreachable).
+// Calls the API with the token; tells apart what the server refuses (Problem) and what does not reach it (Unreachable).
 
 import { askToken } from "./token.js";
 
@@ -16,7 +16,9 @@ export class Problem extends Error {
 /** No answer at all. */
 export class Unreachable extends Error {
   constructor() {
-    super("The server cannot be reached. Nothing is known of what became of this step: look at the figures once it is back.");
+    super(
+      "The server cannot be reached. Whether this step was taken is not known: look at the figures once it is back.",
+    );
   }
 }
 

@@ -43,7 +43,11 @@ async function check() {
 
 async function look() {
   try {
-    const answer = await fetch("/readyz", { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE_MS) });
+    const answer = await fetch("/readyz", {
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
     if (answer.ok) return null;
     const { detail } = await answer.json();
     return `The server answers, but: ${detail}`;
@@ -69,5 +73,11 @@ function show() {
   const banner = document.getElementById("banner");
   banner.hidden = !trouble;
   document.body.classList.toggle("stale", Boolean(trouble));
-  fill(banner, trouble && [h("strong", {}, trouble), " What you see may be old. It is tried again every second, and this page goes on by itself."]);
+  fill(
+    banner,
+    trouble && [
+      h("strong", {}, trouble),
+      " What you see may be old. It is tried again every second, and this page goes on by itself.",
+    ],
+  );
 }

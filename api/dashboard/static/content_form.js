@@ -11,9 +11,22 @@ const FIELDS = [
   { name: "from", label: "From", required: true, placeholder: "News <news@example.com>", autocomplete: "email" },
   { name: "reply_to", label: "Reply to (optional)", placeholder: "help@example.com", autocomplete: "email" },
   { name: "subject", label: "Subject", required: true, maxlength: 998 },
-  { name: "text", label: "Text", rows: 8, hint: "At least one of text and HTML. With both, mail programs choose. {{ name }} puts in the column “name” of the list." },
-  { name: "html", label: "HTML", rows: 8, hint: "Values of columns are escaped." },
-  { name: "tpm", label: "Limit, in emails a minute (optional)", type: "number", min: 1, max: 10_000_000, inputmode: "numeric", hint: "Can be changed at any moment. Empty: the server's default." },
+  {
+    name: "text",
+    label: "Text",
+    rows: 7,
+    hint: "Text or HTML or both; with both, mail programs choose. {{ name }} stands for the list's column “name”.",
+  },
+  { name: "html", label: "HTML", rows: 7, hint: "Values of columns are escaped." },
+  {
+    name: "tpm",
+    label: "Limit, in emails a minute (optional)",
+    type: "number",
+    min: 1,
+    max: 10_000_000,
+    inputmode: "numeric",
+    hint: "Can be changed at any moment. Empty: the server's default.",
+  },
 ];
 const ON_UNKNOWN = [
   ["hold", "Hold them until somebody decides", "Nobody gets the email twice."],
@@ -22,11 +35,24 @@ const ON_UNKNOWN = [
 
 /** The page for a new campaign. */
 export function newCampaignPage() {
-  const id = field({ name: "id", label: "Campaign id", required: true, pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]{0,63}", maxlength: 64, autocomplete: "off", spellcheck: "false",
-    hint: "Letters, digits, _ and -, as in spring-2026. It cannot be changed later.", title: "1 to 64 letters, digits, _ and -, the first a letter or digit" });
+  const id = field({
+    name: "id",
+    label: "Campaign id",
+    required: true,
+    pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]{0,63}",
+    maxlength: 64,
+    autocomplete: "off",
+    spellcheck: "false",
+    hint: "Letters, digits, _ and -, as in spring-2026. It cannot be changed later.",
+    title: "1 to 64 letters, digits, _ and -, the first a letter or digit",
+  });
   const content = contentFields(JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}"));
   const list = listFields();
-  const form = sheet("Create the campaign", [id.node, content.node, h("fieldset", {}, h("legend", {}, "List (can also come later)"), list.node)], create);
+  const form = sheet(
+    "Create the campaign",
+    [id.node, content.node, h("fieldset", {}, h("legend", {}, "List (can also come later)"), list.node)],
+    create,
+  );
   form.node.addEventListener("input", () => sessionStorage.setItem(DRAFT, JSON.stringify(content.value())));
 
   async function create() {
@@ -37,23 +63,33 @@ export function newCampaignPage() {
     location.hash = `#${path(name)}`;
   }
   document.title = "New campaign - Postrider";
-  return { node: h("div", { class: "narrow" }, h("h1", { tabindex: "-1" }, "New campaign"), form.node), leave: () => undefined };
+  return {
+    node: h("div", { class: "narrow" }, h("h1", { tabindex: "-1" }, "New campaign"), form.node),
+    leave: () => undefined,
+  };
 }
 
 /** The page to change a campaign. */
 export function editCampaignPage(campaignId) {
-  const node = h("div", { class: "narrow" }, h("p", {}, h("a", { href: `#${path(campaignId)}` }, "Back to the campaign")), h("h1", { tabindex: "-1", class: "id" }, campaignId));
-  const body = h("div", {}, h("p", { class: "quiet" }, "Loading ..."));
+  const node = h(
+    "div",
+    { class: "narrow" },
+    h("p", {}, h("a", { class: "back", href: `#${path(campaignId)}` }, "Back to the campaign")),
+    h("h1", { tabindex: "-1", class: "id" }, campaignId),
+  );
+  const body = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
   node.append(body);
   const left = new AbortController();
-  get(path(campaignId), { signal: left.signal }).then((campaign) => {
-    const content = contentFields(campaign);
-    const save = async () => {
-      await post(path(campaignId), { ...content.value(), headers: campaign.headers }, { method: "PUT" });
-      location.hash = `#${path(campaignId)}`;
-    };
-    fill(body, sheet("Save", [content.node], save).node);
-  }).catch((error) => left.signal.aborted || fill(body, h("p", { class: "problem", role: "alert" }, error.message)));
+  get(path(campaignId), { signal: left.signal })
+    .then((campaign) => {
+      const content = contentFields(campaign);
+      const save = async () => {
+        await post(path(campaignId), { ...content.value(), headers: campaign.headers }, { method: "PUT" });
+        location.hash = `#${path(campaignId)}`;
+      };
+      fill(body, sheet("Save", [content.node], save).node);
+    })
+    .catch((error) => left.signal.aborted || fill(body, h("p", { class: "problem", role: "alert" }, error.message)));
   document.title = `Edit ${campaignId} - Postrider`;
   return { node, leave: () => left.abort() };
 }
@@ -61,7 +97,13 @@ export function editCampaignPage(campaignId) {
 function sheet(label, parts, submit) {
   const problem = h("div", { role: "alert" });
   const button = h("button", { class: "button primary", type: "submit" }, label);
-  const node = h("form", { class: "panel sheet", onsubmit: send }, parts, problem, h("div", { class: "actions" }, button));
+  const node = h(
+    "form",
+    { class: "panel sheet", onsubmit: send },
+    parts,
+    problem,
+    h("div", { class: "actions" }, button),
+  );
 
   async function send(event) {
     event.preventDefault();
@@ -93,22 +135,61 @@ function mark(form, error) {
 function field({ name, label, hint, rows, ...properties }) {
   const [id, hintId] = [`field-${name}`, `hint-${name}`];
   const described = { id, name, "aria-describedby": hint ? hintId : null, ...properties };
-  const input = rows ? h("textarea", { rows, spellcheck: "true", ...described }) : h("input", { type: "text", ...described });
-  return { name, input, node: h("div", { class: "field" }, h("label", { for: id }, label), input, hint && h("p", { id: hintId, class: "hint" }, hint)) };
+  const input = rows
+    ? h("textarea", { rows, spellcheck: "true", ...described })
+    : h("input", { type: "text", ...described });
+  return {
+    name,
+    input,
+    node: h(
+      "div",
+      { class: "field" },
+      h("label", { for: id }, label),
+      input,
+      hint && h("p", { id: hintId, class: "hint" }, hint),
+    ),
+  };
 }
 
 function contentFields(values) {
   const fields = FIELDS.map(field);
   for (const { name, input } of fields) input.value = values[name] ?? "";
   const choices = ON_UNKNOWN.map(([value, label, meaning]) => {
-    const input = h("input", { type: "radio", name: "on_unknown", value, id: `unknown-${value}`, checked: (values.on_unknown ?? "hold") === value });
-    return { value, input, node: h("div", { class: "choice" }, input, h("label", { for: `unknown-${value}` }, label, h("span", { class: "hint" }, ` ${meaning}`))) };
+    const input = h("input", {
+      type: "radio",
+      name: "on_unknown",
+      value,
+      id: `unknown-${value}`,
+      checked: (values.on_unknown ?? "hold") === value,
+    });
+    return {
+      value,
+      input,
+      node: h(
+        "div",
+        { class: "choice" },
+        input,
+        h("label", { for: `unknown-${value}` }, label, h("span", { class: "hint" }, ` ${meaning}`)),
+      ),
+    };
   });
-  const node = h("div", { class: "fields" }, fields.map((made) => made.node),
-    h("fieldset", {}, h("legend", {}, "If nobody knows whether the provider took an email"), choices.map((choice) => choice.node)));
+  const [from, replyTo, ...others] = fields.map((made) => made.node);
+  const node = h(
+    "div",
+    { class: "fields" },
+    h("div", { class: "pair" }, from, replyTo),
+    others,
+    h(
+      "fieldset",
+      {},
+      h("legend", {}, "If nobody knows whether the provider took an email"),
+      choices.map((choice) => choice.node),
+    ),
+  );
   const value = () => {
     const content = { on_unknown: choices.find((choice) => choice.input.checked).value };
-    for (const { name, input } of fields) if (input.value.trim()) content[name] = name === "tpm" ? Number(input.value) : input.value;
+    for (const { name, input } of fields)
+      if (input.value.trim()) content[name] = name === "tpm" ? Number(input.value) : input.value;
     return content;
   };
   return { node, value };

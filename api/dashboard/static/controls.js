@@ -28,57 +28,105 @@ export function performer(notice, afterwards) {
     } catch (error) {
       notice.fail(error);
     } finally {
-      if (alone) setTimeout(() => { busy = false; }, GUARD_MS);
+      if (alone)
+        setTimeout(() => {
+          busy = false;
+        }, GUARD_MS);
     }
   };
 }
 
 const STEPS = [
   {
-    name: "start", shown: (status, startable) => (status.status === "ready" && startable) || status.status === "parsing",
-    label: (status) => (status.status === "parsing" ? "Start once the list is read" : `Start sending to ${count(status.total, "recipient")}`),
-    said: (answer) => (answer.status === "running" ? "Started." : "It starts as soon as the list is read."), primary: true,
+    name: "start",
+    shown: (status, { blocked, starts }) =>
+      (status.status === "ready" && !blocked) || (status.status === "parsing" && !starts),
+    label: (status) =>
+      status.status === "parsing"
+        ? "Start once the list is read"
+        : `Start sending to ${count(status.total, "recipient")}`,
+    said: (answer) => (answer.status === "running" ? "Started." : "It starts as soon as the list is read."),
+    primary: true,
   },
   {
-    name: "pause", shown: (status) => status.status === "running", label: () => "Pause",
-    said: (answer) => `Paused. ${answer.in_flight ? `${count(answer.in_flight, "email was", "emails were")} on the way and still counted; nothing else is sent.` : "Nothing is on its way."}`, primary: true,
+    name: "pause",
+    shown: (status) => status.status === "running",
+    label: () => "Pause",
+    said: (answer) => `Paused. ${onTheWay(answer.in_flight)}`,
+    primary: true,
   },
-  { name: "resume", shown: (status) => status.status === "paused", label: () => "Resume", said: () => "It goes on where the pause left it.", primary: true },
   {
-    name: "cancel", shown: (status) => !OVER.includes(status.status) && status.status !== "draft", label: () => "Cancel ...",
-    said: (answer) => `Cancelled for good.${answer.in_flight ? ` ${count(answer.in_flight, "email was", "emails were")} on the way and still counted.` : ""}`,
+    name: "resume",
+    shown: (status) => status.status === "paused",
+    label: () => "Resume",
+    said: () => "It goes on where the pause left it.",
+    primary: true,
+  },
+  {
+    name: "cancel",
+    shown: (status) => !OVER.includes(status.status) && status.status !== "draft",
+    label: () => "Cancel…",
+    said: (answer) => `Cancelled for good. ${onTheWay(answer.in_flight)}`,
     ask: (status, id) => ({
       title: `Cancel ${id} for good?`,
       consequences: [
-        status.status === "parsing" ? "The list is not read any further." : `${count(status.pending - status.in_flight, "recipient")} will not get the email.`,
-        ...(status.in_flight ? [`${count(status.in_flight, "email is", "emails are")} on the way already and cannot be stopped.`] : []),
+        status.status === "parsing"
+          ? "The list is not read any further."
+          : `${count(status.pending - status.in_flight, "recipient")} will not get the email.`,
+        ...(status.in_flight
+          ? [`${count(status.in_flight, "email is", "emails are")} on the way already and cannot be stopped.`]
+          : []),
         "It can never be started or resumed again. To stop for a while, pause it instead.",
         "What has been sent and why rows failed stays here to be looked at.",
       ],
-      yes: "Cancel the campaign", no: "Keep it",
+      yes: "Cancel the campaign",
+      no: "Keep it",
     }),
   },
 ];
+
+function onTheWay(inFlight) {
+  return `${inFlight ? count(inFlight, "email was", "emails were") : "No email was"} on the way; nothing else is sent.`;
+}
+
+/** What keeps a parsed campaign from being started, or null. */
+export function blocker(status, campaign) {
+  if (status.status !== "ready") return null;
+  if (!status.total) return "the list has nobody to send to. Replace it.";
+  const missing = campaign.missing_columns.map((name) => `{{\u00a0${name}\u00a0}}`);
+  if (!missing.length) return null;
+  const columns = missing.length === 1 ? "a column" : "columns";
+  return `the templates name ${columns} that the list lacks: ${missing.join(", ")}. Edit the message, or replace the list.`;
+}
 
 /** The row of buttons. */
 export function controlsRow(campaignId, perform) {
   let latest = null;
   const buttons = STEPS.map((step) => {
-    const node = h("button", { class: step.primary ? "button primary" : "button", type: "button", onclick: () => take(step) }, step.label({ status: "", total: 0 }));
+    const node = h(
+      "button",
+      { class: step.primary ? "button primary" : "button", type: "button", onclick: () => take(step) },
+      step.label({ status: "", total: 0 }),
+    );
     return { step, node };
   });
-  const node = h("div", { class: "actions steps", role: "group", "aria-label": "Steps" }, buttons.map((button) => button.node));
+  const node = h(
+    "div",
+    { class: "actions steps", role: "group", "aria-label": "Steps" },
+    buttons.map((button) => button.node),
+  );
 
   async function take(step) {
     if (step.ask && !(await confirmStep(step.ask(latest, campaignId)))) return;
     perform(async () => step.said(await post(path(campaignId, step.name))));
   }
 
-  function update(status, startable) {
+  function update(status, campaign) {
     latest = status;
+    const shown = { blocked: blocker(status, campaign), starts: campaign.start_when_ready };
     const focused = buttons.find((button) => button.node === document.activeElement);
     for (const { step, node: button } of buttons) {
-      button.hidden = !step.shown(status, startable);
+      button.hidden = !step.shown(status, shown);
       write(button, step.label(status));
     }
     node.hidden = buttons.every((button) => button.node.hidden);
@@ -91,10 +139,17 @@ export function controlsRow(campaignId, perform) {
 /** The panel to delete the campaign. */
 export function deletePanel(campaignId, perform) {
   let latest = null;
-  const node = h("section", { class: "panel", "aria-labelledby": "delete-title" },
+  const node = h(
+    "section",
+    { class: "panel", "aria-labelledby": "delete-title" },
     h("h2", { id: "delete-title" }, "Delete"),
     h("p", { class: "quiet" }, "Removes the campaign with its list and all that is known of its recipients."),
-    h("div", { class: "actions" }, h("button", { class: "button danger-quiet", type: "button", onclick: remove }, "Delete ...")));
+    h(
+      "div",
+      { class: "actions" },
+      h("button", { class: "button danger-quiet", type: "button", onclick: remove }, "Delete…"),
+    ),
+  );
 
   async function remove() {
     const open = latest.pending && latest.started_at && latest.status !== "cancelled";
@@ -105,7 +160,8 @@ export function deletePanel(campaignId, perform) {
         "Its list, its figures and the reasons of failed rows are removed. Nobody can bring them back.",
         "What has been sent is not unsent, and nothing here will tell any more who got it.",
       ],
-      yes: "Delete the campaign", no: "Keep it",
+      yes: "Delete the campaign",
+      no: "Keep it",
     });
     if (!sure) return;
     perform(async () => {

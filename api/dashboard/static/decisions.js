@@ -25,10 +25,11 @@ const REPORT_EVERY_MS = 500;
 
 /** The panels of failed and of unknown rows; each is there while it has some. */
 export function decisionPanels(campaignId, perform) {
-  const decide = (wanted) => perform(async () => {
-    await post(path(campaignId, "reconcile"), wanted);
-    return QUEUED;
-  });
+  const decide = (wanted) =>
+    perform(async () => {
+      await post(path(campaignId, "reconcile"), wanted);
+      return QUEUED;
+    });
   const panels = [failedPanel(campaignId, perform, decide), unknownPanel(campaignId, perform, decide)];
   return {
     nodes: panels.map((panel) => panel.node),
@@ -39,9 +40,13 @@ export function decisionPanels(campaignId, perform) {
 function failedPanel(campaignId, perform, decide) {
   const title = h("h2", { id: "failed-title" });
   const retry = h("button", { class: "button", type: "button", onclick: () => decide({ retry_failed: true }) });
-  const node = h("section", { class: "panel attention failed", "aria-labelledby": "failed-title" }, title,
+  const node = h(
+    "section",
+    { class: "panel attention failed", "aria-labelledby": "failed-title" },
+    title,
     h("p", {}, "The provider refused these for good, or every attempt failed. The CSV has the reason of each."),
-    h("div", { class: "actions" }, retry, recipientsButton(campaignId, "failed", "Failed rows as CSV", perform)));
+    h("div", { class: "actions" }, retry, recipientsButton(campaignId, "failed", "Failed rows as CSV", perform)),
+  );
   const update = (status) => {
     node.hidden = !status.failed;
     retry.hidden = !["running", "paused", "completed"].includes(status.status);
@@ -56,19 +61,39 @@ function unknownPanel(campaignId, perform, decide) {
   const title = h("h2", { id: "unknown-title" });
   const choices = UNKNOWN.map(([decision, label, meaning]) => ({
     decision,
-    node: h("li", {}, h("button", { class: "button", type: "button", onclick: () => choose(decision) }, label), h("span", {}, meaning)),
+    node: h(
+      "li",
+      {},
+      h("button", { class: "button", type: "button", onclick: () => choose(decision) }, label),
+      h("span", {}, meaning),
+    ),
   }));
-  const node = h("section", { class: "panel attention unknown", "aria-labelledby": "unknown-title" }, title,
-    h("p", {}, "The provider was asked to send these, and its answer never came: they may have been sent or not. Nothing more happens to them until somebody decides, for all of them at once."),
-    h("ul", { class: "choices" }, choices.map((choice) => choice.node)),
-    h("div", { class: "actions" }, recipientsButton(campaignId, "unknown", "Unknown rows as CSV", perform)));
+  const node = h(
+    "section",
+    { class: "panel attention unknown", "aria-labelledby": "unknown-title" },
+    title,
+    h(
+      "p",
+      {},
+      "The provider was asked to send these, and its answer never came: they may have been sent or not. ",
+      "Nothing more happens to them until somebody decides, for all of them at once.",
+    ),
+    h(
+      "ul",
+      { class: "choices" },
+      choices.map((choice) => choice.node),
+    ),
+    h("div", { class: "actions" }, recipientsButton(campaignId, "unknown", "Unknown rows as CSV", perform)),
+  );
 
   async function choose(decision) {
-    const sure = decision !== "resend" || await confirmStep({
-      title: `Send ${count(unknown, "email")} again?`,
-      consequences: ["Some of these recipients may have got it: they get it twice.", "It cannot be taken back."],
-      yes: "Send again",
-    });
+    const sure =
+      decision !== "resend" ||
+      (await confirmStep({
+        title: `Send ${count(unknown, "email")} again?`,
+        consequences: ["Some of these recipients may have got it: they get it twice.", "It cannot be taken back."],
+        yes: "Send again",
+      }));
     if (sure) decide({ unknown: decision });
   }
 
@@ -84,11 +109,27 @@ function unknownPanel(campaignId, perform, decide) {
 /** The panel of the last reconciliation. It is looked up when it is opened. */
 export function booksPanel(campaignId, perform) {
   const report = h("div", {});
-  const check = h("button", { class: "button small", type: "button", onclick: () => perform(reconcile) }, "Check the books now");
-  const open = h("details", { class: "panel", ontoggle: () => open.open && look().catch((error) => fill(report, h("p", { class: "problem" }, error.message))) },
+  const check = h(
+    "button",
+    { class: "button small", type: "button", onclick: () => perform(reconcile) },
+    "Check the books now",
+  );
+  const open = h(
+    "details",
+    {
+      class: "panel",
+      ontoggle: () => open.open && look().catch((error) => fill(report, h("p", { class: "problem" }, error.message))),
+    },
     h("summary", {}, h("h2", {}, "Reconciliation")),
-    h("p", { class: "quiet" }, "Compares the record of every row with the queue and the counters, and repairs what does not fit. A running campaign is checked every minute by itself."),
-    report, h("div", { class: "actions" }, check));
+    h(
+      "p",
+      { class: "quiet" },
+      "Compares the record of every row with the queue and the counters, and repairs what does not fit. ",
+      "A running campaign is checked every minute by itself.",
+    ),
+    report,
+    h("div", { class: "actions" }, check),
+  );
 
   async function look() {
     const found = await last(campaignId);
@@ -100,9 +141,11 @@ export function booksPanel(campaignId, perform) {
     const before = await last(campaignId);
     await post(path(campaignId, "reconcile"));
     check.disabled = true;
-    awaited(before?.finished_at).catch((error) => fill(report, h("p", { class: "problem" }, error.message))).finally(() => {
-      check.disabled = false;
-    });
+    awaited(before?.finished_at)
+      .catch((error) => fill(report, h("p", { class: "problem" }, error.message)))
+      .finally(() => {
+        check.disabled = false;
+      });
     return "A worker checks the books now; its report appears below.";
   }
 
@@ -132,11 +175,39 @@ async function last(campaignId) {
 function table(report) {
   const kinds = [...new Set([...Object.keys(report.found), ...Object.keys(report.repaired)])];
   return [
-    h("p", {}, h("time", { datetime: report.finished_at }, time(report.finished_at)), `: ${count(report.checked, "open row")} looked at, `,
-      kinds.length ? "this was found:" : "nothing to repair."),
-    kinds.length > 0 && h("table", { class: "plain" },
-      h("thead", {}, h("tr", {}, ["What", "Found", "Repaired"].map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, kinds.map((kind) => h("tr", {}, h("th", { scope: "row" }, words(REPAIRS[kind] ?? kind)),
-        h("td", {}, number(report.found[kind] ?? 0)), h("td", {}, number(report.repaired[kind] ?? 0)))))),
+    h(
+      "p",
+      {},
+      h("time", { datetime: report.finished_at }, time(report.finished_at)),
+      `: ${count(report.checked, "open row")} looked at, `,
+      kinds.length ? "this was found:" : "nothing to repair.",
+    ),
+    kinds.length > 0 &&
+      h(
+        "table",
+        { class: "plain" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["What", "Found", "Repaired"].map((text) => h("th", { scope: "col" }, text)),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          kinds.map((kind) =>
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, words(REPAIRS[kind] ?? kind)),
+              h("td", {}, number(report.found[kind] ?? 0)),
+              h("td", {}, number(report.repaired[kind] ?? 0)),
+            ),
+          ),
+        ),
+      ),
   ];
 }

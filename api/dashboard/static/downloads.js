@@ -47,10 +47,17 @@ export function downloadsPanel(campaignId, perform) {
     const amount = h("span", { class: "amount" });
     return { figure, amount, node: recipientsButton(campaignId, state, [label, " ", amount], perform) };
   });
-  const node = h("section", { class: "panel", "aria-labelledby": "downloads-title" },
+  const node = h(
+    "section",
+    { class: "panel", "aria-labelledby": "downloads-title" },
     h("h2", { id: "downloads-title" }, "Recipients as CSV"),
     h("p", { class: "quiet" }, "Row, address, state and reason, as of now."),
-    h("div", { class: "actions" }, buttons.map((button) => button.node)));
+    h(
+      "div",
+      { class: "actions" },
+      buttons.map((button) => button.node),
+    ),
+  );
   const update = (status) => {
     node.hidden = ["draft", "parsing", "rejected"].includes(status.status) || !(status.total + status.rejected);
     for (const { figure, amount, node: button } of buttons) {

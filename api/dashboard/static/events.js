@@ -69,6 +69,9 @@ async function listen(address, onObject, signal) {
 }
 
 function take(event, onObject) {
-  const data = event.split("\n").filter((text) => text.startsWith("data:")).map((text) => text.slice(5).trimStart());
+  const data = event
+    .split("\n")
+    .filter((text) => text.startsWith("data:"))
+    .map((text) => text.slice(5).trimStart());
   if (data.length) onObject(JSON.parse(data.join("\n")));
 }

@@ -15,7 +15,13 @@ export const KINDS = [
 /** The status object's figures, cut so that they add up to its total. */
 export function shares(status) {
   const rest = Math.max(0, status.pending - status.unknown - status.in_flight);
-  return { done: status.done, failed: status.failed, unknown: status.unknown, in_flight: status.in_flight, pending: rest };
+  return {
+    done: status.done,
+    failed: status.failed,
+    unknown: status.unknown,
+    in_flight: status.in_flight,
+    pending: rest,
+  };
 }
 
 /** Recipients that are final. */
@@ -34,15 +40,30 @@ export function statusBadge(status) {
   return { node: badge, update };
 }
 
-/** The bar with its segments; its name tells the same in words. */
+/** The bar with its segments; its name tells the same in words. While the list is read it shows how far that is. */
 export function progressBar() {
-  const segments = KINDS.map(({ name }) => ({ name, node: h("span", { class: `segment ${name}` }) }));
-  const node = h("div", { class: "bar", role: "img" }, segments.map((segment) => segment.node));
+  const segments = ["reading", ...KINDS.map(({ name }) => name)].map((name) => ({
+    name,
+    node: h("span", { class: `segment ${name}` }),
+  }));
+  const node = h(
+    "div",
+    { class: "bar", role: "img" },
+    segments.map((segment) => segment.node),
+  );
   const update = (status) => {
-    const parts = shares(status);
-    for (const segment of segments) segment.node.style.flexGrow = parts[segment.name];
-    const said = KINDS.filter(({ name }) => parts[name]).map(({ name, label }) => `${label.toLowerCase()} ${number(parts[name])}`);
-    const name = status.total ? `${percent(settled(status), status.total)} of ${number(status.total)}: ${said.join(", ")}` : "No recipients yet";
+    const parts = status.parsed?.size
+      ? { reading: status.parsed.bytes, pending: status.parsed.size - status.parsed.bytes }
+      : shares(status);
+    for (const segment of segments) segment.node.style.flexGrow = parts[segment.name] ?? 0;
+    const said = KINDS.filter(({ name }) => parts[name]).map(
+      ({ name, label }) => `${label.toLowerCase()} ${number(parts[name])}`,
+    );
+    const name = status.parsed
+      ? "The list is being read"
+      : status.total
+        ? `${percent(settled(status), status.total)} of ${number(status.total)}: ${said.join(", ")}`
+        : "No recipients yet";
     if (node.getAttribute("aria-label") !== name) node.setAttribute("aria-label", name);
   };
   return { node, update };

@@ -20,11 +20,11 @@ export function decimal(value) {
 
 /** A share, never rounded up to all or down to nothing. */
 export function percent(part, whole) {
-  if (!whole) return "0 %";
+  if (!whole) return "0\u00a0%";
   const exact = (100 * part) / whole;
-  if (part > 0 && exact < 0.1) return "< 0.1 %";
-  if (part < whole && exact > 99.9) return "> 99.9 %";
-  return `${DECIMAL.format(exact < 10 || exact > 99 ? exact : Math.round(exact))} %`;
+  if (part > 0 && exact < 0.1) return "<\u00a00.1\u00a0%";
+  if (part < whole && exact > 99.9) return ">\u00a099.9\u00a0%";
+  return `${DECIMAL.format(exact < 10 || exact > 99 ? exact : Math.round(exact))}\u00a0%`;
 }
 
 export function bytes(size) {

@@ -25,12 +25,30 @@ function meter(label) {
 /** The field for a file and the column of the addresses; also part of the form of a new campaign. */
 export function listFields() {
   const [file, column, hint] = [freshId("file"), freshId("column"), freshId("hint")];
-  const input = h("input", { id: file, type: "file", accept: ".csv,.tsv,.txt,text/csv,text/tab-separated-values", "aria-describedby": hint });
+  const input = h("input", {
+    id: file,
+    type: "file",
+    accept: ".csv,.tsv,.txt,text/csv,text/tab-separated-values",
+    "aria-describedby": hint,
+  });
   const field = h("input", { id: column, type: "text", maxlength: 200, placeholder: "email", autocomplete: "off" });
-  const node = h("div", { class: "fields" },
-    h("div", { class: "field" }, h("label", { for: file }, "CSV file"), input,
-      h("p", { id: hint, class: "hint" }, `A header row and a column of addresses. Any size: beyond ${bytes(DIRECT_BYTES)} it goes in parts straight into the object store.`)),
-    h("div", { class: "field" }, h("label", { for: column }, "Column of the addresses, if not “email”"), field));
+  const node = h(
+    "div",
+    { class: "fields" },
+    h(
+      "div",
+      { class: "field" },
+      h("label", { for: file }, "CSV file"),
+      input,
+      h(
+        "p",
+        { id: hint, class: "hint" },
+        "A header row and a column of addresses. Any size: ",
+        `beyond ${bytes(DIRECT_BYTES)} it goes in parts straight into the object store.`,
+      ),
+    ),
+    h("div", { class: "field" }, h("label", { for: column }, "Column of the addresses, if not “email”"), field),
+  );
   return { node, input, chosen: () => input.files[0], column: () => field.value.trim() };
 }
 
@@ -40,15 +58,29 @@ export function listPanel(campaignId, perform) {
   const parsing = parseMeter();
   const transfer = transferBox(campaignId, perform);
   const picker = pickerForm(campaignId, () => transfer.watch());
-  const node = h("section", { class: "panel", "aria-labelledby": "list-title" },
-    h("h2", { id: "list-title" }, "List"), facts, parsing.node, transfer.node, picker.node);
+  const node = h(
+    "section",
+    { class: "panel", "aria-labelledby": "list-title" },
+    h("h2", { id: "list-title" }, "List"),
+    facts,
+    parsing.node,
+    transfer.node,
+    picker.node,
+  );
   let shown = "";
 
   function update(status, campaign) {
     parsing.update(status);
     const open = REPLACEABLE.includes(status.status);
     picker.update(open && !transfer.busy(), Boolean(campaign.filename || campaign.size));
-    const now = JSON.stringify([status.status, status.total, status.rejected, campaign.filename, campaign.size, campaign.columns, campaign.missing_columns]);
+    const now = JSON.stringify([
+      status.status,
+      status.total,
+      status.rejected,
+      campaign.filename,
+      campaign.size,
+      campaign.columns,
+    ]);
     if (now !== shown) fill(facts, listFacts(campaignId, status, campaign, perform));
     shown = now;
   }
@@ -59,29 +91,39 @@ export function listPanel(campaignId, perform) {
 
 function listFacts(campaignId, status, campaign, perform) {
   if (!campaign.size) return h("p", {}, "No list yet. Choose a file below.");
+  const rejected = status.rejected ? count(status.rejected, "row") : "no row";
   const parsed = !["draft", "parsing", "rejected"].includes(status.status) && campaign.columns.length > 0;
   return [
-    h("p", { class: "file" }, h("strong", {}, campaign.filename || "a list without a file name"), h("span", { class: "quiet" }, ` ${bytes(campaign.size)}`)),
-    status.status === "rejected" && h("p", {}, "This list cannot be used; the reason stands above. Choose another file."),
-    parsed && h("p", {}, `${count(status.total, "recipient")}, `, status.rejected ? `${count(status.rejected, "row")} rejected. ` : "no row rejected.",
-      status.rejected > 0 && recipientsButton(campaignId, "rejected", "Rejected rows as CSV", perform)),
+    h(
+      "p",
+      { class: "file" },
+      h("strong", {}, campaign.filename || "a list without a file name"),
+      h("span", { class: "quiet" }, ` ${bytes(campaign.size)}`),
+    ),
+    status.status === "rejected" &&
+      h("p", {}, "This list cannot be used; the reason stands above. Choose another file."),
+    parsed &&
+      h(
+        "div",
+        { class: "beside" },
+        h("p", {}, `${count(status.total, "recipient")}, ${rejected} rejected.`),
+        status.rejected > 0 && recipientsButton(campaignId, "rejected", "Rejected rows as CSV", perform),
+      ),
     parsed && columnList(campaign),
-    campaign.missing_columns.length > 0 && missing(campaign.missing_columns),
   ];
-}
-
-function missing(names) {
-  return h("div", { class: "callout warning" }, h("p", {},
-    h("strong", {}, `The templates name ${names.length === 1 ? "a column" : "columns"} that this list lacks: ${names.map((name) => `{{ ${name} }}`).join(", ")}.`),
-    " Change the templates, or choose a list that has it."));
 }
 
 function columnList({ columns }) {
   const tags = columns.map((name) => h("li", {}, h("code", {}, name || "(no name)")));
   const rest = tags.splice(COLUMNS_SHOWN);
-  return h("div", {}, h("p", { class: "quiet" }, `${count(columns.length, "column")}, by the names that templates use:`),
+  return h(
+    "div",
+    {},
+    h("p", { class: "quiet" }, `${count(columns.length, "column")}, by the names that templates use:`),
     h("ul", { class: "tags" }, tags),
-    rest.length > 0 && h("details", {}, h("summary", {}, `and ${number(rest.length)} more`), h("ul", { class: "tags" }, rest)));
+    rest.length > 0 &&
+      h("details", {}, h("summary", {}, `and ${number(rest.length)} more`), h("ul", { class: "tags" }, rest)),
+  );
 }
 
 function parseMeter() {
@@ -91,7 +133,13 @@ function parseMeter() {
     node.hidden = status !== "parsing";
     if (node.hidden) return;
     const at = parsed ?? { bytes: 0, size: 0, rows: 0 };
-    shown.update(at.bytes, at.size, at.size ? `${bytes(at.bytes)} of ${bytes(at.size)} (${percent(at.bytes, at.size)}), ${count(at.rows, "row")}` : "Waiting for a worker");
+    shown.update(
+      at.bytes,
+      at.size,
+      at.size
+        ? `${bytes(at.bytes)} of ${bytes(at.size)} (${percent(at.bytes, at.size)}), ${count(at.rows, "row")}`
+        : "Waiting for a worker",
+    );
   };
   return { node, update };
 }
@@ -130,9 +178,20 @@ function transferBox(campaignId, perform) {
   const shown = meter("Upload");
   const title = h("strong", {});
   const problem = h("p", { class: "problem", role: "alert" });
-  const again = h("button", { class: "button primary", type: "button", onclick: () => uploadOf(campaignId)?.run() }, "Send the rest again");
+  const again = h(
+    "button",
+    { class: "button primary", type: "button", onclick: () => uploadOf(campaignId)?.run() },
+    "Send the rest again",
+  );
   const abort = h("button", { class: "button", type: "button", onclick: giveUp }, "Abort the upload");
-  const node = h("div", { class: "upload", hidden: true }, h("p", {}, title), shown.node, problem, h("div", { class: "actions" }, again, abort));
+  const node = h(
+    "div",
+    { class: "upload", hidden: true },
+    h("p", {}, title),
+    shown.node,
+    problem,
+    h("div", { class: "actions" }, again, abort),
+  );
 
   function giveUp() {
     perform(async () => {
@@ -149,7 +208,10 @@ function transferBox(campaignId, perform) {
       changes.dispatchEvent(new Event("change"));
     }
     if (node.hidden) return;
-    write(title, upload.state === "finishing" ? `Putting ${upload.file.name} together` : `Uploading ${upload.file.name}`);
+    write(
+      title,
+      upload.state === "finishing" ? `Putting ${upload.file.name} together` : `Uploading ${upload.file.name}`,
+    );
     shown.update(upload.sent, upload.size, transferText(upload));
     problem.hidden = !upload.error;
     write(problem, upload.error?.message ?? "");
@@ -162,13 +224,20 @@ function transferBox(campaignId, perform) {
     draw();
   };
   const busy = () => Boolean(uploadOf(campaignId)?.active || uploadOf(campaignId)?.state === "stuck");
-  return { node, watch, busy, leave: () => left.abort(), onchange: (listener) => changes.addEventListener("change", listener) };
+  return {
+    node,
+    watch,
+    busy,
+    leave: () => left.abort(),
+    onchange: (listener) => changes.addEventListener("change", listener),
+  };
 }
 
 function transferText(upload) {
   const { parts, arrived } = upload.counts;
   const texts = [`${bytes(upload.sent)} of ${bytes(upload.size)} (${percent(upload.sent, upload.size)})`];
   if (parts > 1) texts.push(`${number(arrived)} of ${count(parts, "part")}`);
-  if (upload.active && upload.speed) texts.push(`${bytes(upload.speed)} a second`, `about ${duration((upload.size - upload.sent) / upload.speed)} left`);
+  if (upload.active && upload.speed)
+    texts.push(`${bytes(upload.speed)} a second`, `about ${duration((upload.size - upload.sent) / upload.speed)} left`);
   return texts.join(", ");
 }

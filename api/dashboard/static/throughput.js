@@ -10,6 +10,7 @@ const SPAN_S = 120;
 const NOW_S = 5;
 const HEIGHT = 40;
 const MAX_TPM = 10_000_000;
+const OVER = ["completed", "cancelled"];
 
 /** Emails settled in each second, from successive status objects. */
 class Series {
@@ -18,7 +19,7 @@ class Series {
     this.before = null;
   }
 
-  /** Take a status; `at`: in seconds. What happened since the one before lies within the last second, or since a gap. */
+  /** Take a status; `at`: in seconds. What is new happened within the last second, or since a gap in the stream. */
   add(status, at) {
     const settled = status.done + status.failed;
     const { before } = this;
@@ -47,18 +48,29 @@ class Series {
 function chart() {
   const bars = svg("path", { class: "bars" });
   const limit = svg("line", { class: "limit", x1: 0, x2: SPAN_S });
-  const picture = svg("svg", { viewBox: `0 0 ${SPAN_S} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, bars, limit);
+  const picture = svg(
+    "svg",
+    { viewBox: `0 0 ${SPAN_S} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    bars,
+    limit,
+  );
   const top = h("span", { class: "top-label" });
   const limitLabel = h("span", { class: "limit-label" });
-  const node = h("figure", { class: "chart", role: "img" },
+  const node = h(
+    "figure",
+    { class: "chart", role: "img" },
     h("div", { class: "plot" }, picture, top, limitLabel),
-    h("figcaption", {}, h("span", {}, "2 min ago"), h("span", {}, "emails per second"), h("span", {}, "now")));
+    h("figcaption", {}, h("span", {}, "2 min ago"), h("span", {}, "emails per second"), h("span", {}, "now")),
+  );
 
   function draw(values, tpm) {
     const [peak, allowed] = [Math.max(...values), tpm / 60];
     const scale = Math.max(peak * 1.2, peak ? Math.min(allowed * 1.2, peak * 5) : allowed * 1.2);
     const y = (value) => HEIGHT - (HEIGHT * value) / scale;
-    bars.setAttribute("d", values.map((value, x) => (value ? `M${x + 0.1} ${HEIGHT}V${y(value).toFixed(2)}h.8V${HEIGHT}z` : "")).join(""));
+    bars.setAttribute(
+      "d",
+      values.map((value, x) => (value ? `M${x + 0.1} ${HEIGHT}V${y(value).toFixed(2)}h.8V${HEIGHT}z` : "")).join(""),
+    );
     const inside = allowed <= scale;
     limit.setAttribute("visibility", inside ? "visible" : "hidden");
     limit.setAttribute("y1", y(allowed));
@@ -68,7 +80,8 @@ function chart() {
     write(limitLabel, `limit ${decimal(allowed)}/s`);
     write(top, `${decimal(scale)}/s`);
     const recent = values.slice(-NOW_S).reduce((sum, value) => sum + value, 0) / NOW_S;
-    node.setAttribute("aria-label", `Emails per second: now ${decimal(recent)}, at most ${decimal(peak)} in the last two minutes, limit ${decimal(allowed)}`);
+    const spoken = `now ${decimal(recent)}, at most ${decimal(peak)} in the last two minutes, limit ${decimal(allowed)}`;
+    node.setAttribute("aria-label", `Emails per second: ${spoken}`);
     return recent;
   }
   return { node, draw };
@@ -78,49 +91,84 @@ function chart() {
 export function throughputPanel(campaignId, perform) {
   const series = new Series();
   const picture = chart();
-  const [lastMinute, now, eta, retries] = [h("dd", {}), h("dd", {}), h("dd", {}), h("dd", {})];
+  const [lastMinute, now, eta, average, retries] = [
+    "Sent in the last minute",
+    "Now",
+    "Time left",
+    "On average",
+    "Tried again",
+  ].map(fact);
   const meter = h("div", { class: "meter", "aria-hidden": "true" }, h("span", {}));
   const rate = rateForm(campaignId, perform);
-  const facts = h("dl", { class: "facts" },
-    h("div", {}, h("dt", {}, "Sent in the last minute"), lastMinute),
-    h("div", {}, h("dt", {}, "Now"), now),
-    h("div", {}, h("dt", {}, "Time left"), eta),
-    h("div", {}, h("dt", {}, "Tried again"), retries));
-  const node = h("section", { class: "panel", "aria-labelledby": "rate-title" },
-    h("h2", { id: "rate-title" }, "Rate"), facts, meter, picture.node, rate.node);
+  const facts = h(
+    "dl",
+    { class: "facts" },
+    [lastMinute, now, eta, average, retries].map((made) => made.node),
+  );
+  const node = h(
+    "section",
+    { class: "panel", "aria-labelledby": "rate-title" },
+    h("h2", { id: "rate-title" }, "Rate"),
+    facts,
+    meter,
+    picture.node,
+    rate.node,
+  );
   let latest = null;
 
   function draw() {
     if (!latest || node.hidden) return;
-    write(now, `${decimal(picture.draw(series.bars(Date.now() / 1000), latest.rate_limit))} per second`);
+    write(now.value, `${decimal(picture.draw(series.bars(Date.now() / 1000), latest.rate_limit))} per second`);
   }
 
   function update(status) {
     latest = status;
     series.add(status, Date.now() / 1000);
     const started = Boolean(status.started_at);
-    facts.hidden = meter.hidden = picture.node.hidden = !started;
+    const over = OVER.includes(status.status);
+    facts.hidden = !started;
+    meter.hidden = picture.node.hidden = !started || (over && !series.seconds.size);
+    lastMinute.node.hidden = now.node.hidden = eta.node.hidden = over;
+    average.node.hidden = !over;
     node.hidden = ["cancelled", "rejected"].includes(status.status) && !started;
     rate.update(status);
-    write(lastMinute, `${number(status.sent_last_minute)} of ${number(status.rate_limit)}`);
+    write(lastMinute.value, `${number(status.sent_last_minute)} of ${number(status.rate_limit)}`);
     meter.firstChild.style.width = `${Math.min(100, (100 * status.sent_last_minute) / status.rate_limit)}%`;
-    write(eta, left(status));
-    write(retries, count(status.retries, "time"));
+    write(eta.value, left(status));
+    write(average.value, averageText(status));
+    write(retries.value, count(status.retries, "time"));
   }
 
   const timer = setInterval(draw, 1000);
   return { node, update, draw, leave: () => clearInterval(timer) };
 }
 
+function fact(label) {
+  const value = h("dd", {});
+  return { value, node: h("div", {}, h("dt", {}, label), value) };
+}
+
+function averageText(status) {
+  const minutes = (Date.parse(status.finished_at) - Date.parse(status.started_at)) / 60_000;
+  return minutes > 0 ? `${decimal((status.done + status.failed) / minutes)} a minute` : "not known";
+}
+
 function left(status) {
-  if (status.status === "completed") return "none, completed";
-  if (status.status === "cancelled") return "none, cancelled";
   if (status.eta_s === null) return status.status === "paused" ? "paused" : "not known yet";
   return `about ${duration(status.eta_s)}`;
 }
 
 function rateForm(campaignId, perform) {
-  const field = h("input", { id: "tpm", type: "number", min: 1, max: MAX_TPM, step: 1, required: true, inputmode: "numeric", "aria-describedby": "tpm-hint" });
+  const field = h("input", {
+    id: "tpm",
+    type: "number",
+    min: 1,
+    max: MAX_TPM,
+    step: 1,
+    required: true,
+    inputmode: "numeric",
+    "aria-describedby": "tpm-hint",
+  });
   const hint = h("span", { id: "tpm-hint", class: "quiet" });
   const submit = (event) => {
     event.preventDefault();
@@ -130,13 +178,24 @@ function rateForm(campaignId, perform) {
       return `The limit is ${number(tpm)} emails a minute, as of now.`;
     });
   };
-  const node = h("form", { class: "rate", onsubmit: submit },
-    h("label", { for: "tpm" }, "Limit, in emails a minute"), field, h("button", { class: "button", type: "submit" }, "Set limit"), hint);
+  const node = h(
+    "form",
+    { class: "rate", onsubmit: submit },
+    h("label", { for: "tpm" }, "Limit, in emails a minute"),
+    field,
+    h("button", { class: "button", type: "submit" }, "Set limit"),
+    hint,
+  );
   const update = (status) => {
-    node.hidden = ["completed", "cancelled", "rejected"].includes(status.status);
+    node.hidden = [...OVER, "rejected"].includes(status.status);
     const touched = field.value !== field.defaultValue;
     if (!touched || !field.value) field.defaultValue = field.value = String(status.rate_limit);
-    write(hint, touched && field.value !== String(status.rate_limit) ? `now ${number(status.rate_limit)}` : "takes effect at once, also while it runs");
+    write(
+      hint,
+      touched && field.value !== String(status.rate_limit)
+        ? `now ${number(status.rate_limit)}`
+        : "takes effect at once, also while it runs",
+    );
   };
   return { node, update };
 }

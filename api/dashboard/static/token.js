@@ -4,6 +4,16 @@ import { h } from "./dom.js";
 
 let asking = null;
 
+/** Offer to forget the token where there is one. */
+export function offerToForget() {
+  const button = document.getElementById("forget");
+  button.hidden = !sessionStorage.getItem("token");
+  button.onclick = () => {
+    sessionStorage.removeItem("token");
+    location.reload();
+  };
+}
+
 /** Ask for the token; several callers at once share one question. Resolves once one has been given. */
 export function askToken(refused) {
   asking ??= ask(refused).finally(() => {
@@ -15,22 +25,39 @@ export function askToken(refused) {
 function ask(refused) {
   return new Promise((resolve) => {
     const field = h("input", {
-      id: "token", type: "password", autocomplete: "off", required: true, spellcheck: "false",
-      "aria-describedby": "token-hint", "aria-invalid": refused ? "true" : null,
+      id: "token",
+      type: "password",
+      autocomplete: "off",
+      required: true,
+      spellcheck: "false",
+      "aria-describedby": "token-hint",
+      "aria-invalid": refused ? "true" : null,
     });
-    const dialog = h("dialog", { class: "dialog", "aria-labelledby": "token-title" },
-      h("form", { method: "dialog", onsubmit: keep },
+    const dialog = h(
+      "dialog",
+      { class: "dialog", "aria-labelledby": "token-title" },
+      h(
+        "form",
+        { method: "dialog", onsubmit: keep },
         h("h2", { id: "token-title" }, "API token"),
         refused && h("p", { class: "problem", role: "alert" }, "The server does not take this token."),
-        h("p", { id: "token-hint" }, "This server asks for a token: the value of its setting API_TOKEN. It stays in this tab and is forgotten when the tab is closed."),
+        h(
+          "p",
+          { id: "token-hint" },
+          "This server asks for a token: the value of its setting API_TOKEN. ",
+          "It stays in this tab and is forgotten when the tab is closed.",
+        ),
         h("label", { for: "token" }, "Token"),
         field,
-        h("div", { class: "actions" }, h("button", { class: "button primary", type: "submit" }, "Continue"))));
+        h("div", { class: "actions" }, h("button", { class: "button primary", type: "submit" }, "Continue")),
+      ),
+    );
     dialog.addEventListener("cancel", (event) => event.preventDefault()); // without it there is nothing to see
 
     function keep(event) {
       event.preventDefault();
       sessionStorage.setItem("token", field.value.trim());
+      offerToForget();
       dialog.close();
       dialog.remove();
       resolve();

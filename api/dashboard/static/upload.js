@@ -133,8 +133,15 @@ class Upload extends EventTarget {
   async sendWhole() {
     const query = new URLSearchParams({ filename: this.file.name.slice(0, 255), email_column: this.emailColumn });
     for (;;) {
-      const answer = await this.put("POST", `${path(this.campaignId, "upload")}?${query}`, this.file,
-        { "Content-Type": "text/csv", ...credentials() }, (sent) => { this.whole = sent; });
+      const answer = await this.put(
+        "POST",
+        `${path(this.campaignId, "upload")}?${query}`,
+        this.file,
+        { "Content-Type": "text/csv", ...credentials() },
+        (sent) => {
+          this.whole = sent;
+        },
+      );
       if (answer.status === 202) return;
       if (answer.status !== 401) throw problemOf(answer);
       await askToken(true);
@@ -142,7 +149,10 @@ class Upload extends EventTarget {
   }
 
   async sendParts() {
-    this.plan ??= await post(path(this.campaignId, "upload", "init"), { size: this.size, filename: this.file.name.slice(0, 255) });
+    this.plan ??= await post(path(this.campaignId, "upload", "init"), {
+      size: this.size,
+      filename: this.file.name.slice(0, 255),
+    });
     for (let repair = 0; ; repair += 1) {
       const left = this.plan.parts.filter((part) => this.parts.get(part.part_number)?.etag === undefined);
       await Promise.all(Array.from({ length: PARALLEL }, () => this.sendFrom(left)));
@@ -162,8 +172,11 @@ class Upload extends EventTarget {
     // The server lists the parts itself; the tags are a second check, where the store lets the browser see them.
     const parts = [...this.parts].map(([number, part]) => ({ part_number: number, etag: part.etag }));
     const known = parts.every((part) => part.etag) ? parts.sort((a, b) => a.part_number - b.part_number) : [];
-    await post(path(this.campaignId, "upload", "complete"),
-      { upload_id: this.plan.upload_id, parts: known, email_column: this.emailColumn }, { timeoutMs: 120_000 });
+    await post(
+      path(this.campaignId, "upload", "complete"),
+      { upload_id: this.plan.upload_id, parts: known, email_column: this.emailColumn },
+      { timeoutMs: 120_000 },
+    );
   }
 
   async sendFrom(queue) {
@@ -177,7 +190,9 @@ class Upload extends EventTarget {
     const start = (number - 1) * this.plan.part_size;
     const piece = this.file.slice(start, start + this.plan.part_size);
     for (let attempt = 1; ; attempt += 1) {
-      const answer = await this.put("PUT", url, piece, {}, (sent) => this.parts.set(number, { sent })).catch((error) => error);
+      const answer = await this.put("PUT", url, piece, {}, (sent) => this.parts.set(number, { sent })).catch(
+        (error) => error,
+      );
       this.controller.signal.throwIfAborted();
       if (answer.status === 200) {
         this.parts.set(number, { sent: piece.size, etag: answer.getResponseHeader("ETag") });
@@ -192,19 +207,29 @@ class Upload extends EventTarget {
   }
 
   partError(number, answer) {
-    const why = answer.status ? `the object store answered ${answer.status}` : "the object store cannot be reached from this browser";
-    const late = Date.parse(this.plan.expires_at) < Date.now() ? " Its addresses have expired: begin the upload again." : "";
+    const why = answer.status
+      ? `the object store answered ${answer.status}`
+      : "the object store cannot be reached from this browser";
+    const late =
+      Date.parse(this.plan.expires_at) < Date.now() ? " Its addresses have expired: begin the upload again." : "";
     return `Part ${number} of ${this.plan.parts.length} did not get through: ${why}.${late}`;
   }
 
   wait(milliseconds) {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
-      this.controller.signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+      this.controller.signal.addEventListener(
+        "abort",
+        () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        { once: true },
+      );
     });
   }
 
-  /** By XMLHttpRequest, since fetch does not tell how much has been sent. Resolves to the request, whatever its status. */
+  /** By XMLHttpRequest, since fetch does not tell how much has been sent. Gives the request, whatever its status. */
   put(method, address, body, headers, onProgress) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
