@@ -53,6 +53,7 @@ class Settings:
     retry_min_backoff_s: float
     retry_max_backoff_s: float
     reconcile_every_s: float
+    resend_quiet_s: float
     api_token: str | None
     allow_anonymous: bool
     public_url: str
@@ -151,6 +152,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         retry_min_backoff_s=min_backoff_s,
         retry_max_backoff_s=env.seconds("RETRY_MAX_BACKOFF_S", max(300.0, min_backoff_s), min_backoff_s, 86_400),
         reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, 86_400),
+        resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * 86_400),
         api_token=env.text("API_TOKEN"),
         allow_anonymous=env.flag("ALLOW_ANONYMOUS", False),
         public_url=str(env.url("PUBLIC_URL", f"http://localhost:{port}", ("http", "https"))),

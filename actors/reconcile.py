@@ -40,7 +40,7 @@ def reconcile(campaign_id: str, retry_failed: bool = False, unknown: str | None 
         Retry: Redis cannot be asked.
     """
     config = settings.current()
-    reconciler = Reconciler(broker.redis, config.send_timeout_s)
+    reconciler = Reconciler(broker.redis, config.send_timeout_s, config.resend_quiet_s)
     try:
         campaign = Catalog(broker.redis, config.default_tpm).get(campaign_id)
         if unknown is not None:

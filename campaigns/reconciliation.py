@@ -30,8 +30,6 @@ _RELEASED_LOST_MS: Final = 30_000
 _ADMITTED_LOST_MS: Final = 10_000
 #: How long after its due time a retry may take to come, in ms.
 _RETRY_LOST_MS: Final = 45_000
-#: How long a row stays unknown before `on_unknown: resend` sends it again, in ms.
-RESEND_QUIET_MS: Final = 15 * 60 * 1000
 
 
 class Report(msgspec.Struct):
@@ -48,12 +46,14 @@ class Reconciler:
 
     Args:
         send_timeout_s: how long a send may take, in s: a claim much older than that is given up.
+        resend_quiet_s: how long a row stays unknown before `on_unknown: resend` sends it again, in s.
     """
 
-    def __init__(self, redis: Redis, send_timeout_s: float) -> None:
+    def __init__(self, redis: Redis, send_timeout_s: float, resend_quiet_s: float) -> None:
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
         self._send_timeout_ms = int(send_timeout_s * 1000)
+        self._resend_quiet_ms = int(resend_quiet_s * 1000)
 
     def _run(self, script: str, campaign: Campaign, names: str, args: list[Any], more: tuple[str, ...] = ()) -> Any:
         every = [*(keys.of(campaign.id, name) for name in names.split()), *more]
@@ -75,7 +75,7 @@ class Reconciler:
         open_rows, lost, buried = self._put_back(campaign)
         resent = 0
         if campaign.content.on_unknown is OnUnknown.RESEND:
-            resent = self.decide(campaign, UnknownDecision.RESEND, older_than_ms=RESEND_QUIET_MS)
+            resent = self.decide(campaign, UnknownDecision.RESEND, older_than_ms=self._resend_quiet_ms)
         drifted = self._run("recount", campaign, "campaign progress done failed again unknown", [], (keys.RUNNING,))
         counts = {
             "dead_claims": expired,

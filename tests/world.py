@@ -25,6 +25,8 @@ from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
 
 PROVIDER = "double"
+#: How long a row stays unknown before `on_unknown: resend` sends it again, in s.
+RESEND_QUIET_S = 600
 
 
 class Clock:
@@ -72,7 +74,7 @@ class World:
         self.controls = Controls(self.redis)
         self.ledger = Ledger(self.redis, PROVIDER, send_timeout_s=15)
         self.progress = Progress(self.redis)
-        self.reconciler = Reconciler(self.redis, send_timeout_s=15)
+        self.reconciler = Reconciler(self.redis, send_timeout_s=15, resend_quiet_s=RESEND_QUIET_S)
 
     def pacer(self, worker_id: str = "w1") -> Pacer:
         return Pacer(self.redis, PROVIDER, worker_id, self.slots, reconcile_every_s=60)

@@ -10,8 +10,8 @@ import pytest
 from campaigns import keys
 from campaigns.errors import WrongState
 from campaigns.models import OnUnknown, Status, UnknownDecision
-from campaigns.reconciliation import RESEND_QUIET_MS, Report, last_report
-from tests.world import Clock, Run, World
+from campaigns.reconciliation import Report, last_report
+from tests.world import RESEND_QUIET_S, Clock, Run, World
 
 
 def reconciled(world: World) -> Report:
@@ -194,7 +194,7 @@ def test_on_unknown_resend_sends_again_after_the_quiet_time_only(world: World, c
     world.admit(run)
     world.settle(run, [1], "accepted")
     world.settle(run, [2], "unknown")
-    clock.advance(RESEND_QUIET_MS - 1)
+    clock.advance(RESEND_QUIET_S * 1000 - 1)
     world.tick()
     assert reconciled(world).repaired == {}
     clock.advance(1)

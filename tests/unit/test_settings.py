@@ -28,6 +28,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert found.send_timeout_s == 15
     assert (found.max_retries, found.retry_min_backoff_s, found.retry_max_backoff_s) == (8, 1, 300)
     assert found.reconcile_every_s == 60
+    assert found.resend_quiet_s == 900
     assert found.api_token is None
     assert not found.allow_anonymous
     assert found.public_url == "http://localhost:8080"
@@ -84,6 +85,7 @@ def test_an_empty_variable_counts_as_none() -> None:
         ("SEND_TIMEOUT_S", "0"),
         ("MAX_RETRIES", "-1"),
         ("RETRY_MIN_BACKOFF_S", "soon"),
+        ("RESEND_QUIET_S", "-1"),
         ("ALLOW_ANONYMOUS", "maybe"),
         ("EMAIL_PROVIDER", "pigeon"),
         ("LOG_FORMAT", "xml"),
