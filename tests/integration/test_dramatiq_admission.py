@@ -1,0 +1,97 @@
+"""Nothing is sent that admission has not granted: `broker.py`'s own list of middleware, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from campaigns import keys, messages
+from tests.acceptance.house import PATIENCE_S, clean_environment
+from tests.services import ROOT
+from tests.world import World
+
+#: A worker with the real broker and a stand-in for the actor. Works the queue off, and prints how often the actor ran
+#: and how often the ledger was asked; told so, asking it fails.
+SCRIPT = """
+import json, sys, time
+import dramatiq, redis
+import broker
+
+counts = {"ran": 0, "asked": 0}
+
+@dramatiq.actor(actor_name="SendEmail", queue_name="send_email", max_retries=0)
+def stand_in(campaign_id, generation, recipients):
+    counts["ran"] += 1
+
+ask = broker.ledger.admit
+
+def admit(*args, **kwargs):
+    counts["asked"] += 1
+    if sys.argv[1] == "bug":
+        raise ValueError("a bug")
+    if sys.argv[1] == "away" and counts["asked"] < 4:
+        raise redis.ConnectionError("away")
+    return ask(*args, **kwargs)
+
+broker.ledger.admit = admit
+worker = dramatiq.Worker(broker.broker, worker_threads=1, worker_timeout=10)
+worker.start()
+deadline = time.monotonic() + 30
+while broker.broker.do_qsize("send_email") and time.monotonic() < deadline:
+    time.sleep(0.01)
+worker.stop()
+print(json.dumps(counts))
+"""
+
+
+def worked_off(tmp_path: Path, url: str, answer: str) -> dict[str, int]:
+    """What the worker says after it has worked the queue off."""
+    script = tmp_path / "worker.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(script), answer],
+        cwd=ROOT,
+        env=clean_environment({"REDIS_URL": url, "PYTHONPATH": str(ROOT), "VAR_DIR": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    counts: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts", "dead_letters"),
+    [
+        pytest.param("grant", {"ran": 1, "asked": 1}, 0, id="granted"),
+        pytest.param("bug", {"ran": 0, "asked": 1}, 1, id="a bug in admission"),
+        pytest.param("away", {"ran": 1, "asked": 4}, 0, id="Redis is away for a moment"),
+    ],
+)
+def test_the_actor_runs_only_after_a_grant(
+    redis_client: redis.Redis, valkey_url: str, tmp_path: Path, answer: str, counts: dict[str, int], dead_letters: int
+) -> None:
+    # Given a released run
+    world = World(redis_client)
+    world.start(rows=1)
+    world.tick()
+    # When a worker takes it
+    assert worked_off(tmp_path, valkey_url, answer) == counts
+    assert redis_client.zcard(keys.dramatiq_dead("send_email")) == dead_letters
+
+
+def test_a_message_that_is_none_of_ours_never_reaches_the_actor(
+    redis_client: redis.Redis, valkey_url: str, tmp_path: Path
+) -> None:
+    """Its arguments cannot be read, so admission cannot even be asked for."""
+    messages.send(redis_client, "SendEmail", "c1")
+    assert worked_off(tmp_path, valkey_url, "grant") == {"ran": 0, "asked": 0}
+    dead: Any = redis_client.hvals(keys.dramatiq_dead("send_email") + ".msgs")
+    assert [json.loads(letter)["args"] for letter in dead] == [["c1"]]

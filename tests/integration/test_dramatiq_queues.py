@@ -1,0 +1,205 @@
+"""What Dramatiq keeps in Redis. Postrider writes there too, and reads who failed: no upgrade may change it unseen."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from dramatiq.brokers import redis as dramatiq_redis
+from dramatiq.brokers.redis import RedisBroker
+
+import broker as root
+from campaigns import keys, messages
+from tests.acceptance.house import until
+from tests.integration.dramatiq_stage import QUEUE, Stage
+from tests.world import World
+
+
+class Played:
+    """Stand-ins for the three actors on a broker of their own; what they were called with."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.broker: Any = RedisBroker(client=client)  # type: ignore[no-untyped-call]
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.messages: list[Any] = []
+        self.actors = {name: self._actor(name, queue) for name, queue in messages.QUEUES.items()}
+
+    def _actor(self, name: str, queue: str) -> Any:
+        def act(*args: Any, **kwargs: Any) -> None:
+            self.calls.append((name, args, kwargs))
+
+        return dramatiq.actor(actor_name=name, queue_name=queue, broker=self.broker)(act)
+
+    def perform(self) -> None:
+        """Work all queues off with a real worker."""
+        worker = dramatiq.Worker(self.broker, worker_timeout=10, worker_threads=1)
+        worker.start()
+        try:
+            until(lambda: not any(self.broker.do_qsize(queue) for queue in messages.QUEUES.values()), "empty queues")
+        finally:
+            worker.stop(10_000)
+
+
+def kept(client: Any) -> dict[str, Any]:
+    """What Dramatiq's keys hold: ids replaced by numbers in the order of the queue, messages decoded."""
+    found: dict[str, Any] = {}
+    for queue in messages.QUEUES.values():
+        ids = [name.decode() for name in client.lrange(f"dramatiq:{queue}", 0, -1)]
+        stored = {name.decode(): json.loads(data) for name, data in client.hgetall(f"dramatiq:{queue}.msgs").items()}
+        assert sorted(ids) == sorted(stored)
+        assert all(stored[name]["options"].pop("redis_message_id") == name for name in ids)
+        for message in stored.values():
+            assert isinstance(message.pop("message_id"), str)
+            assert abs(message.pop("message_timestamp") - root_time_ms(client)) < 60_000
+        found[queue] = [stored[name] for name in ids]
+    others = [key for key in client.keys("dramatiq:*") if b"__heartbeats__" not in key and client.type(key) == b"set"]
+    assert others == []
+    return found
+
+
+def root_time_ms(client: Any) -> int:
+    seconds, microseconds = client.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def test_a_message_that_postrider_sends_is_what_dramatiq_enqueues(redis_client: redis.Redis) -> None:
+    # Given the three actors' messages as Dramatiq itself puts them on their queues
+    played = Played(redis_client)
+    played.actors["ParseCsv"].send("c1", "g1", 0)
+    played.actors["SendEmail"].send("c1", "g1", [[1, "zoë@shop.test", ["Zoë"]]])
+    played.actors["Reconcile"].send("c1", retry_failed=True)
+    theirs = kept(redis_client)
+    redis_client.flushall()
+    # When Postrider puts the same ones there
+    messages.send(redis_client, "ParseCsv", "c1", "g1", 0)
+    messages.send(redis_client, "SendEmail", "c1", "g1", [[1, "zoë@shop.test", ["Zoë"]]])
+    messages.send(redis_client, "Reconcile", "c1", retry_failed=True)
+    # Then nothing differs but ids and times
+    assert kept(redis_client) == theirs
+    # And a worker takes them, and leaves nothing
+    played.perform()
+    assert sorted(played.calls) == [
+        ("ParseCsv", ("c1", "g1", 0), {}),
+        ("Reconcile", ("c1",), {"retry_failed": True}),
+        ("SendEmail", ("c1", "g1", [[1, "zoë@shop.test", ["Zoë"]]]), {}),
+    ]
+    assert dramatiq_keys(redis_client) == []
+
+
+def dramatiq_keys(client: Any) -> list[bytes]:
+    return [key for key in client.keys("dramatiq:*") if b"__heartbeats__" not in key]
+
+
+def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: redis.Redis) -> None:
+    # Given a campaign with a run that waits and one that was put back after two attempts
+    world, played = World(redis_client), Played(redis_client)
+    campaign = world.start(rows=3)
+    world.ledger.defer("c1", campaign.generation, "earlier", [deferred(2, 9)], partly_admitted=False)
+    # When they are released
+    world.tick()
+    ours = kept(redis_client)
+    # Then their messages are as Dramatiq's, the attempts among the options; so are those that parse and feed the list
+    redis_client.flushall()
+    parse, send = played.actors["ParseCsv"], played.actors["SendEmail"]
+    parse.send("c1", campaign.generation)
+    parse.send("c1", campaign.generation, 0)
+    played.broker.enqueue(send.message_with_options(args=("c1", campaign.generation, [person(9)]), retries=2))
+    send.send("c1", campaign.generation, [person(row) for row in (1, 2, 3)])
+    assert kept(redis_client) == ours
+
+
+def person(row: int) -> list[Any]:
+    return [row, f"r{row}@shop.test", []]
+
+
+def deferred(retries: int, row: int) -> bytes:
+    return b"%d|1|%d|%s" % (retries, row, json.dumps(person(row), separators=(",", ":")).encode())
+
+
+def test_a_released_run_is_taken_and_acknowledged_by_a_worker(redis_client: redis.Redis) -> None:
+    world, played = World(redis_client), Played(redis_client)
+    campaign = world.start(rows=3)
+    world.tick()
+    played.perform()
+    run: Any = ("SendEmail", ("c1", campaign.generation, [person(row) for row in (1, 2, 3)]), {})
+    assert [call for call in played.calls if call[0] == "SendEmail"] == [run]
+    assert dramatiq_keys(redis_client) == []
+
+
+def test_dead_letters_lie_where_reconciliation_looks_for_them_for_seven_days(redis_client: redis.Redis) -> None:
+    # Given a message that fails for good
+    stage = Stage(redis_client)
+    stage.errors = [ValueError("once"), ValueError("twice")]
+    stage.play.send("x")
+    stage.perform()
+    # Then its id lies in a sorted set by the time in ms, and the message as it was when it was last enqueued in a hash
+    dead: Any = redis_client
+    [(letter_id, time_ms)] = dead.zrange(keys.dramatiq_dead(QUEUE), 0, -1, withscores=True)
+    assert abs(time_ms - root_time_ms(redis_client)) < 60_000
+    letter = json.loads(dead.hgetall(keys.dramatiq_dead(QUEUE) + ".msgs")[letter_id])
+    assert (letter["actor_name"], letter["args"], letter["options"]["retries"]) == ("play", ["x"], 1)
+    # And after seven days, and not before, maintenance removes it
+    assert root.broker.dead_message_ttl == 7 * 24 * 3600 * 1000
+    maintain(stage.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl - 60_000)
+    assert redis_client.zcard(keys.dramatiq_dead(QUEUE)) == 1
+    maintain(stage.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl + 1)
+    assert dramatiq_keys(redis_client) == []
+
+
+def maintain(broker: Any, now_ms: int) -> None:
+    """One fetch that looks for what is overdue, at a time of the test's choice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dramatiq_redis, "current_millis", lambda: now_ms)
+        patch.setattr(broker, "maintenance_chance", dramatiq_redis.MAINTENANCE_SCALE)
+        broker.do_fetch(QUEUE, 0)
+
+
+class Clock:
+    """The time by which brokers of this process note their heartbeats, in ms."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, start_ms: int) -> None:
+        self.now_ms = start_ms
+        monkeypatch.setattr(dramatiq_redis, "current_millis", lambda: self.now_ms)
+
+
+def configured(client: redis.Redis) -> Any:
+    """A broker as `broker.py` makes it, without its middleware."""
+    return root.Broker(client, [], root.stopping)
+
+
+def test_a_killed_workers_messages_come_back_within_seconds(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a worker that has taken a message, and is not heard of any more
+    clock = Clock(monkeypatch, root_time_ms(redis_client))
+    dead, alive = configured(redis_client), configured(redis_client)
+    message_id = messages.send(redis_client, "SendEmail", "c1", "g1", [])
+    assert next(dead.consume("send_email")).message_id == message_id
+    # When another one asks for messages until shortly before the first one counts as dead
+    clock.now_ms += root.HEARTBEAT_TIMEOUT_MS - 1
+    assert not any(alive.do_fetch("send_email", 1) for _ in range(300))
+    # Then it gets none; and afterwards after about ten questions
+    clock.now_ms += 2
+    questions = next(number for number in itertools.count(1) if alive.do_fetch("send_email", 1))
+    assert questions < 300  # it would take more once in 10^13 runs
+    # And so it is asked for in seconds, since an idle consumer asks every 50 ms
+    assert root.POLL_MS["send_email"] == 50
+    assert alive.maintenance_chance / dramatiq_redis.MAINTENANCE_SCALE == 0.1
+    assert root.HEARTBEAT_TIMEOUT_MS <= 15_000
+
+
+def test_a_worker_that_asks_is_alive_however_long_its_message_takes(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch, root_time_ms(redis_client))
+    slow, other = configured(redis_client), configured(redis_client)
+    messages.send(redis_client, "SendEmail", "c1", "g1", [])
+    next(slow.consume("send_email"))
+    for _ in range(5):
+        clock.now_ms += root.HEARTBEAT_TIMEOUT_MS - 1
+        slow.do_fetch("parse_csv", 1)  # a consumer of any of its queues
+        assert not any(other.do_fetch("send_email", 1) for _ in range(100))
