@@ -84,7 +84,7 @@ export function editCampaignPage(campaignId) {
     .then((campaign) => {
       const content = contentFields(campaign);
       const save = async () => {
-        await post(path(campaignId), { ...content.value(), headers: campaign.headers }, { method: "PUT" });
+        await post(path(campaignId), { ...kept(campaign), ...content.value() }, { method: "PUT" });
         location.hash = `#${path(campaignId)}`;
       };
       fill(body, sheet("Save", [content.node], save).node);
@@ -92,6 +92,11 @@ export function editCampaignPage(campaignId) {
     .catch((error) => left.signal.aborted || fill(body, h("p", { class: "problem", role: "alert" }, error.message)));
   document.title = `Edit ${campaignId} - Postrider`;
   return { node, leave: () => left.abort() };
+}
+
+/** What the form does not show stays as it is. */
+function kept({ headers, weight, ramp }) {
+  return { headers, weight, ramp };
 }
 
 function sheet(label, parts, submit) {

@@ -3,6 +3,7 @@
 import { path, post, send } from "./client.js";
 import { h, write } from "./dom.js";
 import { confirmStep } from "./dialogs.js";
+import { shares } from "./figures.js";
 import { count } from "./format.js";
 
 /** A press right after a step would hit the button that has just appeared there, in ms. */
@@ -72,7 +73,7 @@ const STEPS = [
       consequences: [
         status.status === "parsing"
           ? "The list is not read any further."
-          : `${count(status.pending - status.in_flight, "recipient")} will not get the email.`,
+          : `${count(shares(status).pending, "recipient")} will not get the email.`,
         ...(status.in_flight
           ? [`${count(status.in_flight, "email is", "emails are")} on the way already and cannot be stopped.`]
           : []),

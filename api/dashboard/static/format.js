@@ -14,8 +14,9 @@ export function count(value, one, many = `${one}s`) {
   return `${NUMBER.format(value)} ${value === 1 ? one : many}`;
 }
 
+/** A rate or another measured value: a digit after the point only where it matters. */
 export function decimal(value) {
-  return DECIMAL.format(value);
+  return DECIMAL.format(value < 100 ? value : Math.round(value));
 }
 
 /** A share, never rounded up to all or down to nothing. */
