@@ -22,9 +22,12 @@ from redis.retry import Retry
 
 import logs
 import settings
-from campaigns.ledger import Ledger
+from campaigns import layout
+from campaigns.ledger import Ledger, Limits
+from campaigns.pacer import Pacer
 from middleware.admission import Admission
 from middleware.event_loop import EventLoop
+from middleware.layout import Layout
 from middleware.log_context import LogContext
 from middleware.release import Release
 from middleware.runs import Runs
@@ -91,13 +94,14 @@ class Consumer(_RedisConsumer):
 
 
 def connect(url: str) -> Redis:
-    """A Redis client for threads: bounded waits, and a few quick tries before an error is an error."""
+    """A Redis client for threads: bounded waits, a few quick tries before an error is an error, no foreign layout."""
     return Redis.from_url(
         url,
         socket_connect_timeout=2,
         socket_timeout=10,
         health_check_interval=15,
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
+        redis_connect_func=layout.on_connect,
     )
 
 
@@ -110,11 +114,19 @@ WORKER_ID: Final = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 #: Set when the worker shuts down.
 stopping: Final = threading.Event()
 redis: Final = connect(_settings.redis_url)
-ledger: Final = Ledger(redis, _settings.email_provider, _settings.send_timeout_s)
+limits: Final = Limits(_settings.provider_tpm, _settings.domain_tpm)
+ledger: Final = Ledger(redis, _settings.email_provider, _settings.send_timeout_s, limits)
+
+
+def _pacer(slots: int) -> Pacer:
+    provider, every_s = _settings.email_provider, _settings.reconcile_every_s
+    return Pacer(redis, provider, WORKER_ID, slots, reconcile_every_s=every_s, limits=limits)
+
 
 broker: Final = Broker(
     redis,
     [
+        Layout(redis, stopping),
         EventLoop(),
         CurrentMessage(),
         LogContext(),
@@ -125,7 +137,7 @@ broker: Final = Broker(
         ),
         Admission(ledger, WORKER_ID, stopping),
         Runs(ledger),
-        Release(redis, _settings.email_provider, WORKER_ID, _settings.reconcile_every_s, stopping),
+        Release(redis, _pacer, WORKER_ID, stopping),
     ],
     stopping,
 )

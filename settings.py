@@ -48,6 +48,8 @@ class Settings:
     sendgrid_api_url: str
     outbox_dir: Path
     default_tpm: int
+    provider_tpm: int | None
+    domain_tpm: Mapping[str, int]
     send_timeout_s: float
     max_retries: int
     retry_min_backoff_s: float
@@ -95,6 +97,16 @@ class _Environment:
         if not low <= value <= high:  # type: ignore[operator]
             raise SettingError(name, f"{value} is not within {low} to {high}")
         return value
+
+    def limits(self, name: str) -> Mapping[str, int]:
+        """`gmail.com=600,*=300`: a limit by domain."""
+        found: dict[str, int] = {}
+        for part in filter(None, (part.strip() for part in self.required_text(name, "").split(","))):
+            domain, separator, limit = part.partition("=")
+            if not separator or not domain.strip() or not limit.strip().isdigit():
+                raise SettingError(name, f"{part!r} is not of the form domain=limit")
+            found[domain.strip().lower()] = self._within(name, int(limit), 1, MAX_TPM)
+        return found
 
     def flag(self, name: str, default: bool) -> bool:
         raw = (self.text(name) or str(default)).lower()
@@ -147,6 +159,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         sendgrid_api_url=str(env.url("SENDGRID_API_URL", "https://api.sendgrid.com", ("http", "https"))),
         outbox_dir=Path(env.required_text("OUTBOX_DIR", str(var_dir / "outbox"))),
         default_tpm=env.integer("DEFAULT_TPM", 1000, 1, MAX_TPM),
+        provider_tpm=env.integer("PROVIDER_TPM", 0, 0, MAX_TPM) or None,
+        domain_tpm=env.limits("DOMAIN_TPM"),
         send_timeout_s=env.seconds("SEND_TIMEOUT_S", 15.0, 0.1, 300),
         max_retries=env.integer("MAX_RETRIES", 8, 0, 100),
         retry_min_backoff_s=min_backoff_s,

@@ -41,6 +41,7 @@ class Feeder:
             if found is None:
                 return
             waiting, waiting_bytes = found
+        self._ledger.fed(campaign.id)
 
     def _feed_one(self, campaign: Campaign, index: Index) -> tuple[int, int] | None:
         """Feed the next slice: of rows put back first, then of new ones."""

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from campaigns.models import Campaign, OnUnknown, Status, StatusReport, UnknownDecision
+from campaigns.models import Campaign, OnUnknown, Ramp, Status, StatusReport, UnknownDecision
 from settings import MAX_TPM
 
 #: The largest object of S3, in bytes.
@@ -160,6 +160,8 @@ class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     text: str | None
     reply_to: str | None
     on_unknown: OnUnknown
+    weight: int
+    ramp: Ramp | None
     headers: dict[str, str]
     tpm: int
     created_at: str
@@ -203,6 +205,8 @@ def details(campaign: Campaign, missing_columns: list[str]) -> Details:
         text=content.text,
         reply_to=content.reply_to,
         on_unknown=content.on_unknown,
+        weight=content.weight,
+        ramp=content.ramp,
         headers=content.headers,
         tpm=campaign.tpm,
         created_at=campaign.created_at,

@@ -80,7 +80,7 @@ class Controls:
                 *(keys.of(campaign_id, key) for key in names),
                 keys.RUNNING,
                 keys.PARSING,
-                *(keys.of(campaign_id, key) for key in ("waiting", "deferred", "runs")),
+                *(keys.of(campaign_id, key) for key in ("waiting", "deferred", "runs", "parked")),
             ],
             [campaign_id, step.target.value, ",".join(step.comes_from), ",".join(step.is_there)],
         )

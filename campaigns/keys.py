@@ -41,6 +41,16 @@ def failing(provider: str) -> str:
     return f"{PREFIX}:failing:{provider}"
 
 
+def account(provider: str) -> str:
+    """hash: the sliding window of all campaigns together."""
+    return f"{PREFIX}:account:{provider}"
+
+
+def domain_prefix(provider: str) -> str:
+    """A hash each, with the domain appended: a limited domain's sliding window and pace, while it is in use."""
+    return f"{PREFIX}:domain:{provider}:"
+
+
 def campaign(campaign_id: str) -> str:
     """hash: the campaign's content, state and list."""
     return f"{PREFIX}:{{{campaign_id}}}:campaign"
@@ -69,6 +79,7 @@ CAMPAIGN_KEYS: Final = (
     "index",
     "waiting",
     "deferred",
+    "parked",
     "runs",
     "flight",
     "unknown",

@@ -6,7 +6,7 @@ It decides nothing about mail and knows no provider: it grants, records, puts ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
@@ -35,6 +35,8 @@ LOW_WATER_MS: Final = 2_000
 LOW_WATER_MIN: Final = 100
 LOW_WATER_MAX: Final = 6_000
 WAITING_BYTES: Final = 8 * 1024 * 1024
+#: Most recipients that a campaign parks because their domain is at its limit; beyond, it waits for that domain.
+PARKED_MAX: Final = 5_000
 #: How much time's worth of recipients one run carries where the rate is limited, in s.
 RUN_SPAN_S: Final = 0.1
 
@@ -48,12 +50,32 @@ class Recipient(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """What admission decided about a run: the rows to send now, those to put back, and why."""
+    """What admission decided about a run: the rows to send now, those to put back, and why.
+
+    `parked` are those that only wait for their domain.
+    """
 
     verdict: str
     granted: frozenset[int]
     denied: frozenset[int]
+    parked: frozenset[int]
     tpm: int
+
+
+class Limits(NamedTuple):
+    """Limits over all campaigns, in transactions per minute.
+
+    `account`: of the provider's account, None for none. `domains`: by the recipients' domain, `*` for each one not
+    named.
+    """
+
+    account: int | None = None
+    domains: Mapping[str, int] = {}
+
+    @property
+    def arguments(self) -> tuple[int, str]:
+        """As the scripts take them."""
+        return self.account or 0, msgspec.json.encode(self.domains).decode() if self.domains else ""
 
 
 class Settlement(NamedTuple):
@@ -82,6 +104,11 @@ def low_water(tpm: int) -> int:
     return max(LOW_WATER_MIN, min(LOW_WATER_MAX, tpm * LOW_WATER_MS // 60_000))
 
 
+def domain_of(address: str) -> str:
+    """An address's domain in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
 def _rows(csv: bytes) -> frozenset[int]:
     return frozenset(int(row) for row in csv.split(b",")) if csv else frozenset()
 
@@ -93,13 +120,17 @@ class Ledger:
         redis: a client without response decoding.
         provider: the provider's name, which names its gate.
         send_timeout_s: how long a send may take, in s.
+        limits: over all campaigns.
     """
 
-    def __init__(self, redis: Redis, provider: str, send_timeout_s: float) -> None:
+    def __init__(self, redis: Redis, provider: str, send_timeout_s: float, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
         self._gate = keys.gate(provider)
         self._failing = keys.failing(provider)
+        self._account = keys.account(provider)
+        self._domain_prefix = keys.domain_prefix(provider)
+        self._limits = limits
         self._send_timeout_ms = int(send_timeout_s * 1000)
 
     def _run(self, script: str, campaign_id: str, names: str, more: Iterable[str], args: Iterable[Any]) -> Any:
@@ -107,27 +138,69 @@ class Ledger:
 
     # -- sending
 
-    def admit(self, campaign_id: str, generation: str, run_id: str, worker_id: str, rows: Sequence[int]) -> Grant:
+    def admit(
+        self, campaign_id: str, generation: str, run_id: str, worker_id: str, recipients: Sequence[Sequence[Any]]
+    ) -> Grant:
         """Claim those rows of a run that may be sent now.
+
+        Args:
+            campaign_id: whose run.
+            generation: the list it belongs to.
+            run_id: which run.
+            worker_id: who asks.
+            recipients: `[row, address, ...]` each.
 
         Raises:
             redis.RedisError: Redis cannot be asked: nothing may be sent.
         """
-        verdict, granted, denied, tpm = self._run(
+        account, domains = self._limits.arguments
+        rows = [recipient[0] for recipient in recipients]
+        by_domain = [domain_of(recipient[1]) for recipient in recipients] if domains else []
+        nonce, probe_ms = uuid4().hex[:8], self._send_timeout_ms + 1000
+        verdict, granted, denied, parked, tpm = self._run(
             "admit",
             campaign_id,
-            "campaign progress runs flight done failed unknown window",
-            [self._gate],
-            [generation, run_id, worker_id, uuid4().hex[:8], self._send_timeout_ms + 1000, *rows],
+            "campaign runs flight done failed unknown window",
+            [self._gate, self._account],
+            [
+                generation,
+                run_id,
+                worker_id,
+                nonce,
+                probe_ms,
+                account,
+                domains,
+                self._domain_prefix,
+                len(rows),
+                *rows,
+                *by_domain,
+            ],
         )
-        return Grant(verdict.decode(), _rows(granted), _rows(denied), int(tpm))
+        return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(parked), int(tpm))
 
     def defer(
-        self, campaign_id: str, generation: str, run_id: str, entries: Sequence[bytes], partly_admitted: bool
+        self,
+        campaign_id: str,
+        generation: str,
+        run_id: str,
+        entries: Sequence[bytes],
+        parked: Sequence[tuple[str, bytes]] = (),
+        *,
+        partly_admitted: bool,
     ) -> int:
-        """Put rows that were not admitted back; returns the number of entries put back."""
-        args = [generation, run_id, int(partly_admitted), *entries]
-        return int(self._run("defer", campaign_id, "campaign runs deferred", [], args))
+        """Put rows that were not admitted back; returns the number of entries put back.
+
+        Args:
+            campaign_id: whose run.
+            generation: the list it belongs to.
+            run_id: which run.
+            entries: deferred entries.
+            parked: domain and deferred entry of each row that only waits for its domain.
+            partly_admitted: whether other rows of the run were admitted.
+        """
+        args: list[Any] = [generation, run_id, int(partly_admitted), len(entries), *entries]
+        args += (part for item in parked for part in item)
+        return int(self._run("defer", campaign_id, "campaign runs deferred parked progress", [], args))
 
     def settle(
         self, campaign_id: str, generation: str, worker_id: str, outcomes: Sequence[Settlement]
@@ -188,6 +261,10 @@ class Ledger:
         args = [generation, number, last_row, *map(msgspec.json.encode, recipients)]
         found = self._run("feed", campaign_id, "campaign progress waiting", [], args)
         return None if found[0] < 0 else (found[0], found[1])
+
+    def fed(self, campaign_id: str) -> None:
+        """Enough is waiting: the next tick that finds too little may ask for more at once."""
+        self._redis.hset(keys.of(campaign_id, "progress"), "feed_asked", 0)
 
     def feed_again(self, campaign_id: str, generation: str, recipients: Sequence[Recipient]) -> tuple[int, int] | None:
         """Take rows that were put back onto the waiting side; as `feed`."""

@@ -59,7 +59,9 @@ class Ramp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fro
 
 
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """What is sent: the body of `PUT /campaigns/{id}`. `weight` (1 to 100): its share where several campaigns compete."""
+    """What is sent: the body of `PUT /campaigns/{id}`. `weight` (1 to 100): its share where several campaigns
+    compete.
+    """
 
     from_: str
     subject: str

@@ -9,7 +9,16 @@ import msgspec
 from redis import Redis
 
 from campaigns import keys
-from campaigns.ledger import LOW_WATER_MAX, LOW_WATER_MIN, LOW_WATER_MS, RUN_BYTES, RUN_ROWS, WORKER_DEAD_MS
+from campaigns.ledger import (
+    LOW_WATER_MAX,
+    LOW_WATER_MIN,
+    LOW_WATER_MS,
+    PARKED_MAX,
+    RUN_BYTES,
+    RUN_ROWS,
+    WORKER_DEAD_MS,
+    Limits,
+)
 from campaigns.scripts import Scripts
 
 #: How long the lease outlives its holder, in ms.
@@ -35,14 +44,26 @@ class Pacer:
     Args:
         slots: messages that this process works on at once.
         reconcile_every_s: time between two reconciliations of a running campaign.
+        limits: over all campaigns.
     """
 
-    def __init__(self, redis: Redis, provider: str, worker_id: str, slots: int, reconcile_every_s: float) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        provider: str,
+        worker_id: str,
+        slots: int,
+        *,
+        reconcile_every_s: float,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
         self._redis = redis
         self._scripts = Scripts(redis)
         self._worker_id = worker_id
         self._slots = slots
         self._reconcile_ms = int(reconcile_every_s * 1000)
+        self._limits = limits
+        self._domain_prefix = keys.domain_prefix(provider)
         self._keys = [
             keys.RELEASE_LEASE,
             keys.RUNNING,
@@ -53,6 +74,7 @@ class Pacer:
             keys.gate(provider),
             keys.dramatiq_queue("send_email"),
             keys.dramatiq_messages("send_email"),
+            keys.account(provider),
         ]
 
     def tick(self) -> Tick:
@@ -75,6 +97,9 @@ class Pacer:
             LOW_WATER_MS,
             LOW_WATER_MIN,
             LOW_WATER_MAX,
+            *self._limits.arguments,
+            self._domain_prefix,
+            PARKED_MAX,
         ]
         return msgspec.json.decode(self._scripts("release", self._keys, args), type=Tick)
 

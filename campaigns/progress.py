@@ -31,7 +31,7 @@ class Progress:
             raise UnknownCampaign
         status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
         total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
-        in_flight, unknown, last_minute = found[13:]
+        in_flight, unknown, last_minute, limit_now = found[13:17]
         pending = total - done - failed
         parsed = (
             ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
@@ -41,6 +41,7 @@ class Progress:
             failed=failed,
             pending=pending,
             rate_limit=int(tpm),
+            limit_now=limit_now,
             status=Status(status),
             total=total,
             rejected=rejected,
@@ -48,7 +49,7 @@ class Progress:
             in_flight=in_flight,
             retries=retries,
             sent_last_minute=last_minute,
-            eta_s=_eta_s(status, pending - unknown, int(tpm), last_minute, started_at),
+            eta_s=_eta_s(status, pending - unknown, limit_now, last_minute, started_at),
             reason=reason or None,
             started_at=iso(started_at),
             finished_at=iso(finished_at),

@@ -109,7 +109,7 @@ class Reconciler:
                     *named,
                     *others,
                 ],
-                (keys.RUNNING,),
+                (keys.RUNNING, keys.of(campaign.id, "parked")),
             )
             back += found[0]
             buried += found[1]

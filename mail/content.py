@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from campaigns.errors import InvalidCampaign
-from campaigns.models import Content
+from campaigns.models import Content, Ramp
 from mail.addresses import mailbox
 from mail.rendering import Templates
 from settings import MAX_TPM
@@ -18,6 +18,10 @@ MAX_TEMPLATES_BYTES: Final = 20_000_000
 #: How many headers of its own a campaign can have, and how long each value can be, in characters.
 MAX_HEADERS: Final = 30
 MAX_HEADER: Final = 900
+#: The largest share of a campaign, against those of weight 1.
+MAX_WEIGHT: Final = 100
+#: The longest warm-up, a year.
+MAX_RAMP_HOURS: Final = 8_760
 
 #: RFC 9110 token, which is stricter than RFC 5322's field names and safe everywhere.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}")
@@ -41,9 +45,21 @@ def check(content: Content) -> None:
     if content.reply_to is not None:
         mailbox("reply_to", content.reply_to)
     _check_tpm(content.tpm)
+    _check_share(content.weight, content.ramp)
     _check_sizes(content)
     _check_headers(content.headers)
     Templates(content)
+
+
+def _check_share(weight: int, ramp: Ramp | None) -> None:
+    if not 1 <= weight <= MAX_WEIGHT:
+        raise InvalidCampaign(f"weight: expected 1 to {MAX_WEIGHT}")
+    if ramp is None:
+        return
+    if not 1 <= ramp.from_ <= ramp.to <= MAX_TPM:
+        raise InvalidCampaign(f"ramp: expected 1 to {MAX_TPM:,} emails per minute, `from` not above `to`")
+    if not 0 < ramp.over_hours <= MAX_RAMP_HOURS:
+        raise InvalidCampaign(f"ramp: over_hours: expected more than 0 and at most {MAX_RAMP_HOURS:,}")
 
 
 def _check_tpm(tpm: int | None) -> None:

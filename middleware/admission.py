@@ -17,7 +17,7 @@ import structlog
 from dramatiq.middleware import MiddlewareError, SkipMessage
 from redis import RedisError
 
-from campaigns.ledger import Grant, Ledger, deferred_entry, run_rows
+from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of, run_rows
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +59,8 @@ class Admission(dramatiq.Middleware):
 
     def _admit(self, message: dramatiq.MessageProxy) -> None:
         campaign_id, generation, recipients = message.args
-        grant = self._ask(campaign_id, generation, message.message_id, [recipient[0] for recipient in recipients])
-        if grant.denied:
+        grant = self._ask(campaign_id, generation, message.message_id, recipients)
+        if grant.denied or grant.parked:
             self._defer(message, grant)
         if not grant.granted:
             raise Deferred
@@ -68,11 +68,11 @@ class Admission(dramatiq.Middleware):
             granted = [recipient for recipient in recipients if recipient[0] in grant.granted]
             carry_only(message, granted)
 
-    def _ask(self, campaign_id: str, generation: str, run_id: str, rows: Sequence[int]) -> Grant:
+    def _ask(self, campaign_id: str, generation: str, run_id: str, recipients: Sequence[Sequence[Any]]) -> Grant:
         """The ledger's answer; as long as it cannot be asked, this thread waits and nothing is sent."""
         while True:
             try:
-                return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, rows)
+                return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients)
             except RedisError as error:
                 log.error("admission_unavailable", error=type(error).__name__)
                 if self._stopping.wait(ASK_AGAIN_S):
@@ -82,8 +82,18 @@ class Admission(dramatiq.Middleware):
         campaign_id, generation, recipients = message.args
         denied = [recipient for recipient in recipients if recipient[0] in grant.denied]
         retries = message.options.get("retries", 0)
-        entries = [deferred_entry(retries, run) for run in _runs(denied, run_rows(grant.tpm))]
-        self._ledger.defer(campaign_id, generation, message.message_id, entries, partly_admitted=bool(grant.granted))
+        self._ledger.defer(
+            campaign_id,
+            generation,
+            message.message_id,
+            [deferred_entry(retries, run) for run in _runs(denied, run_rows(grant.tpm))],
+            [
+                (domain_of(recipient[1]), deferred_entry(retries, [recipient]))
+                for recipient in recipients
+                if recipient[0] in grant.parked
+            ],
+            partly_admitted=bool(grant.granted),
+        )
         log.debug("run_deferred", verdict=grant.verdict, granted=len(grant.granted), denied=len(denied))
 
 

@@ -6,6 +6,7 @@ What a tick asks for (feeding, reconciling, parsing anew) goes out as messages t
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 import dramatiq
@@ -22,23 +23,25 @@ ASK_AGAIN_S: Final = 0.5
 
 
 class Release(dramatiq.Middleware):
-    """Runs the pacer from the worker's boot to the end of its last message: its ticks are the worker's heartbeat
-    too.
+    """Runs the pacer from the worker's boot to the end of its last message: its ticks are the worker's heartbeat too.
+
+    Args:
+        redis: where the messages that a tick asks for are sent.
+        pacer: makes the pacer for so many messages at once.
+        worker_id: names this process.
+        stopping: set here when the worker shuts down.
     """
 
-    def __init__(
-        self, redis: Redis, provider: str, worker_id: str, reconcile_every_s: float, stopping: threading.Event
-    ) -> None:
+    def __init__(self, redis: Redis, pacer: Callable[[int], Pacer], worker_id: str, stopping: threading.Event) -> None:
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
-        self._provider = provider
+        self._pacer = pacer
         self._worker_id = worker_id
-        self._reconcile_every_s = reconcile_every_s
         self._stopping = stopping
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        pacer = Pacer(self._redis, self._provider, self._worker_id, worker.worker_threads, self._reconcile_every_s)
+        pacer = self._pacer(worker.worker_threads)
         self._thread = threading.Thread(target=self._run, args=(pacer,), name="release", daemon=True)
         self._thread.start()
         log.info("worker_started", worker_id=self._worker_id, threads=worker.worker_threads)

@@ -17,7 +17,7 @@ import pytest
 from campaigns import keys, recipients
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
-from campaigns.ledger import Grant, Ledger, Recipient, Settlement, deferred_entry
+from campaigns.ledger import Grant, Ledger, Limits, Recipient, Settlement, deferred_entry, domain_of
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
 from campaigns.pacer import Pacer, Tick
 from campaigns.parsing import Parsing
@@ -67,17 +67,18 @@ class World:
 
     redis: Any  # fakeredis or a real client; answers are bytes
     slots: int = 10
+    limits: Limits = Limits()  # noqa: RUF009 - immutable
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
         self.catalog = Catalog(self.redis, default_tpm=1000)
         self.controls = Controls(self.redis)
-        self.ledger = Ledger(self.redis, PROVIDER, send_timeout_s=15)
+        self.ledger = Ledger(self.redis, PROVIDER, send_timeout_s=15, limits=self.limits)
         self.progress = Progress(self.redis)
         self.reconciler = Reconciler(self.redis, send_timeout_s=15, resend_quiet_s=RESEND_QUIET_S)
 
     def pacer(self, worker_id: str = "w1") -> Pacer:
-        return Pacer(self.redis, PROVIDER, worker_id, self.slots, reconcile_every_s=60)
+        return Pacer(self.redis, PROVIDER, worker_id, self.slots, reconcile_every_s=60, limits=self.limits)
 
     def make(
         self, campaign_id: str = "c1", rows: int = 10, tpm: int = 10_000_000, on_unknown: OnUnknown = OnUnknown.HOLD
@@ -143,14 +144,16 @@ class World:
 
     def admit(self, run: Run, worker_id: str = "w1") -> Grant:
         """Ask for a run and put back what is denied, as the admission middleware does."""
-        grant = self.ledger.admit(run.campaign_id, run.generation, run.run_id, worker_id, run.rows)
-        if grant.denied:
+        grant = self.ledger.admit(run.campaign_id, run.generation, run.run_id, worker_id, run.recipients)
+        if grant.denied or grant.parked:
             denied = [person for person in run.recipients if person[0] in grant.denied]
+            parked = [person for person in run.recipients if person[0] in grant.parked]
             self.ledger.defer(
                 run.campaign_id,
                 run.generation,
                 run.run_id,
-                [deferred_entry(run.retries, denied)],
+                [deferred_entry(run.retries, denied)] if denied else [],
+                [(domain_of(person[1]), deferred_entry(run.retries, [person])) for person in parked],
                 partly_admitted=bool(grant.granted),
             )
         return grant

@@ -1,10 +1,11 @@
 -- accept_list: gives the campaign a new list and puts the message that parses it on the queue, in one step.
 --
--- KEYS  1 campaign  2 progress  3 parsing  4 queue  5 queue's messages  6... the keys of the list before
+-- KEYS  1 campaign  2 progress  3 parsing  4 queue  5 queue's messages  6 parked  7... the keys of the list before
 -- ARGV  1 campaign id  2 generation  3 message id  4 message  5... field, value in turn for the campaign
 -- ->    { "ok", object key before } or { "refused", status }; { "missing" }
 --include clock
 --include enqueue
+--include parked
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then
   return { 'missing', '' }
@@ -13,7 +14,8 @@ if status ~= 'draft' and status ~= 'ready' and status ~= 'rejected' and status ~
   return { 'refused', status }
 end
 local before = redis.call('HGET', KEYS[1], 'object_key') or ''
-for i = 6, #KEYS do
+drop_parked(KEYS[6])
+for i = 7, #KEYS do
   redis.call('DEL', KEYS[i])
 end
 redis.call('DEL', KEYS[2])

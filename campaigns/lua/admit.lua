@@ -1,8 +1,10 @@
 -- admit: decides which rows of a run may be sent now, and claims them.
 --
--- KEYS  1 campaign  2 progress  3 runs  4 flight  5 done  6 failed  7 unknown  8 window  9 gate
--- ARGV  1 generation  2 run id  3 worker id  4 nonce of this question  5 how long a probe may take (ms)  6... rows
--- ->    { verdict, granted rows, denied rows, tpm }; rows as "12,13"; verdict is one of
+-- KEYS  1 campaign  2 runs  3 flight  4 done  5 failed  6 unknown  7 window  8 gate  9 account's window
+-- ARGV  1 generation  2 run id  3 worker id  4 nonce of this question  5 how long a probe may take (ms)
+--       6 the account's limit (0: none)  7 JSON of the domains' limits or ""  8 prefix of the domains' windows
+--       9 number of rows, then the rows, then their domains where domains are limited
+-- ->    { verdict, granted rows, denied rows, rows denied for their domain alone, tpm }; rows as "12,13"; verdict is one of
 --       ok       all that may still be sent were granted
 --       limited, blocked, paused   why the denied ones were not; they go back to the waiting side
 --       stale    the run is nobody's any more: drop the message
@@ -10,31 +12,34 @@
 -- $campaign  hash: status, generation, tpm, ...
 -- $runs      hash: run id -> state|ms|rows; state q released, a admitted, r retry due
 -- $flight    hash: row -> worker id|ms of the claim|nonce
+-- $done, $failed  bitmaps by row   $unknown  zset: row by ms   windows, $gate: see lib
 --
 -- A question that is asked again because its answer was lost carries the same nonce and gets the same rows; another copy of the
 -- message does not.
--- $done, $failed  bitmaps by row   $unknown  zset: row by ms   $window, $gate: see lib
 --include clock
 --include window
+--include limit
 --include gate
+--include domains
 
-local campaign, runs, flight, window, gate = KEYS[1], KEYS[3], KEYS[4], KEYS[8], KEYS[9]
-local run_id, worker_id = ARGV[2], ARGV[3]
-local state = redis.call('HMGET', campaign, 'status', 'generation', 'tpm')
-local status, tpm = state[1], tonumber(state[3])
+local campaign, runs, flight, window, gate, account = KEYS[1], KEYS[2], KEYS[3], KEYS[7], KEYS[8], KEYS[9]
+local run_id, worker_id, count = ARGV[2], ARGV[3], tonumber(ARGV[9])
+local state = redis.call('HMGET', campaign, 'status', 'generation')
+local status = state[1]
 
 if state[2] ~= ARGV[1] or redis.call('HEXISTS', runs, run_id) == 0 then
-  return { 'stale', '', '', '0' }
+  return { 'stale', '', '', '', '0' }
 end
 if status ~= 'running' and status ~= 'paused' then
   redis.call('HDEL', runs, run_id)
-  return { 'stale', '', '', '0' }
+  return { 'stale', '', '', '', '0' }
 end
 
-local open, busy = {}, false
-local any_unknown = redis.call('EXISTS', KEYS[7]) == 1
-local answered = {}
-for i = 6, #ARGV do
+local clock = now_ms()
+local tpm = limit_now(campaign, clock)
+local open, domains, busy, answered = {}, {}, false, {}
+local any_unknown = redis.call('EXISTS', KEYS[6]) == 1
+for i = 10, 9 + count do
   local row = ARGV[i]
   local claim = redis.call('HGET', flight, row)
   if claim then
@@ -42,45 +47,91 @@ for i = 6, #ARGV do
     if string.sub(claim, -#ARGV[4]) == ARGV[4] then
       answered[#answered + 1] = row
     end
-  elseif redis.call('GETBIT', KEYS[5], row) == 0 and redis.call('GETBIT', KEYS[6], row) == 0
-      and not (any_unknown and redis.call('ZSCORE', KEYS[7], row)) then
+  elseif redis.call('GETBIT', KEYS[4], row) == 0 and redis.call('GETBIT', KEYS[5], row) == 0
+      and not (any_unknown and redis.call('ZSCORE', KEYS[6], row)) then
     open[#open + 1] = row
+    domains[#open] = ARGV[i + count]
   end
 end
+local function answer(verdict, granted, denied, parked)
+  return { verdict, table.concat(granted, ','), table.concat(denied, ','), table.concat(parked, ','), tostring(tpm) }
+end
 if #answered > 0 then
-  return { 'ok', table.concat(answered, ','), table.concat(open, ','), state[3] }
+  return answer('ok', answered, open, {})
 end
 if #open == 0 then
   if not busy then
     redis.call('HDEL', runs, run_id)
   end
-  return { 'stale', '', '', '0' }
+  return { 'stale', '', '', '', '0' }
 end
 if status == 'paused' then
-  return { 'paused', '', table.concat(open, ','), state[3] }
+  return answer('paused', {}, open, {})
 end
-
-local clock = now_ms()
 local passage = gate_state(gate, clock)
 if passage == 'closed' then
-  return { 'blocked', '', table.concat(open, ','), state[3] }
-end
-local used, now = window_used(window, clock)
-local count, verdict = math.min(#open, tpm - used), 'limited'
-if passage == 'probe' and count > 0 then
-  count, verdict = 1, 'blocked'
-  redis.call('HSET', gate, 'probe_until', clock + tonumber(ARGV[5]))
-end
-if count <= 0 then
-  return { 'limited', '', table.concat(open, ','), state[3] }
+  return answer('blocked', {}, open, {})
 end
 
-local claims, claim = {}, worker_id .. '|' .. clock .. '|' .. ARGV[4]
-for i = 1, count do
-  claims[2 * i - 1], claims[2 * i] = open[i], claim
+local used, now = window_used(window, clock)
+local left, verdict = tpm - used, 'limited'
+local account_limit, account_now = tonumber(ARGV[6]), clock
+if account_limit > 0 then
+  used, account_now = window_used(account, clock)
+  left = math.min(left, account_limit - used)
 end
-redis.call('HSET', flight, unpack(claims))
-window_add(window, now, count)
-local granted = table.concat(open, ',', 1, count)
-redis.call('HSET', runs, run_id, 'a|' .. clock .. '|' .. granted)
-return { count == #open and 'ok' or verdict, granted, table.concat(open, ',', count + 1), state[3] }
+if passage == 'probe' and left > 0 then
+  left, verdict = 1, 'blocked'
+end
+
+local limits = ARGV[7] ~= '' and cjson.decode(ARGV[7]) or nil
+local by_domain = {}
+-- whether one more mail may go to a domain; counts it where it may
+local function domain_admits(domain)
+  local limit = limits and domain_limit(limits, domain)
+  if not limit then
+    return true
+  end
+  local d = by_domain[domain]
+  if not d then
+    d = { key = ARGV[8] .. domain, count = 0 }
+    d.used, d.now = window_used(d.key, clock)
+    by_domain[domain] = d
+  end
+  if d.used + d.count >= limit then
+    return false
+  end
+  d.count = d.count + 1
+  return true
+end
+
+local granted, denied, parked, claims = {}, {}, {}, {}
+local claim = worker_id .. '|' .. clock .. '|' .. ARGV[4]
+for i, row in ipairs(open) do
+  if #granted >= left then
+    denied[#denied + 1] = row
+  elseif domain_admits(domains[i]) then
+    granted[#granted + 1] = row
+    claims[#claims + 1] = row
+    claims[#claims + 1] = claim
+  else
+    parked[#parked + 1] = row
+  end
+end
+if #granted > 0 then
+  redis.call('HSET', flight, unpack(claims))
+  window_add(window, now, #granted)
+  if account_limit > 0 then
+    window_add(account, account_now, #granted)
+  end
+  for _, d in pairs(by_domain) do
+    if d.count > 0 then
+      window_add(d.key, d.now, d.count)
+    end
+  end
+  redis.call('HSET', runs, run_id, 'a|' .. clock .. '|' .. table.concat(granted, ','))
+  if passage == 'probe' then
+    redis.call('HSET', gate, 'probe_until', clock + tonumber(ARGV[5]))
+  end
+end
+return answer(#granted == #open and 'ok' or verdict, granted, denied, parked)

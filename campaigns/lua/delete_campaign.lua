@@ -1,7 +1,8 @@
 -- delete_campaign: removes a campaign with all its keys.
 --
--- KEYS  1 campaign  2 flight  3 campaigns  4 parsing  5... all its keys   ARGV  1 campaign id
+-- KEYS  1 campaign  2 flight  3 campaigns  4 parsing  5 parked  6... all its keys   ARGV  1 campaign id
 -- ->    nil, "missing", or the state that does not allow it
+--include parked
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then
   return 'missing'
@@ -14,7 +15,8 @@ if redis.call('HLEN', KEYS[2]) > 0 then
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZREM', KEYS[4], ARGV[1])
-for i = 5, #KEYS do
+drop_parked(KEYS[5])
+for i = 6, #KEYS do
   redis.call('DEL', KEYS[i])
 end
 return nil

@@ -5,6 +5,7 @@
 -- ->    as feed
 --
 -- $again  bitmap by row: to be fed once more; progress.again counts its bits
+--include clock
 local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
 if state[2] ~= ARGV[1] or (state[1] ~= 'running' and state[1] ~= 'paused') then
   return { -1 }
@@ -19,5 +20,5 @@ for i = 2, #ARGV, 2 do
     end
   end
 end
-redis.call('HSET', KEYS[2], 'feed_asked', 0)
+redis.call('HSET', KEYS[2], 'feed_asked', now_ms())
 return { redis.call('LLEN', KEYS[3]), redis.call('HINCRBY', KEYS[2], 'waiting_bytes', bytes), state[1] }

@@ -1,7 +1,7 @@
 -- put_back: of the given rows, those that are neither final nor on their way are marked to be fed again, or recorded as failed where
 -- a dead letter names them.
 --
--- KEYS  1 campaign  2 progress  3 waiting  4 deferred  5 runs  6 flight  7 unknown  8 done  9 failed  10 again  11 reasons  12 running
+-- KEYS  1 campaign  2 progress  3 waiting  4 deferred  5 runs  6 flight  7 unknown  8 done  9 failed  10 again  11 reasons  12 running  13 parked
 -- ARGV  1 campaign id  2 generation  3 age at which a released run is lost (ms)  4 the same for an admitted one of which no row is
 --       in flight  5 the same after a retry was due  6 number of rows that dead letters name, then these, then the other rows
 -- ->    { rows put back, rows recorded as failed }
@@ -19,6 +19,11 @@ end
 for _, entry in ipairs(redis.call('LRANGE', KEYS[4], 0, -1)) do
   for row in string.gmatch(string.match(entry, '^%d+|%d+|([%d,]*)|'), '%d+') do
     on_way[row] = true
+  end
+end
+for _, domain in ipairs(redis.call('ZRANGE', KEYS[13], 0, -1)) do
+  for _, entry in ipairs(redis.call('LRANGE', KEYS[13] .. ':' .. domain, 0, -1)) do
+    on_way[string.match(entry, '^%d+|1|(%d+)|')] = true
   end
 end
 local runs = redis.call('HGETALL', KEYS[5])

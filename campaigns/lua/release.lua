@@ -1,34 +1,44 @@
 -- release: one tick of the releasing worker: heartbeat, lease, and what may go from the campaigns' waiting sides to Dramatiq's
 -- queue now, by pace and by turns.
 --
--- KEYS  1 lease  2 running  3 ring  4 workers  5 slots  6 parsing  7 gate  8 queue  9 queue's messages
+-- KEYS  1 lease  2 running  3 ring  4 workers  5 slots  6 parsing  7 gate  8 queue  9 queue's messages  10 account's window
 -- ARGV  1 worker id  2 its slots  3 lease (ms)  4 id for new messages, unique a call  5 key prefix
 --       6 most rows a run  7 most bytes a run  8 time between reconciliations (ms)  9 silence after which a parser is lost (ms)
 --       10 silence after which a worker's slots no longer count (ms)
 --       11-13 what a campaign keeps waiting: recipients of so much time (ms), at least, at most
+--       14 the account's limit (0: none)  15 JSON of the domains' limits or ""  16 prefix of the domains' windows
+--       17 most recipients parked for their domain
 -- ->    JSON: { leader, wait_ms, released, feed: [ids], reconcile: [ids], parse: [ids] }
 --       feed, reconcile, parse: campaigns for which the caller shall send such a message
 --
--- $lease    string with expiry: id of the worker that releases    $ring  hash: last: the campaign whose turn it was
+-- $lease    string with expiry: id of the worker that releases
+-- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace
 -- $workers  zset: worker id by ms    $slots  hash: worker id -> messages at once
--- Of each running campaign, all with its prefix: campaign, progress, waiting, deferred, runs, window.
--- $progress hash: tokens, paced_at: the pace; waiting_bytes; cursor; again; feed_asked, reconcile_at (ms)
--- $waiting  list: one recipient each, [row,"address",[values]]    $deferred  list: see defer
+-- Of each running campaign, all with its prefix: campaign, progress, waiting, deferred, parked, runs, window.
+-- $progress hash: tokens, paced_at: the pace; turn: its virtual time; waiting_bytes; parked; cursor; again;
+--           feed_asked, reconcile_at (ms)
+-- $waiting  list: one recipient each, [row,"address",[values]]    $deferred, $parked: see defer
+--
+-- Turns: each recipient costs its campaign 1 / weight of virtual time, and the campaign that is furthest behind goes next. One that
+-- had nothing to send, or was not allowed to, does not save up turns.
 --include clock
 --include window
+--include limit
+--include pace
 --include gate
+--include domains
 --include enqueue
 
 local worker_id, lease_ms = ARGV[1], tonumber(ARGV[3])
 local max_rows, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = now_ms()
---- the pace stays this much under the limit, so that in the steady state the window never has to refuse
-local PACE = 0.997
---- how much of the pace may be made up for after a delay (ms)
-local BURST_MS = 500
 local LOW_WATER_MS, LOW_WATER_MIN, LOW_WATER_MAX = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local FEED_AGAIN_MS = 5000
+local account_limit, parked_max = tonumber(ARGV[14]), tonumber(ARGV[17])
+local limits = ARGV[15] ~= '' and cjson.decode(ARGV[15]) or nil
+local FEED_AGAIN_MS = 2000
 local IDLE_MS = 100
+--- domains whose parked recipients one tick looks at, a campaign
+local PARKED_DOMAINS = 20
 
 redis.call('ZADD', KEYS[4], now, worker_id)
 redis.call('HSET', KEYS[5], worker_id, ARGV[2])
@@ -64,23 +74,49 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(
   reply.parse[#reply.parse + 1] = id
 end
 
+local ring = redis.call('HMGET', KEYS[3], 'vtime', 'tokens', 'paced_at')
+local vtime, account_tokens, account_left = tonumber(ring[1]) or 0, 0, math.huge
+if account_limit > 0 then
+  account_tokens = pace_refill(account_limit, ring[2], ring[3], now)
+  account_left = math.min(math.floor(account_tokens), account_limit - window_used(KEYS[10], now))
+end
+
 local function load(id)
   local prefix = ARGV[5] .. ':{' .. id .. '}:'
-  local c = redis.call('HMGET', prefix .. 'campaign', 'tpm', 'generation', 'slices')
-  local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'again', 'feed_asked', 'reconcile_at')
-  local rate = tonumber(c[1]) / 60000 * PACE
-  local burst = math.max(1, rate * BURST_MS)
-  -- one more than the burst is kept, so that what is left over from one tick to the next is never lost
-  local tokens = math.min(burst + 1, (tonumber(p[1]) or burst) + (now - (tonumber(p[2]) or now)) * rate)
-  local used = window_used(prefix .. 'window', now)
+  local c = redis.call('HMGET', prefix .. 'campaign', 'generation', 'slices', 'weight')
+  local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'again', 'feed_asked', 'reconcile_at', 'turn',
+    'parked')
+  local limit = limit_now(prefix .. 'campaign', now)
+  local tokens, rate = pace_refill(limit, p[1], p[2], now)
   return {
-    id = id, prefix = prefix, generation = c[2], rate = rate, tokens = tokens,
-    left = math.min(math.floor(tokens), tonumber(c[1]) - used),
-    unfed = (tonumber(p[3]) or 0) < (tonumber(c[3]) or 0) or (tonumber(p[4]) or 0) > 0,
+    id = id, prefix = prefix, generation = c[1], rate = rate, tokens = tokens, weight = tonumber(c[3]) or 1,
+    left = math.min(math.floor(tokens), limit - window_used(prefix .. 'window', now)),
+    turn = math.max(tonumber(p[7]) or 0, vtime),
+    unfed = (tonumber(p[3]) or 0) < (tonumber(c[2]) or 0) or (tonumber(p[4]) or 0) > 0,
     feed_asked = tonumber(p[5]) or 0, reconcile_at = tonumber(p[6]),
     deferred = redis.call('LLEN', prefix .. 'deferred'), waiting = redis.call('LLEN', prefix .. 'waiting'),
-    bytes = 0,
+    parked = tonumber(p[8]) or 0, parked_before = tonumber(p[8]) or 0, bytes = 0,
   }
+end
+
+-- room_for(domain) -> how many more mails may go to a domain now
+local by_domain = {}
+local function room_for(domain)
+  local d = by_domain[domain]
+  if not d then
+    local limit = domain_limit(limits, domain)
+    if not limit then
+      d = { left = math.huge }
+    else
+      local key = ARGV[16] .. domain
+      local used = window_used(key, now)
+      local pace = redis.call('HMGET', key, 'tokens', 'paced_at')
+      local tokens, rate = pace_refill(limit, pace[1], pace[2], now)
+      d = { key = key, tokens = tokens, rate = rate, left = math.min(math.floor(tokens), limit - used) }
+    end
+    by_domain[domain] = d
+  end
+  return d
 end
 
 local serial = 0
@@ -92,11 +128,11 @@ local function send(c, retries, count, rows, recipients)
     '{"queue_name":"send_email","actor_name":"SendEmail","args":["', c.id, '","', c.generation, '",[', recipients,
     ']],"kwargs":{},"options":{"redis_message_id":"', run_id, '"', retries == '0' and '' or ',"retries":' .. retries,
     '},"message_id":"', run_id, '","message_timestamp":', string.format('%.0f', now), '}' }))
-  c.tokens, c.left = c.tokens - count, c.left - count
+  c.tokens, c.left, c.turn = c.tokens - count, c.left - count, c.turn + count / c.weight
+  account_tokens, account_left = account_tokens - count, account_left - count
   reply.released = reply.released + count
 end
 
--- a deferred run goes before anything new; one that is larger than what may go now waits until it fits, or is at the campaign's burst
 local function send_deferred(c)
   local entry = redis.call('LPOP', c.prefix .. 'deferred')
   local retries, count, rows, recipients = string.match(entry, '^(%d+)|(%d+)|([%d,]*)|(.*)$')
@@ -104,61 +140,121 @@ local function send_deferred(c)
   send(c, retries, tonumber(count), rows, recipients)
 end
 
+-- one recipient of a domain that has room again -> whether there was one
+local function send_parked(c)
+  local parked = c.prefix .. 'parked'
+  for _, domain in ipairs(redis.call('ZRANGEBYSCORE', parked, '-inf', now, 'LIMIT', 0, PARKED_DOMAINS)) do
+    local d = room_for(domain)
+    if d.left >= 1 then
+      local entry = redis.call('LPOP', parked .. ':' .. domain)
+      if entry then
+        local retries, _, rows, recipients = string.match(entry, '^(%d+)|(%d+)|([%d,]*)|(.*)$')
+        d.left, d.tokens, c.parked = d.left - 1, (d.tokens or 0) - 1, c.parked - 1
+        send(c, retries, 1, rows, recipients)
+        return true
+      end
+      redis.call('ZREM', parked, domain)
+    else
+      redis.call('ZADD', parked, now + math.max(20, math.ceil((1 - d.tokens) / d.rate)), domain)
+    end
+  end
+  return false
+end
+
+local function park(c, domain, row, recipient)
+  redis.call('ZADD', c.prefix .. 'parked', 'NX', now, domain)
+  redis.call('RPUSH', c.prefix .. 'parked:' .. domain, '0|1|' .. row .. '|' .. recipient)
+  c.parked = c.parked + 1
+end
+
+-- new recipients, up to a run of them -> whether there were any; those whose domain is at its limit are parked
 local function send_waiting(c)
-  local most = passage == 'probe' and 1 or math.min(max_rows, c.left)
-  local recipients = redis.call('LPOP', c.prefix .. 'waiting', most)
-  local rows, bytes, count = {}, 0, 0
+  local most = passage == 'probe' and 1 or math.min(max_rows, c.left, account_left)
+  local recipients = redis.call('LPOP', c.prefix .. 'waiting', most) or {}
+  local rows, chosen, bytes = {}, {}, 0
   for i, recipient in ipairs(recipients) do
-    if i > 1 and bytes + #recipient > max_bytes then
+    if #chosen > 0 and bytes + #recipient > max_bytes then
       for j = #recipients, i, -1 do
         redis.call('LPUSH', c.prefix .. 'waiting', recipients[j])
-        recipients[j] = nil
+        c.waiting = c.waiting + 1
       end
       break
     end
-    rows[i] = string.match(recipient, '^%[(%d+)')
-    bytes, count = bytes + #recipient, count + 1
+    local row = string.match(recipient, '^%[(%d+)')
+    local domain = limits and domain_of(recipient)
+    c.bytes = c.bytes + #recipient
+    if limits and room_for(domain).left < 1 then
+      park(c, domain, row, recipient)
+    else
+      if limits then
+        local d = by_domain[domain]
+        d.left, d.tokens = d.left - 1, (d.tokens or 0) - 1
+      end
+      chosen[#chosen + 1], rows[#rows + 1] = recipient, row
+      bytes = bytes + #recipient
+    end
   end
-  c.waiting, c.bytes = c.waiting - count, c.bytes + bytes
-  send(c, '0', count, table.concat(rows, ','), table.concat(recipients, ','))
+  c.waiting = c.waiting - #recipients
+  if #chosen > 0 then
+    send(c, '0', #chosen, table.concat(rows, ','), table.concat(chosen, ','))
+  end
+  return #recipients > 0
+end
+
+-- one run of a campaign -> whether it had something that may go
+local function send_next(c)
+  if c.deferred > 0 then
+    send_deferred(c)
+    return true
+  end
+  if c.parked > 0 and send_parked(c) then
+    return true
+  end
+  return c.waiting > 0 and c.parked < parked_max and send_waiting(c)
 end
 
 local ids = redis.call('SMEMBERS', KEYS[2])
 table.sort(ids)
-local last, first = redis.call('HGET', KEYS[3], 'last') or '', 1
-while first <= #ids and ids[first] <= last do
-  first = first + 1
-end
 local turns = {}
-for i = 0, #ids - 1 do
-  turns[#turns + 1] = load(ids[(first - 1 + i) % #ids + 1])
+for i, id in ipairs(ids) do
+  turns[i] = load(id)
 end
-
--- rounds: each campaign that may send gets one run in turn, until there is no room or nobody left
-local given = true
-while given and room > 0 do
-  given = false
+while room > 0 and account_left >= 1 do
+  local next_one
   for _, c in ipairs(turns) do
-    if room > 0 and c.left > 0 and c.deferred + c.waiting > 0 then
-      if c.deferred > 0 then
-        send_deferred(c)
-      else
-        send_waiting(c)
-      end
-      last, given, room = c.id, true, room - 1
+    if not c.passed and c.left >= 1 and (not next_one or c.turn < next_one.turn) then
+      next_one = c
     end
   end
+  if not next_one then
+    break
+  end
+  local turn, released = next_one.turn, reply.released
+  if not send_next(next_one) then
+    next_one.passed = true
+  elseif reply.released > released then
+    vtime, room = turn, room - 1
+  end
 end
-redis.call('HSET', KEYS[3], 'last', last)
+redis.call('HSET', KEYS[3], 'vtime', string.format('%.4f', vtime), 'tokens', string.format('%.4f', account_tokens), 'paced_at', now)
+for _, d in pairs(by_domain) do
+  if d.key then
+    redis.call('HSET', d.key, 'tokens', string.format('%.4f', d.tokens), 'paced_at', now)
+    redis.call('PEXPIRE', d.key, 2 * WINDOW_MS)
+  end
+end
 
 for _, c in ipairs(turns) do
   local progress = c.prefix .. 'progress'
-  redis.call('HSET', progress, 'tokens', string.format('%.4f', c.tokens), 'paced_at', now)
+  redis.call('HSET', progress, 'tokens', string.format('%.4f', c.tokens), 'paced_at', now, 'turn', string.format('%.4f', c.turn))
+  if c.parked ~= c.parked_before then
+    redis.call('HINCRBY', progress, 'parked', c.parked - c.parked_before)
+  end
   if c.bytes > 0 then
     redis.call('HINCRBY', progress, 'waiting_bytes', -c.bytes)
   end
   local low_water = math.max(LOW_WATER_MIN, math.min(LOW_WATER_MAX, c.rate * LOW_WATER_MS))
-  if c.unfed and c.waiting < low_water and now - c.feed_asked > FEED_AGAIN_MS then
+  if c.unfed and c.waiting < low_water and c.parked < parked_max and now - c.feed_asked > FEED_AGAIN_MS then
     redis.call('HSET', progress, 'feed_asked', now)
     reply.feed[#reply.feed + 1] = c.id
   end
@@ -168,7 +264,7 @@ for _, c in ipairs(turns) do
     redis.call('HSET', progress, 'reconcile_at', now + tonumber(ARGV[8]))
     reply.reconcile[#reply.reconcile + 1] = c.id
   end
-  if c.deferred + c.waiting > 0 and passage ~= 'closed' then
+  if c.deferred + c.waiting + c.parked > 0 and passage ~= 'closed' then
     wait_ms = math.min(wait_ms, math.max(20, math.ceil((1 - c.tokens) / c.rate)))
   end
 end

@@ -1,10 +1,11 @@
 -- transition: moves a campaign to another state where its state allows that.
 --
--- KEYS  1 campaign  2 progress  3 flight  4 running  5 parsing  6 waiting  7 deferred  8 runs
+-- KEYS  1 campaign  2 progress  3 flight  4 running  5 parsing  6 waiting  7 deferred  8 runs  9 parked
 -- ARGV  1 campaign id  2 new state  3 states it may come from, "ready,running"  4 states in which it is there already
 -- ->    { outcome, state before, rows in flight, total }; outcome one of moved, same, refused, missing, empty, later
 --       empty: there is nobody to send to; later: it will start as soon as its list is parsed
 --include clock
+--include parked
 local campaign = KEYS[1]
 local status = redis.call('HGET', campaign, 'status')
 if not status then
@@ -44,6 +45,8 @@ if target == 'cancelled' then
   redis.call('ZREM', KEYS[5], ARGV[1])
   redis.call('HSET', campaign, 'finished_at', now_ms())
   redis.call('DEL', KEYS[6], KEYS[7], KEYS[8])
+  drop_parked(KEYS[9])
+  redis.call('HDEL', KEYS[2], 'parked')
 end
 if target == 'paused' then
   redis.call('HDEL', campaign, 'reason')

@@ -92,7 +92,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if defers:
             grant = self.world.admit(run, worker_id)
         else:
-            grant = self.world.ledger.admit(run.campaign_id, run.generation, run.run_id, worker_id, run.rows)
+            grant = self.world.ledger.admit(run.campaign_id, run.generation, run.run_id, worker_id, run.recipients)
         if grant.granted:
             self.sending.append(Sent(run, worker_id, sorted(grant.granted)))
 

@@ -1,0 +1,159 @@
+"""Limits over all campaigns, shares and warm-ups: by the account, by the recipients' domain, by weight, by time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from redis import Redis
+
+from campaigns import keys
+from campaigns.ledger import Limits, Recipient
+from campaigns.models import Content, Ramp, Status
+from tests.world import Clock, World
+
+
+def start_mixed(world: World, addresses: list[str], campaign_id: str = "c1") -> None:
+    """A running campaign to these addresses, all fed."""
+    world.make(campaign_id, rows=len(addresses))
+    world.controls.start(campaign_id)
+    campaign = world.catalog.get(campaign_id)
+    people = [Recipient(row, address, []) for row, address in enumerate(addresses, 1)]
+    assert world.ledger.feed(campaign_id, campaign.generation, 0, len(addresses), people)
+
+
+def send_for(world: World, clock: Clock, seconds: int, step_ms: int = 100) -> list[tuple[int, str]]:
+    """Everything that is released and admitted in so many seconds, accepted at once: time in ms and address."""
+    sent = []
+    for _ in range(seconds * 1000 // step_ms):
+        for run in world.runs():
+            granted = sorted(world.admit(run).granted)
+            world.settle(run, granted, "accepted")
+            sent += [(clock.now_ms, person[1]) for person in run.recipients if person[0] in granted]
+        clock.advance(step_ms)
+    return sent
+
+
+def most_in_a_minute(times: list[int]) -> int:
+    return max((sum(1 for other in times if at <= other <= at + 60_000) for at in times), default=0)
+
+
+def test_the_accounts_limit_holds_over_all_campaigns(fake_redis: Redis, clock: Clock) -> None:
+    """Given two campaigns without a limit and an account of 120 a minute, then together they send that, half each."""
+    world = World(fake_redis, slots=1000, limits=Limits(account=120))
+    world.start("a", rows=500)
+    world.start("b", rows=500)
+    sent = send_for(world, clock, 180)
+    assert most_in_a_minute([at for at, _ in sent]) <= 120
+    assert len([at for at, _ in sent if at >= clock.now_ms - 120_000]) >= 0.99 * 240
+    assert abs(world.report("a").done - world.report("b").done) <= 3
+
+
+def test_admission_itself_keeps_the_accounts_limit(fake_redis: Redis, clock: Clock) -> None:
+    world = World(fake_redis, limits=Limits(account=5))
+    world.start(rows=4)
+    world.start("b", rows=4)
+    loose = World(fake_redis)
+    runs = loose.runs()
+    assert [len(world.admit(run).granted) for run in runs] == [4, 1]
+    assert clock.now_ms
+
+
+def test_a_domain_at_its_limit_lets_the_others_pass(fake_redis: Redis, clock: Clock) -> None:
+    """Given every other recipient at a domain of 30 a minute, then the others are all sent at once and those at its
+    pace.
+    """
+    world = World(fake_redis, slots=1000, limits=Limits(domains={"slow.test": 30}))
+    start_mixed(world, [f"r{row}@{'SLOW.test' if row % 2 else 'fast.test'}" for row in range(1, 201)])
+    sent = send_for(world, clock, 10)
+    assert sum(address.endswith("fast.test") for _, address in sent) == 100
+    sent += send_for(world, clock, 230)
+    slow = [at for at, address in sent if address.endswith("SLOW.test")]
+    assert len(slow) == 100
+    assert most_in_a_minute(slow) <= 30
+    assert world.report().status == Status.COMPLETED
+    assert int(world.redis.hget(keys.of("c1", "progress"), "parked")) == 0
+
+
+def test_the_star_stands_for_each_domain_by_itself(fake_redis: Redis, clock: Clock) -> None:
+    world = World(fake_redis, slots=1000, limits=Limits(domains={"*": 6}))
+    start_mixed(world, [f"r{row}@d{row % 10}.test" for row in range(100)])
+    sent = send_for(world, clock, 60)
+    by_domain = Counter(address.rpartition("@")[2] for _, address in sent)
+    assert len(by_domain) == 10
+    assert set(by_domain.values()) <= {5, 6}
+
+
+def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(fake_redis: Redis, clock: Clock) -> None:
+    """Given a run that was released without the limit, then admission grants what the domain takes and parks the
+    others.
+    """
+    world = World(fake_redis, limits=Limits(domains={"slow.test": 3}))
+    start_mixed(world, [f"r{row}@slow.test" for row in range(10)])
+    (run,) = World(fake_redis).runs()
+    grant = world.admit(run)
+    assert (len(grant.granted), len(grant.denied), len(grant.parked)) == (3, 0, 7)
+    assert world.runs() == []
+    clock.advance(60_101)
+    assert [len(world.admit(again).granted) for again in world.runs()][:1] == [1]
+
+
+def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(fake_redis: Redis, clock: Clock) -> None:
+    world = World(fake_redis, limits=Limits(domains={"slow.test": 1}))
+    start_mixed(world, [f"r{row}@slow.test" for row in range(10)])
+    send_for(world, clock, 1)
+    assert int(world.redis.hget(keys.of("c1", "progress"), "parked")) == 9
+    clock.advance(120_000)
+    world.tick()
+    assert "lost" not in world.reconciler.reconcile(world.catalog.get("c1")).found
+    world.controls.cancel("c1")
+    assert not world.redis.keys("*parked*")
+
+
+def test_parking_is_bounded(fake_redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a list of one slow domain, then no more is parked than the bound, whatever waits."""
+    monkeypatch.setattr("campaigns.pacer.PARKED_MAX", 100)
+    world = World(fake_redis, slots=1000, limits=Limits(domains={"slow.test": 60}))
+    start_mixed(world, [f"r{row}@slow.test" for row in range(1000)])
+    send_for(world, clock, 5)
+    assert 100 <= int(world.redis.hget(keys.of("c1", "progress"), "parked")) <= 164
+
+
+def test_a_weight_is_a_share(world: World) -> None:
+    """Given campaigns of weight 1 and 3 that could both send more, then one sends a third of what the other does."""
+    world.slots = 4
+    for campaign_id, weight in (("light", 1), ("heavy", 3)):
+        content = Content(from_="a@b.test", subject="s", text="t", tpm=10_000_000, weight=weight)
+        world.make(campaign_id, rows=1000)
+        world.catalog.put(campaign_id, content)
+        world.controls.start(campaign_id)
+        world.feed(world.catalog.get(campaign_id))
+    shares = Counter(run.campaign_id for _ in range(4) for run in world.runs())
+    assert shares == {"light": 4, "heavy": 12}
+
+
+def test_a_campaign_that_had_nothing_to_send_does_not_save_up_turns(world: World, clock: Clock) -> None:
+    world.slots = 2
+    world.start("early", rows=1000)
+    world.start("late", rows=1000)
+    world.controls.pause("late")
+    for _ in range(5):
+        world.runs()
+        clock.advance(100)
+    world.controls.resume("late")
+    assert Counter(run.campaign_id for _ in range(2) for run in world.runs()) == {"early": 2, "late": 2}
+
+
+def test_a_ramp_raises_the_limit_evenly_and_status_shows_it(world: World, clock: Clock) -> None:
+    content = Content(from_="a@b.test", subject="s", text="t", tpm=800, ramp=Ramp(from_=100, to=1000, over_hours=1))
+    world.make(rows=500)
+    world.catalog.put("c1", content)
+    world.controls.start("c1")
+    world.feed(world.catalog.get("c1"))
+    assert (world.report().limit_now, world.report().rate_limit) == (100, 800)
+    world.slots = 1000
+    assert len(send_for(world, clock, 60)) <= 115
+    clock.advance(29 * 60_000)
+    assert world.report().limit_now == 550
+    clock.advance(30 * 60_000)
+    assert world.report().limit_now == 800
