@@ -11,6 +11,7 @@ from redis.retry import Retry
 from starlette.requests import Request
 
 from api.feeds import Feeds
+from campaigns import layout
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.ledger import Ledger
@@ -49,7 +50,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
 
 
 def connect(redis_url: str) -> Redis:
-    """A client that fails within seconds where Redis is away, and never hangs."""
+    """A client that fails within seconds where Redis is away or holds a foreign layout, and never hangs."""
     return Redis.from_url(
         redis_url,
         socket_connect_timeout=2.0,
@@ -57,6 +58,7 @@ def connect(redis_url: str) -> Redis:
         socket_keepalive=True,
         health_check_interval=30,
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1),
+        redis_connect_func=layout.on_connect,
     )
 
 

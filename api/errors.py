@@ -20,6 +20,7 @@ from starlette.routing import Match
 
 from api.headers import SECURITY_HEADERS
 from campaigns import errors as campaign_errors
+from campaigns.layout import WrongLayout
 from storage import StoreError, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,9 @@ async def on_campaign_error(_request: Request, error: campaign_errors.CampaignEr
 
 async def on_redis_error(_request: Request, error: Exception) -> Response:
     """Answer that Redis is away. What it said goes to the log only."""
+    if isinstance(error, WrongLayout):
+        log.error("redis_refused", reason=str(error))
+        return _unavailable(f"{error}.")
     log.error("redis_failed", error=type(error).__name__)
     return _unavailable("Redis cannot be asked right now; try again in a few seconds.")
 

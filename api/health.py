@@ -22,6 +22,7 @@ from api.answers import as_json
 from api.components import Components
 from api.errors import RETRY_AFTER_S, Problem
 from campaigns.errors import UnknownCampaign
+from campaigns.layout import WrongLayout
 from campaigns.models import Campaign, Status, StatusReport
 from storage import StoreError
 
@@ -54,6 +55,9 @@ def _away(parts: Components) -> list[str]:
     found = []
     try:
         parts.redis.ping()
+    except WrongLayout as error:
+        log.error("redis_refused", reason=str(error))
+        found.append(str(error))
     except RedisError as error:
         log.warning("redis_not_ready", error=type(error).__name__)
         found.append("Redis cannot be reached")

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from api.components import Components
 from api.feeds import Feeds
 from api.janitor import Janitor
+from campaigns.layout import WrongLayout
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ async def until_there(name: str, ask: Callable[[], object]) -> None:
         try:
             await run_in_threadpool(ask)
         except (RedisError, StoreError) as error:
-            what = str(error) if isinstance(error, StoreError) else type(error).__name__
+            what = str(error) if isinstance(error, StoreError | WrongLayout) else type(error).__name__
             log.warning("service_away", service=name, error=what, retry_in_s=wait_s)
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, LAST_RETRY_S)

@@ -1,0 +1,46 @@
+"""The version of what Postrider keeps in Redis: a process that meets another one there works on nothing.
+
+It is compared on every new connection, before that connection's first command. So the check comes before any work, also
+where Redis was away when the process started, or has been replaced by another one since.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from redis import RedisError
+from redis.connection import AbstractConnection
+
+from campaigns import keys
+
+VERSION: Final = str(keys.LAYOUT_VERSION).encode()
+
+
+class WrongLayout(RedisError):
+    """Redis holds another layout; `docs/operations.md` (Upgrades) says what to do."""
+
+    def __init__(self, found: bytes) -> None:
+        super().__init__(
+            f"Redis holds data in layout {found.decode(errors='replace')[:20]!r} and this version of Postrider works "
+            f"with layout {keys.LAYOUT_VERSION} alone: run the version that made them, or use another database"
+        )
+
+
+def on_connect(connection: AbstractConnection) -> None:
+    """Prepare a new connection; redis-py's `redis_connect_func`. An empty Redis gets this layout's version.
+
+    Raises:
+        WrongLayout: the connection is closed again.
+    """
+    connection.on_connect()
+    found = _ask(connection, "GET", keys.LAYOUT)
+    if found is None:
+        _ask(connection, "SET", keys.LAYOUT, VERSION, "NX")
+        found = _ask(connection, "GET", keys.LAYOUT)
+    if found != VERSION:
+        raise WrongLayout(found or b"")
+
+
+def _ask(connection: AbstractConnection, *command: str | bytes) -> Any:
+    connection.send_command(*command)
+    return connection.read_response()

@@ -1,0 +1,82 @@
+"""Another layout in Redis: nothing is worked on, and one line says why; also where Redis came late or was replaced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from api.components import connect
+from campaigns import keys, layout
+from campaigns.layout import WrongLayout
+from tests.house import House
+
+WORDS = "Redis holds data in layout '2' and this version of Postrider works with layout 1 alone"
+
+
+@pytest.fixture
+def client(valkey_url: str, redis_client: Redis) -> Iterator[Redis]:
+    assert redis_client.ping()
+    with connect(valkey_url) as found:
+        yield found
+
+
+def test_an_empty_redis_gets_the_version(client: Redis, redis_client: Redis) -> None:
+    assert client.ping()
+    assert redis_client.get(keys.LAYOUT) == layout.VERSION == b"1"
+    client.connection_pool.disconnect()
+    assert client.ping()
+
+
+def test_another_version_fails_every_command_until_it_is_gone(client: Redis, redis_client: Redis) -> None:
+    redis_client.set(keys.LAYOUT, "2")
+    for _ in range(2):
+        with pytest.raises(WrongLayout, match=WORDS):
+            client.set("postrider:x", "1")
+    assert redis_client.keys() == [keys.LAYOUT.encode()]
+    redis_client.delete(keys.LAYOUT)
+    assert client.ping()
+
+
+def test_a_redis_that_was_replaced_is_noticed(client: Redis, redis_client: Redis) -> None:
+    assert client.ping()
+    # When the server behind the address changes, all connections to the one before are lost
+    redis_client.set(keys.LAYOUT, "0")
+    client.connection_pool.disconnect()
+    with pytest.raises(WrongLayout, match="'0'"):
+        client.ping()
+
+
+def test_web_and_workers_refuse(tmp_path: Path) -> None:
+    """Given web and a worker that started before Redis, and a Redis of another layout, then the web process says so and
+    stays, and the worker ends; another worker ends at its boot.
+    """
+    with House.open(tmp_path, web=False) as house:
+        house.redis_client().set(keys.LAYOUT, "2")
+        house.redis.stop()
+        house.web.start()
+        early = house.add_worker()
+        assert early.logged("redis_away")
+        # When Redis comes
+        house.redis.start()
+        # Then
+        assert early.wait() == 1
+        assert _lines(early.output()) == 1
+        late = house.add_worker(wait=False)
+        assert late.wait() == 1
+        assert _lines(late.output()) == 1
+        assert "Traceback" not in late.output()
+        assert not late.logged("worker_started")
+        for method, path in (("GET", "/readyz"), ("GET", "/campaigns"), ("GET", "/campaigns/c1/status")):
+            status, problem = house.ask(method, path)
+            assert (status, WORDS in json.loads(problem)["detail"]) == (503, True)
+        assert house.ask("GET", "/healthz")[0] == 200
+        assert WORDS in house.web.logged("redis_refused")[0]["reason"]
+        assert house.redis_client().keys() == [keys.LAYOUT.encode()]
+
+
+def _lines(output: str) -> int:
+    return output.count(f"postrider: {WORDS}")
