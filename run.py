@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import os
 import signal
 import sys
@@ -27,6 +26,8 @@ REDIS_PORT = 6379
 S3_PORT = 9000
 #: Beyond the provider's timeout: what a worker needs to give back its messages and settle what it sent.
 WORKER_STOP_S = 15.0
+#: How long an answer about its readiness may take.
+READY_S = 5.0
 #: How long the web process waits for open requests, such as event streams, when it is stopped.
 WEB_STOP_S = 3
 
@@ -78,7 +79,7 @@ class House:
         log = self._directory("log") / f"{name}.log"
         program = Program(name, command, self.environment | extra, log=log, inherits=(self.lock,))
         [server] = self.supervisor.start(program)
-        await server.until(partial(ports.answers, port))
+        await server.until(partial(_listens, port))
 
     def _web(self) -> Program:
         listen = ("--host", ports.LOOPBACK, "--port", str(self.settings.port))
@@ -107,15 +108,18 @@ def _port_for(what: str, preferred: int, setting: str) -> int:
     return port
 
 
-def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+async def _listens(port: int) -> bool:
+    return ports.answers(port)
+
+
+async def _is_ready(port: int) -> bool:
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(READY_S):
+            reader, writer = await asyncio.open_connection(ports.LOOPBACK, port)
+            with contextlib.closing(writer):
+                writer.write(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return b" 200 " in await reader.readline()
+    return False
 
 
 def _welcome(settings: Settings) -> None:

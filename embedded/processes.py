@@ -2,6 +2,8 @@
 
 Each runs in a session of its own, so that Ctrl-C at the terminal reaches the supervisor alone, which then stops the
 last started first. A program that ends by itself is started again, after a pause that grows while it keeps ending.
+
+Starts no thread, also not by asyncio's own subprocesses or `to_thread`: see `embedded/tether.py`.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from embedded.tether import adopt_orphans, tethered
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 STEADY_S = 30.0
-#: How often to look whether a probe succeeds or a process group is gone.
+#: How often to look whether a program is ready, has ended, or has left nothing behind.
 POLL_S = 0.05
 #: How long the kernel may take to carry out a SIGKILL.
 KILL_S = 5.0
@@ -64,17 +67,17 @@ class Child:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.ends = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._stopping = asyncio.Event()
         self._kept = asyncio.create_task(self._keep())
 
-    async def until(self, probe: Callable[[], bool]) -> None:
-        """Wait until the probe, which may block and runs in a thread, says that the program is ready.
+    async def until(self, probe: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until the probe says that the program is ready.
 
         Raises:
             StartError: it ended before.
         """
-        while not await asyncio.to_thread(probe):
+        while not await probe():
             if self.ends:
                 where = f"; see {self.program.log}" if self.program.log else ""
                 raise StartError(f"{self.program.name} could not start{where}")
@@ -106,28 +109,29 @@ class Child:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _run(self) -> int:
+        self._process = self._start()
+        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - to be told of it takes a thread
+            await asyncio.sleep(POLL_S)
+        await _end_group(self._process.pid, self.program.stop_s)
+        return code
+
+    def _start(self) -> subprocess.Popen[bytes]:
         with contextlib.ExitStack() as files:
             output = files.enter_context(self.program.log.open("ab")) if self.program.log else None
-            self._process = await asyncio.create_subprocess_exec(
-                *tethered(self.program.command),
+            return subprocess.Popen(
+                tethered(self.program.command),
                 env=self.program.environment,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
                 pass_fds=self.program.inherits,
             )
-        if self._stopping.is_set():  # while it was being started
-            self._signal()
-        code = await self._process.wait()
-        await _end_group(self._process.pid, self.program.stop_s)
-        return code
 
     def _signal(self) -> None:
         # To the direct child alone: Dramatiq passes it on, and takes a second one as an order to drop its work.
-        if self._process and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+        if self._process:
+            self._process.terminate()
 
 
 class Supervisor:

@@ -4,6 +4,9 @@ A program of its own, run as a script: `python tether.py PARENT_PID COMMAND...`.
 parent's death (Linux's PR_SET_PDEATHSIG, which survives exec) and then becomes the command. In a `preexec_fn` the same
 two lines could deadlock under threads. Where the kernel has no such call (macOS) the command runs untethered.
 
+The kernel sends the signal again for each further thread that the dying parent still has, and a second SIGTERM makes
+Dramatiq drop its work and hang. So a parent of such commands has one thread only.
+
 Imports nothing of the project, so that it starts in a few milliseconds.
 """
 

@@ -69,6 +69,8 @@ def test_nothing_is_left_when_the_supervisor_is_killed_and_it_can_be_started_at_
         # Its servers hold its lock too: no second server may open their data while they end.
         for server in started.programs("valkey-server") + started.programs("embedded.s3"):
             assert str(started.var / "run.lock") in _open_files(server)
+        # And it has one thread, since its workers would be told to end once for each: see embedded/tether.py.
+        assert len(list(Path(f"/proc/{started.process.pid}/task").iterdir())) == 1
         started.process.kill()
         started.process.wait()
         with house.running(tmp_path) as again:

@@ -163,11 +163,15 @@ def test_a_program_that_keeps_ending_is_started_ever_more_rarely(
     assert pauses[:4] == ["0.01", "0.02", "0.03", "0.03"]
 
 
+async def never() -> bool:
+    return False
+
+
 def test_a_program_that_ends_before_it_is_ready_fails_the_start(stage: Stage) -> None:
     async def scene(supervisor: Supervisor) -> None:
         [child] = supervisor.start(stage.program("web", "brief"))
         with pytest.raises(StartError, match="web could not start"):
-            await child.until(lambda: False)
+            await child.until(never)
 
     play(scene)
 
