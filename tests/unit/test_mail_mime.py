@@ -50,6 +50,12 @@ def test_both_parts_text_first() -> None:
     assert content(parsed.get_body(("html",))) == "<p>Hi</p>"
 
 
+def test_a_part_cannot_know_the_boundary() -> None:
+    boundaries = {read(encode(message())).get_boundary() for _ in range(20)}
+    assert len(boundaries) == 20
+    assert min(len(str(boundary)) for boundary in boundaries) >= 32
+
+
 @pytest.mark.parametrize(("field", "other", "kind"), [("html", "text", "text/html"), ("text", "html", "text/plain")])
 def test_one_part_stands_alone(field: str, other: str, kind: str) -> None:
     parsed = read(encode(message(**{field: "Only this", other: None})))

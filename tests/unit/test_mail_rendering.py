@@ -147,7 +147,8 @@ def test_a_reason_never_holds_an_address() -> None:
     [
         ("Hello\r\nBcc: x@example.com", "Hello Bcc: x@example.com"),
         ("  a \t\n b  ", "a b"),
-        ("a\x00\x07\x1bb\x7f\x85c\u2028d", "ab cd".replace(" c", " c ").strip()),
+        ("a  b", "a b"),
+        ("a\x00\x07\x1bb\x7f\x85c\u2028d", "ab c d"),
         ("naïve 👨\u200d👩\u200d👧", "naïve 👨\u200d👩\u200d👧"),
         ("10\xa0€", "10\xa0€"),
     ],

@@ -133,3 +133,10 @@ def test_a_message_beyond_the_limit_is_rejected_without_a_request() -> None:
             await provider.close()
 
     assert asyncio.run(send()) == Outcome(Kind.REJECTED, "the message is larger than 30,000,000 bytes")
+
+
+@pytest.mark.parametrize("key", ["SG.secret\r\nX-A: b", "SG.sécret", "SG. secret"])
+def test_a_key_that_is_none_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ValueError, match="no key has") as raised:
+        SendGrid(key, "http://127.0.0.1:1", 1.0)
+    assert "SG." not in str(raised.value)
