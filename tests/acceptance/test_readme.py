@@ -64,11 +64,11 @@ def test_the_walk_through_sends_every_email_once(tmp_path: Path) -> None:
         assert part in text, part
 
 
-def test_the_status_shown_has_the_fields_of_a_real_one(tmp_path: Path) -> None:
+def test_the_fields_of_the_status_shown_are_those_of_a_real_one(tmp_path: Path) -> None:
     shown = re.search(r"^```json\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert shown
     with house.running(tmp_path) as started:
         started.until_ready()
         started.send_campaign("c1", rows=1, tpm=60)
         real = started.until_status("c1", "completed")
-    assert json.loads(shown[1]).keys() == real.keys() - {"parsed"}
+    assert json.loads(shown[1]).keys() <= real.keys()
