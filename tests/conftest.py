@@ -19,7 +19,7 @@ from tests import services
 from tests.world import Clock, World
 
 #: In the order in which they run: what fails fast comes first.
-FOLDERS = ("unit", "property", "integration", "acceptance", "browser")
+FOLDERS = ("unit", "property", "integration", "acceptance", "chaos", "browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

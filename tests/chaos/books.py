@@ -1,0 +1,103 @@
+"""The books: what the provider has taken, held against what Postrider says."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import http.client
+import io
+import time
+from collections import Counter
+from typing import Any, Final, NamedTuple
+
+from tests.client import ApiError, Watch
+from tests.doubles.sendgrid import Arrival
+from tests.house import House
+
+#: How often an end is looked for, in s.
+LOOK_S: Final = 0.1
+
+
+class Books(NamedTuple):
+    """A campaign that is over: its last report, what reached the provider's door, and the state of each row."""
+
+    report: dict[str, Any]
+    arrivals: list[Arrival]
+    states: dict[int, str]
+
+    def accepted(self) -> Counter[int]:
+        """How often the provider has taken each row."""
+        return Counter(arrival.row for arrival in self.arrivals if arrival.accepted)
+
+    def in_state(self, state: str) -> set[int]:
+        return {row for row, found in self.states.items() if found == state}
+
+
+def addresses(count: int, local: str = "r{row}") -> bytes:
+    """A list of so many recipients."""
+    return b"email\n" + b"".join(f"{local.format(row=row)}@shop.test\n".encode() for row in range(1, count + 1))
+
+
+def launch(house: House, campaign_id: str, csv_bytes: bytes, tpm: int = 10_000_000, **content: Any) -> None:
+    """A campaign, running."""
+    house.put(campaign_id, tpm=tpm, **content)
+    house.upload(campaign_id, csv_bytes)
+    house.until_status(campaign_id, "ready")
+    house.start(campaign_id)
+
+
+def status(house: House, campaign_id: str) -> dict[str, Any]:
+    """The status, or nothing while it cannot be asked."""
+    with contextlib.suppress(OSError, http.client.HTTPException, ApiError):
+        return house.status(campaign_id)
+    return {}
+
+
+def until_done(house: House, campaign_id: str, done: int, within_s: float) -> dict[str, Any]:
+    """Wait until so many are done; the report."""
+    return _until(house, campaign_id, lambda report: report.get("done", 0) >= done, within_s)
+
+
+def until_over(house: House, campaign_id: str, within_s: float, *wanted: str) -> dict[str, Any]:
+    """Wait until it is completed, or in one of the states given; the report."""
+    states = wanted or ("completed",)
+    return _until(house, campaign_id, lambda report: report.get("status") in states, within_s)
+
+
+def _until(house: House, campaign_id: str, condition: Any, within_s: float) -> dict[str, Any]:
+    deadline = time.monotonic() + within_s
+    report: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        report = status(house, campaign_id) or report
+        if condition(report):
+            return report
+        time.sleep(LOOK_S)
+    raise AssertionError(f"not within {within_s:g} s; last: {report}")
+
+
+def closed(house: House, campaign_id: str, watch: Watch, *, unknown_at_most: int, failed: int = 0) -> Books:
+    """The books of a completed campaign, after the checks that hold whatever was broken.
+
+    Nobody was sent to twice; who is done was sent to, who failed was not; everybody is done, failed or unknown; and no
+    status ever contradicted itself.
+    """
+    watch.check()
+    report = house.status(campaign_id)
+    rows = csv.DictReader(io.StringIO(house.recipients(campaign_id).decode()))
+    states = {int(row["row"]): row["state"] for row in rows}
+    arrivals = [arrival for arrival in house.double.arrivals() if arrival.campaign_id == campaign_id]
+    books = Books(report, arrivals, states)
+    accepted = books.accepted()
+    assert {row: times for row, times in accepted.items() if times > 1} == {}, "sent twice"
+    assert books.in_state("done") - accepted.keys() == set(), "done, but never taken"
+    assert books.in_state("failed") & accepted.keys() == set(), "failed, but taken"
+    counts = {name: len(books.in_state(name)) for name in ("done", "failed", "unknown", "pending")}
+    assert counts == {
+        "done": report["done"],
+        "failed": failed,
+        "unknown": report["unknown"],
+        "pending": 0,
+    }, f"{counts} {report}"
+    assert report["unknown"] <= unknown_at_most, f"{report['unknown']} unknown, at most {unknown_at_most} may be"
+    assert report["done"] + report["failed"] + report["unknown"] == report["total"] == len(states)
+    return books

@@ -1,0 +1,59 @@
+"""Chaos: real processes, broken on purpose. `CHAOS=full` (`make chaos`) runs all of it at full size.
+
+Otherwise only what is marked `short` runs, at a size that suits every run of the tests. Each test tells what it
+measured by `figures`; the lines stand at the end of the output and in `var/chaos/figures.jsonl`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+FULL: Final = os.environ.get("CHAOS") == "full"
+HERE: Final = Path(__file__).parent
+FIGURES: Final = HERE.parents[1] / "var" / "chaos" / "figures.jsonl"
+_lines: Final = pytest.StashKey[list[str]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long ones out, unless they are asked for."""
+    if FULL:
+        return
+    left_out = [item for item in items if item.path.is_relative_to(HERE) and not item.get_closest_marker("short")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The figures of this run."""
+    for line in config.stash.get(_lines, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def full() -> bool:
+    """Whether this run is the full one."""
+    return FULL
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Records what a test has measured, by name."""
+    started = time.monotonic()
+
+    def record(**measured: Any) -> None:
+        took_s = round(time.monotonic() - started, 1)
+        entry = {"test": request.node.name, "full": FULL, **measured, "took_s": took_s}
+        FIGURES.parent.mkdir(parents=True, exist_ok=True)
+        with FIGURES.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        shown = ", ".join(f"{name} {value}" for name, value in measured.items())
+        request.config.stash.setdefault(_lines, []).append(f"{request.node.name}: {shown} ({took_s:g} s)")
+
+    return record

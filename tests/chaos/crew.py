@@ -1,0 +1,124 @@
+"""Workers under a supervisor: `dramatiq` commands that are started again when they end, as whoever runs them would do.
+
+When one process of a command dies, Dramatiq stops the others of that command and the command ends.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+from campaigns import keys
+from tests.acceptance.house import until
+from tests.house import House
+from tests.program import Program
+
+#: How often the supervisor looks, in s.
+LOOK_S: Final = 0.05
+#: How long after a kill the last command that the dead process had sent may still be under way to Redis, in s.
+UNDER_WAY_S: Final = 0.1
+
+
+class Kill(NamedTuple):
+    """A worker process ended by SIGKILL. `time_s`: since the epoch; `claims`: how many rows it had in flight.
+
+    `survivors`: worker processes of other commands that lived then, and went on.
+    """
+
+    worker_id: str
+    time_s: float
+    claims: int
+    survivors: int
+
+
+class Crew:
+    """So many commands, kept running until the block ends. All of them are ready when it begins.
+
+    Args:
+        settings: variables of the workers, over the house's.
+    """
+
+    def __init__(self, house: House, commands: int = 2, processes: int = 1, threads: int = 8, **settings: str) -> None:
+        self._house = house
+        self._options: dict[str, Any] = {"processes": processes, "threads": threads, "wait": False, **settings}
+        self._wanted = commands
+        self._ending = threading.Event()
+        # The kernel ends a program with the thread that started it, so this one lives as long as they shall.
+        self._thread = threading.Thread(target=self._run, name="crew", daemon=True)
+        self._redis: Any = house.redis_client()
+        self.commands: list[Program] = []
+        self.restarts = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.until_ready(self._wanted * self._options["processes"])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join(90)
+        self._redis.close()
+
+    def until_ready(self, processes: int) -> None:
+        """Wait until so many worker processes give signs of life."""
+        until(lambda: len(self.alive()) >= processes, f"{processes} worker processes")
+
+    def alive(self) -> dict[str, int]:
+        """Worker id -> pid, of the worker processes that have told Redis that they work and that live."""
+        groups = {command.pid for command in self.commands if command.alive}
+        found = {}
+        for raw in self._redis.zrange(keys.WORKERS, 0, -1):
+            worker_id = raw.decode()
+            pid = int(worker_id.rsplit("-", 2)[1])
+            if _group(pid) in groups:
+                found[worker_id] = pid
+        return found
+
+    def kill_one(self, campaign_id: str) -> Kill:
+        """SIGKILL to a random worker process, once there is one, and what it leaves behind."""
+        alive = until(self.alive, "a worker to kill")
+        return self.kill(random.choice(list(alive)), campaign_id)
+
+    def kill(self, worker_id: str, campaign_id: str) -> Kill:
+        """SIGKILL to this worker process."""
+        alive = self.alive()
+        group = _group(alive[worker_id])
+        survivors = sum(_group(pid) != group for pid in alive.values())
+        time_s = time.time()
+        os.kill(alive[worker_id], 9)
+        time.sleep(UNDER_WAY_S)
+        claims = self._redis.hvals(keys.of(campaign_id, "flight"))
+        mine = sum(claim.startswith(worker_id.encode() + b"|") for claim in claims)
+        return Kill(worker_id, time_s, mine, survivors)
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """All commands' log lines of one event, from their first start on."""
+        return [line for command in self.commands for line in command.logged(event, whole=True)]
+
+    def _run(self) -> None:
+        self.commands += [self._house.add_worker(**self._options) for _ in range(self._wanted)]
+        while not self._ending.wait(LOOK_S):
+            for command in self.commands:
+                if not command.alive:
+                    command.start(wait=False)
+                    self.restarts += 1
+        for command in self.commands:
+            command.terminate()
+        for command in self.commands:
+            try:
+                command.wait(30)
+            except Exception:  # noqa: BLE001 - whatever happened, it has to end
+                command.kill()
+
+
+def _group(pid: int) -> int | None:
+    """The process group of a process that lives."""
+    try:
+        state, _parent, group, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state == "Z" else int(group)

@@ -1,0 +1,108 @@
+"""kill -9 of whatever runs, at any moment."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Self
+
+import pytest
+
+from tests.chaos import books
+from tests.chaos.crew import Crew, Kill
+from tests.doubles.sendgrid import Arrival
+from tests.house import House
+
+#: How much longer than promised anything may take on a machine that has other things to do.
+SLACK: Final = 3
+
+
+class Lost:
+    """Watches Dramatiq's books meanwhile: how long the messages of a dead process take to come back, in s."""
+
+    def __init__(self, house: House) -> None:
+        self._redis: Any = house.redis_client()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lost", daemon=True)
+        self._held: dict[bytes, int] = {}
+        self.back_s: list[float] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(30)
+        self._redis.close()
+
+    def _run(self) -> None:
+        silent_since: dict[bytes, float] = {}
+        while not self._ended.wait(0.2):
+            now = time.time()
+            for broker_id, beat_ms in self._redis.zrange("dramatiq:__heartbeats__", 0, -1, withscores=True):
+                if now - beat_ms / 1000 < 2:
+                    silent_since.pop(broker_id, None)
+                    continue
+                holds = self._redis.scard(b"dramatiq:__acks__.%s.send_email" % broker_id)
+                if holds:
+                    silent_since[broker_id] = beat_ms / 1000
+                elif broker_id in silent_since:
+                    self.back_s.append(now - silent_since.pop(broker_id))
+            known = set(self._redis.zrange("dramatiq:__heartbeats__", 0, -1))
+            for broker_id in [gone for gone in silent_since if gone not in known]:
+                self.back_s.append(now - silent_since.pop(broker_id))
+
+
+@pytest.mark.short
+@pytest.mark.parametrize("commands", [2, 4])
+def test_workers_are_killed_one_after_another(
+    tmp_path: Path, commands: int, full: bool, figures: Callable[..., None]
+) -> None:
+    """Given a campaign over several commands of two processes each.
+    When a random worker process is killed every 1 to 2 s.
+    Then nobody is sent to twice, everybody is accounted for, and only what a killed process had in flight is unknown.
+    """
+    if commands == 4 and not full:
+        pytest.skip("in `make chaos`")
+    kills, rows = (50, 20_000) if full else (4, 1_500)
+    tpm = rows * 60 // (kills * 3 // 2)
+    with House.open(tmp_path, RECONCILE_EVERY_S="5") as house, Crew(house, commands, processes=2) as crew:
+        house.double.behave(latency_ms=20)
+        books.launch(house, "c1", books.addresses(rows), tpm)
+        with house.watch("c1") as watch, Lost(house) as lost:
+            books.until_done(house, "c1", 50, 60)
+            killed = []
+            for _ in range(kills):
+                time.sleep(random.uniform(0.9, 1.9))
+                killed.append(crew.kill_one("c1"))
+            report = books.until_over(house, "c1", 600)
+        in_flight = sum(kill.claims for kill in killed)
+        found = books.closed(house, "c1", watch, unknown_at_most=in_flight)
+        waits = _first_sends(killed, found.arrivals)
+        figures(
+            kills=len(killed),
+            rows=rows,
+            restarts=crew.restarts,
+            in_flight_at_kills=in_flight,
+            unknown=report["unknown"],
+            sent_twice=0,
+            next_send_s=f"median {sorted(waits)[len(waits) // 2]:.2f}, longest {max(waits):.2f}",
+            messages_back_s=f"{len(lost.back_s)} x, longest {max(lost.back_s, default=0):.1f}",
+        )
+        assert max(waits) < 2 * SLACK
+        assert max(lost.back_s, default=0) < 20 * SLACK
+
+
+def _first_sends(killed: list[Kill], arrivals: list[Arrival]) -> list[float]:
+    """For each kill that another command survived while there was work: the time to the next send, in s."""
+    times = sorted(arrival.time_s for arrival in arrivals)
+    found = []
+    for kill in killed:
+        later = [time_s for time_s in times if time_s > kill.time_s + 0.05]
+        if kill.survivors and later:
+            found.append(later[0] - kill.time_s)
+    return found

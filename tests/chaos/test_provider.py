@@ -1,0 +1,217 @@
+"""A provider in trouble: throttled, failing, away, silent, refusing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.acceptance.house import until
+from tests.chaos import books
+from tests.chaos.crew import Crew
+from tests.house import House
+
+#: How much longer than promised anything may take on a machine that has other things to do.
+SLACK: Final = 3
+#: How soon after an outage the full speed is back, in s.
+FULL_SPEED_S: Final = 5
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"statuses": {"429": 0.3}},
+        {"statuses": {"429": 0.3}, "retry_after_s": 1},
+        {"statuses": {"500": 0.1, "502": 0.1, "503": 0.1}},
+    ],
+    ids=["429", "429-retry-after", "5xx"],
+)
+def test_a_third_of_all_requests_fail(tmp_path: Path, trouble: dict[str, Any], figures: Callable[..., None]) -> None:
+    """Given a provider that throttles or fails 30 % of the requests.
+    Then nobody is failed or dead-lettered, nobody is sent to twice, and the campaign gets to its end.
+    """
+    rows = 1_500
+    with _house(tmp_path) as house, Crew(house):
+        house.double.behave(latency_ms=20, **trouble)
+        started = time.monotonic()
+        books.launch(house, "c1", books.addresses(rows))
+        with house.watch("c1") as watch:
+            books.until_done(house, "c1", rows // 2, 400)
+            half_s = time.monotonic() - started
+            house.double.behave(statuses={})
+            report = books.until_over(house, "c1", 200)
+        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        figures(
+            rows=rows,
+            half_after_s=round(half_s, 1),
+            requests=len(found.arrivals),
+            retries=report["retries"],
+            dead_letters=_dead_letters(house),
+            failed=report["failed"],
+        )
+        assert _dead_letters(house) == 0
+
+
+@pytest.mark.short
+@pytest.mark.parametrize("away", ["503", "refused"])
+def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Callable[..., None]) -> None:
+    """Given a campaign at 12,000 a minute.
+    When the provider answers 503 to everything, or refuses connections, for 2 minutes.
+    Then nobody is failed or dead-lettered, one probe at a time asks whether it is back, and soon after it is, the
+    campaign runs at its full speed.
+    """
+    if away == "refused" and not full:
+        pytest.skip("in `make chaos`")
+    away_s, tpm = (120.0 if full else 6.0), 12_000
+    rows = int(tpm / 60 * 25) if full else 1_600
+    with _house(tmp_path) as house, Crew(house) as crew:
+        house.double.behave(latency_ms=20)
+        books.launch(house, "c1", books.addresses(rows), tpm)
+        with house.watch("c1") as watch:
+            books.until_done(house, "c1", rows // 4, 60)
+            began = time.time()
+            house.double.behave(**({"answer": "503"} if away == "503" else {"refuse_s": away_s}))
+            time.sleep(away_s)
+            if away == "503":
+                house.double.behave(answer="202")
+            ended = time.time()
+            report = books.until_over(house, "c1", 200)
+        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        failing = [line for line in crew.logged("email_not_sent") if line["outcome"] in {"unavailable", "unreachable"}]
+        moments = sorted(_epoch(line["timestamp"]) for line in failing)
+        probes = [moment for moment in moments if began + 2 < moment < ended]
+        taken = sorted(arrival.time_s for arrival in found.arrivals if arrival.accepted and arrival.time_s > ended)
+        full_after_s = _full_speed_after(taken, ended, tpm / 60)
+        figures(
+            away_s=away_s,
+            failed_at_once=len(moments) - len(probes),
+            probes=len(probes),
+            closest_probes_s=round(min((b - a for a, b in pairwise(probes)), default=0), 2),
+            full_speed_after_s=full_after_s,
+            retries=report["retries"],
+            dead_letters=_dead_letters(house),
+            failed=report["failed"],
+        )
+        assert _dead_letters(house) == 0
+        assert len(probes) <= away_s / 2 + 4, "a storm, not probes"
+        assert full_after_s < FULL_SPEED_S * SLACK
+
+
+def _full_speed_after(taken: list[float], ended: float, per_s: float) -> float:
+    """The start of the first second that holds 90 % of the rate, in s after the end of the outage."""
+    for first in taken:
+        if sum(first <= moment < first + 1 for moment in taken) >= 0.9 * per_s:
+            return round(first - ended, 2)
+    return 999.0
+
+
+@pytest.mark.short
+def test_answers_that_leave_it_open_are_never_sent_again(tmp_path: Path, figures: Callable[..., None]) -> None:
+    """Given a provider that takes some messages and then resets, hangs past the timeout, or answers 504.
+    Then these rows are unknown and stay so, and each of them has reached the provider once.
+    """
+    rows = 600
+    kinds = {"reset": "accept-reset", "hang": "accept-hang", "gateway": "accept-504", "gone": "504"}
+    special = {row: kind for kind, start in zip(kinds, (7, 11, 13, 17), strict=True) for row in range(start, rows, 60)}
+    csv = "email\n" + "".join(f"{special.get(row, 'r')}.{row}@shop.test\n" for row in range(1, rows + 1))
+    with _house(tmp_path) as house, Crew(house, 2):
+        rules = [{"to": f"{kind}.*", "answers": [answer]} for kind, answer in kinds.items()]
+        house.double.behave(latency_ms=20, rules=rules)
+        books.launch(house, "c1", csv.encode())
+        with house.watch("c1") as watch:
+            books.until_over(house, "c1", 90)
+        house.reconcile("c1")
+        found = books.closed(house, "c1", watch, unknown_at_most=len(special))
+        times = Counter(arrival.row for arrival in found.arrivals)
+        figures(rows=rows, unknown=found.report["unknown"], most_arrivals_of_one=max(times.values()))
+        assert found.in_state("unknown") == special.keys()
+        assert set(times.values()) == {1}
+        # When the operator decides, then so it is, and nothing is sent for it.
+        house.reconcile("c1", unknown="done")
+        assert house.status("c1")["done"] == rows
+        assert len(house.double.arrivals()) == rows
+
+
+@pytest.mark.short
+@pytest.mark.parametrize("answer", ["401", "403"])
+def test_a_refused_account_pauses_the_campaign(
+    tmp_path: Path, answer: str, full: bool, figures: Callable[..., None]
+) -> None:
+    """Given a campaign under way.
+    When the provider refuses the account.
+    Then the campaign is paused by itself, having asked no more than what was in flight, and says why; and after the
+    key has been replaced, resume goes on to the end with nobody failed.
+    """
+    if answer == "403" and not full:
+        pytest.skip("in `make chaos`")
+    rows = 3_000
+    with _house(tmp_path) as house, Crew(house) as crew:
+        house.double.behave(latency_ms=50)
+        books.launch(house, "c1", books.addresses(rows), 30_000)
+        with house.watch("c1") as watch:
+            books.until_done(house, "c1", rows // 4, 60)
+            house.double.behave(answer=answer)
+            report = books.until_over(house, "c1", 60, "paused")
+            until(lambda: house.status("c1")["in_flight"] == 0, "nothing in flight")
+            refused = [arrival for arrival in house.double.arrivals() if arrival.answer == answer]
+            asked_for_s = refused[-1].time_s - refused[0].time_s
+            time.sleep(1)
+            assert sum(arrival.answer == answer for arrival in house.double.arrivals()) == len(refused)
+            most = house.double.stats()["most_in_flight"]
+            logged = [line for line in crew.logged("email_not_sent") if line["outcome"] == "refused"]
+            house.double.behave(answer="202")
+            house.resume("c1")
+            books.until_over(house, "c1", 90)
+        books.closed(house, "c1", watch, unknown_at_most=0)
+        figures(
+            rows=rows,
+            reason=report["reason"],
+            refused=len(refused),
+            most_in_flight=most,
+            asked_for_s=round(asked_for_s, 2),
+        )
+        assert report["reason"].startswith(answer)
+        assert logged[0]["reason"] == report["reason"]
+        assert asked_for_s < SLACK
+
+
+def test_some_recipients_are_refused(tmp_path: Path, figures: Callable[..., None]) -> None:
+    """Given a provider that answers 400 or 413 for some recipients.
+    Then these are failed at once, with its words; the others are not affected.
+    """
+    rows = 2_000
+    special = {row: ("bad", "big")[row % 2] for row in range(10, rows, 37)}
+    csv = "email\n" + "".join(f"{special.get(row, 'r')}.{row}@shop.test\n" for row in range(1, rows + 1))
+    with _house(tmp_path) as house, Crew(house):
+        house.double.behave(
+            latency_ms=20, rules=[{"to": "bad.*", "answers": ["400"]}, {"to": "big.*", "answers": ["413"]}]
+        )
+        books.launch(house, "c1", csv.encode())
+        with house.watch("c1") as watch:
+            report = books.until_over(house, "c1", 90)
+        found = books.closed(house, "c1", watch, unknown_at_most=0, failed=len(special))
+        assert found.in_state("failed") == special.keys()
+        assert len(found.arrivals) == rows
+        assert b"the double answers 400" in house.recipients("c1", "failed")
+        figures(rows=rows, failed=report["failed"], requests=len(found.arrivals), retries=report["retries"])
+
+
+def _house(directory: Path) -> AbstractContextManager[House]:
+    return House.open(directory, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="3", RETRY_MIN_BACKOFF_S="0.5", MAX_RETRIES="8")
+
+
+def _dead_letters(house: House) -> int:
+    client: Any = house.redis_client()
+    with client:
+        return int(client.zcard("dramatiq:send_email.XQ"))
+
+
+def _epoch(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -1,0 +1,145 @@
+"""Redis killed, frozen, away, full, read-only: nothing is sent unasked, nothing is lost, all goes on by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+import redis
+
+from tests.chaos import books
+from tests.chaos.crew import Crew
+from tests.house import House
+
+#: How long after Redis has gone what had been admitted may still reach the provider, in s.
+ADMITTED_S: Final = 1.0
+#: How much longer than promised anything may take on a machine that has other things to do.
+SLACK: Final = 3
+
+
+@pytest.mark.short
+def test_redis_is_killed_and_started_again(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
+    """Given a campaign under way.
+    When Redis is killed (-9) and started again on its append-only file, three times.
+    Then nothing is sent meanwhile, nobody is sent to twice, nobody is lost, and nobody is unknown.
+    """
+    times, rows, tpm = (3, 20_000, 20_000) if full else (1, 2_500, 20_000)
+    with House.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as house, Crew(house):
+        house.double.behave(latency_ms=20)
+        books.launch(house, "c1", books.addresses(rows), tpm)
+        gaps, resumed = [], []
+        with house.watch("c1") as watch:
+            for turn in range(1, times + 1):
+                books.until_done(house, "c1", turn * rows // (times + 2), 120)
+                killed = time.time()
+                house.redis.kill()
+                time.sleep(3)
+                gaps.append((killed + ADMITTED_S, time.time()))
+                resumed.append(time.time())
+                house.redis.start()
+            books.until_over(house, "c1", 300)
+        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        figures(
+            kills=times,
+            rows=rows,
+            unknown=found.report["unknown"],
+            sent_while_away=_between(found, gaps),
+            next_send_s=_waits(found, resumed),
+        )
+        assert _between(found, gaps) == 0
+
+
+@pytest.mark.parametrize("away", ["frozen", "refused"])
+def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, figures: Callable[..., None]) -> None:
+    """Given a campaign under way.
+    When Redis does not answer, or its port refuses, for 30 s.
+    Then nothing is sent meanwhile, and all goes on by itself.
+    """
+    rows, tpm, away_s = 6_000, 20_000, 30.0
+    with House.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as house, Crew(house):
+        house.double.behave(latency_ms=20)
+        books.launch(house, "c1", books.addresses(rows), tpm)
+        with house.watch("c1") as watch:
+            books.until_done(house, "c1", rows // 4, 60)
+            began = time.time()
+            house.redis.freeze() if away == "frozen" else house.redis.kill()
+            time.sleep(away_s)
+            ended = time.time()
+            back = time.time()
+            house.redis.thaw() if away == "frozen" else house.redis.start()
+            books.until_over(house, "c1", 300)
+        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        gap = [(began + ADMITTED_S, ended)]
+        figures(
+            away_s=away_s,
+            rows=rows,
+            unknown=found.report["unknown"],
+            sent_while_away=_between(found, gap),
+            next_send_s=_waits(found, [back]),
+            over_after_s=round(time.time() - back, 1),
+        )
+        assert _between(found, gap) == 0
+
+
+@pytest.mark.parametrize("trouble", ["OOM", "READONLY"])
+def test_redis_refuses_to_write(tmp_path: Path, trouble: str, figures: Callable[..., None]) -> None:
+    """Given a campaign under way.
+    When Redis answers OOM (full, noeviction) or READONLY (a replica) to every write, for 15 s.
+    Then nothing more is admitted meanwhile, and all goes on by itself.
+    """
+    rows, tpm, away_s = 6_000, 20_000, 15.0
+    with House.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as house, Crew(house):
+        house.double.behave(latency_ms=20)
+        books.launch(house, "c1", books.addresses(rows), tpm)
+        client = house.redis_client()
+        with house.watch("c1") as watch:
+            books.until_done(house, "c1", rows // 4, 60)
+            _break(client, trouble)
+            began = time.time()
+            time.sleep(away_s)
+            ended = time.time()
+            _mend(client, trouble)
+            back = time.time()
+            books.until_over(house, "c1", 300)
+        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        gap = [(began + ADMITTED_S, ended)]
+        figures(
+            away_s=away_s,
+            rows=rows,
+            unknown=found.report["unknown"],
+            sent_while_away=_between(found, gap),
+            next_send_s=_waits(found, [back]),
+            over_after_s=round(time.time() - back, 1),
+        )
+        client.close()
+        assert _between(found, gap) == 0
+
+
+def _break(client: redis.Redis, trouble: str) -> None:
+    if trouble == "OOM":
+        client.config_set("maxmemory", "1mb")
+    else:
+        # Port 1 has no server: a replica that waits for its master keeps its data, and answers READONLY.
+        client.replicaof("127.0.0.1", "1")
+
+
+def _mend(client: redis.Redis, trouble: str) -> None:
+    if trouble == "OOM":
+        client.config_set("maxmemory", "0")
+    else:
+        client.replicaof("NO", "ONE")
+
+
+def _between(found: books.Books, spans: list[tuple[float, float]]) -> int:
+    """How many requests reached the provider within these spans of time."""
+    return sum(start < arrival.time_s < end for arrival in found.arrivals for start, end in spans)
+
+
+def _waits(found: books.Books, moments: list[float]) -> str:
+    """How long after each moment the next request came, in s."""
+    times = [arrival.time_s for arrival in found.arrivals]
+    later = [min((time_s for time_s in times if time_s > moment), default=0) - moment for moment in moments]
+    return ", ".join(f"{wait_s:.1f}" for wait_s in later)
