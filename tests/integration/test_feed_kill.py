@@ -1,0 +1,198 @@
+"""A feeder that is killed, wherever it is, neither repeats nor skips a recipient: real servers, real `kill -9`."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Final
+
+import pytest
+import redis
+
+from actors.feeding import Feeder
+from campaigns import recipients
+from campaigns.models import Campaign, Content
+from campaigns.parsing import Parsing
+from embedded import s3
+from storage import ObjectStore
+from tests.acceptance.house import PATIENCE_S, clean_environment
+from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
+from tests.world import World
+
+ROWS: Final = 24_000
+#: Rows that are no recipients: one in so many.
+REJECTED: Final = 500
+
+#: Where a feeder dies: with the slice not read or just read; with half of its command to Redis written, with all of it
+#: written and the answer not read, with the answer read.
+PLACES: Final = ("before read", "after read", "half written", "written", "answered")
+#: At each place twice: at one slice or another.
+KILLS: Final = [(place, random.Random(number).randint(1, 3)) for number, place in product(range(2), PLACES)]
+
+#: A feeder as in a worker's process. It kills itself when it is at a place for the n-th time.
+FEEDER = """
+import hashlib, os, signal, sys, threading
+from redis.connection import AbstractConnection
+import broker
+from actors.feeding import Feeder
+from actors.parse_csv import _store
+from campaigns.catalog import Catalog
+from campaigns.scripts import source
+
+campaign_id, place, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+digests = [hashlib.sha1(source(name).encode()).hexdigest().encode() for name in ("feed", "feed_again")]
+
+def pass_by(here):
+    global left
+    left -= here == place
+    return left == 0
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def read(key, start, end):
+    if pass_by("before read"):
+        die()
+    data = read_really(key, start, end)
+    if pass_by("after read"):
+        die()
+    return data
+
+def send_packed_command(connection, command, check_health=True):
+    data = command if isinstance(command, bytes) else b"".join(command)
+    connection.feeds = any(digest in data for digest in digests)
+    if connection.feeds and pass_by("half written"):
+        connection._sock.sendall(data[: len(data) // 2])
+        die()
+    send_really(connection, command, check_health)
+    if connection.feeds and pass_by("written"):
+        die()
+
+def read_response(connection, *args, **kwargs):
+    answer = receive_really(connection, *args, **kwargs)
+    if connection.feeds and pass_by("answered"):
+        die()
+    return answer
+
+store = _store()
+read_really, store.read = store.read, read
+send_really, AbstractConnection.send_packed_command = AbstractConnection.send_packed_command, send_packed_command
+receive_really, AbstractConnection.read_response = AbstractConnection.read_response, read_response
+AbstractConnection.feeds = False
+Feeder(broker.ledger, store, threading.Event()).feed(Catalog(broker.redis, 1000).get(campaign_id))
+"""
+
+
+@pytest.fixture
+def store(s3_endpoint: str, bucket: str) -> ObjectStore:
+    made = ObjectStore(bucket, s3_endpoint)
+    made.ensure_bucket()
+    return made
+
+
+@pytest.fixture
+def settings(valkey_url: str, store: ObjectStore, s3_endpoint: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that feeds."""
+    return clean_environment(
+        s3.client_environment(S3_ACCESS_KEY, S3_SECRET_KEY)
+        | {
+            "REDIS_URL": valkey_url,
+            "S3_ENDPOINT_URL": s3_endpoint,
+            "S3_BUCKET": store.bucket,
+            "VAR_DIR": str(tmp_path),
+        }
+    )
+
+
+@pytest.fixture
+def world(redis_client: redis.Redis) -> World:
+    return World(redis_client, slots=100)
+
+
+@pytest.fixture
+def campaign(world: World, store: ObjectStore) -> Campaign:
+    """A running campaign with a list in the object store, of which nothing has been fed."""
+    lines = [f"r{row}@shop.test,Name {row}\n" if row % REJECTED else "nobody,\n" for row in range(1, ROWS + 1)]
+    csv = "".join(["email,name\n", *lines]).encode()
+    with TemporaryFile() as file:
+        file.write(csv)
+        file.seek(0)
+        store.put_file("list.csv", file)
+    world.catalog.put("c1", Content(from_="news@shop.test", subject="Hello", text="Dear {{ name }}", tpm=10_000_000))
+    generation, _ = world.catalog.accept_list(
+        "c1", object_key="list.csv", size=len(csv), filename="list.csv", email_column="email"
+    )
+    scan = recipients.scan([csv])
+    scan.report.close()
+    Parsing(world.redis, "c1", generation).finish(scan, [])
+    world.controls.start("c1")
+    return world.catalog.get("c1")
+
+
+def killed(settings: dict[str, str], place: str, count: int) -> bool:
+    """Let a feeder work until it dies at a place, or to the end where it does not get there."""
+    command = [sys.executable, "-c", FEEDER, "c1", place, str(count)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.returncode != 0
+
+
+def released(world: World) -> list[list[Any]]:
+    """Everything that waits, in the order in which it is released."""
+    found: list[list[Any]] = []
+    while runs := world.runs():
+        for run in runs:
+            found += run.recipients
+    return found
+
+
+def feed_under_fire(world: World, store: ObjectStore, campaign: Campaign, settings: dict[str, str]) -> list[list[Any]]:
+    """Ten feeders are killed, the next one feeds the rest. All that comes out, in order."""
+    found: list[list[Any]] = []
+    deaths = 0
+    for place, count in KILLS:
+        deaths += killed(settings, place, count)
+        found += released(world)
+    assert deaths == len(KILLS)
+    feeder = Feeder(world.ledger, store, threading.Event())
+    while True:
+        feeder.feed(campaign)
+        more = released(world)
+        if not more:
+            return found
+        found += more
+
+
+def people(rows: range) -> list[list[Any]]:
+    return [[row, f"r{row}@shop.test", [f"Name {row}"]] for row in rows if row % REJECTED]
+
+
+def test_new_rows_are_fed_once_each_and_in_order(
+    world: World, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
+) -> None:
+    assert feed_under_fire(world, store, campaign, settings) == people(range(1, ROWS + 1))
+
+
+def test_rows_that_were_put_back_are_fed_once_more_each(
+    world: World, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
+) -> None:
+    # Given a list that the provider has refused from the first to the last row, to be tried again
+    feeder = Feeder(world.ledger, store, threading.Event())
+    feeder.feed(campaign)
+    while runs := world.runs():
+        for run in runs:
+            world.settle(run, sorted(world.admit(run).granted), "rejected", reason="no")
+        feeder.feed(campaign)
+    wanted = people(range(1, ROWS + 1))
+    assert world.report().status == "completed"
+    assert world.reconciler.retry_failed(campaign) == len(wanted)
+    # When it is fed under fire, then each row comes out once
+    assert feed_under_fire(world, store, campaign, settings) == wanted
