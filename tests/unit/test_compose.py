@@ -72,6 +72,14 @@ def test_the_api_answers_without_a_token(services: dict[str, Service]) -> None:
     assert services["web"]["environment"]["ALLOW_ANONYMOUS"] == "true"
 
 
+def test_every_setting_can_be_given(services: dict[str, Service]) -> None:
+    read = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', (ROOT / "settings.py").read_text()))
+    # These are the containers' own affair; WORKERS is in the worker's command.
+    elsewhere = {"REDIS_ADDR", "PORT", "WORKERS", "WORKER_PROCESSES", "VAR_DIR", "OUTBOX_DIR"}
+    for name in ("web", "worker"):
+        assert read - elsewhere <= services[name]["environment"].keys()
+
+
 def test_web_and_workers_run_the_contracts_commands(services: dict[str, Service]) -> None:
     assert services["web"]["command"].startswith("uvicorn api:app --host 0.0.0.0 --port 8080")
     assert services["worker"]["command"] == "dramatiq actors --processes 1 --threads ${WORKERS:-10} --skip-logging"
