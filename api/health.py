@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
 import anyio
 import anyio.to_thread
@@ -21,9 +21,10 @@ from api import components
 from api.answers import as_json
 from api.components import Components
 from api.errors import RETRY_AFTER_S, Problem
+from campaigns import keys
 from campaigns.errors import UnknownCampaign
 from campaigns.layout import WrongLayout
-from campaigns.models import Campaign, Status, StatusReport
+from campaigns.models import Status, StatusReport
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,10 @@ _GAUGES: Final = {
     "unknown": "Pending recipients of which nobody knows whether the provider took their email.",
     "in_flight": "Emails on their way to the provider.",
     "rejected": "Rows of the CSV that are no recipients.",
+    "delivered": "Recipients whose email the provider reports as delivered.",
+    "bounced": "Recipients whose email the provider reports as bounced.",
+    "complained": "Recipients who called the email spam.",
+    "unsubscribed": "Recipients who unsubscribed by the provider's link.",
     "rate_limit": "The most emails per minute.",
     "sent_last_minute": "Emails admitted in the last 60 seconds.",
 }
@@ -110,12 +115,14 @@ class _Figures(Collector):
         yield _states(reports)
 
     def _reports(self) -> list[tuple[str, StatusReport]]:
-        found, _ = self._parts.catalog.page(0, MAX_CAMPAIGNS)
-        return [(campaign.id, report) for campaign in found if (report := self._report(campaign))]
+        # The ids alone: a campaign's content may be large.
+        ids = cast(list[bytes], self._parts.redis.zrevrange(keys.CAMPAIGNS, 0, MAX_CAMPAIGNS - 1))
+        reports = ((raw.decode(), self._report(raw.decode())) for raw in ids)
+        return [(campaign_id, report) for campaign_id, report in reports if report is not None]
 
-    def _report(self, campaign: Campaign) -> StatusReport | None:
+    def _report(self, campaign_id: str) -> StatusReport | None:
         try:
-            return self._parts.progress.report(campaign.id)
+            return self._parts.progress.report(campaign_id)
         except UnknownCampaign:  # deleted meanwhile
             return None
 

@@ -73,8 +73,7 @@ class Janitor:
         Raises:
             RedisError, StoreError: it stopped half-way; the next sweep does the rest.
         """
-        known: set[str] = set()
-        kept_objects: set[str] = set()
+        kept: set[str] = set()
         uploads = 0
         for campaign_id in self._campaign_ids():
             for upload in self._catalog.uploads(campaign_id):
@@ -83,10 +82,9 @@ class Janitor:
                     self._catalog.end_upload(campaign_id, upload.upload_id)
                     uploads += not upload.completed
                 else:
-                    known.add(upload.upload_id)
-                    kept_objects.add(upload.object_key)
-        uploads += self._abort_unknown(known, now)
-        swept = Swept(uploads, self._delete_unused(kept_objects, now))
+                    kept.add(upload.object_key)
+        uploads += self._abort_unknown(now)
+        swept = Swept(uploads, self._delete_unused(kept, now))
         log.info("swept", uploads=swept.uploads, objects=swept.objects)
         return swept
 
@@ -95,12 +93,9 @@ class Janitor:
         found = cast(list[bytes], self._redis.zrange(keys.CAMPAIGNS, 0, -1))
         return [raw.decode() for raw in found]
 
-    def _abort_unknown(self, known: set[str], now: datetime) -> int:
-        stale = [
-            upload
-            for upload in self._store.list_uploads(_ROOT)
-            if upload.upload_id not in known and upload.started_at + UNKNOWN_UPLOAD_AGE < now
-        ]
+    def _abort_unknown(self, now: datetime) -> int:
+        # No known upload is that old: its addresses would have expired.
+        stale = [item for item in self._store.list_uploads(_ROOT) if item.started_at + UNKNOWN_UPLOAD_AGE < now]
         for upload in stale:
             self._store.abort_upload(upload.key, upload.upload_id)
         return len(stale)
