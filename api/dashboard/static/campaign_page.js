@@ -2,7 +2,7 @@
 
 import { get, path } from "./client.js";
 import { connection } from "./connection.js";
-import { blocker, controlsRow, deletePanel, performer } from "./controls.js";
+import { blocker, controlsRow, deletePanel } from "./controls.js";
 import { booksPanel, decisionPanels } from "./decisions.js";
 import { announce, fill, h, write } from "./dom.js";
 import { downloadsPanel } from "./downloads.js";
@@ -10,6 +10,7 @@ import { follow } from "./events.js";
 import { KINDS, progressBar, settled, shares, statusBadge } from "./figures.js";
 import { count, duration, number, percent, time } from "./format.js";
 import { listPanel } from "./list_panel.js";
+import { performer } from "./performer.js";
 import { throughputPanel } from "./throughput.js";
 
 const CHANGEABLE = ["draft", "parsing", "ready", "rejected"];
@@ -193,7 +194,7 @@ function took(status) {
 function reasonText(status, campaign) {
   const blocked = blocker(status, campaign);
   if (blocked) return ["It cannot be started yet: ", blocked];
-  if (status.reason) return [REASONS[status.status] ?? "Note: ", status.reason];
+  if (status.reason && status.status !== "ready") return [REASONS[status.status] ?? "Note: ", status.reason];
   if (status.status === "parsing" && campaign.start_when_ready)
     return ["It starts by itself ", "as soon as the list is read."];
   return null;

@@ -135,7 +135,7 @@ function row(campaign) {
     bar.update(status);
     write(share, progressText(status));
     write(subject, now.subject);
-    write(reason, status.reason ?? "");
+    write(reason, status.status === "ready" ? "" : (status.reason ?? ""));
     node.classList.toggle("empty", EMPTY.has(status.status));
     for (const figure of figures) {
       write(figure.node, EMPTY.has(status.status) && figure.label !== "Per minute" ? "–" : figure.text(status));

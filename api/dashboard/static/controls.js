@@ -6,36 +6,7 @@ import { confirmStep } from "./dialogs.js";
 import { shares } from "./figures.js";
 import { count } from "./format.js";
 
-/** A press right after a step would hit the button that has just appeared there, in ms. */
-const GUARD_MS = 600;
 const OVER = ["completed", "cancelled", "rejected"];
-
-/**
- * Runs what a button asks for, and shows what it answers or why it failed. Steps come one at a time; with
- * `alone: false` it is no step, such as a download, and keeps nothing else waiting.
- *
- * A step that gives null has left the page.
- */
-export function performer(notice, afterwards) {
-  let busy = false;
-  return async function perform(step, { alone = true } = {}) {
-    if (busy && alone) return;
-    busy ||= alone;
-    try {
-      const said = await step();
-      if (said === null || !alone) return;
-      notice.say(said);
-      await afterwards();
-    } catch (error) {
-      notice.fail(error);
-    } finally {
-      if (alone)
-        setTimeout(() => {
-          busy = false;
-        }, GUARD_MS);
-    }
-  };
-}
 
 const STEPS = [
   {
@@ -96,8 +67,8 @@ export function blocker(status, campaign) {
   if (!status.total) return "the list has nobody to send to. Replace it.";
   const missing = campaign.missing_columns.map((name) => `{{\u00a0${name}\u00a0}}`);
   if (!missing.length) return null;
-  const columns = missing.length === 1 ? "a column" : "columns";
-  return `the templates name ${columns} that the list lacks: ${missing.join(", ")}. Edit the message, or replace the list.`;
+  const columns = `${missing.length === 1 ? "a column" : "columns"} that the list lacks: ${missing.join(", ")}`;
+  return `the templates name ${columns}. Edit the message, or replace the list.`;
 }
 
 /** The row of buttons. */
@@ -106,7 +77,12 @@ export function controlsRow(campaignId, perform) {
   const buttons = STEPS.map((step) => {
     const node = h(
       "button",
-      { class: step.primary ? "button primary" : "button", type: "button", onclick: () => take(step) },
+      {
+        class: step.primary ? "button primary" : "button",
+        type: "button",
+        "data-step": true,
+        onclick: () => take(step),
+      },
       step.label({ status: "", total: 0 }),
     );
     return { step, node };
@@ -148,7 +124,7 @@ export function deletePanel(campaignId, perform) {
     h(
       "div",
       { class: "actions" },
-      h("button", { class: "button danger-quiet", type: "button", onclick: remove }, "Delete…"),
+      h("button", { class: "button danger-quiet", type: "button", "data-step": true, onclick: remove }, "Delete…"),
     ),
   );
 

@@ -39,7 +39,12 @@ export function decisionPanels(campaignId, perform) {
 
 function failedPanel(campaignId, perform, decide) {
   const title = h("h2", { id: "failed-title" });
-  const retry = h("button", { class: "button", type: "button", onclick: () => decide({ retry_failed: true }) });
+  const retry = h("button", {
+    class: "button",
+    type: "button",
+    "data-step": true,
+    onclick: () => decide({ retry_failed: true }),
+  });
   const node = h(
     "section",
     { class: "panel attention failed", "aria-labelledby": "failed-title" },
@@ -64,7 +69,7 @@ function unknownPanel(campaignId, perform, decide) {
     node: h(
       "li",
       {},
-      h("button", { class: "button", type: "button", onclick: () => choose(decision) }, label),
+      h("button", { class: "button", type: "button", "data-step": true, onclick: () => choose(decision) }, label),
       h("span", {}, meaning),
     ),
   }));
@@ -111,7 +116,7 @@ export function booksPanel(campaignId, perform) {
   const report = h("div", {});
   const check = h(
     "button",
-    { class: "button small", type: "button", onclick: () => perform(reconcile) },
+    { class: "button small", type: "button", "data-step": true, onclick: () => perform(reconcile) },
     "Check the books now",
   );
   const open = h(

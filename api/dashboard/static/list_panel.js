@@ -183,7 +183,11 @@ function transferBox(campaignId, perform) {
     { class: "button primary", type: "button", onclick: () => uploadOf(campaignId)?.run() },
     "Send the rest again",
   );
-  const abort = h("button", { class: "button", type: "button", onclick: giveUp }, "Abort the upload");
+  const abort = h(
+    "button",
+    { class: "button", type: "button", "data-step": true, onclick: giveUp },
+    "Abort the upload",
+  );
   const node = h(
     "div",
     { class: "upload", hidden: true },

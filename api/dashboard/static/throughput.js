@@ -80,8 +80,8 @@ function chart() {
     write(limitLabel, `limit ${decimal(allowed)}/s`);
     write(top, `${decimal(scale)}/s`);
     const recent = values.slice(-NOW_S).reduce((sum, value) => sum + value, 0) / NOW_S;
-    const spoken = `now ${decimal(recent)}, at most ${decimal(peak)} in the last two minutes, limit ${decimal(allowed)}`;
-    node.setAttribute("aria-label", `Emails per second: ${spoken}`);
+    const spoken = [`now ${decimal(recent)}`, `at most ${decimal(peak)} in two minutes`, `limit ${decimal(allowed)}`];
+    node.setAttribute("aria-label", `Emails per second: ${spoken.join(", ")}`);
     return recent;
   }
   return { node, draw };
@@ -183,7 +183,7 @@ function rateForm(campaignId, perform) {
     { class: "rate", onsubmit: submit },
     h("label", { for: "tpm" }, "Limit, in emails a minute"),
     field,
-    h("button", { class: "button", type: "submit" }, "Set limit"),
+    h("button", { class: "button", type: "submit", "data-step": true }, "Set limit"),
     hint,
   );
   const update = (status) => {

@@ -201,7 +201,7 @@ class Upload extends EventTarget {
       }
       this.parts.delete(number);
       this.moved();
-      if (attempt === TRIES) throw new Error(this.partError(number, answer));
+      if (attempt === TRIES || isFinal(answer.status)) throw new Error(this.partError(number, answer));
       await this.wait(FIRST_WAIT_MS * 2 ** (attempt - 1));
     }
   }
@@ -257,6 +257,11 @@ class Upload extends EventTarget {
       request.send(body);
     });
   }
+}
+
+/** A refusal that the same request meets again, such as that of an expired address. */
+function isFinal(status) {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
 function problemOf(request) {

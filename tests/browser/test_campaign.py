@@ -1,0 +1,158 @@
+"""A campaign from the form to the last email, as a newcomer drives it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.visit import Visit, readers
+from tests.house import House
+
+
+def test_a_newcomer_sends_a_campaign(visit: Visit, house: House) -> None:
+    # Given a newcomer at the start
+    page = visit.open().page
+    page.get_by_role("link", name="New campaign").first.click()
+    page.get_by_label("Campaign id").fill("spring-2026")
+    page.get_by_label("From").fill("News <news@shop.test>")
+    page.get_by_label("Subject").fill("Hello {{ name }}")
+    page.get_by_label("Text", exact=True).fill("Dear {{ name }}, it is spring.")
+    page.get_by_role("spinbutton", name="Limit").fill("600")
+    visit.choose_list("readers.csv", readers(300, "nobody,N\nr1@shop.test,Again\n"))
+    # When the campaign is created with its list
+    visit.press("Create the campaign")
+    # Then the list is read, and what it has is shown
+    expect(page).to_have_url(re.compile("#/campaigns/spring-2026$"))
+    expect(visit.status).to_have_text("Ready")
+    facts = visit.panel("List")
+    expect(facts).to_contain_text("300 recipients, 2 rows rejected")
+    expect(facts.locator(".tags")).to_have_text(re.compile("email.*name"))
+    rejected = list(csv.DictReader(io.StringIO(visit.download("Rejected rows as CSV"))))
+    assert [row["row"] for row in rejected] == ["301", "302"]
+
+    # When it is started
+    visit.press("Start sending to 300 recipients")
+    # Then the figures move by themselves
+    expect(visit.status).to_have_text("Running")
+    expect(visit.button("Start")).to_be_hidden()
+    expect(visit.figure("done")).to_have_text(re.compile("^[1-9]"))
+    before = visit.figure("done").inner_text()
+    expect(visit.figure("done")).not_to_have_text(before)
+    expect(page.get_by_role("img", name=re.compile(r"^Emails per second: now (0\.[1-9]|[1-9])"))).to_be_visible()
+    expect(page).to_have_title(re.compile("running: spring-2026"))
+
+    # When it is paused by the keyboard
+    visit.button("Pause").focus()
+    page.keyboard.press("Enter")
+    # Then it says so, and the keyboard is where the next step is
+    expect(visit.status).to_have_text("Paused")
+    expect(visit.notice).to_contain_text("Paused.")
+    expect(visit.button("Resume")).to_be_focused()
+    expect(visit.panel("Rate")).to_contain_text("paused")
+
+    # When it goes on at another rate
+    visit.press("Resume")
+    expect(visit.status).to_have_text("Running")
+    page.get_by_role("spinbutton", name="Limit").fill("60000")
+    visit.press("Set limit")
+    expect(visit.notice).to_contain_text("60,000 emails a minute")
+
+    # Then everybody gets the email, and the page says so
+    expect(visit.status).to_have_text("Completed")
+    expect(visit.figure("done")).to_have_text("300")
+    expect(visit.figure("pending")).to_have_text("0")
+    expect(visit.button("Pause")).to_be_hidden()
+    arrived = [arrival.row for arrival in house.double.arrivals() if arrival.campaign_id == "spring-2026"]
+    assert sorted(arrived) == list(range(1, 301))
+    rows = list(csv.DictReader(io.StringIO(visit.download("All rows"))))
+    assert len(rows) == 302
+    assert {row["state"] for row in rows[:300]} == {"done"}
+    page.get_by_role("link", name="All campaigns").click()
+    listed = page.get_by_role("row", name=re.compile("spring-2026"))
+    expect(listed).to_contain_text("Completed")
+    expect(listed).to_contain_text("300")
+
+
+def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, house: House) -> None:
+    # Given a campaign that has sent what it could
+    house.double.behave(rules=[{"to": "bad*", "answers": ["400"]}, {"to": "odd*", "answers": ["reset"]}])
+    house.put("mixed", tpm=60_000)
+    house.upload("mixed", b"email\na@shop.test\nbad1@shop.test\nbad2@shop.test\nodd@shop.test\n")
+    house.start("mixed")
+    visit.campaign("mixed")
+    expect(visit.status).to_have_text("Completed")
+    expect(visit.figure("failed")).to_have_text("2")
+    expect(visit.figure("unknown")).to_have_text("1")
+    assert "bad1@shop.test,failed," in visit.download("Failed rows as CSV")
+
+    # When the provider takes everything and the failed are tried again
+    house.double.behave(rules=[])
+    visit.press("Retry 2 failed")
+    # Then they are sent
+    expect(visit.figure("done")).to_have_text("3")
+    expect(visit.figure("failed")).to_have_text("0")
+    expect(visit.panel("2 failed")).to_be_hidden()
+
+    # When the unknown is to be sent again, at second thought
+    visit.press("Send again")
+    asked = visit.page.get_by_role("dialog")
+    expect(asked).to_contain_text("they get it twice")
+    expect(asked.get_by_role("button", name="Go back")).to_be_focused()
+    visit.page.keyboard.press("Escape")
+    expect(visit.figure("unknown")).to_have_text("1")
+    visit.press("Count as done")
+    # Then nothing is left to decide
+    expect(visit.figure("done")).to_have_text("4")
+    expect(visit.panel("1 unknown")).to_be_hidden()
+
+    # When the books are checked
+    visit.expected += [r"404 .*/mixed/reconcile"]
+    visit.page.get_by_text("Reconciliation").click()
+    visit.press("Check the books now")
+    # Then the report is shown
+    expect(visit.panel("Reconciliation")).to_contain_text("nothing to repair")
+
+
+def test_cancelling_and_deleting_name_what_they_do(visit: Visit, house: House) -> None:
+    house.put("gone", tpm=60)
+    house.upload("gone", readers(500))
+    house.start("gone")
+    visit.campaign("gone")
+    expect(visit.status).to_have_text("Running")
+    expect(visit.button("Delete")).to_be_hidden()
+
+    visit.press("Cancel")
+    asked = visit.page.get_by_role("dialog", name="Cancel gone for good?")
+    expect(asked).to_contain_text(re.compile(r"(49\d|500) recipients will not get the email"))
+    asked.get_by_role("button", name="Keep it").click()
+    expect(visit.status).to_have_text("Running")
+
+    visit.press("Cancel")
+    visit.press("Cancel the campaign")
+    expect(visit.status).to_have_text("Cancelled")
+    expect(visit.button(re.compile("Pause|Resume|Cancel"))).to_have_count(0)
+
+    visit.press("Delete")
+    expect(visit.page.get_by_role("dialog")).to_contain_text("Nobody can bring them back")
+    visit.press("Delete the campaign")
+    expect(visit.page.get_by_role("heading", name="Campaigns", exact=True)).to_be_focused()
+    assert house.ask("GET", "/campaigns/gone")[0] == 404
+
+
+def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, house: House) -> None:
+    house.put("holes", text="Dear {{ name }} from {{ city }}", headers={"X-Kept": "yes"})
+    house.upload("holes", readers(3))
+    visit.campaign("holes")
+    expect(visit.reason).to_contain_text(re.compile(r"cannot be started yet.*\{\{\s*city\s*\}\}"))
+    expect(visit.button("Start")).to_be_hidden()
+
+    visit.page.get_by_role("link", name="Edit").click()
+    visit.page.get_by_label("Text", exact=True).fill("Dear {{ name }}")
+    visit.press("Save")
+    expect(visit.button("Start sending to 3 recipients")).to_be_visible()
+    expect(visit.reason).to_be_hidden()
+    saved = house.call("GET", "/campaigns/holes")
+    assert (saved["text"], saved["headers"]) == ("Dear {{ name }}", {"X-Kept": "yes"})

@@ -1,0 +1,100 @@
+"""A person at the dashboard: a page of a real browser, and a watch over everything that goes wrong in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+
+#: How long a step of the page may take, in ms; far more than it does, as others may use the machine too.
+PATIENCE_MS: Final = 30_000
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass
+class Visit:
+    """A page, and how to find things on it as people do.
+
+    Attributes:
+        page: what Playwright drives.
+        expected: patterns of messages in the console that belong to the test, such as that of a 409.
+        complaints: every error in the console or of a script that was not expected so far.
+    """
+
+    page: Page
+    expected: list[str] = field(default_factory=list)
+    _found: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self._found.append(f"script: {error}"))
+        self.page.on("dialog", lambda dialog: self._found.append(f"dialog: {dialog.message}"))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self._found.append(f"{message.text} {message.location.get('url', '')}")
+
+    @property
+    def complaints(self) -> list[str]:
+        return [text for text in self._found if not any(re.search(pattern, text) for pattern in self.expected)]
+
+    def open(self, address: str = "#/") -> Visit:
+        """Go to a page of the dashboard."""
+        self.page.goto(f"/{address}")
+        return self
+
+    def campaign(self, campaign_id: str) -> Visit:
+        """Go to a campaign's page and wait until it shows."""
+        self.open(f"#/campaigns/{campaign_id}")
+        expect(self.status).to_be_visible()
+        return self
+
+    @property
+    def status(self) -> Locator:
+        """The campaign's state, in words."""
+        return self.page.locator(".campaign-head .badge")
+
+    @property
+    def notice(self) -> Locator:
+        """What the last step answered."""
+        return self.page.locator(".notice")
+
+    @property
+    def reason(self) -> Locator:
+        """Why the campaign is where it is."""
+        return self.page.locator(".callout.reason")
+
+    def figure(self, kind: str) -> Locator:
+        """A big figure: done, failed, unknown, in_flight or pending."""
+        return self.page.locator(f".tile.{kind} .value")
+
+    def button(self, name: str | re.Pattern[str]) -> Locator:
+        """A button by its name; a text is the start of the name."""
+        pattern = re.compile(f"^{re.escape(name)}") if isinstance(name, str) else name
+        return self.page.get_by_role("button", name=pattern)
+
+    def press(self, name: str | re.Pattern[str]) -> None:
+        self.button(name).click()
+
+    def panel(self, title: str | re.Pattern[str]) -> Locator:
+        """A panel by its heading."""
+        return self.page.locator("section.panel, details.panel").filter(
+            has=self.page.get_by_role("heading", name=title)
+        )
+
+    def download(self, name: str | re.Pattern[str]) -> str:
+        """Press a button that downloads; the file's text."""
+        with self.page.expect_download() as download:
+            self.press(name)
+        return download.value.path().read_text()
+
+    def choose_list(self, name: str, content: bytes) -> None:
+        """Choose a file that exists in memory only."""
+        self.page.get_by_label("CSV file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+
+
+def readers(count: int, extra: str = "") -> bytes:
+    """A list of so many recipients with a name each, `extra` at its end."""
+    return ("email,name\n" + "".join(f"r{row}@shop.test,Reader {row}\n" for row in range(1, count + 1)) + extra).encode()
