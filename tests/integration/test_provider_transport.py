@@ -187,7 +187,7 @@ def test_a_connection_that_takes_too_long_is_not_written() -> None:
 
     async def post() -> int | type[Exception]:
         async with serving(never_answers) as url:
-            return await once(url.replace("http", "https"), timeout_s=SHORT_S)
+            return await once(url.replace("http", "https"), timeout_s=2.0)
 
     assert asyncio.run(post()) is NotWritten
 
@@ -234,26 +234,33 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
 def test_connections_that_the_server_closed_while_idle_cost_no_answer() -> None:
     """Given pooled connections that the server has closed, When requests follow, Then each is answered, and read once.
 
-    The client drops a closed connection, or writes nothing into it and takes another.
+    The client drops a closed connection, or writes nothing into it and takes another. Only a request that is written
+    at the moment of the closing is lost, so here the server closes between the bursts and never within one.
     """
     read: list[bytes] = []
+    idle: set[asyncio.StreamWriter] = set()
 
-    async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        read.append(await reader.readexactly(await head(reader)))
-        writer.write(ACCEPTED)
+    async def answers_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        idle.add(writer)
+        while True:
+            read.append(await reader.readexactly(await head(reader)))
+            writer.write(ACCEPTED)
 
-    async def rounds() -> list[int | type[Exception]]:
+    async def bursts() -> list[int | type[Exception]]:
         found: list[int | type[Exception]] = []
-        async with serving(answers_once) as url:
-            client = Transport(url, {}, 5.0)
+        async with serving(answers_all) as url:
+            client = Transport(url, {}, TIMEOUT_S)
             for _ in range(5):
                 found += await asyncio.gather(*(outcome(client) for _ in range(20)))
+                for writer in idle:
+                    writer.close()
+                idle.clear()
                 # The closing is on its way on the loopback; nothing tells when the client has seen it.
                 await asyncio.sleep(0.1)
             await client.close()
         return found
 
-    assert asyncio.run(rounds()) == [202] * 100
+    assert asyncio.run(bursts()) == [202] * 100
     assert len(read) == 100
 
 
