@@ -163,12 +163,13 @@ def feed_under_fire(world: World, store: ObjectStore, campaign: Campaign, settin
         found += released(world)
     assert deaths == len(KILLS)
     feeder = Feeder(world.ledger, store, threading.Event())
-    while True:
+    while len(found) <= ROWS:
         feeder.feed(campaign)
         more = released(world)
         if not more:
-            return found
+            break
         found += more
+    return found
 
 
 def people(rows: range) -> list[list[Any]]:
