@@ -158,8 +158,9 @@ def test_a_request_without_an_answer_in_time_has_no_answer(handler: Handler, bod
     assert result(handler, body, timeout_s=SHORT_S) is NoAnswer
 
 
-def test_a_connection_that_breaks_at_once_counts_as_written() -> None:
-    assert result(resets_at_once) is NoAnswer
+def test_a_connection_that_breaks_at_once_is_not_taken_up_again() -> None:
+    """Nobody has read anything; whether something was written depends on who was faster."""
+    assert result(resets_at_once) in {NoAnswer, NotWritten}
 
 
 def test_an_answer_before_the_whole_request_was_read_is_an_answer() -> None:
