@@ -102,7 +102,7 @@ def _first_lines(lines: Lines, encoding: str) -> tuple[int, list[str]]:
         size += csv_lines.raw_size(b"".join(block.lines[:before]), encoding)
         if before < len(block.lines):
             lines.put_back(block.lines[before:])
-            return size, [text + "\n" for text in csv_lines.decoded(block.lines[before:])]
+            return size, csv_lines.decoded(block.lines[before:])
         if block.final:
             too_long = f"The header row is longer than {csv_lines.RECORD.size:,} bytes."
             raise UnusableList(too_long if lines.overlong() else "The file is empty.")
@@ -118,10 +118,9 @@ def _header(texts: list[str], email_column: str) -> tuple[list[str], str, int]:
     readings = [(*record, delimiter) for delimiter in DELIMITERS if (record := first_record(texts, delimiter))]
     if not readings:
         raise UnusableList("The header row has a quote that is never closed.")
-    fields, used, delimiter = max(
-        readings, key=lambda reading: (_fold(email_column) in _folded(reading[0]), len(reading[0]))
-    )
-    if _fold(email_column) not in _folded(fields):
+    wanted = _fold(email_column)
+    fields, used, delimiter = max(readings, key=lambda reading: (wanted in _folded(reading[0]), len(reading[0])))
+    if wanted not in _folded(fields):
         raise UnusableList(_no_such_column(texts[0], fields, email_column))
     return fields, delimiter, used
 
@@ -140,9 +139,7 @@ def _no_such_column(line: str, header: Sequence[str], email_column: str) -> str:
         if line.startswith(start):
             return f"The file is not a CSV: it is {kind}. Save it as CSV first."
     if any("@" in cell for cell in header):
-        return (
-            "The file seems to have no header row: its first row holds an address. Name the columns in the first row."
-        )
+        return "The file seems to have no header row, since its first row holds an address: name the columns there."
     names = ", ".join(_shown(cell) for cell in header[:_NAMED])
     more = f" and {len(header) - _NAMED:,} more" if len(header) > _NAMED else ""
     return f"There is no column {_shown(email_column)}; the columns are {names}{more}."

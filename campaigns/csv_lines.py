@@ -88,11 +88,14 @@ def raw_size(data: bytes, encoding: str) -> int:
 
 
 def decoded(lines: list[bytes]) -> list[str]:
-    """Lines as text: UTF-8, and cp1252 for those that are not, so that one odd byte never stops a file."""
+    """Lines as text, each with a line end: UTF-8, or cp1252 where a line is not, so that no odd byte stops a file."""
     try:
-        return list(map(bytes.decode, lines))
+        texts = list(map(bytes.decode, lines))
     except UnicodeDecodeError:
-        return [_decoded_line(line) for line in lines]
+        texts = [_decoded_line(line) for line in lines]
+    if texts and not texts[-1].endswith(("\n", "\r")):
+        texts[-1] += "\n"
+    return texts
 
 
 def _decoded_line(line: bytes) -> str:
@@ -140,7 +143,7 @@ class Lines:
         return passed
 
     def _fill(self, limits: Limits) -> None:
-        while not self._stopped and len(self._pending) <= limits.lines and self._pending_bytes <= limits.size:
+        while not self._stopped and len(self._pending) < limits.lines and self._pending_bytes < limits.size:
             batch = next(self._batches, None)
             if isinstance(batch, list):
                 self._pending += batch

@@ -97,8 +97,6 @@ def _read_block(block: Block, shape: Shape, *, full: bool) -> tuple[Sequence[Row
     `full`: the block is as long as a record may be, so one that begins at its first line does not go on.
     """
     texts = csv_lines.decoded(block.lines)
-    if texts and not block.data.endswith((b"\n", b"\r")):
-        texts[-1] += "\n"  # or the end mark would be part of the last line
     records = list(csv.reader([*texts, _END], delimiter=shape.delimiter))
     if records.pop() == [_END] and len(records) == len(texts):
         if b"\0" not in block.data and set(map(len, records)) == {shape.width}:

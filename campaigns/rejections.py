@@ -15,7 +15,7 @@ HEADER: Final = ("row", "email", "reason")
 #: Rejected rows kept in memory before they are sorted and written out.
 _BUFFERED_ROWS: Final = 50_000
 #: Memory for reading written rows back, shared by the runs, and the least of one run, in bytes.
-_READ_BYTES: Final = 8 * 1024 * 1024
+_READ_BYTES: Final = 2 * 1024 * 1024
 _LEAST_READ_BYTES: Final = 4096
 #: Rows of the report between two looks at whether to go on.
 _HEED_ROWS: Final = 10_000

@@ -112,6 +112,13 @@ def test_record_of_many_bytes() -> None:
     assert rejected[1] == ("long@x.test", NOT_CLOSED)
 
 
+def test_two_large_records_in_a_row() -> None:
+    """Given a record larger than a block and one that begins within the reach of the first / Then both are read."""
+    texts = [("x" * 9_999 + "\n") * count for count in (40, 90)]
+    data = csv_of(*(f'long@x.test,"{text}",{number}' for number, text in enumerate(texts)))
+    assert [row and row[1] for row in rows_of(data, parse(data)[0])] == texts
+
+
 def test_over_long_line_within_quotes() -> None:
     """Given an open quote and then a line longer than any record / Then each costs its row."""
     data = csv_of(*people(1, 2), 'a@x.test,"A,x', "x" * (csv_lines.RECORD.size + 1), *people(5, 6))
