@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 
 import structlog
@@ -59,8 +61,7 @@ class Settler:
         self._loop = loop
         self._stopping = stopping
         self._completed = completed
-        self._pending: list[_Pending] = []
-        self._wake = threading.Event()
+        self._pending: SimpleQueue[_Pending] = SimpleQueue()
         threading.Thread(target=self._settle_forever, name="settler", daemon=True).start()
 
     async def settle(self, campaign_id: str, generation: str, settlement: Settlement) -> str:
@@ -70,21 +71,26 @@ class Settler:
             NotSettled
         """
         verdict: asyncio.Future[str] = self._loop.create_future()
-        self._pending.append(_Pending(campaign_id, generation, settlement, verdict))
-        self._wake.set()
+        self._pending.put(_Pending(campaign_id, generation, settlement, verdict))
         return await verdict
 
     def _settle_forever(self) -> None:
         while True:
-            self._wake.wait()
-            self._wake.clear()
-            taken, self._pending = self._pending, []
+            taken = self._take()
             lists: dict[tuple[str, str], list[_Pending]] = defaultdict(list)
             for pending in taken:
                 lists[pending.campaign_id, pending.generation].append(pending)
             for (campaign_id, generation), group in lists.items():
                 for start in range(0, len(group), GROUP):
                     self._settle_group(campaign_id, generation, group[start : start + GROUP])
+
+    def _take(self) -> list[_Pending]:
+        """Wait for an outcome, and take all that are there by then."""
+        taken = [self._pending.get()]
+        with contextlib.suppress(Empty):
+            while True:
+                taken.append(self._pending.get_nowait())
+        return taken
 
     def _settle_group(self, campaign_id: str, generation: str, group: list[_Pending]) -> None:
         settlements = [pending.settlement for pending in group]
