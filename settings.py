@@ -56,6 +56,8 @@ class Settings:
     retry_max_backoff_s: float
     reconcile_every_s: float
     resend_quiet_s: float
+    sendgrid_webhook_public_key: str | None
+    webhook_max_age_s: float
     api_token: str | None
     allow_anonymous: bool
     public_url: str
@@ -167,6 +169,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         retry_max_backoff_s=env.seconds("RETRY_MAX_BACKOFF_S", max(300.0, min_backoff_s), min_backoff_s, 86_400),
         reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, 86_400),
         resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * 86_400),
+        sendgrid_webhook_public_key=_webhook_key(env),
+        webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 300.0, 1, 7 * 86_400),
         api_token=env.text("API_TOKEN"),
         allow_anonymous=env.flag("ALLOW_ANONYMOUS", False),
         public_url=str(env.url("PUBLIC_URL", f"http://localhost:{port}", ("http", "https"))),
@@ -174,6 +178,22 @@ def load(environ: Mapping[str, str]) -> Settings:
         log_format=env.choice("LOG_FORMAT", "json", ("json", "console")),
         var_dir=var_dir,
     )
+
+
+def _webhook_key(env: _Environment) -> str | None:
+    name = "SENDGRID_WEBHOOK_PUBLIC_KEY"
+    key = env.text(name)
+    if key is None:
+        return None
+    from sendgrid.helpers.eventwebhook import EventWebhook  # noqa: PLC0415 - slow to import, and seldom needed
+
+    try:
+        curve = EventWebhook(key).public_key.curve.name
+    except Exception:  # noqa: BLE001 - whatever it is, it is no key for these signatures
+        curve = None
+    if curve != "secp256r1":
+        raise SettingError(name, "expected the verification key as SendGrid shows it, one line of base64")
+    return key
 
 
 def _redis_url(env: _Environment) -> str:

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import dashboard, errors
 
-#: What anybody may ask: whether the process lives, and whether it is ready.
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+#: What anybody may ask: whether the process lives, whether it is ready, and what carries a signature of its own.
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/webhooks/sendgrid"})
 
 
 @dataclass(frozen=True, slots=True)

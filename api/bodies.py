@@ -119,6 +119,14 @@ class ReconcileAccepted(msgspec.Struct, frozen=True):
     status: Literal["reconciling"] = "reconciling"
 
 
+class EventsTaken(msgspec.Struct, frozen=True):
+    """How many events named a row that was handed to the provider, how many did not, and how many rows got an end."""
+
+    applied: int
+    ignored: int
+    settled: int
+
+
 class Summary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A campaign in a list of campaigns, with the figures of its status."""
 

@@ -14,6 +14,7 @@ from api.feeds import Feeds
 from campaigns import layout
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
+from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
 from settings import Settings
@@ -31,6 +32,7 @@ class Components:
     controls: Controls
     progress: Progress
     ledger: Ledger
+    events: ProviderEvents
     feeds: Feeds = field(repr=False)
 
 
@@ -42,6 +44,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "catalog": Catalog(redis, settings.default_tpm),
         "controls": Controls(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
+        "events": ProviderEvents(redis),
         "feeds": Feeds(progress),
     }
     if "store" not in overrides:

@@ -80,7 +80,7 @@ def takes(
 
         @wraps(handler)
         async def endpoint(request: Request) -> Response:
-            return await run_in_threadpool(decode_and_handle, request, await _read(request, limit_bytes))
+            return await run_in_threadpool(decode_and_handle, request, await body(request, limit_bytes))
 
         return endpoint
 
@@ -96,14 +96,19 @@ def _decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
         raise invalid(f"The body is not JSON in UTF-8: {error}.") from None
 
 
-async def _read(request: Request, limit_bytes: int) -> bytes:
-    body = bytearray()
+async def body(request: Request, limit_bytes: int) -> bytes:
+    """The body as it came.
+
+    Raises:
+        Problem: 413 where it is larger than `limit_bytes`.
+    """
+    found = bytearray()
     refuse_longer(request, limit_bytes, _too_large(limit_bytes))
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
+        found += chunk
+        if len(found) > limit_bytes:
             raise _too_large(limit_bytes)
-    return bytes(body)
+    return bytes(found)
 
 
 def refuse_longer(request: Request, limit_bytes: int, refusal: Problem) -> None:

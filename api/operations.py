@@ -45,6 +45,10 @@ _LIST: Final = {
         },
     },
 }
+_EVENTS: Final = {
+    "required": True,
+    "content": {JSON: {"schema": {"type": "array", "items": {"type": "object"}}}},
+}
 _STATE: Final = {"type": "string", "enum": [*RowState, "all"], "default": "all"}
 _PAGING: Final = (
     ("offset", {"type": "integer", "minimum": 0, "default": 0}),
@@ -131,6 +135,14 @@ OPERATIONS: Final = [
         {200: "text/csv"},
         (404, 409, 422),
         query=(("state", _STATE),),
+    ),
+    Operation(
+        "post",
+        "/webhooks/sendgrid",
+        "SendGrid's signed events; 404 unless SENDGRID_WEBHOOK_PUBLIC_KEY is set",
+        {200: bodies.EventsTaken},
+        (404, 413, 422),
+        _EVENTS,
     ),
     Operation("get", "/healthz", "The process is alive", {200: JSON}),
     Operation("get", "/readyz", "Redis and the object store can be reached", {200: JSON}),

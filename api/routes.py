@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.routing import Route
 
-from api import campaigns, controls, dashboard, direct_upload, health, openapi, progress, recipients, uploads
+from api import campaigns, controls, dashboard, direct_upload, health, openapi, progress, recipients, uploads, webhooks
 
 _CAMPAIGN: Final = "/campaigns/{id}"
 
@@ -42,6 +42,8 @@ ROUTES: Final = [
     _route("GET", f"{_CAMPAIGN}/status", progress.status),
     _route("GET", f"{_CAMPAIGN}/events", progress.events),
     _route("GET", f"{_CAMPAIGN}/recipients.csv", recipients.export),
+    # What the provider reports
+    _route("POST", "/webhooks/sendgrid", webhooks.sendgrid),
     # The server itself
     _route("GET", "/healthz", health.healthz),
     _route("GET", "/readyz", health.readyz),

@@ -30,6 +30,10 @@ _LIST_KEYS = (
     "flight",
     "unknown",
     "reasons",
+    "delivered",
+    "bounced",
+    "complained",
+    "unsubscribed",
     "report",
 )
 

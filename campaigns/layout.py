@@ -32,15 +32,16 @@ def on_connect(connection: AbstractConnection) -> None:
     Raises:
         WrongLayout: the connection is closed again.
     """
-    connection.on_connect()
-    found = _ask(connection, "GET", keys.LAYOUT)
+    untyped: Any = connection
+    untyped.on_connect()
+    found = _ask(untyped, "GET", keys.LAYOUT)
     if found is None:
-        _ask(connection, "SET", keys.LAYOUT, VERSION, "NX")
-        found = _ask(connection, "GET", keys.LAYOUT)
+        _ask(untyped, "SET", keys.LAYOUT, VERSION, "NX")
+        found = _ask(untyped, "GET", keys.LAYOUT)
     if found != VERSION:
         raise WrongLayout(found or b"")
 
 
-def _ask(connection: AbstractConnection, *command: str | bytes) -> Any:
+def _ask(connection: Any, *command: str | bytes) -> Any:
     connection.send_command(*command)
     return connection.read_response()

@@ -129,7 +129,8 @@ class ParseProgress(msgspec.Struct, frozen=True):
 class StatusReport(msgspec.Struct, frozen=True):
     """The answer of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always.
 
-    `limit_now`: what it may send in a minute at this moment: `rate_limit`, or less while it warms up.
+    `limit_now`: what it may send in a minute at this moment: `rate_limit`, or less while it warms up. `delivered`,
+    `bounced`, `complained`, `unsubscribed`: recipients of whom the provider has reported that, a row once each.
     """
 
     done: int
@@ -148,4 +149,8 @@ class StatusReport(msgspec.Struct, frozen=True):
     reason: str | None
     started_at: str | None
     finished_at: str | None
+    delivered: int
+    bounced: int
+    complained: int
+    unsubscribed: int
     parsed: ParseProgress | None = None

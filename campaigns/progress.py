@@ -32,6 +32,7 @@ class Progress:
         status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
         total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
         in_flight, unknown, last_minute, limit_now = found[13:17]
+        delivered, bounced, complained, unsubscribed = (int(value) for value in found[17:21])
         pending = total - done - failed
         parsed = (
             ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
@@ -53,6 +54,10 @@ class Progress:
             reason=reason or None,
             started_at=iso(started_at),
             finished_at=iso(finished_at),
+            delivered=delivered,
+            bounced=bounced,
+            complained=complained,
+            unsubscribed=unsubscribed,
             parsed=parsed,
         )
 

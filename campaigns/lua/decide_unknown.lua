@@ -24,8 +24,8 @@ for _, row in ipairs(rows) do
     redis.call('SETBIT', KEYS[5], row, 1)
     redis.call('HSET', KEYS[7], row, ARGV[5])
   else
+    -- its reason stays: what its last attempt left, and the mark that there was one
     redis.call('SETBIT', KEYS[6], row, 1)
-    redis.call('HDEL', KEYS[7], row)
   end
 end
 if #rows > 0 then

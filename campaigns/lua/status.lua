@@ -1,7 +1,8 @@
 -- status: everything that the status report says, read in one step.
 --
 -- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 window
--- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now } or { } where it is missing
+-- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
+--       bounced, complained, unsubscribed } or { } where it is missing
 --include clock
 --include window
 --include limit
@@ -9,8 +10,10 @@ local c = redis.call('HMGET', KEYS[1], 'status', 'tpm', 'reason', 'started_at', 
 if not c[1] then
   return {}
 end
-local p = redis.call('HMGET', KEYS[2], 'total', 'done', 'failed', 'rejected', 'retries', 'parsed_bytes', 'parsed_rows')
+local p = redis.call('HMGET', KEYS[2], 'total', 'done', 'failed', 'rejected', 'retries', 'parsed_bytes', 'parsed_rows',
+  'delivered', 'bounced', 'complained', 'unsubscribed')
 local now = now_ms()
 local used = window_used(KEYS[5], now)
 return { c[1], c[2], c[3] or '', c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p[2] or '0', p[3] or '0', p[4] or '0',
-  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[4]), used, limit_now(KEYS[1], now) }
+  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[4]), used, limit_now(KEYS[1], now),
+  p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0' }

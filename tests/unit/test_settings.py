@@ -29,6 +29,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (found.max_retries, found.retry_min_backoff_s, found.retry_max_backoff_s) == (8, 1, 300)
     assert found.reconcile_every_s == 60
     assert found.resend_quiet_s == 900
+    assert (found.sendgrid_webhook_public_key, found.webhook_max_age_s) == (None, 300)
     assert found.api_token is None
     assert not found.allow_anonymous
     assert found.public_url == "http://localhost:8080"
@@ -86,6 +87,9 @@ def test_an_empty_variable_counts_as_none() -> None:
         ("MAX_RETRIES", "-1"),
         ("RETRY_MIN_BACKOFF_S", "soon"),
         ("RESEND_QUIET_S", "-1"),
+        ("SENDGRID_WEBHOOK_PUBLIC_KEY", "SG.not-a-key"),
+        # A key of another kind, Ed25519
+        ("SENDGRID_WEBHOOK_PUBLIC_KEY", "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="),
         ("ALLOW_ANONYMOUS", "maybe"),
         ("EMAIL_PROVIDER", "pigeon"),
         ("LOG_FORMAT", "xml"),

@@ -1,0 +1,181 @@
+"""POST /webhooks/sendgrid: signed by the right key lately, or not taken; whatever is in a signed batch, it is not asked
+for again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from redis import ConnectionError as RedisConnectionError, Redis
+
+from api import webhooks
+from api.webhooks import event_of
+from campaigns.events import Event, EventKind
+from tests.doubles.web import Answer, Web
+from tests.site import CSV, Site
+
+PATH = "/webhooks/sendgrid"
+KEY = ec.generate_private_key(ec.SECP256R1())
+PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+ON = {"SENDGRID_WEBHOOK_PUBLIC_KEY": PUBLIC}
+
+
+def signed(body: bytes, age_s: float = 0, key: ec.EllipticCurvePrivateKey = KEY) -> dict[str, str]:
+    """The headers that SendGrid sends with a body, `age_s` seconds ago."""
+    stamp = str(int(time.time() - age_s))
+    signature = key.sign(stamp.encode() + body, ec.ECDSA(hashes.SHA256()))
+    return {
+        "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(signature).decode(),
+        "X-Twilio-Email-Event-Webhook-Timestamp": stamp,
+        "Content-Type": "application/json",
+    }
+
+
+def post(site: Site, batch: object, **more: Any) -> Answer:
+    body = batch if isinstance(batch, bytes) else json.dumps(batch).encode()
+    return site.web.post(PATH, body, signed(body, **more))
+
+
+def event(row: object = "1", name: object = "delivered", campaign_id: object = "c1", **more: Any) -> dict[str, Any]:
+    """One of SendGrid's events; custom arguments come back beside its own fields."""
+    own = {"email": "ada@shop.test", "timestamp": int(time.time()), "sg_event_id": "x", "sg_message_id": "y"}
+    return {**own, "event": name, "campaign_id": campaign_id, "row": row, **more}
+
+
+@pytest.fixture
+def site(fake_redis: Redis) -> Site:
+    return Site(fake_redis, ON)
+
+
+@pytest.fixture
+def sent(site: Site) -> Site:
+    """Two rows with the provider: of the first it is not known whether it took it."""
+    site.ready(CSV, tpm=10_000_000)
+    site.world.controls.start("c1")
+    site.world.feed(site.world.catalog.get("c1"))
+    (run,) = site.world.runs()
+    site.world.admit(run)
+    site.world.settle(run, [1], "unknown", reason="no answer")
+    return site
+
+
+def status(site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = site.web.get("/campaigns/c1/status").json()
+    return found
+
+
+def test_it_is_off_without_a_key(fake_redis: Redis) -> None:
+    answer = post(Site(fake_redis), [event()])
+    assert answer.status == 404
+    assert "SENDGRID_WEBHOOK_PUBLIC_KEY" in answer.detail
+
+
+def test_events_settle_and_are_counted(sent: Site) -> None:
+    batch = [event(name="processed"), event(), event(), event("2", "bounce"), event("2", "spamreport")]
+    answer = post(sent, [*batch, event("2", "group_unsubscribe"), event("1", "open")])
+    assert answer.status == 200
+    assert answer.json() == {"applied": 7, "ignored": 0, "settled": 2}
+    found = status(sent)
+    names = ("done", "unknown", "in_flight", "delivered", "bounced", "complained", "unsubscribed", "status")
+    assert [found[name] for name in names] == [2, 0, 0, 1, 1, 1, 1, "completed"]
+    assert b'postrider_bounced{campaign="c1"} 1.0' in sent.web.get("/metrics").body
+
+
+def test_a_dropped_row_has_sendgrids_reason_without_the_address(sent: Site) -> None:
+    post(sent, [event(name="dropped", reason="Bounced Address: <ada@shop.test>\n", status="5.0.0")])
+    assert status(sent)["failed"] == 1
+    assert sent.world.ledger.reasons("c1", [1]) == {1: "dropped by SendGrid: Bounced Address: <***@shop.test>"}
+
+
+@pytest.mark.parametrize("environment", [{}, {"API_TOKEN": "secret"}])
+def test_the_signature_is_the_only_credential(fake_redis: Redis, environment: dict[str, str]) -> None:
+    app = Site(fake_redis, ON | environment).app
+    far = Web(app, ("192.0.2.7", 50_000), {"Host": "mail.example.com", "User-Agent": "SendGrid Event API"})
+    assert far.post(PATH, b"[]", signed(b"[]")).status == 200
+    assert far.post(PATH, b"[]").status == 403
+    assert far.post(f"{PATH}/x", b"[]", signed(b"[]")).status in {401, 403}
+
+
+OTHER = ec.generate_private_key(ec.SECP256R1())
+GOOD = b'[{"event":"processed"}]'
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        signed(GOOD, key=OTHER),
+        signed(GOOD + b" "),
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": str(int(time.time()) + 1)},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": ""},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "soon"},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "\u00b2"},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "9" * 5000},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": ""},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "x"},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "\u00e9"},
+        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"not DER").decode()},
+    ],
+)
+def test_what_is_not_signed_by_the_key_is_refused(site: Site, headers: Mapping[str, str]) -> None:
+    answer = site.web.post(PATH, GOOD, headers)
+    assert answer.status == 403
+    assert answer.detail
+
+
+def test_bytes_that_are_no_text_are_refused(site: Site) -> None:
+    assert post(site, b"\xff\xfe").status == 403
+
+
+@pytest.mark.parametrize(("age_s", "expected"), [(-600, 403), (-60, 403), (-5, 200), (0, 200), (290, 200), (310, 403)])
+def test_old_stamps_and_those_from_the_future_are_refused(site: Site, age_s: float, expected: int) -> None:
+    assert post(site, [], age_s=age_s).status == expected
+
+
+def test_how_old_a_stamp_may_be_is_a_setting(fake_redis: Redis) -> None:
+    assert post(Site(fake_redis, ON | {"WEBHOOK_MAX_AGE_S": "86400"}), [], age_s=80_000).status == 200
+
+
+def test_nothing_that_is_signed_is_asked_for_again(sent: Site) -> None:
+    """Given events that are none, of nobody, or of others, then the rest of the batch counts and the answer is 200."""
+    others: list[Any] = [None, 1, "x", [], {}, {"event": "delivered"}]
+    campaign_ids: list[Any] = ["unknown", "a b", "", 7, None, {}]
+    rows: list[Any] = ["", "0", "-1", "01", "1.0", "3", "4294967296", "9" * 30, "\ud800", None, True, {}]
+    names: list[Any] = ["invented", "", None, []]
+    others += [event(campaign_id=campaign_id) for campaign_id in campaign_ids]
+    others += [event(row) for row in rows] + [event(name=name) for name in names]
+    answer = post(sent, [*others, event(useragent="\ud83d", url="x" * 5000)])
+    assert (answer.status, answer.json()) == (200, {"applied": 1, "ignored": len(others), "settled": 1})
+    assert status(sent)["delivered"] == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[", b"null", b"[" * 100_000])
+def test_what_is_no_batch_is_422(site: Site, body: bytes) -> None:
+    assert post(site, body).status == 422
+
+
+def test_a_batch_has_its_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "MAX_BATCH_BYTES", 1000)
+    assert post(site, b"[" + b" " * 1000 + b"]").status == 413
+
+
+def test_without_redis_sendgrid_is_asked_to_come_again(sent: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise RedisConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sent.redis, "execute_command", fail)
+        assert post(sent, [event()]).status == 503
+    assert post(sent, [event()]).json()["applied"] == 1
+
+
+def test_a_row_may_come_as_a_number() -> None:
+    assert event_of(event(7)) == Event("c1", 7, EventKind.DELIVERED)

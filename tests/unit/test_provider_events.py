@@ -1,0 +1,212 @@
+"""apply_events.lua: what a provider reports settles rows without an end and is counted, a row once of each kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from campaigns import keys
+from campaigns.events import Applied, Event, EventKind, ProviderEvents
+from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
+from tests.world import RESEND_QUIET_S, Clock, Run, World
+
+PROOFS = [kind for kind in EventKind if kind is not EventKind.DROPPED]
+MARKS = {"delivered", "bounced", "complained", "unsubscribed"}
+
+
+def sending(world: World, rows: int = 3, **options: Any) -> Run:
+    """A campaign whose only run is in flight."""
+    world.start(rows=rows, **options)
+    (run,) = world.runs()
+    world.admit(run)
+    return run
+
+
+def tell(world: World, kind: EventKind, *rows: int, reason: str = "", campaign_id: str = "c1") -> Applied:
+    return ProviderEvents(world.redis).apply(Event(campaign_id, row, kind, reason) for row in rows)
+
+
+def counted(report: StatusReport) -> tuple[int, int, int, int]:
+    return report.delivered, report.bounced, report.complained, report.unsubscribed
+
+
+@pytest.mark.parametrize("kind", PROOFS)
+def test_an_unknown_row_is_done_once_the_provider_proves_that_it_had_it(world: World, kind: EventKind) -> None:
+    run = sending(world)
+    world.settle(run, [1, 2], "accepted")
+    world.settle(run, [3], "unknown", reason="no answer")
+    assert tell(world, kind, 3) == Applied(1, 1, [])  # it is completed already
+    report = world.report()
+    assert (report.done, report.unknown, report.pending, report.status) == (3, 0, 0, Status.COMPLETED)
+    assert counted(report) == tuple(
+        int(kind == name) for name in ("delivered", "bounced", "complained", "unsubscribed")
+    )
+    assert world.ledger.reasons("c1", [3]) == {}
+
+
+def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(world: World) -> None:
+    run = sending(world)
+    world.settle(run, [3], "unknown")
+    assert tell(world, EventKind.DROPPED, 3, reason="Bounced Address") == Applied(1, 1, [])
+    report = world.report()
+    assert (report.failed, report.unknown, counted(report)) == (1, 0, (0, 0, 0, 0))
+    assert world.ledger.reasons("c1", [3]) == {3: "Bounced Address"}
+
+
+@pytest.mark.parametrize(
+    ("late", "verdict"),
+    [("accepted", "done"), ("unknown", "gone"), ("unavailable", "gone"), ("rejected", "gone"), ("throttled", "gone")],
+)
+def test_an_event_that_is_faster_than_the_answer_settles_and_the_answer_changes_nothing(
+    world: World, late: str, verdict: str
+) -> None:
+    run = sending(world)
+    tell(world, EventKind.DELIVERED, 1)
+    assert (world.report().done, world.report().in_flight) == (1, 2)
+    assert world.settle(run, [1], late) == [verdict]
+    report = world.report()
+    assert (report.done, report.failed, report.unknown, report.in_flight) == (1, 0, 0, 2)
+    assert world.admit(run).granted == frozenset()
+
+
+def test_the_answer_of_a_row_that_was_dropped_meanwhile_makes_it_done(world: World) -> None:
+    """As it would be had the answer come first."""
+    run = sending(world)
+    tell(world, EventKind.DROPPED, 1, reason="Invalid")
+    assert world.report().failed == 1
+    assert world.settle(run, [1], "accepted") == ["done"]
+    report = world.report()
+    assert (report.done, report.failed, report.in_flight) == (1, 0, 2)
+
+
+def test_the_claim_of_a_settled_row_leaves_nothing_behind_when_its_worker_dies(world: World, clock: Clock) -> None:
+    sending(world)
+    tell(world, EventKind.ACCEPTED, 1, 2)
+    clock.advance(20_000)
+    world.tick("w2")
+    world.reconciler.reconcile(world.catalog.get("c1"))
+    report = world.report()
+    assert (report.done, report.unknown, report.status) == (2, 1, Status.COMPLETED)
+
+
+def test_a_row_that_was_tried_and_is_to_be_tried_again_is_done_and_not_sent_again(world: World, clock: Clock) -> None:
+    """Given a provider that answered 503 and took the email all the same."""
+    run = sending(world)
+    assert world.settle(run, run.rows, "unreachable", reason="reset") == ["defer"] * 3
+    assert tell(world, EventKind.ACCEPTED, 1, 2).settled == 2
+    clock.advance(10_000)
+    world.settle(run, [3], "accepted")
+    assert world.drain() == []
+    assert world.report().done == 3
+
+
+def test_a_row_that_is_resent_is_still_settled_by_the_event_of_its_first_email(world: World, clock: Clock) -> None:
+    run = sending(world, 2, on_unknown=OnUnknown.RESEND)
+    world.settle(run, [1], "accepted")
+    world.settle(run, [2], "unknown", reason="no answer")
+    clock.advance(RESEND_QUIET_S * 1000)
+    world.tick()
+    world.reconciler.reconcile(world.catalog.get("c1"))
+    assert (world.report().unknown, world.report().pending) == (0, 1)
+    # When the provider's event comes before the second send
+    assert tell(world, EventKind.DELIVERED, 2) == Applied(1, 1, ["c1"])
+    assert world.report().status == Status.COMPLETED
+    # Then there is none
+    assert world.drain() == []
+
+
+def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(world: World) -> None:
+    run = sending(world, 2, on_unknown=OnUnknown.RESEND)
+    world.settle(run, [1], "accepted")
+    world.settle(run, [2], "unknown")
+    assert world.report().status == Status.RUNNING
+    assert tell(world, EventKind.DROPPED, 2).completed == ["c1"]
+    assert (world.report().status, world.redis.scard(keys.RUNNING)) == (Status.COMPLETED, 0)
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_rows_with_an_end_keep_it_and_are_counted(world: World, kind: EventKind) -> None:
+    run = sending(world)
+    world.settle(run, [1], "accepted")
+    world.settle(run, [2], "rejected", reason="400: no")
+    assert tell(world, kind, 1, 2, reason="dropped") == Applied(2, 0, [])
+    report = world.report()
+    assert (report.done, report.failed) == (1, 1)
+    assert sum(counted(report)) == (2 if kind in MARKS else 0)
+    assert world.ledger.states("c1", 1, 2) == [RowState.DONE, RowState.FAILED]
+    assert world.ledger.reasons("c1", [1, 2]) == {2: "400: no"}
+
+
+def test_the_same_again_counts_once(world: World) -> None:
+    run = sending(world)
+    world.settle(run, run.rows, "accepted")
+    for _ in range(3):
+        for kind in EventKind:
+            tell(world, kind, 1, 1, 2)
+    assert counted(world.report()) == (2, 2, 2, 2)
+
+
+def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(world: World) -> None:
+    """Given a campaign that was deleted and made anew under its id, when events of the one before come late, then no
+    row that waits to be sent is taken for sent.
+    """
+    run = sending(world, 50)
+    world.settle(run, run.rows, "accepted")
+    world.catalog.delete("c1")
+    world.start(rows=100)
+    waiting = world.runs()
+    for kind in EventKind:
+        assert tell(world, kind, *range(1, 200)) == Applied(0, 0, [])
+    assert counted(world.report()) == (0, 0, 0, 0)
+    assert sorted(row for one in waiting for row in world.admit(one).granted) == list(range(1, 101))
+
+
+def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row(world: World) -> None:
+    run = sending(world)
+    world.settle(run, run.rows, "accepted")
+    before = set(world.redis.keys())
+    assert tell(world, EventKind.DELIVERED, 1, campaign_id="gone") == Applied(0, 0, [])
+    assert tell(world, EventKind.DELIVERED, -1, 0, 4, 2**31, 2**32 - 1, 2**32, 2**70) == Applied(0, 0, [])
+    world.make("c2")
+    assert tell(world, EventKind.DELIVERED, 1, campaign_id="c2") == Applied(0, 0, [])
+    assert not {key for key in set(world.redis.keys()) - before if b"c2" not in key}
+    assert counted(world.report()) == (0, 0, 0, 0)
+
+
+def test_a_new_list_starts_without_what_was_told_of_the_one_before(world: World) -> None:
+    run = sending(world)
+    world.settle(run, run.rows, "accepted")
+    tell(world, EventKind.DELIVERED, 1, 2)
+    world.catalog.delete("c1")
+    assert not world.redis.keys("*c1*")
+    world.make("c1")
+    world.redis.setbit(keys.of("c1", "delivered"), 1, 1)
+    world.catalog.accept_list("c1", object_key="new", size=9, filename="new", email_column="email")
+    assert not world.redis.exists(keys.of("c1", "delivered"))
+
+
+def test_what_an_operator_decided_is_final_for_events_too(world: World) -> None:
+    run = sending(world)
+    world.settle(run, run.rows, "unknown")
+    world.reconciler.decide(world.catalog.get("c1"), UnknownDecision.FAILED)
+    tell(world, EventKind.DELIVERED, 1)
+    assert (world.report().failed, world.report().delivered) == (3, 1)
+
+
+def test_a_batch_is_one_call_a_campaign(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.make("c2", rows=2000)
+    run = sending(world)
+    world.settle(run, run.rows, "accepted")
+    events = ProviderEvents(world.redis)
+    calls: list[str] = []
+    run_script = events._scripts
+
+    def count(name: str, script_keys: list[str], args: list[Any]) -> Any:
+        calls.append(name)
+        return run_script(name, script_keys, args)
+
+    monkeypatch.setattr(events, "_scripts", count)
+    batch = [Event(f"c{number % 2 + 1}", number % 3 + 1, EventKind.DELIVERED) for number in range(1000)]
+    assert events.apply(batch).events == 500
+    assert calls == ["apply_events"] * 2
