@@ -71,14 +71,18 @@ class Server:
         control = await asyncio.get_running_loop().create_server(lambda: Connection(self, control=True), host, port)
         return int(control.sockets[0].getsockname()[1])
 
-    async def refuse(self, for_s: float) -> None:
+    def refuse(self, for_s: float) -> None:
         """Be away: connections are refused, idle ones closed; requests under way still get their answer."""
         if self._listener:
             self._listener.close()
+            self._listener = None
             for connection in list(self.connections):
                 connection.leave()
-            await asyncio.sleep(for_s)
-            await self.listen(*self._address)
+            self._return = asyncio.create_task(self._come_back(for_s))
+
+    async def _come_back(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self.listen(*self._address)
 
     def control(self, method: str, target: str, body: bytes) -> bytes:
         """The answer of the control interface, as JSON."""
@@ -94,7 +98,7 @@ class Server:
                 wanted = msgspec.to_builtins(self.answers.behaviour) | {"refuse_s": 0.0} | _decode(body or b"{}")
                 self.answers.become(msgspec.convert(wanted, Behaviour))
                 if self.answers.behaviour.refuse_s:
-                    self._away = asyncio.create_task(self.refuse(self.answers.behaviour.refuse_s))
+                    self.refuse(self.answers.behaviour.refuse_s)
             case "POST", "/_reset":
                 self.forget()
             case _ if (method, parts.path) != ("GET", "/_behaviour"):
