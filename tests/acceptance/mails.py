@@ -1,4 +1,4 @@
-"""The emails of the outbox as a mail client reads them: with Python's own package, whose code Postrider does not use."""
+"""The emails of the outbox as a mail client reads them: with a package whose code Postrider does not use."""
 
 from __future__ import annotations
 
