@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
-from uuid import uuid4
 
 import msgspec
 from redis import Redis
@@ -139,7 +138,14 @@ class Ledger:
     # -- sending
 
     def admit(
-        self, campaign_id: str, generation: str, run_id: str, worker_id: str, recipients: Sequence[Sequence[Any]]
+        self,
+        campaign_id: str,
+        generation: str,
+        run_id: str,
+        worker_id: str,
+        recipients: Sequence[Sequence[Any]],
+        *,
+        nonce: str,
     ) -> Grant:
         """Claim those rows of a run that may be sent now.
 
@@ -149,6 +155,7 @@ class Ledger:
             run_id: which run.
             worker_id: who asks.
             recipients: `[row, address, ...]` each.
+            nonce: names this question. Asked again with the same one, as its answer was lost, it gets the same rows.
 
         Raises:
             redis.RedisError: Redis cannot be asked: nothing may be sent.
@@ -156,7 +163,7 @@ class Ledger:
         account, domains = self._limits.arguments
         rows = [recipient[0] for recipient in recipients]
         by_domain = [domain_of(recipient[1]) for recipient in recipients] if domains else []
-        nonce, probe_ms = uuid4().hex[:8], self._send_timeout_ms + 1000
+        probe_ms = self._send_timeout_ms + 1000
         verdict, granted, denied, parked, tpm = self._run(
             "admit",
             campaign_id,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from uuid import uuid4
 
 import dramatiq
 import structlog
@@ -70,9 +71,10 @@ class Admission(dramatiq.Middleware):
 
     def _ask(self, campaign_id: str, generation: str, run_id: str, recipients: Sequence[Sequence[Any]]) -> Grant:
         """The ledger's answer; as long as it cannot be asked, this thread waits and nothing is sent."""
+        nonce = uuid4().hex[:8]
         while True:
             try:
-                return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients)
+                return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients, nonce=nonce)
             except RedisError as error:
                 log.error("admission_unavailable", error=type(error).__name__)
                 if self._stopping.wait(ASK_AGAIN_S):

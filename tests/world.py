@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -74,7 +75,7 @@ class World:
         self.catalog = Catalog(self.redis, default_tpm=1000)
         self.controls = Controls(self.redis)
         self.ledger = Ledger(self.redis, PROVIDER, send_timeout_s=15, limits=self.limits)
-        self.progress = Progress(self.redis)
+        self.progress = Progress(self.redis, PROVIDER)
         self.reconciler = Reconciler(self.redis, send_timeout_s=15, resend_quiet_s=RESEND_QUIET_S)
 
     def pacer(self, worker_id: str = "w1") -> Pacer:
@@ -144,7 +145,9 @@ class World:
 
     def admit(self, run: Run, worker_id: str = "w1") -> Grant:
         """Ask for a run and put back what is denied, as the admission middleware does."""
-        grant = self.ledger.admit(run.campaign_id, run.generation, run.run_id, worker_id, run.recipients)
+        grant = self.ledger.admit(
+            run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=uuid4().hex[:8]
+        )
         if grant.denied or grant.parked:
             denied = [person for person in run.recipients if person[0] in grant.denied]
             parked = [person for person in run.recipients if person[0] in grant.parked]

@@ -11,6 +11,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import fakeredis
 import pytest
@@ -92,7 +93,9 @@ class LedgerMachine(RuleBasedStateMachine):
         if defers:
             grant = self.world.admit(run, worker_id)
         else:
-            grant = self.world.ledger.admit(run.campaign_id, run.generation, run.run_id, worker_id, run.recipients)
+            grant = self.world.ledger.admit(
+                run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=uuid4().hex[:8]
+            )
         if grant.granted:
             self.sending.append(Sent(run, worker_id, sorted(grant.granted)))
 

@@ -31,7 +31,7 @@ def test_a_question_asked_again_gets_the_same_answer(world: World, monkeypatch: 
     """Given an answer that got lost on the way, when the same question is put again, then the same rows are granted."""
     world.start(rows=10)
     (run,) = world.runs()
-    monkeypatch.setattr("campaigns.ledger.uuid4", lambda: type("Nonce", (), {"hex": "0123456789abcdef"}))
+    monkeypatch.setattr("tests.world.uuid4", lambda: type("Nonce", (), {"hex": "0123456789abcdef"}))
     first = world.admit(run)
     assert world.admit(run).granted == first.granted
     assert world.report().sent_last_minute == 10
