@@ -125,9 +125,14 @@ class House(Client):
                     part.wait(PATIENCE_S / 3)
                 part.kill()
 
-    def add_worker(self, processes: int = 1, threads: int = 8, *, wait: bool = True, **settings: str) -> Program:
-        """Start `dramatiq actors --processes P --threads T`, one more, with variables of its own where given."""
-        command = [sys.executable, "-m", "dramatiq", "actors", "--processes", str(processes), "--threads", str(threads)]
+    def add_worker(
+        self, processes: int = 1, threads: int = 8, *, wait: bool = True, module: str = "actors", **settings: str
+    ) -> Program:
+        """Start `dramatiq actors --processes P --threads T`, one more, with variables of its own where given.
+
+        `module`: instead of `actors`, one that imports them and breaks something.
+        """
+        command = [sys.executable, "-m", "dramatiq", module, "--processes", str(processes), "--threads", str(threads)]
         name = f"worker-{len(self.workers) + 1}"
         worker = self._program(
             name,

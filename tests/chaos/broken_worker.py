@@ -1,0 +1,49 @@
+"""The actors in a worker that breaks as its environment says: `dramatiq tests.chaos.broken_worker`.
+
+- `LOSE_RETRIES=n`: Dramatiq's enqueue of the first n retries of SendEmail fails.
+- `LOSE_ACKS=n`: so do the first n acknowledgements of SendEmail.
+- `CLOCK_OFF_S=s`: this machine's clock is so many seconds ahead.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import Any
+
+import redis
+from dramatiq import MessageProxy
+
+_off_s = float(os.environ.get("CLOCK_OFF_S", "0"))
+if _off_s:
+    _time, _time_ns = time.time, time.time_ns
+    time.time = lambda: _time() + _off_s
+    time.time_ns = lambda: _time_ns() + int(_off_s * 1e9)
+
+import broker  # noqa: E402 - the clock has to be wrong before anybody reads it
+from actors import parse_csv, reconcile, send_email  # noqa: E402
+
+__all__ = ["parse_csv", "reconcile", "send_email"]
+
+_retries = itertools.count(1)
+_acks = itertools.count(1)
+#: Dramatiq finds its commands to Redis by name, at run time.
+_broker: Any = broker.broker
+_consumer: Any = broker.Consumer
+_enqueue, _ack = _broker.do_enqueue, _consumer.ack
+
+
+def _lose_retry(queue: str, message_id: str, data: bytes) -> Any:
+    if queue == "send_email.DQ" and next(_retries) <= int(os.environ.get("LOSE_RETRIES", "0")):
+        raise redis.ConnectionError("the retry is lost, as the test asks for")
+    return _enqueue(queue, message_id, data)
+
+
+def _lose_ack(consumer: Any, message: MessageProxy) -> None:
+    if message.actor_name == "SendEmail" and next(_acks) <= int(os.environ.get("LOSE_ACKS", "0")):
+        raise redis.ResponseError("the acknowledgement is lost, as the test asks for")
+    _ack(consumer, message)
+
+
+_broker.do_enqueue, _consumer.ack = _lose_retry, _lose_ack

@@ -1,0 +1,49 @@
+"""SIGTERM under load: rolling restarts, more workers, fewer workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import books
+from tests.house import House
+
+
+@pytest.mark.short
+def test_a_rolling_restart_under_load(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
+    """Given a campaign over three commands.
+    When each gets SIGTERM in turn and is started again, and then the number of commands goes up and down.
+    Then every command ends with 0, and no row is unknown.
+    """
+    rows, tpm, rounds, most = (20_000, 24_000, 3, 8) if full else (2_500, 20_000, 1, 3)
+    with House.open(tmp_path) as house:
+        house.double.behave(latency_ms=100)
+        for _ in range(1 if not full else 3):
+            house.add_worker()
+        books.launch(house, "c1", books.addresses(rows), tpm)
+        codes = []
+        with house.watch("c1") as watch:
+            books.until_done(house, "c1", 100, 60)
+            for _ in range(rounds):
+                for worker in list(house.workers):
+                    codes.append(worker.stop())
+                    worker.start()
+            while len(house.workers) < most:
+                house.add_worker()
+            codes += [worker.stop() for worker in house.workers[1:]]
+            at_the_end = house.status("c1")
+            books.until_over(house, "c1", 200)
+        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        figures(
+            rows=rows,
+            sigterms=len(codes),
+            exit_codes=sorted(set(codes)),
+            most_commands=most,
+            done_when_the_last_was_stopped=at_the_end["done"],
+            unknown=found.report["unknown"],
+        )
+        assert set(codes) == {0}
+        assert at_the_end["status"] == "running", "it was over before the last of them was stopped"
+        assert max(report["unknown"] for _, report in watch.samples) == 0
