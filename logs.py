@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, BinaryIO, Final
 
@@ -31,6 +30,11 @@ def _mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mappin
     for name, value in event.items():
         if isinstance(value, str) and "@" in value:
             event[name] = masked(value)
+    return event
+
+
+def _plain(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn's second copy of its line
     return event
 
 
@@ -75,7 +79,7 @@ def configure(level: str, log_format: str) -> None:
     ]
     last: list[Processor] = [structlog.processors.format_exc_info, _mask]
     if log_format == "console":
-        own_renderer: Processor = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        own_renderer: Processor = structlog.dev.ConsoleRenderer(colors=os.isatty(1))
         renderer = own_renderer
         factory: Any = structlog.PrintLoggerFactory(os.fdopen(os.dup(1), "w", buffering=1))
     else:
@@ -112,7 +116,7 @@ def _route_standard_logging(level: int, shared: list[Processor], last: list[Proc
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, *named],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _plain, *last],
         )
     )
     root = logging.getLogger()

@@ -48,7 +48,7 @@ def reconcile(campaign_id: str, retry_failed: bool = False, unknown: str | None 
         if retry_failed:
             log.info("failed_retried", rows=reconciler.retry_failed(campaign))
         report = reconciler.reconcile(campaign)
-        status = Progress(broker.redis).report(campaign_id)
+        status = Progress(broker.redis, config.email_provider).report(campaign_id)
     except CampaignError as error:
         log.warning("reconcile_refused", reason=error.detail)
         return

@@ -39,7 +39,7 @@ class Components:
 def build(settings: Settings, **overrides: Any) -> Components:
     """The components by the settings, those given by name taken instead."""
     redis = overrides.pop("redis", None) or connect(settings.redis_url)
-    progress = overrides.pop("progress", None) or Progress(redis)
+    progress = overrides.pop("progress", None) or Progress(redis, settings.email_provider)
     parts: dict[str, Any] = {
         "catalog": Catalog(redis, settings.default_tpm),
         "controls": Controls(redis),

@@ -14,10 +14,16 @@ from campaigns.scripts import Scripts
 
 
 class Progress:
-    """Reports where campaigns stand."""
+    """Reports where campaigns stand.
 
-    def __init__(self, redis: Redis) -> None:
+    Args:
+        redis: a client without response decoding.
+        provider: the provider's name: while it is in trouble, that is why a running campaign does not move.
+    """
+
+    def __init__(self, redis: Redis, provider: str) -> None:
         self._scripts = Scripts(redis)
+        self._gate = keys.gate(provider)
 
     def report(self, campaign_id: str) -> StatusReport:
         """The status of a campaign: `done + failed + pending = total`.
@@ -26,7 +32,7 @@ class Progress:
             UnknownCampaign
         """
         names = ("campaign", "progress", "flight", "unknown", "window")
-        found = self._scripts("status", [keys.of(campaign_id, name) for name in names], [])
+        found = self._scripts("status", [*(keys.of(campaign_id, name) for name in names), self._gate], [])
         if not found:
             raise UnknownCampaign
         status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])

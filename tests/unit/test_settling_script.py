@@ -115,7 +115,8 @@ def test_a_throttled_row_costs_no_attempt_and_closes_the_gate_for_everybody(worl
 
 def test_answers_under_way_when_the_gate_closes_do_not_close_it_further(world: World) -> None:
     run = admitted(world, 50)
-    world.settle(run, run.rows, "throttled")
+    world.settle(run, run.rows, "throttled", reason="429: slow down")
+    assert world.report().reason == "waiting for the provider: 429: slow down"
     assert world.redis.hget(keys.gate("double"), "level") == b"1"
 
 
