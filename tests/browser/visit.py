@@ -97,4 +97,6 @@ class Visit:
 
 def readers(count: int, extra: str = "") -> bytes:
     """A list of so many recipients with a name each, `extra` at its end."""
-    return ("email,name\n" + "".join(f"r{row}@shop.test,Reader {row}\n" for row in range(1, count + 1)) + extra).encode()
+    return (
+        "email,name\n" + "".join(f"r{row}@shop.test,Reader {row}\n" for row in range(1, count + 1)) + extra
+    ).encode()

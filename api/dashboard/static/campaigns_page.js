@@ -9,7 +9,7 @@ import { count, number, percent } from "./format.js";
 const PAGE = 20;
 /** Between two looks, in ms: while something moves, and while nothing does. */
 const LIVE_MS = 2_000;
-const QUIET_MS = 10_000;
+const QUIET_MS = 5_000;
 const MOVING = new Set(["parsing", "running"]);
 
 /** States in which there are no recipients yet. */

@@ -130,7 +130,7 @@ function sheet(label, parts, submit) {
 /** The API's detail opens with the name of the field that is wrong. */
 function mark(form, error) {
   if (!(error instanceof Problem)) return;
-  const name = error.status === 412 ? "id" : /^(\w+)(,\s\w+)*:/.exec(error.message)?.[1];
+  const name = error.status === 412 ? "id" : /^(\w+)[,:]/.exec(error.message)?.[1];
   const input = name && form.elements.namedItem(name);
   if (!input?.focus) return;
   input.setAttribute("aria-invalid", "true");

@@ -1,0 +1,118 @@
+"""Readable everywhere: on a phone, by keyboard, page by page, and in colours that can be told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.visit import Visit, readers
+from tests.house import House
+
+LONG = "a-campaign-id-of-sixty-four-characters_without-any-place-to-rest"
+PHONE = {"width": 320, "height": 640}
+
+
+def overflow(page: Page) -> int:
+    """How many pixels of the page stand out beyond the window."""
+    return int(page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def test_nothing_stands_out_on_a_phone(visitor: Callable[..., Visit], house: House) -> None:
+    assert len(LONG) == 64
+    house.put(LONG, subject="W" * 300, **{"from": f"{'N' * 60} <news@shop.test>"})
+    house.upload(
+        LONG, (f"email,{'c' * 150}," + ",".join(f"column_{n}" for n in range(60)) + "\na@shop.test\n").encode()
+    )
+    visit = visitor(house.port, viewport=PHONE)
+    visit.campaign(LONG)
+    expect(visit.status).to_have_text("Ready")
+    assert overflow(visit.page) == 0
+    visit.press("Cancel")
+    expect(visit.page.get_by_role("dialog")).to_be_visible()
+    assert overflow(visit.page) == 0
+    visit.page.keyboard.press("Escape")
+    for address in ("#/", "#/new", f"#/campaigns/{LONG}/edit"):
+        visit.open(address)
+        expect(visit.page.get_by_role("heading", level=1)).to_be_visible()
+        expect(visit.page.get_by_text("Loading")).to_have_count(0)
+        assert overflow(visit.page) == 0, address
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_their_ground(visitor: Callable[..., Visit], house: House, scheme: str) -> None:
+    """WCAG 2.2, 1.4.3: at least 4.5 to 1, measured on what the browser has made of the style sheets."""
+    house.put("colours")
+    house.upload("colours", readers(5, "nobody,x\n"))
+    visit = visitor(house.port, color_scheme=scheme)
+    visit.campaign("colours")
+    expect(visit.status).to_have_text("Ready")
+    assert visit.page.evaluate(WEAK_TEXTS) == []
+    visit.open("#/new")
+    expect(visit.button("Create")).to_be_visible()
+    assert visit.page.evaluate(WEAK_TEXTS) == []
+
+
+#: The visible elements with a text of their own whose contrast is below 4.5.
+WEAK_TEXTS = """() => {
+  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const shown = [...document.querySelectorAll("body *")].filter((element) => element.checkVisibility() &&
+    [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+  return shown.map((element) => {
+    const [a, b] = [light(parse(getComputedStyle(element).color)), light(ground(element))];
+    return [element.className || element.tagName, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+  }).filter(([, contrast]) => contrast < 4.5);
+}"""
+
+
+def test_the_list_is_paged_and_lives(visit: Visit, house: House) -> None:
+    # Given more campaigns than a page shows, the newest of them running
+    for number in range(25):
+        house.put(f"page-{number:02}", tpm=1)
+    house.upload("page-24", readers(100))
+    house.start("page-24")
+    page = visit.open().page
+    newest = page.get_by_role("row", name=re.compile("page-24"))
+    expect(newest).to_contain_text("Running")
+    expect(page.get_by_role("row", name=re.compile("page-04"))).to_have_count(0)
+    # When one changes, then the page shows it without being asked
+    house.call("POST", "/campaigns/page-24/cancel")
+    expect(newest).to_contain_text("Cancelled")
+    # When the next page is asked for
+    page.get_by_role("link", name="Older campaigns").click()
+    expect(page.get_by_role("row", name=re.compile("page-04"))).to_be_visible()
+    expect(page.get_by_role("heading", name="Campaigns", exact=True)).to_be_focused()
+
+
+def test_the_keyboard_leads_everywhere(visit: Visit, house: House) -> None:
+    house.put("keys")
+    page = visit.open().page
+    link = page.get_by_role("link", name="keys", exact=True)
+    expect(link).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="keys", exact=True)).to_be_focused()
+
+
+def test_without_campaigns_it_says_what_to_do(visit: Visit) -> None:
+    empty = {"campaigns": [], "total": 0, "offset": 0, "limit": 20, "next": None}
+    visit.page.route(re.compile(r"/campaigns\?"), lambda route: route.fulfill(json=empty))
+    visit.open()
+    expect(visit.page.get_by_role("heading", name="No campaigns yet")).to_be_visible()
+    expect(visit.page.get_by_role("link", name="New campaign")).to_have_count(2)

@@ -1,0 +1,167 @@
+"""What goes wrong is shown: refusals with their detail, a server that is away, a token, hostile texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from embedded import ports
+from tests.browser.visit import Visit, readers
+from tests.house import House, free_port
+from tests.program import Program
+
+TOKEN = "a-token-of-the-tests"
+#: Would show itself as a dialog, a script error, a request or a change of the page.
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+
+def test_a_refused_campaign_says_why_at_its_field(visit: Visit, house: House) -> None:
+    house.put("taken", subject="The first")
+    visit.expected += ["422 .*/campaigns/new-one", "412 .*/campaigns/taken"]
+    page = visit.open("#/new").page
+    page.get_by_label("Campaign id").fill("new-one")
+    page.get_by_label("From").fill("News <news@shop.test>")
+    page.get_by_label("Subject").fill("Hello {{ name")
+    page.get_by_label("Text", exact=True).fill("Dear")
+    # When a template is broken, then the field is named and has the focus
+    visit.press("Create the campaign")
+    expect(page.get_by_role("alert").filter(has_text="subject")).to_be_visible()
+    expect(page.get_by_label("Subject")).to_be_focused()
+    # When the id is taken, then the other campaign is left alone
+    page.get_by_label("Subject").fill("Hello")
+    page.get_by_label("Campaign id").fill("taken")
+    visit.press("Create the campaign")
+    expect(page.get_by_role("alert").filter(has_text="There is a campaign taken already")).to_be_visible()
+    expect(page.get_by_label("Campaign id")).to_be_focused()
+    assert house.call("GET", "/campaigns/taken")["subject"] == "The first"
+
+
+def test_a_step_that_is_refused_shows_the_server_s_words(visit: Visit, house: House) -> None:
+    # Given a page that does not know yet that somebody else has cancelled the campaign
+    house.put("race", tpm=60)
+    house.upload("race", readers(100))
+    house.start("race")
+    visit.campaign("race")
+    expect(visit.status).to_have_text("Running")
+    visit.page.route(
+        "**/campaigns/race/pause", lambda route: (house.call("POST", "/campaigns/race/cancel"), route.continue_())
+    )
+    visit.expected += ["409 .*/race/pause"]
+    visit.press("Pause")
+    expect(visit.notice.get_by_role("alert")).to_contain_text("only a running campaign can be paused")
+    expect(visit.status).to_have_text("Cancelled")
+
+
+def test_a_server_that_is_away_is_said_and_it_goes_on_by_itself(visit: Visit, house: House) -> None:
+    # Given a campaign on its way
+    house.put("outage", tpm=240)
+    house.upload("outage", readers(2000))
+    house.start("outage")
+    visit.campaign("outage")
+    expect(visit.figure("done")).to_have_text(re.compile("^[1-9]"))
+    banner = visit.page.locator("#banner")
+    expect(banner).to_be_hidden()
+    # When the web process dies
+    visit.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
+    house.web.kill()
+    # Then the page says so, and what a step came to
+    expect(banner).to_contain_text("The server cannot be reached")
+    visit.press("Pause")
+    expect(visit.notice.get_by_role("alert")).to_contain_text("cannot be reached")
+    # When it is back, then the figures move again without a reload
+    house.web.start()
+    expect(banner).to_be_hidden()
+    before = visit.figure("done").inner_text()
+    expect(visit.figure("done")).not_to_have_text(before)
+    expect(visit.status).to_have_text("Running")
+    house.call("POST", "/campaigns/outage/cancel")
+    expect(visit.status).to_have_text("Cancelled")
+
+
+@pytest.fixture
+def guarded(house: House, tmp_path: Path) -> Iterator[int]:
+    """The port of another web process over the same data, which asks for a token."""
+    port = free_port()
+    command = [word if word != str(house.port) else str(port) for word in house.web.command]
+    environment = house.environment | {"API_TOKEN": TOKEN, "PORT": str(port)}
+    web = Program("guarded", command, environment, tmp_path / "guarded.log", lambda _: ports.answers(port))
+    try:
+        web.start()
+        yield port
+    finally:
+        web.stop()
+
+
+def test_the_token_is_asked_for_once_and_goes_with_every_call(
+    visitor: Callable[..., Visit], house: House, guarded: int
+) -> None:
+    house.put("secret", tpm=600)
+    visit = visitor(guarded)
+    visit.expected += ["401"]
+    addresses: list[str] = []
+    visit.page.on("request", lambda request: addresses.append(request.url))
+    # When the page is opened, then it asks
+    visit.open()
+    asked = visit.page.get_by_role("dialog", name="API token")
+    asked.get_by_label("Token").fill("not-it")
+    asked.get_by_role("button", name="Continue").click()
+    expect(asked.get_by_role("alert")).to_contain_text("does not take this token")
+    asked.get_by_label("Token").fill(TOKEN)
+    asked.get_by_role("button", name="Continue").click()
+    expect(visit.page.get_by_role("link", name="secret")).to_be_visible()
+    # And everything works without asking again: uploads, steps, the live figures, downloads
+    visit.page.get_by_role("link", name="secret").click()
+    visit.choose_list("readers.csv", readers(40))
+    visit.press("Upload")
+    visit.press("Start sending to 40 recipients")
+    expect(visit.figure("done")).to_have_text("40")
+    expect(visit.status).to_have_text("Completed")
+    assert visit.download("Done").count("@shop.test,done,") == 40
+    visit.page.reload()
+    expect(visit.status).to_have_text("Completed")
+    expect(asked).to_have_count(0)
+    # And the token stands in no address, and another tab does not have it
+    assert not [address for address in addresses if TOKEN in address]
+    other = visit.page.context.new_page()
+    other.goto("/")
+    expect(other.get_by_role("dialog", name="API token")).to_be_visible()
+    # When it is forgotten, it is asked for again
+    visit.press("Forget token")
+    expect(asked).to_be_visible()
+
+
+def test_hostile_texts_are_only_texts(visit: Visit, house: House) -> None:
+    # Given markup wherever a campaign can have any
+    house.put(
+        "hostile",
+        subject=HOSTILE,
+        text=HOSTILE,
+        html=HOSTILE,
+        **{"from": '"<script>alert(3)</script>" <news@shop.test>'},
+    )
+    visit.campaign("hostile")
+    visit.choose_list(f"{HOSTILE.replace('/', '_')}.csv", f'email,"{HOSTILE}"\na@shop.test,b\n'.encode())
+    visit.page.get_by_label("Column of the addresses").fill(f"{HOSTILE} of the addresses")
+    visit.press("Upload")
+    # Then the reason, the file's name and the message show it letter by letter
+    expect(visit.status).to_have_text("Rejected")
+    expect(visit.reason).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(visit.panel("List")).to_contain_text("<img src=x onerror=alert(1)><script>alert(2)<_script>.csv")
+    expect(visit.panel("Message")).to_contain_text(HOSTILE)
+    # And so does the list of campaigns, and an address that nobody has
+    visit.open("#/")
+    expect(visit.page.get_by_role("row", name=re.compile("hostile"))).to_contain_text(HOSTILE)
+    visit.expected += ["404 .*/campaigns/%3Cimg"]
+    visit.open(f"#/campaigns/{HOSTILE.replace('/', '%2F').replace('<', '%3C')}")
+    expect(visit.page.get_by_role("alert").filter(has_text="There is no such campaign")).to_be_visible()
+    expect(visit.page.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    expect(visit.page.locator("main img, main script")).to_have_count(0)
+
+
+def test_an_address_that_leads_nowhere_says_so(visit: Visit) -> None:
+    visit.open("#/campaigns/%E0%A4%A")
+    expect(visit.page.get_by_role("heading", name="There is nothing here")).to_be_visible()

@@ -1,0 +1,157 @@
+"""Lists from the browser: straight into the object store, over failures, given up, refused."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, Request, Route, expect
+
+from tests.browser.visit import Visit
+from tests.client import ApiError
+from tests.house import House
+
+MIB = 1024 * 1024
+ROWS = 20_000
+#: Of the parts that the API asks for; what comes after two of them makes a third.
+PART_BYTES = 8 * MIB
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of `ROWS` recipients in three parts: its rows are large, so that it needs few of them."""
+    path = tmp_path_factory.mktemp("lists") / "large.csv"
+    rows = (f"r{row}@shop.test,Reader {row},{'x' * 980}\n" for row in range(ROWS))
+    path.write_text("email,name,filler\n" + "".join(rows))
+    assert 2 * PART_BYTES < path.stat().st_size <= 3 * PART_BYTES
+    return path
+
+
+def part_number(request: Request) -> int:
+    """The number of a part on its way to the store; 0: it is another request."""
+    query = parse_qs(urlsplit(request.url).query)
+    return int(query.get("partNumber", ["0"])[0]) if request.method == "PUT" else 0
+
+
+def parts_sent(page: Page) -> Counter[int]:
+    """Counts how often each part is sent from now on."""
+    counter: Counter[int] = Counter()
+    page.on("request", lambda request: counter.update([part_number(request)] if part_number(request) else []))
+    return counter
+
+
+def intercept(page: Page, number: int, handle: Callable[[Route], None]) -> None:
+    """Have one part handled by the test instead of the store."""
+    page.route(re.compile(rf"partNumber={number}\b"), handle)
+
+
+def send(visit: Visit, campaign_id: str, path: Path) -> None:
+    visit.campaign(campaign_id)
+    visit.page.get_by_label("CSV file").set_input_files(path)
+    visit.press("Upload")
+
+
+def test_a_large_list_goes_in_parts_straight_to_the_store(visit: Visit, house: House, large: Path) -> None:
+    house.put("large", text="Dear {{ name }}")
+    # When a list beyond 10 MiB is chosen. Nothing is intercepted, so it is the store itself that answers the browser's
+    # CORS questions; the network is slow enough to watch.
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
+    visit.page.context.new_cdp_session(visit.page).send("Network.emulateNetworkConditions", slow)
+    sent = parts_sent(visit.page)
+    send(visit, "large", large)
+    # Then its bytes are counted, and after them its rows
+    expect(visit.page.get_by_role("progressbar", name="Upload")).to_be_visible()
+    expect(visit.panel("List")).to_contain_text(re.compile(r"MiB of 19(\.\d)? MiB"))
+    expect(visit.status).to_have_text(re.compile("Parsing|Ready"))
+    expect(visit.status).to_have_text("Ready")
+    expect(visit.panel("List")).to_contain_text("20,000 recipients, no row rejected")
+    expect(visit.panel("List")).to_contain_text("large.csv")
+    assert sent == {1: 1, 2: 1, 3: 1}
+    assert house.call("GET", "/campaigns/large")["size"] == large.stat().st_size
+
+
+def test_only_the_part_that_failed_is_sent_again(visit: Visit, house: House, large: Path) -> None:
+    # Given a store that drops part 2 once and then refuses it
+    house.put("patchy", text="Dear {{ name }}")
+    visit.expected += ["ERR_FAILED .*partNumber=2", "403 .*partNumber=2"]
+    allow = {"Access-Control-Allow-Origin": "*"}
+    sent = parts_sent(visit.page)
+
+    def answer(route: Route) -> None:
+        if sent[2] == 1:
+            route.abort()
+        else:
+            route.fulfill(status=403, headers=allow)
+
+    intercept(visit.page, 2, answer)
+    send(visit, "patchy", large)
+    # Then the first failure is got over silently, the second is shown
+    upload = visit.page.locator(".upload")
+    expect(upload.get_by_role("alert")).to_contain_text(
+        "Part 2 of 3 did not get through: the object store answered 403"
+    )
+    expect(visit.status).to_have_text("Draft")
+    # When the rest is sent again
+    visit.page.unroute_all()
+    before = dict(sent)
+    visit.press("Send the rest again")
+    # Then it arrives, and what had arrived is not sent twice
+    expect(visit.status).to_have_text("Ready")
+    expect(visit.panel("List")).to_contain_text("20,000 recipients")
+    assert before[2] == 2
+    assert sent[2] == 3
+    assert sent[1] == 1
+    assert sent[3] <= 2  # it may have been under way when part 2 was given up
+
+
+def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, house: House, large: Path) -> None:
+    # Given an upload whose second part does not get on
+    house.put("given-up", text="Dear {{ name }}")
+    held: list[Route] = []
+    intercept(visit.page, 2, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks its handlers
+    with visit.page.expect_response(re.compile("upload/init")) as begun:
+        send(visit, "given-up", large)
+    upload_id = begun.value.json()["upload_id"]
+    expect(visit.page.locator(".upload")).to_contain_text("2 of 3 parts")
+    # When it is given up
+    visit.expected += ["ERR_FAILED .*partNumber=2"]
+    visit.press("Abort the upload")
+    # Then it is gone, here and on the server, and another file can be chosen
+    expect(visit.notice).to_contain_text("given up")
+    expect(visit.page.locator(".upload")).to_be_hidden()
+    with pytest.raises(ApiError, match="404"):
+        house.call("POST", "/campaigns/given-up/upload/complete", {"upload_id": upload_id})
+    visit.choose_list("small.csv", b"email,name\na@shop.test,A\n")
+    visit.press("Upload")
+    expect(visit.panel("List")).to_contain_text("1 recipient, no row rejected")
+
+
+def test_a_list_that_cannot_be_used_says_why_and_is_replaced(visit: Visit, house: House) -> None:
+    house.put("wrong")
+    visit.campaign("wrong")
+    visit.choose_list("addresses.csv", b"Contact,name\na@shop.test,A\n")
+    visit.press("Upload")
+    expect(visit.status).to_have_text("Rejected")
+    expect(visit.reason).to_contain_text("The list cannot be used")
+    expect(visit.reason).to_contain_text("email")
+    expect(visit.button("Start")).to_be_hidden()
+
+    visit.page.get_by_text("Replace the list").click()
+    visit.choose_list("addresses.csv", b"Contact,name\na@shop.test,A\n")
+    visit.page.get_by_label("Column of the addresses").fill("Contact")
+    visit.press("Upload")
+    expect(visit.button("Start sending to 1 recipient")).to_be_visible()
+    expect(visit.reason).to_be_hidden()
+
+
+def test_a_list_that_the_server_refuses_says_why(visit: Visit, house: House) -> None:
+    house.put("empty")
+    visit.campaign("empty")
+    visit.expected += ["422 .*empty/upload"]
+    visit.choose_list("nothing.csv", b"")
+    visit.press("Upload")
+    expect(visit.page.locator(".upload").get_by_role("alert")).to_have_text("The CSV is empty.")
