@@ -18,6 +18,10 @@ if not before[1] then
   redis.call('ZADD', KEYS[2], now, ARGV[1])
 end
 redis.call('HSET', key, 'content', ARGV[3])
+if before[1] == 'ready' then
+  -- it was about columns that the templates before named
+  redis.call('HDEL', key, 'reason')
+end
 for i = 5, #ARGV, 2 do
   redis.call('HSET', key, ARGV[i], ARGV[i + 1])
 end

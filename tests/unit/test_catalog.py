@@ -122,6 +122,8 @@ def test_a_start_during_parsing_does_not_take_effect_where_columns_are_missing(w
     world.controls.start("c1")
     assert Parsing(world.redis, "c1", generation).finish(scanned(b"email\na@b.test\n"), ["name"]) == Status.READY
     assert "name" in str(world.report().reason)
+    world.catalog.put("c1", CONTENT)
+    assert world.report().reason is None
 
 
 def test_deleting_leaves_nothing(world: World) -> None:
