@@ -128,8 +128,10 @@ local function send(c, retries, count, rows, recipients)
     '{"queue_name":"send_email","actor_name":"SendEmail","args":["', c.id, '","', c.generation, '",[', recipients,
     ']],"kwargs":{},"options":{"redis_message_id":"', run_id, '"', retries == '0' and '' or ',"retries":' .. retries,
     '},"message_id":"', run_id, '","message_timestamp":', string.format('%.0f', now), '}' }))
-  c.tokens, c.left, c.turn = c.tokens - count, c.left - count, c.turn + count / c.weight
-  account_tokens, account_left = account_tokens - count, account_left - count
+  -- a deferred run can be larger than what may go now: admission sends what it can of it and puts the rest back in smaller runs
+  local cost = math.min(count, math.max(1, c.left), math.max(1, account_left))
+  c.tokens, c.left, c.turn = c.tokens - cost, c.left - cost, c.turn + cost / c.weight
+  account_tokens, account_left = account_tokens - cost, account_left - cost
   reply.released = reply.released + count
 end
 

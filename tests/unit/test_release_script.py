@@ -106,6 +106,26 @@ def test_deferred_runs_go_before_anything_new(world: World) -> None:
     assert again.rows == run.rows
 
 
+def test_large_deferred_runs_do_not_hold_up_a_slow_campaign(world: World, clock: Clock) -> None:
+    """Given runs of 64 deferred by a pause at full speed, when it is resumed at 60 a minute, then it keeps that pace."""
+    world.slots = 10
+    world.start(rows=640)
+    runs = world.runs()
+    world.controls.pause("c1")
+    for run in runs:
+        world.admit(run)
+    world.controls.set_rate("c1", 60)
+    world.controls.resume("c1")
+    sent = 0
+    for _ in range(600):
+        for run in world.runs():
+            granted = sorted(world.admit(run).granted)
+            world.settle(run, granted, "accepted")
+            sent += len(granted)
+        clock.advance(200)
+    assert 115 <= sent <= 121
+
+
 def test_a_tick_asks_for_feeding_once_in_a_while(world: World, clock: Clock) -> None:
     world.make(rows=1500)
     world.controls.start("c1")
