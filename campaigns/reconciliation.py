@@ -149,7 +149,7 @@ class Reconciler:
         Raises:
             WrongState: the campaign has not been started, or is cancelled.
         """
-        count = int(self._run("retry_failed", campaign, "campaign progress failed again reasons", [], (keys.RUNNING,)))
+        count = int(self._run("retry_failed", campaign, "campaign progress failed again", [], (keys.RUNNING,)))
         if count < 0:
             raise WrongState(
                 campaign.status, "failed rows can be retried only while it runs, is paused or is completed"

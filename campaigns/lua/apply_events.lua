@@ -16,18 +16,17 @@
 local campaign, progress, flight, done, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local unknown, reasons = KEYS[6], KEYS[7]
 local marks = { delivered = KEYS[9], bounced = KEYS[10], complained = KEYS[11], unsubscribed = KEYS[12] }
-local rows = tonumber(redis.call('HGET', progress, 'rows')) or 0
 local named, settled = 0, 0
 
 local function is_final(row)
   return redis.call('GETBIT', done, row) == 1 or redis.call('GETBIT', failed, row) == 1
 end
 
--- whether the row was given to the provider at least once: a failure that may pass leaves a reason. What is told of a row that never
--- was can only be of a campaign of the same name before this one, and must not keep this one from sending it.
+-- whether the row was given to the provider at least once: a failure that may pass leaves a reason. No row above the list ever was.
+-- What is told of a row that was not can only be of a campaign of the same name before this one, and must not keep it from being sent.
 local function handed_over(row)
-  return tonumber(row) <= rows and (is_final(row) or redis.call('HEXISTS', flight, row) == 1
-    or redis.call('ZSCORE', unknown, row) or redis.call('HEXISTS', reasons, row) == 1)
+  return is_final(row) or redis.call('HEXISTS', flight, row) == 1 or redis.call('ZSCORE', unknown, row)
+    or redis.call('HEXISTS', reasons, row) == 1
 end
 
 local function settle(row, kind, reason)

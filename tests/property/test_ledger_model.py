@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from campaigns import keys
+from campaigns.events import Event, EventKind, ProviderEvents
 from campaigns.models import Status, UnknownDecision
 from tests.world import Clock, Run, World
 
@@ -26,6 +27,7 @@ ROWS = 40
 MAX_RETRIES = 2
 PICK = st.integers(0, 7)
 WORKERS = st.sampled_from(["w1", "w2"])
+REPORTS = [EventKind.ACCEPTED, EventKind.DELIVERED, EventKind.BOUNCED]
 KINDS = (
     "accepted",
     "accepted",
@@ -63,6 +65,8 @@ class LedgerMachine(RuleBasedStateMachine):
         #: How often the provider took each row, and how often somebody decided that it may take it once more.
         self.taken: dict[int, int] = dict.fromkeys(range(1, ROWS + 1), 0)
         self.allowed: dict[int, int] = dict.fromkeys(range(1, ROWS + 1), 1)
+        #: The rows of which the provider has told, by what it told.
+        self.reported: dict[EventKind, set[int]] = {kind: set() for kind in REPORTS}
 
     def teardown(self) -> None:
         try:
@@ -146,6 +150,16 @@ class LedgerMachine(RuleBasedStateMachine):
         for row in rows:
             self.taken[row] += 1
 
+    @rule(pick=st.integers(0, ROWS), kind=st.sampled_from(REPORTS))
+    def provider_reports(self, pick: int, kind: EventKind) -> None:
+        """It tells twice of an email that it took, however its row stands."""
+        taken = [row for row, count in self.taken.items() if count]
+        if taken:
+            row = taken[pick % len(taken)]
+            ProviderEvents(self.world.redis).apply([Event("c1", row, kind)] * 2)
+            assert row not in {int(unknown) for unknown in self.world.redis.zrange(keys.of("c1", "unknown"), 0, -1)}
+            self.reported[kind].add(row)
+
     # -- faults
 
     @precondition(lambda self: self.sending)
@@ -217,6 +231,8 @@ class LedgerMachine(RuleBasedStateMachine):
             assert 0 <= report.done <= ROWS
             assert 0 <= report.failed <= ROWS
             assert report.total == ROWS
+            assert report.delivered == len(self.reported[EventKind.DELIVERED])
+            assert report.bounced == len(self.reported[EventKind.BOUNCED])
 
     def settle_down(self) -> None:
         """The faults end: the provider takes everything, time passes, Reconcile runs. Every row must get an end."""
@@ -290,6 +306,7 @@ class Walk:
             "die": (2 if machine.sending else 0, lambda: machine.worker_dies_while_sending(pick, chance() < 0.5)),
             "lose": (1 if machine.queue else 0, lambda: machine.message_is_lost(pick)),
             "double": (1 if machine.queue else 0, lambda: machine.message_is_doubled(pick)),
+            "report": (2, lambda: machine.provider_reports(self.random.randrange(ROWS), self.random.choice(REPORTS))),
             "wait": (3, lambda: machine.time_passes(self.random.choice([1, 500, 5_000, 15_000, 70_000]))),
             "reconcile": (4, machine.reconcile),
             "pause": (0.5, machine.pause),

@@ -90,9 +90,9 @@ def test_events_settle_and_are_counted(sent: Site) -> None:
 
 
 def test_a_dropped_row_has_sendgrids_reason_without_the_address(sent: Site) -> None:
-    post(sent, [event(name="dropped", reason="Bounced Address: <ada@shop.test>\n", status="5.0.0")])
+    post(sent, [event(name="dropped", reason="Bounced Address: <ada@shop.test>\n\ud83d", status="5.0.0")])
     assert status(sent)["failed"] == 1
-    assert sent.world.ledger.reasons("c1", [1]) == {1: "dropped by SendGrid: Bounced Address: <***@shop.test>"}
+    assert sent.world.ledger.reasons("c1", [1]) == {1: "dropped by SendGrid: Bounced Address: <***@shop.test> ?"}
 
 
 @pytest.mark.parametrize("environment", [{}, {"API_TOKEN": "secret"}])
