@@ -69,7 +69,7 @@ class Delivery:
         row, address, values = recipient
         started = time.perf_counter()
         outcome = await self._outcome(renderer, row, address, values)
-        entry = deferred_entry(run.retries, [recipient]) if outcome.kind in _PASSING else b""
+        entry = deferred_entry(run.retries, recipient) if outcome.kind in _PASSING else b""
         settlement = Settlement(row, outcome.kind.value, outcome.reason, outcome.retry_after_ms, entry)
         verdict = await self._settler.settle(run.campaign_id, run.generation, settlement)
         log.info(

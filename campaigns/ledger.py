@@ -36,8 +36,6 @@ LOW_WATER_MAX: Final = 6_000
 WAITING_BYTES: Final = 8 * 1024 * 1024
 #: Most recipients that a campaign parks because their domain is at its limit; beyond, it waits for that domain.
 PARKED_MAX: Final = 5_000
-#: How much time's worth of recipients one run carries where the rate is limited, in s.
-RUN_SPAN_S: Final = 0.1
 
 
 class Recipient(NamedTuple):
@@ -58,7 +56,6 @@ class Grant(NamedTuple):
     granted: frozenset[int]
     denied: frozenset[int]
     parked: frozenset[int]
-    tpm: int
 
 
 class Limits(NamedTuple):
@@ -87,15 +84,9 @@ class Settlement(NamedTuple):
     entry: bytes
 
 
-def deferred_entry(retries: int, recipients: Sequence[Sequence[Any]]) -> bytes:
-    """A run as the deferred list holds it: `retries|count|rows|recipients`."""
-    rows = ",".join(str(recipient[0]) for recipient in recipients)
-    return b"%d|%d|%s|%s" % (retries, len(recipients), rows.encode(), msgspec.json.encode(recipients)[1:-1])
-
-
-def run_rows(tpm: int) -> int:
-    """How many recipients a run carries at this rate."""
-    return max(1, min(RUN_ROWS, int(tpm / 60 * RUN_SPAN_S)))
+def deferred_entry(retries: int, recipient: Sequence[Any]) -> bytes:
+    """A recipient as the deferred list holds it: `retries|[row,"address",[values]]`."""
+    return b"%d|%s" % (retries, msgspec.json.encode(recipient))
 
 
 def low_water(tpm: int) -> int:
@@ -164,7 +155,7 @@ class Ledger:
         rows = [recipient[0] for recipient in recipients]
         by_domain = [domain_of(recipient[1]) for recipient in recipients] if domains else []
         probe_ms = self._send_timeout_ms + 1000
-        verdict, granted, denied, parked, tpm = self._run(
+        verdict, granted, denied, parked = self._run(
             "admit",
             campaign_id,
             "campaign runs flight done failed unknown window",
@@ -183,7 +174,7 @@ class Ledger:
                 *by_domain,
             ],
         )
-        return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(parked), int(tpm))
+        return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(parked))
 
     def defer(
         self,
@@ -272,6 +263,10 @@ class Ledger:
     def fed(self, campaign_id: str) -> None:
         """Enough is waiting: the next tick that finds too little may ask for more at once."""
         self._redis.hset(keys.of(campaign_id, "progress"), "feed_asked", 0)
+
+    def stalled(self, campaign_id: str, generation: str, reason: str) -> None:
+        """Tell in the status why a running campaign is not fed at the moment; feeding it forgets that."""
+        self._run("stalled", campaign_id, "campaign", [], [generation, reason])
 
     def feed_again(self, campaign_id: str, generation: str, recipients: Sequence[Recipient]) -> tuple[int, int] | None:
         """Take rows that were put back onto the waiting side; as `feed`."""

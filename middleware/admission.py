@@ -9,7 +9,7 @@ rows alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ import structlog
 from dramatiq.middleware import MiddlewareError, SkipMessage
 from redis import RedisError
 
-from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of, run_rows
+from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of
 
 log = structlog.get_logger(__name__)
 
@@ -82,21 +82,27 @@ class Admission(dramatiq.Middleware):
 
     def _defer(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
         campaign_id, generation, recipients = message.args
-        denied = [recipient for recipient in recipients if recipient[0] in grant.denied]
         retries = message.options.get("retries", 0)
+        entries = {recipient[0]: deferred_entry(retries, recipient) for recipient in recipients}
         self._ledger.defer(
             campaign_id,
             generation,
             message.message_id,
-            [deferred_entry(retries, run) for run in _runs(denied, run_rows(grant.tpm))],
+            [entries[recipient[0]] for recipient in recipients if recipient[0] in grant.denied],
             [
-                (domain_of(recipient[1]), deferred_entry(retries, [recipient]))
+                (domain_of(recipient[1]), entries[recipient[0]])
                 for recipient in recipients
                 if recipient[0] in grant.parked
             ],
             partly_admitted=bool(grant.granted),
         )
-        log.debug("run_deferred", verdict=grant.verdict, granted=len(grant.granted), denied=len(denied))
+        log.debug(
+            "run_deferred",
+            verdict=grant.verdict,
+            granted=len(grant.granted),
+            denied=len(grant.denied),
+            parked=len(grant.parked),
+        )
 
 
 def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Sequence[Any]]) -> None:
@@ -105,7 +111,3 @@ def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Sequence[Any
     """
     campaign_id, generation, _ = message.args
     message._message = message._message.copy(args=(campaign_id, generation, list(recipients)))  # noqa: SLF001 - there is no other way in
-
-
-def _runs(recipients: Sequence[Sequence[Any]], size: int) -> Iterator[Sequence[Sequence[Any]]]:
-    return (recipients[start : start + size] for start in range(0, len(recipients), size))

@@ -155,8 +155,8 @@ class World:
                 run.campaign_id,
                 run.generation,
                 run.run_id,
-                [deferred_entry(run.retries, denied)] if denied else [],
-                [(domain_of(person[1]), deferred_entry(run.retries, [person])) for person in parked],
+                [deferred_entry(run.retries, person) for person in denied],
+                [(domain_of(person[1]), deferred_entry(run.retries, person)) for person in parked],
                 partly_admitted=bool(grant.granted),
             )
         return grant
@@ -165,7 +165,7 @@ class World:
         """Settle rows of a run alike; the verdicts."""
         people = {person[0]: person for person in run.recipients}
         settlements = [
-            Settlement(row, kind, more.get("reason", ""), more.get("wait"), deferred_entry(run.retries, [people[row]]))
+            Settlement(row, kind, more.get("reason", ""), more.get("wait"), deferred_entry(run.retries, people[row]))
             for row in rows
         ]
         return self.ledger.settle(run.campaign_id, run.generation, worker_id, settlements)[0]

@@ -4,7 +4,7 @@
 -- ARGV  1 generation  2 run id  3 worker id  4 nonce of this question  5 how long a probe may take (ms)
 --       6 the account's limit (0: none)  7 JSON of the domains' limits or ""  8 prefix of the domains' windows
 --       9 number of rows, then the rows, then their domains where domains are limited
--- ->    { verdict, granted rows, denied rows, rows denied for their domain alone, tpm }; rows as "12,13"; verdict is one of
+-- ->    { verdict, granted rows, denied rows, rows denied for their domain alone }; rows as "12,13"; verdict is one of
 --       ok       all that may still be sent were granted
 --       limited, blocked, paused   why the denied ones were not; they go back to the waiting side
 --       stale    the run is nobody's any more: drop the message
@@ -28,11 +28,11 @@ local state = redis.call('HMGET', campaign, 'status', 'generation')
 local status = state[1]
 
 if state[2] ~= ARGV[1] or redis.call('HEXISTS', runs, run_id) == 0 then
-  return { 'stale', '', '', '', '0' }
+  return { 'stale', '', '', '' }
 end
 if status ~= 'running' and status ~= 'paused' then
   redis.call('HDEL', runs, run_id)
-  return { 'stale', '', '', '', '0' }
+  return { 'stale', '', '', '' }
 end
 
 local clock = now_ms()
@@ -54,7 +54,7 @@ for i = 10, 9 + count do
   end
 end
 local function answer(verdict, granted, denied, parked)
-  return { verdict, table.concat(granted, ','), table.concat(denied, ','), table.concat(parked, ','), tostring(tpm) }
+  return { verdict, table.concat(granted, ','), table.concat(denied, ','), table.concat(parked, ',') }
 end
 if #answered > 0 then
   return answer('ok', answered, open, {})
@@ -63,7 +63,7 @@ if #open == 0 then
   if not busy then
     redis.call('HDEL', runs, run_id)
   end
-  return { 'stale', '', '', '', '0' }
+  return { 'stale', '', '', '' }
 end
 if status == 'paused' then
   return answer('paused', {}, open, {})

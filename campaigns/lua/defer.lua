@@ -5,8 +5,8 @@
 --       then domain, entry in turn for the rows whose domain is at its limit
 -- ->    number of entries put back (0: the campaign is gone, cancelled, or has another list)
 --
--- $deferred  list: retries|count|rows|recipients, each a run to be released again before anything new
--- $parked    zset: domain by when it may have room again (ms); $parked:<domain>  list: entries of one recipient each
+-- $deferred  list: retries|recipient, to be released again before anything new
+-- $parked    zset: domain by when it may have room again (ms); $parked:<domain>  list: as deferred
 local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
 if ARGV[3] ~= '1' then
   redis.call('HDEL', KEYS[2], ARGV[2])

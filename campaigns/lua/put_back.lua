@@ -17,13 +17,11 @@ for _, recipient in ipairs(redis.call('LRANGE', KEYS[3], 0, -1)) do
   on_way[string.match(recipient, '^%[(%d+)')] = true
 end
 for _, entry in ipairs(redis.call('LRANGE', KEYS[4], 0, -1)) do
-  for row in string.gmatch(string.match(entry, '^%d+|%d+|([%d,]*)|'), '%d+') do
-    on_way[row] = true
-  end
+  on_way[string.match(entry, '^%d+|%[(%d+)')] = true
 end
 for _, domain in ipairs(redis.call('ZRANGE', KEYS[13], 0, -1)) do
   for _, entry in ipairs(redis.call('LRANGE', KEYS[13] .. ':' .. domain, 0, -1)) do
-    on_way[string.match(entry, '^%d+|1|(%d+)|')] = true
+    on_way[string.match(entry, '^%d+|%[(%d+)')] = true
   end
 end
 local runs = redis.call('HGETALL', KEYS[5])

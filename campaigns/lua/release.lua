@@ -119,6 +119,10 @@ local function room_for(domain)
   return d
 end
 
+local function row_of(recipient)
+  return string.match(recipient, '^%[(%d+)')
+end
+
 local serial = 0
 local function send(c, retries, count, rows, recipients)
   serial = serial + 1
@@ -128,18 +132,9 @@ local function send(c, retries, count, rows, recipients)
     '{"queue_name":"send_email","actor_name":"SendEmail","args":["', c.id, '","', c.generation, '",[', recipients,
     ']],"kwargs":{},"options":{"redis_message_id":"', run_id, '"', retries == '0' and '' or ',"retries":' .. retries,
     '},"message_id":"', run_id, '","message_timestamp":', string.format('%.0f', now), '}' }))
-  -- a deferred run can be larger than what may go now: admission sends what it can of it and puts the rest back in smaller runs
-  local cost = math.min(count, math.max(1, c.left), math.max(1, account_left))
-  c.tokens, c.left, c.turn = c.tokens - cost, c.left - cost, c.turn + cost / c.weight
-  account_tokens, account_left = account_tokens - cost, account_left - cost
+  c.tokens, c.left, c.turn = c.tokens - count, c.left - count, c.turn + count / c.weight
+  account_tokens, account_left = account_tokens - count, account_left - count
   reply.released = reply.released + count
-end
-
-local function send_deferred(c)
-  local entry = redis.call('LPOP', c.prefix .. 'deferred')
-  local retries, count, rows, recipients = string.match(entry, '^(%d+)|(%d+)|([%d,]*)|(.*)$')
-  c.deferred = c.deferred - 1
-  send(c, retries, tonumber(count), rows, recipients)
 end
 
 -- one recipient of a domain that has room again -> whether there was one
@@ -150,9 +145,9 @@ local function send_parked(c)
     if d.left >= 1 then
       local entry = redis.call('LPOP', parked .. ':' .. domain)
       if entry then
-        local retries, _, rows, recipients = string.match(entry, '^(%d+)|(%d+)|([%d,]*)|(.*)$')
+        local retries, recipient = string.match(entry, '^(%d+)|(.*)$')
         d.left, d.tokens, c.parked = d.left - 1, (d.tokens or 0) - 1, c.parked - 1
-        send(c, retries, 1, rows, recipients)
+        send(c, retries, 1, row_of(recipient), recipient)
         return true
       end
       redis.call('ZREM', parked, domain)
@@ -163,56 +158,68 @@ local function send_parked(c)
   return false
 end
 
-local function park(c, domain, row, recipient)
+local function park(c, domain, retries, recipient)
   redis.call('ZADD', c.prefix .. 'parked', 'NX', now, domain)
-  redis.call('RPUSH', c.prefix .. 'parked:' .. domain, '0|1|' .. row .. '|' .. recipient)
+  redis.call('RPUSH', c.prefix .. 'parked:' .. domain, retries .. '|' .. recipient)
   c.parked = c.parked + 1
 end
 
--- new recipients, up to a run of them -> whether there were any; those whose domain is at its limit are parked
-local function send_waiting(c)
-  local most = passage == 'probe' and 1 or math.min(max_rows, c.left, account_left)
-  local recipients = redis.call('LPOP', c.prefix .. 'waiting', most) or {}
-  local rows, chosen, bytes = {}, {}, 0
-  for i, recipient in ipairs(recipients) do
-    if #chosen > 0 and bytes + #recipient > max_bytes then
-      for j = #recipients, i, -1 do
-        redis.call('LPUSH', c.prefix .. 'waiting', recipients[j])
-        c.waiting = c.waiting + 1
-      end
-      break
-    end
-    local row = string.match(recipient, '^%[(%d+)')
-    local domain = limits and domain_of(recipient)
-    c.bytes = c.bytes + #recipient
-    if limits and room_for(domain).left < 1 then
-      park(c, domain, row, recipient)
-    else
-      if limits then
-        local d = by_domain[domain]
-        d.left, d.tokens = d.left - 1, (d.tokens or 0) - 1
-      end
-      chosen[#chosen + 1], rows[#rows + 1] = recipient, row
-      bytes = bytes + #recipient
-    end
+-- whether a recipient's domain takes one more now; counts it where it does
+local function domain_takes(domain)
+  local d = room_for(domain)
+  if d.left < 1 then
+    return false
   end
-  c.waiting = c.waiting - #recipients
-  if #chosen > 0 then
-    send(c, '0', #chosen, table.concat(rows, ','), table.concat(chosen, ','))
-  end
-  return #recipients > 0
+  d.left, d.tokens = d.left - 1, (d.tokens or 0) - 1
+  return true
 end
 
--- one run of a campaign -> whether it had something that may go
+-- a run from the deferred or the waiting recipients: as many as may go now, all of the same number of retries -> whether there were
+-- any; those whose domain is at its limit are parked
+local function send_from(c, name)
+  local list = c.prefix .. name
+  local most = passage == 'probe' and 1 or math.min(max_rows, c.left, account_left)
+  local items = redis.call('LPOP', list, most) or {}
+  local rows, chosen, bytes, run_retries = {}, {}, 0, nil
+  for i, item in ipairs(items) do
+    local retries, recipient = '0', item
+    if name == 'deferred' then
+      retries, recipient = string.match(item, '^(%d+)|(.*)$')
+    end
+    if #chosen > 0 and (retries ~= run_retries or bytes + #recipient > max_bytes) then
+      for j = #items, i, -1 do
+        redis.call('LPUSH', list, items[j])
+      end
+      c[name] = c[name] + #items - i + 1
+      break
+    end
+    if name == 'waiting' then
+      c.bytes = c.bytes + #recipient
+    end
+    local domain = limits and domain_of(recipient)
+    if domain and not domain_takes(domain) then
+      park(c, domain, retries, recipient)
+    else
+      chosen[#chosen + 1], rows[#rows + 1] = recipient, row_of(recipient)
+      bytes, run_retries = bytes + #recipient, retries
+    end
+  end
+  c[name] = c[name] - #items
+  if #chosen > 0 then
+    send(c, run_retries, #chosen, table.concat(rows, ','), table.concat(chosen, ','))
+  end
+  return #items > 0
+end
+
+-- one run of a campaign -> whether it had something that may go; what was put back goes before anything new
 local function send_next(c)
   if c.deferred > 0 then
-    send_deferred(c)
-    return true
+    return send_from(c, 'deferred')
   end
   if c.parked > 0 and send_parked(c) then
     return true
   end
-  return c.waiting > 0 and c.parked < parked_max and send_waiting(c)
+  return c.waiting > 0 and c.parked < parked_max and send_from(c, 'waiting')
 end
 
 local ids = redis.call('SMEMBERS', KEYS[2])
