@@ -11,43 +11,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from redis import ConnectionError as RedisConnectionError, Redis
 
 from api import webhooks
 from api.webhooks import event_of
 from campaigns.events import Event, EventKind
+from tests.doubles.sendgrid_events import Signer, event
 from tests.doubles.web import Answer, Web
 from tests.site import CSV, Site
 
 PATH = "/webhooks/sendgrid"
-KEY = ec.generate_private_key(ec.SECP256R1())
-PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
-ON = {"SENDGRID_WEBHOOK_PUBLIC_KEY": PUBLIC}
-
-
-def signed(body: bytes, age_s: float = 0, key: ec.EllipticCurvePrivateKey = KEY) -> dict[str, str]:
-    """The headers that SendGrid sends with a body, `age_s` seconds ago."""
-    stamp = str(int(time.time() - age_s))
-    signature = key.sign(stamp.encode() + body, ec.ECDSA(hashes.SHA256()))
-    return {
-        "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(signature).decode(),
-        "X-Twilio-Email-Event-Webhook-Timestamp": stamp,
-        "Content-Type": "application/json",
-    }
+SIGNER = Signer()
+ON = {"SENDGRID_WEBHOOK_PUBLIC_KEY": SIGNER.public_key}
 
 
 def post(site: Site, batch: object, **more: Any) -> Answer:
     body = batch if isinstance(batch, bytes) else json.dumps(batch).encode()
-    return site.web.post(PATH, body, signed(body, **more))
-
-
-def event(row: object = "1", name: object = "delivered", campaign_id: object = "c1", **more: Any) -> dict[str, Any]:
-    """One of SendGrid's events; custom arguments come back beside its own fields."""
-    own = {"email": "ada@shop.test", "timestamp": int(time.time()), "sg_event_id": "x", "sg_message_id": "y"}
-    return {**own, "event": name, "campaign_id": campaign_id, "row": row, **more}
+    return site.web.post(PATH, body, SIGNER.headers(body, **more))
 
 
 @pytest.fixture
@@ -99,12 +79,11 @@ def test_a_dropped_row_has_sendgrids_reason_without_the_address(sent: Site) -> N
 def test_the_signature_is_the_only_credential(fake_redis: Redis, environment: dict[str, str]) -> None:
     app = Site(fake_redis, ON | environment).app
     far = Web(app, ("192.0.2.7", 50_000), {"Host": "mail.example.com", "User-Agent": "SendGrid Event API"})
-    assert far.post(PATH, b"[]", signed(b"[]")).status == 200
+    assert far.post(PATH, b"[]", SIGNER.headers(b"[]")).status == 200
     assert far.post(PATH, b"[]").status == 403
-    assert far.post(f"{PATH}/x", b"[]", signed(b"[]")).status in {401, 403}
+    assert far.post(f"{PATH}/x", b"[]", SIGNER.headers(b"[]")).status in {401, 403}
 
 
-OTHER = ec.generate_private_key(ec.SECP256R1())
 GOOD = b'[{"event":"processed"}]'
 
 
@@ -112,17 +91,17 @@ GOOD = b'[{"event":"processed"}]'
     "headers",
     [
         {},
-        signed(GOOD, key=OTHER),
-        signed(GOOD + b" "),
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": str(int(time.time()) + 1)},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": ""},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "soon"},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "\u00b2"},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "9" * 5000},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": ""},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "x"},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "\u00e9"},
-        signed(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"not DER").decode()},
+        Signer().headers(GOOD),
+        SIGNER.headers(GOOD + b" "),
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": str(int(time.time()) + 1)},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": ""},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "soon"},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "\u00b2"},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "9" * 5000},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": ""},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "x"},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "\u00e9"},
+        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"not DER").decode()},
     ],
 )
 def test_what_is_not_signed_by_the_key_is_refused(site: Site, headers: Mapping[str, str]) -> None:
