@@ -1,7 +1,7 @@
 // One campaign: where it stands, live, and everything that can be done with it.
 
 import { get, path } from "./client.js";
-import { connection } from "./connection.js";
+import { back } from "./connection.js";
 import { blocker, controlsRow, deletePanel } from "./controls.js";
 import { booksPanel, decisionPanels } from "./decisions.js";
 import { announce, fill, h, write } from "./dom.js";
@@ -14,6 +14,8 @@ import { performer } from "./performer.js";
 import { throughputPanel } from "./throughput.js";
 
 const CHANGEABLE = ["draft", "parsing", "ready", "rejected"];
+/** Before a page that could not be loaded is asked for again, in ms. */
+const RETRY_MS = 2_000;
 /** How long the answer to a step stands, in ms; an error stands until the next step. */
 const SAID_MS = 12_000;
 /** Why the campaign is where it is: by state, how its reason is shown. */
@@ -46,12 +48,14 @@ export function campaignPage(campaignId) {
     leaving.push(follow(path(campaignId, "events"), { onObject: view.update, onProblem: fail }));
   }
 
-  const again = () =>
-    begin().catch((error) => {
+  const load = () =>
+    begin().catch(async (error) => {
       fail(error);
-      if (!(error.status < 500)) connection.addEventListener("back", again, { once: true, signal: left.signal });
+      if (left.signal.aborted || error.status < 500) return; // it would be refused again
+      await Promise.all([back(), new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
+      load();
     });
-  again();
+  load();
   return { node, leave };
 }
 
