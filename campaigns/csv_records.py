@@ -173,7 +173,7 @@ def _trimmed(fields: list[str], width: int) -> list[str]:
 
 def _is_row(fields: list[str], shape: Shape) -> bool:
     """Whether a record over several lines is what it seems to be."""
-    return len(_trimmed(fields, shape.width)) == shape.width and len(_email(fields, shape).split()) <= 1
+    return len(_trimmed(fields, shape.width)) == shape.width and len(_email(fields, shape).strip().splitlines()) <= 1
 
 
 def _fitted(records: Iterable[Row], shape: Shape) -> list[Row]:

@@ -50,6 +50,13 @@ def test_stray_quote_that_an_ordinary_quoted_field_seems_to_close() -> None:
     ]
 
 
+def test_a_bad_address_beside_a_quoted_newline_costs_its_row_alone() -> None:
+    data = b'n;email;c\nK;a b@b.test;"two\nlines"\nL;c@b.test;x\n'
+    result, rejected = parse(data)
+    assert (result.rows, result.total) == (2, 1)
+    assert rejected == {1: ("a b@b.test", "invalid_email")}
+
+
 def test_several_stray_quotes() -> None:
     data = csv_of(*people(1, 9), 'a@x.test,"A,x', *people(11, 19), '"b@x.test,B,x', *people(21, 29), 'c@x.test,C,"')
     assert parse(data)[1] == {10: ("a@x.test", NOT_CLOSED), 20: ("", NOT_CLOSED), 30: ("c@x.test", NOT_CLOSED)}
