@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import Final
 
 import structlog
 
@@ -11,9 +12,13 @@ from campaigns.ledger import WAITING_BYTES, Ledger, Recipient, low_water
 from campaigns.models import Campaign
 from campaigns.recipients import Index, Layout, Slice, address, read_slice
 from mail.rendering import Templates
-from storage import ObjectStore
+from storage import MissingObject, ObjectStore, StoreError
 
 log = structlog.get_logger(__name__)
+
+#: What the status says while there is nothing to feed from.
+UNREADABLE: Final = "the object store cannot be read at the moment; feeding is tried again by itself"
+GONE: Final = "the list is gone from the object store; put it back, or cancel the campaign"
 
 
 class Feeder:
@@ -64,8 +69,18 @@ class Feeder:
     def _recipients(self, campaign: Campaign, part: Slice, wanted: set[int]) -> list[Recipient]:
         layout = Layout(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
         fields = Templates(campaign.content).fields(campaign.columns)
-        data = self._store.read(campaign.object_key, part.offset, part.end)
+        data = self._read(campaign, part)
         return list(_chosen(read_slice(data, layout, part.first_row), wanted, campaign.email_index, fields))
+
+    def _read(self, campaign: Campaign, part: Slice) -> bytes:
+        try:
+            return self._store.read(campaign.object_key, part.offset, part.end)
+        except MissingObject:
+            self._ledger.stalled(campaign.id, campaign.generation, GONE)
+            raise
+        except StoreError:
+            self._ledger.stalled(campaign.id, campaign.generation, UNREADABLE)
+            raise
 
 
 def _chosen(

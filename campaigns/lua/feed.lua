@@ -18,4 +18,7 @@ for i = 4, #ARGV do
   bytes = bytes + #ARGV[i]
 end
 redis.call('HSET', KEYS[2], 'cursor', cursor + 1, 'fed_row', ARGV[3], 'feed_asked', now_ms())
+if state[1] == 'running' then
+  redis.call('HDEL', KEYS[1], 'reason')
+end
 return { redis.call('LLEN', KEYS[3]), redis.call('HINCRBY', KEYS[2], 'waiting_bytes', bytes), state[1] }

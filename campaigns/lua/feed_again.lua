@@ -21,4 +21,7 @@ for i = 2, #ARGV, 2 do
   end
 end
 redis.call('HSET', KEYS[2], 'feed_asked', now_ms())
+if state[1] == 'running' then
+  redis.call('HDEL', KEYS[1], 'reason')
+end
 return { redis.call('LLEN', KEYS[3]), redis.call('HINCRBY', KEYS[2], 'waiting_bytes', bytes), state[1] }

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
 from typing import Any
@@ -20,6 +21,7 @@ if _off_s:
     _time, _time_ns = time.time, time.time_ns
     time.time = lambda: _time() + _off_s
     time.time_ns = lambda: _time_ns() + int(_off_s * 1e9)
+    print(json.dumps({"event": "clock_is_off", "time_s": time.time()}), flush=True)  # noqa: T201 - for the test
 
 import broker  # noqa: E402 - the clock has to be wrong before anybody reads it
 from actors import parse_csv, reconcile, send_email  # noqa: E402

@@ -1,6 +1,7 @@
-"""Chaos: real processes, broken on purpose. `CHAOS=full` (`make chaos`) runs all of it at full size.
+"""Chaos: real processes, broken on purpose. `CHAOS=full` (`make chaos`) runs all of it at full size, `small` at a
+small one.
 
-Otherwise only what is marked `short` runs, at a size that suits every run of the tests. Each test tells what it
+Otherwise only what is marked `short` runs, at the small size, with every run of the tests. Each test tells what it
 measured by `figures`; the lines stand at the end of the output and in `var/chaos/figures.jsonl`.
 """
 
@@ -15,7 +16,8 @@ from typing import Any, Final
 
 import pytest
 
-FULL: Final = os.environ.get("CHAOS") == "full"
+MODE: Final = os.environ.get("CHAOS", "short")
+FULL: Final = MODE == "full"
 HERE: Final = Path(__file__).parent
 FIGURES: Final = HERE.parents[1] / "var" / "chaos" / "figures.jsonl"
 _lines: Final = pytest.StashKey[list[str]]()
@@ -23,7 +25,7 @@ _lines: Final = pytest.StashKey[list[str]]()
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long ones out, unless they are asked for."""
-    if FULL:
+    if MODE != "short":
         return
     left_out = [item for item in items if item.path.is_relative_to(HERE) and not item.get_closest_marker("short")]
     config.hook.pytest_deselected(items=left_out)
