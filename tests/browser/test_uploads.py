@@ -65,6 +65,7 @@ def test_a_large_list_goes_in_parts_straight_to_the_store(visit: Visit, house: H
     send(visit, "large", large)
     # Then its bytes are counted, and after them its rows
     expect(visit.page.get_by_role("progressbar", name="Upload")).to_be_visible()
+    expect(visit.page.get_by_label("CSV file")).to_be_hidden()
     expect(visit.panel("List")).to_contain_text(re.compile(r"MiB of 19(\.\d)? MiB"))
     expect(visit.status).to_have_text(re.compile("Parsing|Ready"))
     expect(visit.status).to_have_text("Ready")

@@ -68,11 +68,15 @@ export function listPanel(campaignId, perform) {
     picker.node,
   );
   let shown = "";
+  let takes = false;
+  let has = false;
+  const offer = () => picker.update(takes && !transfer.busy(), has);
 
   function update(status, campaign) {
     parsing.update(status);
-    const open = REPLACEABLE.includes(status.status);
-    picker.update(open && !transfer.busy(), Boolean(campaign.filename || campaign.size));
+    takes = REPLACEABLE.includes(status.status);
+    has = campaign.size > 0;
+    offer();
     const now = JSON.stringify([
       status.status,
       status.total,
@@ -85,12 +89,13 @@ export function listPanel(campaignId, perform) {
     shown = now;
   }
 
+  transfer.onchange(offer);
   transfer.watch();
   return { node, update, leave: transfer.leave, onchange: transfer.onchange };
 }
 
 function listFacts(campaignId, status, campaign, perform) {
-  if (!campaign.size) return h("p", {}, "No list yet. Choose a file below.");
+  if (!campaign.size) return h("p", {}, "No list yet.");
   const rejected = status.rejected ? count(status.rejected, "row") : "no row";
   const parsed = !["draft", "parsing", "rejected"].includes(status.status) && campaign.columns.length > 0;
   return [
@@ -176,6 +181,7 @@ function transferBox(campaignId, perform) {
   const changes = new EventTarget();
   const left = new AbortController();
   const shown = meter("Upload");
+  let before;
   const title = h("strong", {});
   const problem = h("p", { class: "problem", role: "alert" });
   const again = h(
@@ -206,11 +212,11 @@ function transferBox(campaignId, perform) {
 
   function draw() {
     const upload = uploadOf(campaignId);
-    node.hidden = !upload || ["done", "aborted"].includes(upload.state);
-    if (upload && !upload.active && upload.state !== "stuck") {
-      if (upload.state !== "refused") forgetUpload(campaignId);
-      changes.dispatchEvent(new Event("change"));
-    }
+    const over = ["done", "aborted"].includes(upload?.state);
+    node.hidden = !upload || over;
+    if (over) forgetUpload(campaignId);
+    if (upload?.state !== before) changes.dispatchEvent(new Event("change"));
+    before = upload?.state;
     if (node.hidden) return;
     write(
       title,
