@@ -8,15 +8,19 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import uuid4
 
 import dramatiq
 import msgspec
+import structlog
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import CurrentMessage, Retries
-from redis import Redis
+from redis import Redis, RedisError
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -31,6 +35,8 @@ from middleware.layout import Layout
 from middleware.log_context import LogContext
 from middleware.release import Release
 from middleware.runs import Runs
+
+log = structlog.get_logger(__name__)
 
 #: A worker that has not been heard of for so long is dead to Dramatiq, which then hands its messages on, in ms.
 HEARTBEAT_TIMEOUT_MS: Final = 12_000
@@ -67,6 +73,8 @@ class Broker(RedisBroker):
         )
         self.stopping = stopping
 
+        self._held: dict[str, set[str]] = defaultdict(set)
+
     @property
     def consumer_class(self) -> type[_RedisConsumer]:
         return Consumer
@@ -74,23 +82,77 @@ class Broker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         return super().consume(queue_name, prefetch, min(timeout, POLL_MS.get(queue_name, SLOW_POLL_MS)))
 
+    def held(self, queue_name: str) -> set[str]:
+        """The messages (by their id in Redis) that this process has taken off a queue and works on, or will.
+
+        Dramatiq forgets what waits for its time when a consumer of a delay queue ends, so that is held no longer.
+        """
+        if queue_name in self.delay_queues:
+            self._held.pop(queue_name, None)
+        return self._held[queue_name]
+
 
 class Consumer(_RedisConsumer):
-    """Acknowledges as Dramatiq's does, but does not wait for Redis for ever once the worker is stopping."""
+    """Dramatiq's consumer, which a Redis that is away for a while, or that refuses, does not put out of order.
+
+    - Every error of Redis is a lost connection, after which Dramatiq makes a new consumer and repeats acknowledgements.
+      It knows refused connections alone: after a timeout or an OOM it would leave messages unacknowledged, and end the
+      thread that waits for delayed ones.
+    - A new consumer puts back what the one before it had fetched and nobody holds any more. To Redis these messages are
+      this process's own, and Dramatiq would return them at its end only.
+    - Once the worker is stopping, Redis is not waited for without end.
+    """
+
+    def __init__(self, broker: Broker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        self._held = broker.held(queue_name)
+        self._reclaimed = False
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        with _lost_connection():
+            if not self._reclaimed:
+                self._reclaim()
+                self._reclaimed = True
+            message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+        if message is not None:
+            self._held.add(message.options["redis_message_id"])
+        return message
+
+    def _reclaim(self) -> None:
+        broker = self.broker
+        fetched = broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
+        forgotten = {message_id.decode() for message_id in fetched} - self._held
+        if forgotten:
+            broker.do_requeue(self.queue_name, *forgotten)
+            log.warning("messages_put_back", queue=self.queue_name, messages=len(forgotten))
+
+    def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
+        with _lost_connection():
+            super().requeue(messages)  # type: ignore[no-untyped-call]
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
-        self._unless_stopping(super().ack, message)
+        self._end(super().ack, message)
 
     def nack(self, message: dramatiq.MessageProxy) -> None:
-        self._unless_stopping(super().nack, message)
+        self._end(super().nack, message)
 
-    def _unless_stopping(self, step: Any, message: dramatiq.MessageProxy) -> None:
+    def _end(self, step: Callable[[dramatiq.MessageProxy], None], message: dramatiq.MessageProxy) -> None:
         try:
-            step(message)
+            with _lost_connection():
+                step(message)
         except ConnectionClosed as error:
             if self.broker.stopping.is_set():
                 raise StoppedWithoutRedis from error
             raise
+        self._held.discard(message.options["redis_message_id"])
+
+
+@contextmanager
+def _lost_connection() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
 
 def connect(url: str) -> Redis:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import socket
+import socketserver
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -52,13 +58,13 @@ def test_redis_is_killed_and_started_again(tmp_path: Path, full: bool, figures: 
         assert _between(found, gaps) == 0
 
 
-@pytest.mark.parametrize("away", ["frozen", "refused"])
-def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, figures: Callable[..., None]) -> None:
+@pytest.mark.parametrize("away", ["frozen", "refused", "LOADING"])
+def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, full: bool, figures: Callable[..., None]) -> None:
     """Given a campaign under way.
-    When Redis does not answer, or its port refuses, for 30 s.
+    When Redis does not answer, or its port refuses, or it answers LOADING to everything, for 30 s.
     Then nothing is sent meanwhile, and all goes on by itself.
     """
-    rows, tpm, away_s = 6_000, 20_000, 30.0
+    rows, tpm, away_s = 6_000, 20_000, (30.0 if full else 15.0)
     with House.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as house, Crew(house):
         house.double.behave(latency_ms=20)
         books.launch(house, "c1", books.addresses(rows), tpm)
@@ -66,7 +72,8 @@ def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, figures: C
             books.until_done(house, "c1", rows // 4, 60)
             began = time.time()
             house.redis.freeze() if away == "frozen" else house.redis.kill()
-            time.sleep(away_s)
+            with loading(house) if away == "LOADING" else contextlib.nullcontext():
+                time.sleep(away_s)
             ended = time.time()
             back = time.time()
             house.redis.thaw() if away == "frozen" else house.redis.start()
@@ -82,6 +89,32 @@ def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, figures: C
             over_after_s=round(time.time() - back, 1),
         )
         assert _between(found, gap) == 0
+
+
+@pytest.mark.parametrize("away", ["frozen", "refused"])
+def test_redis_is_away_while_retries_wait(tmp_path: Path, away: str, figures: Callable[..., None]) -> None:
+    """Given one worker that holds retries which are not due yet.
+    When Redis is away for longer than it is waited for.
+    Then the retries are made soon after it is back.
+    """
+    rows = 400
+    flaky = dict.fromkeys(range(10, rows, 10), "flaky")
+    csv = "email\n" + "".join(f"{flaky.get(row, 'r')}.{row}@shop.test\n" for row in range(1, rows + 1))
+    with House.open(tmp_path, RETRY_MIN_BACKOFF_S="8", SEND_TIMEOUT_S="5") as house, Crew(house, 1):
+        # Fewer than make a trouble of the provider's own.
+        house.double.behave(rules=[{"to": "flaky.*0@*", "answers": ["500", "202"]}])
+        books.launch(house, "c1", csv.encode(), 6_000)
+        with house.watch("c1") as watch:
+            books.until_done(house, "c1", rows - len(flaky), 60)
+            house.redis.freeze() if away == "frozen" else house.redis.kill()
+            time.sleep(35 if away == "frozen" else 10)
+            back = time.monotonic()
+            house.redis.thaw() if away == "frozen" else house.redis.start()
+            books.until_over(house, "c1", 200)
+            over_s = time.monotonic() - back
+        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        figures(rows=rows, retries=found.report["retries"], over_after_s=round(over_s, 1))
+        assert over_s < 10 * SLACK
 
 
 @pytest.mark.parametrize("trouble", ["OOM", "READONLY"])
@@ -116,6 +149,37 @@ def test_redis_refuses_to_write(tmp_path: Path, trouble: str, figures: Callable[
         )
         client.close()
         assert _between(found, gap) == 0
+
+
+@contextlib.contextmanager
+def loading(house: House) -> Iterator[None]:
+    """In the place of the house's Redis, one that still loads its data and says so to every command."""
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", int(str(urlsplit(house.redis_url).port))), _Loading, False)
+    server.allow_reuse_address = server.daemon_threads = True
+    server.server_bind()
+    server.server_activate()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        for connection in list(_Loading.open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Loading(socketserver.BaseRequestHandler):
+    open: ClassVar[set[socket.socket]] = set()
+
+    def handle(self) -> None:
+        self.open.add(self.request)
+        with contextlib.suppress(OSError):
+            while data := self.request.recv(65_536):
+                commands = len(re.findall(rb"\*[0-9]+\r\n\$", data))
+                self.request.sendall(b"-LOADING Redis is loading the dataset in memory\r\n" * commands)
+        self.open.discard(self.request)
 
 
 def _break(client: redis.Redis, trouble: str) -> None:

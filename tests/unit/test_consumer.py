@@ -1,0 +1,89 @@
+"""The broker's consumers when Redis has been away: nothing that was fetched is left lying."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from dramatiq.errors import ConnectionClosed
+
+from broker import Broker, StoppedWithoutRedis
+
+QUEUE = "post"
+
+
+@pytest.fixture
+def broker(fake_redis: redis.Redis) -> Broker:
+    broker = Broker(fake_redis, [], threading.Event())
+    broker.declare_queue(QUEUE)
+    return broker
+
+
+def put(broker: Broker, count: int, delay_ms: int | None = None) -> list[str]:
+    """Enqueue so many messages; their ids."""
+    ids = []
+    for number in range(count):
+        message: dramatiq.Message[Any] = dramatiq.Message(QUEUE, "act", (number,), {}, {})
+        ids.append(broker.enqueue(message, delay=delay_ms).message_id)
+    return ids
+
+
+def taken(consumer: Any) -> Iterator[str]:
+    """The ids of the messages that a consumer gives, until it has none."""
+    while message := next(consumer):
+        yield message.message_id
+
+
+def test_a_new_consumer_gives_what_the_one_before_it_had_fetched_and_not_given(broker: Broker) -> None:
+    first, *others = put(broker, 4)
+    before: Any = broker.consume(QUEUE, prefetch=4, timeout=1)
+    assert next(before).message_id == first
+    # When the connection was lost, and Dramatiq makes another consumer
+    after: Any = broker.consume(QUEUE, prefetch=4, timeout=1)
+    # Then it gives the others, and not the one that is being worked on
+    assert sorted(taken(after)) == sorted(others)
+
+
+def test_what_waits_for_its_time_is_given_again_by_the_next_consumer(broker: Broker) -> None:
+    """Given delayed messages, which Dramatiq forgets with the consumer that has given them, then the next one gives
+    them again.
+    """
+    ids = put(broker, 3, delay_ms=60_000)
+    assert list(taken(broker.consume(f"{QUEUE}.DQ", prefetch=9, timeout=1))) == ids
+    assert sorted(taken(broker.consume(f"{QUEUE}.DQ", prefetch=9, timeout=1))) == sorted(ids)
+
+
+def test_what_has_been_acknowledged_does_not_come_again(broker: Broker) -> None:
+    put(broker, 2)
+    before: Any = broker.consume(QUEUE, prefetch=2, timeout=1)
+    before.ack(next(before))
+    before.nack(next(before))
+    assert list(taken(broker.consume(QUEUE, prefetch=2, timeout=1))) == []
+    assert broker.held(QUEUE) == set()
+
+
+@pytest.mark.parametrize("error", [redis.TimeoutError, redis.ConnectionError, redis.exceptions.OutOfMemoryError])
+@pytest.mark.parametrize("step", ["fetch", "ack", "nack", "requeue"])
+def test_every_error_of_redis_is_a_lost_connection(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, step: str, error: type[redis.RedisError]
+) -> None:
+    put(broker, 2)
+    consumer: Any = broker.consume(QUEUE, prefetch=1, timeout=1)
+    message = next(consumer)
+
+    def fail(*_: object) -> None:
+        raise error("as the test asks for")
+
+    monkeypatch.setattr(broker, f"do_{step}", fail, raising=False)
+    consumer.prefetch = 2
+    argument = {"fetch": [], "requeue": [[message]]}.get(step, [message])
+    with pytest.raises(ConnectionClosed):
+        getattr(consumer, "__next__" if step == "fetch" else step)(*argument)
+    if step in {"ack", "nack"}:
+        broker.stopping.set()
+        with pytest.raises(StoppedWithoutRedis):
+            getattr(consumer, step)(message)
