@@ -9,7 +9,8 @@
 -- $delivered, $bounced, $complained, $unsubscribed  bitmaps by row; progress has a counter of the same name for each
 --
 -- A row without an end gets one: done, or failed where it was dropped. Its claim goes too, so that the worker's own answer, if it
--- still comes, finds the row final. A row with an end keeps it.
+-- still comes, finds the row final. A row with an end keeps it, but for a failed one that turns out to have been taken: that is done, so
+-- that nobody has it sent again.
 --include clock
 --include finish
 
@@ -50,6 +51,9 @@ for i = 2, #ARGV, 3 do
     named = named + 1
     if not is_final(row) then
       settle(row, kind, ARGV[i + 2])
+    elseif kind ~= 'dropped' and redis.call('SETBIT', failed, row, 0) == 1 then
+      redis.call('HINCRBY', progress, 'failed', -1)
+      settle(row, kind, '')
     end
     if marks[kind] and redis.call('SETBIT', marks[kind], row, 1) == 0 then
       redis.call('HINCRBY', progress, kind, 1)

@@ -119,6 +119,26 @@ def test_rows_in_flight_of_a_dead_worker_become_unknown(world: World, clock: Clo
     assert world.admit(run, worker_id="w1").granted == frozenset()
 
 
+def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(world: World, clock: Clock) -> None:
+    """Given a row that was resent, when its first sender answers late and the second one dies, then it is done, once."""
+    world.start(rows=2)
+    (run,) = world.runs()
+    world.admit(run, worker_id="w1")
+    clock.advance(10_001)
+    world.tick("w2")
+    assert reconciled(world).repaired == {"dead_claims": 2}
+    world.reconciler.decide(world.catalog.get("c1"), UnknownDecision.RESEND)
+    world.feed(world.catalog.get("c1"))
+    world.tick("w2")
+    (again,) = world.take()
+    world.admit(again, worker_id="w2")
+    world.settle(run, [1], "accepted", worker_id="w1")
+    clock.advance(10_001)
+    world.tick("w3")
+    assert reconciled(world).repaired == {"dead_claims": 1}
+    assert (world.report().done, world.report().unknown, world.report().in_flight) == (1, 1, 0)
+
+
 def test_counters_that_drifted_are_made_what_the_ledger_says(world: World) -> None:
     world.start(rows=10)
     (run,) = world.runs()
