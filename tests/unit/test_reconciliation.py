@@ -120,7 +120,7 @@ def test_rows_in_flight_of_a_dead_worker_become_unknown(world: World, clock: Clo
 
 
 def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(world: World, clock: Clock) -> None:
-    """Given a row that was resent, when its first sender answers late and the second one dies, then it is done, once."""
+    """Given a row that was resent, when its first sender answers late and the second dies, then it is done once."""
     world.start(rows=2)
     (run,) = world.runs()
     world.admit(run, worker_id="w1")

@@ -107,7 +107,7 @@ def test_deferred_runs_go_before_anything_new(world: World) -> None:
 
 
 def test_large_deferred_runs_do_not_hold_up_a_slow_campaign(world: World, clock: Clock) -> None:
-    """Given runs of 64 deferred by a pause at full speed, when it is resumed at 60 a minute, then it keeps that pace."""
+    """Given runs of 64 deferred by a pause, when it is resumed at 60 a minute, then it keeps that pace."""
     world.slots = 10
     world.start(rows=640)
     runs = world.runs()
