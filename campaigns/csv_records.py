@@ -172,8 +172,9 @@ def _trimmed(fields: list[str], width: int) -> list[str]:
 
 
 def _is_row(fields: list[str], shape: Shape) -> bool:
-    """Whether a record over several lines is what it seems to be."""
-    return len(_trimmed(fields, shape.width)) == shape.width and len(_email(fields, shape).strip().splitlines()) <= 1
+    """Whether a record over several lines is what it seems to be: no address, good or bad, has a line break in it."""
+    address = _email(fields, shape).strip()
+    return len(_trimmed(fields, shape.width)) == shape.width and not {"\n", "\r"} & set(address)
 
 
 def _fitted(records: Iterable[Row], shape: Shape) -> list[Row]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 import redis
+from hypothesis import settings
 
 from embedded import s3
 from tests import services

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import re
 from collections.abc import Iterator
 from unittest.mock import patch
 
@@ -154,7 +155,7 @@ def first_record(texts: list[str], shape: Shape) -> tuple[list[str] | None, int]
         return None, max(reader.line_num - 1, 1)
     if reader.line_num == 1:
         return record, 1
-    if not wide_enough(record, shape) or len(record[shape.email_index].split()) > 1:
+    if not wide_enough(record, shape) or re.search("[\r\n]", record[shape.email_index].strip()):
         return None, reader.line_num - 1
     return record, reader.line_num
 
