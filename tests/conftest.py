@@ -19,6 +19,10 @@ from embedded import s3
 from tests import services
 from tests.world import Clock, World
 
+# A slow moment of the machine is no counter-example.
+settings.register_profile("postrider", deadline=None)
+settings.load_profile("postrider")
+
 #: In the order in which they run: what fails fast comes first.
 FOLDERS = ("unit", "property", "integration", "acceptance", "chaos", "browser")
 
