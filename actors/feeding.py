@@ -67,6 +67,8 @@ class Feeder:
         )
 
     def _recipients(self, campaign: Campaign, part: Slice, wanted: set[int]) -> list[Recipient]:
+        if not wanted:
+            return []  # blank lines, or one that is too long to be read
         layout = Layout(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
         fields = Templates(campaign.content).fields(campaign.columns)
         data = self._read(campaign, part)

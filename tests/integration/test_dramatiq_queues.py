@@ -14,6 +14,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 import broker as root
 from campaigns import keys, messages
+from campaigns.ledger import deferred_entry
 from tests.acceptance.house import until
 from tests.integration.dramatiq_stage import QUEUE, Stage
 from tests.world import World
@@ -98,7 +99,7 @@ def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: 
     # Given a campaign with a run that waits and one that was put back after two attempts
     world, played = World(redis_client), Played(redis_client)
     campaign = world.start(rows=3)
-    world.ledger.defer("c1", campaign.generation, "earlier", [deferred(2, 9)], partly_admitted=False)
+    world.ledger.defer("c1", campaign.generation, "earlier", [deferred_entry(2, person(9))], partly_admitted=False)
     # When they are released
     world.tick()
     ours = kept(redis_client)
@@ -114,10 +115,6 @@ def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: 
 
 def person(row: int) -> list[Any]:
     return [row, f"r{row}@shop.test", []]
-
-
-def deferred(retries: int, row: int) -> bytes:
-    return b"%d|1|%d|%s" % (retries, row, json.dumps(person(row), separators=(",", ":")).encode())
 
 
 def test_a_released_run_is_taken_and_acknowledged_by_a_worker(redis_client: redis.Redis) -> None:
