@@ -66,8 +66,7 @@ def test_a_late_acceptance_settles_a_row_that_was_held_as_unknown(world: World, 
     once.
     """
     run = admitted(world, 2)
-    clock.advance(20_000)
-    world.tick("w2")
+    world.outlive(clock, 20_000, "w2")
     world.reconciler.reconcile(world.catalog.get("c1"))
     assert world.report().unknown == 2
     assert world.settle(run, [1], "accepted") == ["done"]
@@ -132,6 +131,29 @@ def test_an_unreachable_provider_costs_nobody_an_attempt(world: World, clock: Cl
             assert len(granted) <= 1
             assert world.settle(one, granted, "unreachable") == ["defer"] * len(granted)
     assert world.report().failed == 0
+
+
+def test_an_outage_of_an_hour_fails_nobody_and_its_end_is_noticed_at_once(world: World, clock: Clock) -> None:
+    """Given 30 recipients and a provider that answers 503 for an hour, then one at a time tries, and nobody is failed."""
+    run = admitted(world, 30)
+    verdicts = world.settle(run, run.rows, "unavailable", reason="503")
+    late = [Run(run.run_id, "c1", run.generation, run.recipients[: verdicts.count("retry")], 1)]
+    world.ledger.touch_run("c1", run.run_id, 1000, late[0].rows)
+    asked, until = 0, clock.now_ms + 3_600_000
+    clock.advance(5_000)
+    while clock.now_ms < until:
+        for one in world.runs() + late:
+            granted = sorted(world.admit(one).granted)
+            asked += len(granted)
+            assert set(world.settle(one, granted, "unavailable", reason="503")) <= {"defer"}
+        late = []
+        clock.advance(1_000)
+    assert 700 < asked < 1_300
+    assert (world.report().failed, world.report().in_flight) == (0, 0)
+    clock.advance(BLOCK_MAX_MS)
+    (probe,) = world.runs()
+    world.settle(probe, sorted(world.admit(probe).granted), "accepted")
+    assert len(world.drain()) == 29
 
 
 def test_an_outage_beyond_all_patience_costs_attempts(world: World, clock: Clock) -> None:

@@ -57,9 +57,12 @@ local function gate_passed(key, now, count)
   end
 end
 
--- gate_troubled(key, failing, now, member) -> whether this failure is the provider's trouble: many recipients fail, and a tenth or
--- more of all; false where it may be this recipient's own
+-- gate_troubled(key, failing, now, member) -> whether this failure is the provider's trouble: it is in trouble already, or many
+-- recipients fail, and a tenth or more of all; false where it may be this recipient's own
 local function gate_troubled(key, failing, now, member)
+  if (tonumber(redis.call('HGET', key, 'level')) or 0) > 0 then
+    return true
+  end
   redis.call('ZADD', failing, now, member)
   redis.call('ZREMRANGEBYSCORE', failing, '-inf', now - GATE_FAILING_MS)
   redis.call('PEXPIRE', failing, GATE_FAILING_MS)
