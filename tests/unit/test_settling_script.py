@@ -134,7 +134,7 @@ def test_an_unreachable_provider_costs_nobody_an_attempt(world: World, clock: Cl
 
 
 def test_an_outage_of_an_hour_fails_nobody_and_its_end_is_noticed_at_once(world: World, clock: Clock) -> None:
-    """Given 30 recipients and a provider that answers 503 for an hour, then one at a time tries, and nobody is failed."""
+    """Given 30 recipients and a provider that answers 503 for an hour, then one at a time tries and nobody fails."""
     run = admitted(world, 30)
     verdicts = world.settle(run, run.rows, "unavailable", reason="503")
     late = [Run(run.run_id, "c1", run.generation, run.recipients[: verdicts.count("retry")], 1)]
