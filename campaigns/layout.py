@@ -33,7 +33,8 @@ def on_connect(connection: AbstractConnection) -> None:
         WrongLayout: the connection is closed again.
     """
     untyped: Any = connection
-    untyped.on_connect()
+    # Without redis-py's health check, which would connect again, and that again, while Redis refuses everything.
+    untyped.on_connect_check_health(check_health=False)
     found = _ask(untyped, "GET", keys.LAYOUT)
     if found is None:
         _ask(untyped, "SET", keys.LAYOUT, VERSION, "NX")
@@ -43,5 +44,5 @@ def on_connect(connection: AbstractConnection) -> None:
 
 
 def _ask(connection: Any, *command: str | bytes) -> Any:
-    connection.send_command(*command)
+    connection.send_command(*command, check_health=False)
     return connection.read_response()

@@ -70,7 +70,11 @@ class Reconciler:
             campaign,
             "campaign progress flight unknown",
             [WORKER_DEAD_MS, 4 * self._send_timeout_ms + 60_000],
-            (keys.RUNNING, keys.WORKERS, *(keys.of(campaign.id, name) for name in ("reasons", "done", "failed"))),
+            (
+                *(keys.RUNNING, keys.WORKERS),
+                *(keys.of(campaign.id, name) for name in ("reasons", "done", "failed")),
+                keys.RING,
+            ),
         )
         open_rows, lost, buried = self._put_back(campaign)
         resent = 0

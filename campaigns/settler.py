@@ -98,8 +98,14 @@ class Settler:
         while True:
             try:
                 verdicts, completed = self._ledger.settle(campaign_id, generation, self._worker_id, settlements)
-            except RedisError as error:
-                log.error("settling_delayed", campaign_id=campaign_id, rows=len(group), error=type(error).__name__)
+            except Exception as error:  # of any kind: without this thread no outcome would be recorded
+                log.error(
+                    "settling_delayed",
+                    campaign_id=campaign_id,
+                    rows=len(group),
+                    error=type(error).__name__,
+                    exc_info=not isinstance(error, RedisError),
+                )
                 if self._stopping.is_set():
                     give_up_at = give_up_at or time.monotonic() + STOPPING_S
                     if time.monotonic() > give_up_at:

@@ -62,8 +62,8 @@ class Release(dramatiq.Middleware):
                 tick = pacer.tick()
                 self._ask_for(tick)
                 wait_s = tick.wait_ms / 1000
-            except RedisError as error:
-                log.error("release_delayed", error=type(error).__name__)
+            except Exception as error:  # of any kind: without this thread the worker is dead to the others
+                log.error("release_delayed", error=type(error).__name__, exc_info=not isinstance(error, RedisError))
                 wait_s = ASK_AGAIN_S
         try:
             pacer.leave()

@@ -122,6 +122,13 @@ class World:
     def tick(self, worker_id: str = "w1") -> Tick:
         return self.pacer(worker_id).tick()
 
+    def outlive(self, clock: Clock, milliseconds: int, worker_id: str) -> None:
+        """Let time pass in which this worker alone gives signs of life."""
+        end = clock.now_ms + milliseconds
+        while clock.now_ms < end:
+            clock.advance(min(1_000, end - clock.now_ms))
+            self.tick(worker_id)
+
     def take(self) -> list[Run]:
         """Take all SendEmail messages off the queue, as consumers do."""
         return list(self._taken())

@@ -1,7 +1,7 @@
 -- expire_claims: rows in flight whose worker is dead become unknown: nobody can say whether the provider took them. A row that has an
 -- end already (a resent one whose first sender answered late) only loses its claim.
 --
--- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 running  6 workers  7 reasons  8 done  9 failed
+-- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 running  6 workers  7 reasons  8 done  9 failed  10 ring
 -- ARGV  1 campaign id  2 generation  3 silence after which a worker is dead (ms)  4 age at which any claim is given up (ms)
 -- ->    { rows in flight that were looked at, rows that are unknown now }
 --include clock
@@ -10,12 +10,14 @@ if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[2] then
   return { 0, 0 }
 end
 local now, looked, expired = now_ms(), 0, 0
+-- right after Redis was away all heartbeats are old: see release
+local may_be_dead = now >= (tonumber(redis.call('HGET', KEYS[10], 'away_until')) or 0)
 local flight = redis.call('HGETALL', KEYS[3])
 for i = 1, #flight, 2 do
   local worker, since = string.match(flight[i + 1], '^(.*)|(%d+)|')
   local seen = tonumber(redis.call('ZSCORE', KEYS[6], worker) or 0)
   looked = looked + 1
-  if now - seen > tonumber(ARGV[3]) or now - tonumber(since) > tonumber(ARGV[4]) then
+  if (may_be_dead and now - seen > tonumber(ARGV[3])) or now - tonumber(since) > tonumber(ARGV[4]) then
     redis.call('HDEL', KEYS[3], flight[i])
     if redis.call('GETBIT', KEYS[8], flight[i]) == 0 and redis.call('GETBIT', KEYS[9], flight[i]) == 0 then
       redis.call('ZADD', KEYS[4], now, flight[i])

@@ -12,7 +12,8 @@
 --       feed, reconcile, parse: campaigns for which the caller shall send such a message
 --
 -- $lease    string with expiry: id of the worker that releases
--- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace
+-- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace; ticked: the last tick of any worker;
+--           away_until: up to then (ms) no worker is taken for dead
 -- $workers  zset: worker id by ms    $slots  hash: worker id -> messages at once
 -- Of each running campaign, all with its prefix: campaign, progress, waiting, deferred, parked, runs, window.
 -- $progress hash: tokens, paced_at: the pace; turn: its virtual time; waiting_bytes; parked; cursor; again;
@@ -37,9 +38,15 @@ local account_limit, parked_max = tonumber(ARGV[14]), tonumber(ARGV[17])
 local limits = ARGV[15] ~= '' and cjson.decode(ARGV[15]) or nil
 local FEED_AGAIN_MS = 2000
 local IDLE_MS = 100
+local SILENCE_MS = tonumber(ARGV[10]) / 2
 --- domains whose parked recipients one tick looks at, a campaign
 local PARKED_DOMAINS = 20
 
+-- nobody has ticked for a while: Redis was away, and a worker that has not come back yet is not dead for that
+if now - (tonumber(redis.call('HGET', KEYS[3], 'ticked')) or now) > SILENCE_MS then
+  redis.call('HSET', KEYS[3], 'away_until', now + tonumber(ARGV[10]))
+end
+redis.call('HSET', KEYS[3], 'ticked', now)
 redis.call('ZADD', KEYS[4], now, worker_id)
 redis.call('HSET', KEYS[5], worker_id, ARGV[2])
 local holder = redis.call('GET', KEYS[1])

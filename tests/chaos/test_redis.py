@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import socket
-import socketserver
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 import pytest
 import redis
 
 from tests.chaos import books
 from tests.chaos.crew import Crew
+from tests.doubles.loading_redis import loading_redis
 from tests.house import House
 
 #: How long after Redis has gone what had been admitted may still reach the provider, in s.
@@ -72,7 +68,11 @@ def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, full: bool
             books.until_done(house, "c1", rows // 4, 60)
             began = time.time()
             house.redis.freeze() if away == "frozen" else house.redis.kill()
-            with loading(house) if away == "LOADING" else contextlib.nullcontext():
+            with (
+                loading_redis(int(house.redis_url.split(":")[2].split("/")[0]))
+                if away == "LOADING"
+                else contextlib.nullcontext()
+            ):
                 time.sleep(away_s)
             ended = time.time()
             back = time.time()
@@ -149,37 +149,6 @@ def test_redis_refuses_to_write(tmp_path: Path, trouble: str, figures: Callable[
         )
         client.close()
         assert _between(found, gap) == 0
-
-
-@contextlib.contextmanager
-def loading(house: House) -> Iterator[None]:
-    """In the place of the house's Redis, one that still loads its data and says so to every command."""
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", int(str(urlsplit(house.redis_url).port))), _Loading, False)
-    server.allow_reuse_address = server.daemon_threads = True
-    server.server_bind()
-    server.server_activate()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        for connection in list(_Loading.open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-class _Loading(socketserver.BaseRequestHandler):
-    open: ClassVar[set[socket.socket]] = set()
-
-    def handle(self) -> None:
-        self.open.add(self.request)
-        with contextlib.suppress(OSError):
-            while data := self.request.recv(65_536):
-                commands = len(re.findall(rb"\*[0-9]+\r\n\$", data))
-                self.request.sendall(b"-LOADING Redis is loading the dataset in memory\r\n" * commands)
-        self.open.discard(self.request)
 
 
 def _break(client: redis.Redis, trouble: str) -> None:

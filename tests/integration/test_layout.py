@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from redis import Redis
+from redis import BusyLoadingError, Connection, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from api.components import connect
 from campaigns import keys, layout
 from campaigns.layout import WrongLayout
+from tests.doubles.loading_redis import loading_redis
 from tests.house import House
 
 WORDS = "Redis holds data in layout '2' and this version of Postrider works with layout 1 alone"
@@ -48,6 +52,18 @@ def test_a_redis_that_was_replaced_is_noticed(client: Redis, redis_client: Redis
     client.connection_pool.disconnect()
     with pytest.raises(WrongLayout, match="'0'"):
         client.ping()
+
+
+def test_a_redis_that_refuses_everything_is_an_error_of_redis() -> None:
+    """Given a connection whose health is due to be checked, when Redis answers LOADING, then that is what is raised."""
+    with loading_redis() as port:
+        made: Any = Connection
+        connection = made(
+            port=port, health_check_interval=1, redis_connect_func=layout.on_connect, retry=Retry(NoBackoff(), 2)
+        )
+        connection.next_health_check = -1
+        with pytest.raises(BusyLoadingError):
+            connection.connect()
 
 
 def test_web_and_workers_refuse(tmp_path: Path) -> None:

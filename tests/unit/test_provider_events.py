@@ -83,8 +83,7 @@ def test_the_answer_of_a_row_that_was_dropped_meanwhile_makes_it_done(world: Wor
 def test_the_claim_of_a_settled_row_leaves_nothing_behind_when_its_worker_dies(world: World, clock: Clock) -> None:
     sending(world)
     tell(world, EventKind.ACCEPTED, 1, 2)
-    clock.advance(20_000)
-    world.tick("w2")
+    world.outlive(clock, 20_000, "w2")
     world.reconciler.reconcile(world.catalog.get("c1"))
     report = world.report()
     assert (report.done, report.unknown, report.status) == (2, 1, Status.COMPLETED)

@@ -111,12 +111,28 @@ def test_rows_in_flight_of_a_dead_worker_become_unknown(world: World, clock: Clo
     world.admit(run, worker_id="w2")
     world.tick("w2")
     assert reconciled(world).found == {}
-    clock.advance(10_001)
-    world.tick("w1")
+    world.outlive(clock, 10_001, "w1")
     assert reconciled(world).repaired == {"dead_claims": 10}
     report = world.report()
     assert (report.unknown, report.in_flight, report.status) == (10, 0, Status.COMPLETED)
     assert world.admit(run, worker_id="w1").granted == frozenset()
+
+
+def test_nobody_is_taken_for_dead_because_redis_was_away(world: World, clock: Clock) -> None:
+    """Given two workers and a Redis that was away for long, when one of them is back first, then the other one has the
+    time to come back too, and only then is taken for dead.
+    """
+    world.start(rows=10)
+    (run,) = world.runs()
+    world.admit(run, worker_id="w2")
+    world.tick("w2")
+    clock.advance(30_000)
+    world.tick("w1")
+    assert reconciled(world).found == {}
+    world.outlive(clock, 9_000, "w1")
+    assert reconciled(world).found == {}
+    world.outlive(clock, 2_000, "w1")
+    assert reconciled(world).repaired == {"dead_claims": 10}
 
 
 def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(world: World, clock: Clock) -> None:
@@ -124,8 +140,7 @@ def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(world: World, 
     world.start(rows=2)
     (run,) = world.runs()
     world.admit(run, worker_id="w1")
-    clock.advance(10_001)
-    world.tick("w2")
+    world.outlive(clock, 10_001, "w2")
     assert reconciled(world).repaired == {"dead_claims": 2}
     world.reconciler.decide(world.catalog.get("c1"), UnknownDecision.RESEND)
     world.feed(world.catalog.get("c1"))
@@ -133,8 +148,7 @@ def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(world: World, 
     (again,) = world.take()
     world.admit(again, worker_id="w2")
     world.settle(run, [1], "accepted", worker_id="w1")
-    clock.advance(10_001)
-    world.tick("w3")
+    world.outlive(clock, 10_001, "w3")
     assert reconciled(world).repaired == {"dead_claims": 1}
     assert (world.report().done, world.report().unknown, world.report().in_flight) == (1, 1, 0)
 

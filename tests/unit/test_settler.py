@@ -17,8 +17,9 @@ from campaigns.settler import NotSettled, Settler
 class Ledger:
     """Answers `done` to everything, after as many failures as it is told."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, error: type[Exception] = RedisConnectionError) -> None:
         self.failures = failures
+        self.error = error
         self.groups: list[int] = []
 
     def settle(
@@ -26,7 +27,7 @@ class Ledger:
     ) -> tuple[list[str], bool]:
         if self.failures:
             self.failures -= 1
-            raise RedisConnectionError
+            raise self.error
         self.groups.append(len(outcomes))
         return [f"done {outcome.row}" for outcome in outcomes], outcomes[-1].row == 99
 
@@ -61,9 +62,12 @@ def test_a_completed_campaign_is_told() -> None:
     assert settle(Ledger(), 100)[1] == ["c0"]
 
 
-def test_it_waits_for_a_redis_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [RedisConnectionError, RecursionError])
+def test_it_waits_for_a_redis_that_is_away_whatever_goes_wrong(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.001)
-    assert settle(Ledger(failures=5), 1)[0] == ["done 0"]
+    assert settle(Ledger(5, error), 1)[0] == ["done 0"]
 
 
 def test_a_stopping_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
