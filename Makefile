@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt format lint types contracts lock clean
+.PHONY: help run test chaos check fmt format lint types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -14,6 +14,9 @@ run: .venv/run.stamp ## start everything on this machine: Redis, S3, web, worker
 
 test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
 	@$(BIN)/python -m pytest $(PYTEST)
+
+chaos: .venv/dev.stamp ## break everything on purpose, half an hour long (PYTEST="-k redis" for some)
+	@CHAOS=full $(BIN)/python -m pytest tests/chaos $(PYTEST)
 
 check: format lint types contracts test ## what CI runs: format, lint, types, import contracts, tests
 

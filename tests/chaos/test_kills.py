@@ -57,8 +57,7 @@ class Lost:
                 self.back_s.append(now - silent_since.pop(broker_id))
 
 
-@pytest.mark.short
-@pytest.mark.parametrize("commands", [2, 4])
+@pytest.mark.parametrize("commands", [pytest.param(2, marks=pytest.mark.short), 4])
 def test_workers_are_killed_one_after_another(
     tmp_path: Path, commands: int, full: bool, figures: Callable[..., None]
 ) -> None:
@@ -66,8 +65,6 @@ def test_workers_are_killed_one_after_another(
     When a random worker process is killed every 1 to 2 s.
     Then nobody is sent to twice, everybody is accounted for, and only what a killed process had in flight is unknown.
     """
-    if commands == 4 and not full:
-        pytest.skip("in `make chaos`")
     kills, rows = (50, 20_000) if full else (4, 1_500)
     tpm = rows * 60 // (kills * 3 // 2)
     with House.open(tmp_path, RECONCILE_EVERY_S="5") as house, Crew(house, commands, processes=2) as crew:

@@ -16,7 +16,6 @@ from tests.house import House
 BROKEN = "tests.chaos.broken_worker"
 
 
-@pytest.mark.short
 def test_the_retrys_enqueue_fails(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
     """Given rows that may be tried again, whose retries Dramatiq loses.
     Then Reconcile finds and repairs them, and they are sent once.

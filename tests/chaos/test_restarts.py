@@ -20,7 +20,7 @@ def test_a_rolling_restart_under_load(tmp_path: Path, full: bool, figures: Calla
     rows, tpm, rounds, most = (20_000, 24_000, 3, 8) if full else (3_500, 20_000, 1, 3)
     with House.open(tmp_path) as house:
         house.double.behave(latency_ms=100)
-        for _ in range(1 if not full else 3):
+        for _ in range(3 if full else 1):
             house.add_worker()
         books.launch(house, "c1", books.addresses(rows), tpm)
         codes = []
