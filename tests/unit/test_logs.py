@@ -1,0 +1,117 @@
+"""Logs: one JSON object a line on stdout, whoever writes it, and never an address."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logs import masked
+
+ROOT = Path(__file__).parents[2]
+
+SCRIPT = """
+import logging, sys
+import dramatiq, structlog
+import logs
+
+logs.configure({level!r}, {log_format!r})
+log = structlog.get_logger("own")
+message = dramatiq.Message("q", "SendEmail", ("c1", "g", [[1, "ann@shop.test", []]]), {{}}, {{}})
+{body}
+"""
+
+
+def lines(body: str, level: str = "info", log_format: str = "json") -> list[str]:
+    """What a process of its own writes to stdout; nothing may go to stderr."""
+    script = SCRIPT.format(body=body, level=level, log_format=log_format)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def events(body: str, level: str = "info") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in lines(body, level)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("to ann@shop.test", "to ***@shop.test"),
+        ("<Ann.B+x@shop.test>, b@c.test", "<***@shop.test>, ***@c.test"),
+        ('["zoë@shop.test"]', '["***@shop.test"]'),
+        ("10 @ 5", "10 @ 5"),
+        ("nothing", "nothing"),
+    ],
+)
+def test_addresses_are_masked_to_their_domain(text: str, expected: str) -> None:
+    assert masked(text) == expected
+
+
+def test_our_own_lines_are_json_with_level_and_time() -> None:
+    (event,) = events('log.info("email_sent", row=1, reason="no ann@shop.test here")')
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {"event": "email_sent", "row": 1, "reason": "no ***@shop.test here", "level": "info"}
+
+
+def test_other_peoples_lines_have_the_same_form() -> None:
+    (event,) = events('logging.getLogger("uvicorn.error").info("up", extra={"color_message": "x"})')
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {"event": "up", "level": "info", "logger": "uvicorn.error"}
+
+
+def test_dramatiq_names_a_message_by_its_id_and_its_recipients_never() -> None:
+    """Given Dramatiq's line about a message that failed, which shows the message's arguments, then only its id is
+    shown.
+    """
+    (event,) = events('logging.getLogger("dramatiq.worker").error("Failed to process message %s.", message)')
+    assert "ann" not in json.dumps(event)
+    assert event["event"].startswith("Failed to process message SendEmail ")
+
+
+def test_dramatiqs_notice_of_a_skipped_message_is_dropped() -> None:
+    assert events('logging.getLogger("dramatiq.worker").warning("Message %s was skipped.", message)') == []
+
+
+def test_a_traceback_shows_no_address() -> None:
+    body = """
+try:
+    raise ValueError("ann@shop.test is wrong")
+except ValueError:
+    log.exception("failed")
+    logging.getLogger("other").exception("failed too")
+"""
+    found = events(body)
+    assert [event["event"] for event in found] == ["failed", "failed too"]
+    assert all("***@shop.test is wrong" in event["exception"] for event in found)
+    assert "ann@" not in json.dumps(found)
+
+
+def test_the_level_holds_for_everybody() -> None:
+    body = 'log.info("a"); logging.getLogger("x").info("b"); log.warning("c"); logging.getLogger("x").warning("d")'
+    assert [event["event"] for event in events(body, level="warning")] == ["c", "d"]
+
+
+def test_what_json_does_not_know_is_written_all_the_same() -> None:
+    (event,) = events('log.info("odd", value=object(), raw=b"x")')
+    assert event["value"].startswith("<object object")
+
+
+def test_the_console_form_is_for_people() -> None:
+    (line,) = lines('log.info("email_sent", row=1)', log_format="console")
+    assert "email_sent" in line
+    assert not line.startswith("{")
+
+
+def test_lines_reach_stdout_where_dramatiq_has_taken_sys_stdout_away() -> None:
+    """Given a Dramatiq worker process, whose sys.stdout is a pipe to its parent, then lines still go to the real
+    stdout.
+    """
+    (event,) = events('sys.stdout = open("/dev/null", "w"); logs.configure("info", "json"); log.info("there")')
+    assert event["event"] == "there"

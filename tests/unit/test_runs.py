@@ -1,0 +1,82 @@
+"""The middleware that keeps runs in step with Dramatiq: ended, due again, dead-lettered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dramatiq
+import pytest
+from dramatiq.brokers.stub import StubBroker
+
+from middleware.runs import EXHAUSTED, MayBeTriedAgain, Runs
+
+PEOPLE: list[list[object]] = [[row, f"r{row}@shop.test", []] for row in (1, 2, 3)]
+
+
+class Ledger:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def close_run(self, *args: Any) -> None:
+        self.told.append(("close", *args))
+
+    def touch_run(self, *args: Any) -> None:
+        self.told.append(("touch", *args))
+
+    def bury(self, *args: Any) -> int:
+        self.told.append(("bury", *args))
+        return 3
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def runs(ledger: Ledger) -> Runs:
+    return Runs(ledger)  # type: ignore[arg-type]
+
+
+def message(actor: str = "SendEmail") -> dramatiq.MessageProxy:
+    return dramatiq.MessageProxy(dramatiq.Message("send_email", actor, ("c1", "g", PEOPLE), {}, {}, "m1"))
+
+
+def test_a_run_that_ended_is_closed(runs: Runs, ledger: Ledger) -> None:
+    runs.after_process_message(StubBroker(), message())
+    assert ledger.told == [("close", "c1", "m1")]
+
+
+def test_a_retry_carries_the_failing_rows_alone_and_the_run_stays(runs: Runs, ledger: Ledger) -> None:
+    again = message()
+    runs.after_process_message(StubBroker(), again, exception=MayBeTriedAgain(frozenset({2})))
+    assert again.args == ("c1", "g", [PEOPLE[1]])
+    assert ledger.told == []
+
+
+def test_any_other_exception_leaves_message_and_run_as_they_are(runs: Runs, ledger: Ledger) -> None:
+    failed = message()
+    runs.after_process_message(StubBroker(), failed, exception=ValueError())
+    assert failed.args == ("c1", "g", PEOPLE)
+    assert ledger.told == []
+
+
+def test_a_retry_on_the_queue_is_noted_with_its_delay(runs: Runs, ledger: Ledger) -> None:
+    runs.after_enqueue(StubBroker(), message()._message, 1500)
+    runs.after_enqueue(StubBroker(), message()._message, None)
+    assert ledger.told == [("touch", "c1", "m1", 1500, [1, 2, 3])]
+
+
+def test_the_rows_of_a_dead_letter_are_recorded(runs: Runs, ledger: Ledger) -> None:
+    runs.after_nack(StubBroker(), message())
+    assert ledger.told == [("bury", "c1", "g", "m1", EXHAUSTED, [1, 2, 3])]
+
+
+def test_other_actors_messages_are_none_of_its_business(runs: Runs, ledger: Ledger) -> None:
+    other = message("ParseCsv")
+    runs.after_process_message(StubBroker(), other)
+    runs.after_enqueue(StubBroker(), other._message, 1)
+    runs.after_nack(StubBroker(), other)
+    assert ledger.told == []
