@@ -41,6 +41,12 @@ class Run(NamedTuple):
     recipients: Sequence[Sequence[Any]]
 
 
+class _Unusable(NamedTuple):
+    """Stands for templates that cannot be compiled or read, and says why."""
+
+    reason: str
+
+
 class Delivery:
     """Sends runs through one provider.
 
@@ -60,12 +66,18 @@ class Delivery:
         Raises:
             NotSettled: the worker stops and Redis cannot be asked.
         """
-        renderer = await self._renderer(run.campaign_id, run.generation)
+        try:
+            renderer = await self._renderer(run.campaign_id, run.generation)
+        except Exception as error:
+            # Nothing of the run is sent, and no other run would fare better: the campaign pauses with the reason.
+            log.exception("templates_unusable")
+            self._renderers.pop((run.campaign_id, run.generation), None)
+            renderer = _Unusable(reason(f"the templates cannot be used: {error}"))
         verdicts = await asyncio.gather(*(self._send(run, renderer, recipient) for recipient in run.recipients))
         pairs = zip(run.recipients, verdicts, strict=True)
         return frozenset(recipient[0] for recipient, verdict in pairs if verdict == "retry")
 
-    async def _send(self, run: Run, renderer: Renderer, recipient: Sequence[Any]) -> str:
+    async def _send(self, run: Run, renderer: Renderer | _Unusable, recipient: Sequence[Any]) -> str:
         row, address, values = recipient
         started = time.perf_counter()
         outcome = await self._outcome(renderer, row, address, values)
@@ -83,7 +95,9 @@ class Delivery:
         )
         return verdict
 
-    async def _outcome(self, renderer: Renderer, row: int, address: str, values: Sequence[str]) -> Outcome:
+    async def _outcome(self, renderer: Renderer | _Unusable, row: int, address: str, values: Sequence[str]) -> Outcome:
+        if isinstance(renderer, _Unusable):
+            return Outcome(Kind.REFUSED, renderer.reason)
         try:
             message = renderer.message(row, address, values)
         except RenderError as error:

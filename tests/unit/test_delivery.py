@@ -108,6 +108,14 @@ def test_what_may_be_tried_again_takes_its_recipient_and_its_retries_along(kind:
     assert again == (frozenset({1}) if kind is Kind.UNAVAILABLE else frozenset())
 
 
+def test_templates_that_cannot_be_used_pause_the_campaign_and_send_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Catalog.get.__globals__, "CONTENT", Content(from_="a@b.test", subject="{{", text="x"))
+    again, settler, provider = deliver(accepted, ["Ann", "Bob"])
+    assert (again, provider.messages) == (frozenset(), [])
+    assert {settled.kind for settled in settler.settled.values()} == {Kind.REFUSED}
+    assert "the templates cannot be used: subject, line 1" in settler.settled[1].reason
+
+
 def test_templates_are_compiled_once_also_where_redis_is_away_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "READ_AGAIN_S", 0.001)
     catalog = Catalog(failures=2)
