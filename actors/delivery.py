@@ -66,6 +66,7 @@ class Delivery:
         Raises:
             NotSettled: the worker stops and Redis cannot be asked.
         """
+        renderer: Renderer | _Unusable
         try:
             renderer = await self._renderer(run.campaign_id, run.generation)
         except Exception as error:
