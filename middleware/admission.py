@@ -62,7 +62,7 @@ class Admission(dramatiq.Middleware):
         campaign_id, generation, recipients = message.args
         grant = self._ask(campaign_id, generation, message.message_id, recipients)
         if grant.denied or grant.parked:
-            self._defer(message, grant)
+            self._put_back(message, grant)
         if not grant.granted:
             raise Deferred
         if len(grant.granted) < len(recipients):
@@ -77,6 +77,20 @@ class Admission(dramatiq.Middleware):
                 return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients, nonce=nonce)
             except RedisError as error:
                 log.error("admission_unavailable", error=type(error).__name__)
+                if self._stopping.wait(ASK_AGAIN_S):
+                    raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error
+
+    def _put_back(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
+        """Defer what was denied. Rows that were granted do not wait for that while Redis is away: Reconcile finds the
+        others.
+        """
+        while True:
+            try:
+                return self._defer(message, grant)
+            except RedisError as error:
+                log.error("deferring_delayed", error=type(error).__name__)
+                if grant.granted:
+                    return None
                 if self._stopping.wait(ASK_AGAIN_S):
                     raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error
 

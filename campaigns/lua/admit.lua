@@ -14,8 +14,9 @@
 -- $flight    hash: row -> worker id|ms of the claim|nonce
 -- $done, $failed  bitmaps by row   $unknown  zset: row by ms   windows, $gate: see lib
 --
--- A question that is asked again because its answer was lost carries the same nonce and gets the same rows; another copy of the
--- message does not.
+-- A question that is asked again because its answer was lost carries the same nonce: the rows that it claimed are decided about once
+-- more, as things stand now (a pause may have come between), and count in the windows twice rather than late. Another copy of the
+-- message gets nothing of them.
 --include clock
 --include window
 --include limit
@@ -37,16 +38,17 @@ end
 
 local clock = now_ms()
 local tpm = limit_now(campaign, clock)
-local open, domains, busy, answered = {}, {}, false, {}
+local open, domains, busy = {}, {}, false
 local any_unknown = redis.call('EXISTS', KEYS[6]) == 1
 for i = 10, 9 + count do
   local row = ARGV[i]
   local claim = redis.call('HGET', flight, row)
+  if claim and string.sub(claim, -#ARGV[4]) == ARGV[4] then
+    redis.call('HDEL', flight, row)
+    claim = nil
+  end
   if claim then
     busy = true
-    if string.sub(claim, -#ARGV[4]) == ARGV[4] then
-      answered[#answered + 1] = row
-    end
   elseif redis.call('GETBIT', KEYS[4], row) == 0 and redis.call('GETBIT', KEYS[5], row) == 0
       and not (any_unknown and redis.call('ZSCORE', KEYS[6], row)) then
     open[#open + 1] = row
@@ -55,9 +57,6 @@ for i = 10, 9 + count do
 end
 local function answer(verdict, granted, denied, parked)
   return { verdict, table.concat(granted, ','), table.concat(denied, ','), table.concat(parked, ',') }
-end
-if #answered > 0 then
-  return answer('ok', answered, open, {})
 end
 if #open == 0 then
   if not busy then

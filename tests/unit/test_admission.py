@@ -9,7 +9,7 @@ import dramatiq
 import pytest
 import redis
 
-from middleware.admission import Admission
+from middleware.admission import Admission, Deferred
 from tests.world import Run, World
 
 
@@ -26,6 +26,23 @@ class LosesAnswers:
             self.left -= 1
             raise redis.ConnectionError("gone before it answered")
         return grant
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world.ledger, name)
+
+
+class CannotDefer:
+    """The ledger behind a Redis that goes away after it has admitted, for so many questions."""
+
+    def __init__(self, world: World, times: int) -> None:
+        self._world = world
+        self.left = times
+
+    def defer(self, *args: Any, **more: Any) -> Any:
+        if self.left:
+            self.left -= 1
+            raise redis.ConnectionError("gone")
+        return self._world.ledger.defer(*args, **more)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world.ledger, name)
@@ -49,3 +66,35 @@ def test_an_answer_that_was_lost_is_given_again(world: World, monkeypatch: pytes
     assert ledger.left == 0
     assert [recipient[0] for recipient in message.args[2]] == run.rows
     assert world.report().in_flight == 10
+
+
+def test_a_question_asked_again_after_a_pause_is_denied(world: World) -> None:
+    """Given an answer that was lost, when the campaign has been paused since, then the rows go back."""
+    world.start(rows=10)
+    (run,) = world.runs()
+    world.ledger.admit("c1", run.generation, run.run_id, "w1", run.recipients, nonce="n1")
+    world.controls.pause("c1")
+    again = world.ledger.admit("c1", run.generation, run.run_id, "w1", run.recipients, nonce="n1")
+    assert (again.verdict, again.granted, len(again.denied)) == ("paused", frozenset(), 10)
+    assert world.report().in_flight == 0
+
+
+def test_granted_rows_are_sent_where_the_others_cannot_be_put_back(world: World) -> None:
+    """Given a Redis that goes away between the two, then what was granted goes out, and Reconcile finds the rest."""
+    world.start(rows=10)
+    (run,) = world.runs()
+    world.controls.set_rate("c1", 4)
+    message = as_message(run)
+    Admission(CannotDefer(world, 1), "w1", threading.Event()).before_process_message(None, message)  # type: ignore[arg-type]
+    assert len(message.args[2]) == 4
+    assert world.reconciler.reconcile(world.catalog.get("c1")).repaired == {"lost": 6}
+
+
+def test_denied_rows_are_put_back_once_redis_is_there_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("middleware.admission.ASK_AGAIN_S", 0)
+    world.start(rows=10)
+    (run,) = world.runs()
+    world.controls.pause("c1")
+    with pytest.raises(Deferred):
+        Admission(CannotDefer(world, 3), "w1", threading.Event()).before_process_message(None, as_message(run))  # type: ignore[arg-type]
+    assert world.reconciler.reconcile(world.catalog.get("c1")).found == {}
