@@ -23,7 +23,9 @@ STEPS = st.lists(
     max_size=60,
 )
 Steps = list[tuple[str, int]]
-WINDOW_MS, BUCKET_MS = 60_000, 100
+#: The promise; how much longer the window is, for what is under way to the provider; and its grain.
+PROMISE_MS, GUARD_MS, BUCKET_MS = 60_000, 200, 100
+WINDOW_MS = PROMISE_MS + GUARD_MS
 
 
 class Reference:
@@ -67,8 +69,8 @@ def ask() -> Ask:
 @example(steps=[("wait", 50), ("ask", 3), ("wait", 59_960), ("ask", 1)])
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_window_never_holds_more_than_the_limit_and_wastes_no_more_than_a_bucket(ask: Ask, steps: Steps) -> None:
-    """Given any arrivals and any changes of the limit, then each admission keeps the last 60 s within the limit of its
-    moment, and what 60.1 s would allow is never refused.
+    """Given any arrivals and any changes of the limit, then each admission keeps the last 60.2 s within the limit of its
+    moment (so that arrivals keep 60 s within it where one takes up to 200 ms longer than another), and what 60.3 s would allow is never refused.
     """
     ask.forget()
     reference, now, limit = Reference(), 1_800_000_000_000, 3
@@ -83,7 +85,7 @@ def test_the_window_never_holds_more_than_the_limit_and_wastes_no_more_than_a_bu
             reference.admitted += [now] * granted
             assert granted >= min(amount, free)
             if granted:
-                assert reference.within(now) <= limit
+                assert reference.within(now, PROMISE_MS + GUARD_MS) <= limit
 
 
 @given(back_ms=st.integers(1, 600_000))

@@ -94,7 +94,7 @@ def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(fake_redis: R
     grant = world.admit(run)
     assert (len(grant.granted), len(grant.denied), len(grant.parked)) == (3, 0, 7)
     assert world.runs() == []
-    clock.advance(60_101)
+    clock.advance(60_301)
     assert [len(world.admit(again).granted) for again in world.runs()][:1] == [1]
 
 

@@ -128,6 +128,20 @@ def test_large_deferred_runs_do_not_hold_up_a_slow_campaign(world: World, clock:
     assert max(sent) <= 2
 
 
+def test_a_start_is_no_burst(world: World, clock: Clock) -> None:
+    """Given 600 a minute, then nothing comes in a lump: neither at the start, nor when that leaves the window again."""
+    world.start(rows=1000, tpm=600)
+    world.slots = 1000
+    sent = []
+    for _ in range(900):
+        sent.append(0)
+        for run in world.runs():
+            sent[-1] += len(world.admit(run).granted)
+        clock.advance(100)
+    assert sum(sent) >= 0.99 * 900
+    assert max(sent[n] + sent[n + 1] for n in range(899)) <= 3
+
+
 def test_a_tick_asks_for_feeding_once_in_a_while(world: World, clock: Clock) -> None:
     world.make(rows=1500)
     world.controls.start("c1")
