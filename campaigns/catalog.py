@@ -17,26 +17,6 @@ from campaigns.scripts import Scripts
 #: States in which content and list can still be changed.
 _CHANGEABLE = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
 
-#: The keys that belong to a list and go with it.
-_LIST_KEYS = (
-    "done",
-    "failed",
-    "skip",
-    "again",
-    "index",
-    "waiting",
-    "deferred",
-    "runs",
-    "flight",
-    "unknown",
-    "reasons",
-    "delivered",
-    "bounced",
-    "complained",
-    "unsubscribed",
-    "report",
-)
-
 
 def iso(milliseconds: str | bytes | None) -> str | None:
     """A time in ms since 1970 as ISO 8601 in UTC, or None."""
@@ -223,7 +203,7 @@ class Catalog:
                 keys.dramatiq_queue(message.queue),
                 keys.dramatiq_messages(message.queue),
                 keys.of(campaign_id, "parked"),
-                *(keys.of(campaign_id, name) for name in _LIST_KEYS),
+                *(keys.of(campaign_id, name) for name in keys.LIST_KEYS),
             ],
             [
                 campaign_id,

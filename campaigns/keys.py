@@ -68,10 +68,8 @@ def rejected_report(campaign_id: str, generation: str) -> str:
     return f"campaigns/{campaign_id}/{generation}/rejected.csv"
 
 
-#: The names of all keys that a campaign can have, so that it can be deleted whole.
-CAMPAIGN_KEYS: Final = (
-    "campaign",
-    "progress",
+#: The names of the keys that belong to a campaign's list and go with it.
+LIST_KEYS: Final = (
     "done",
     "failed",
     "skip",
@@ -88,10 +86,10 @@ CAMPAIGN_KEYS: Final = (
     "bounced",
     "complained",
     "unsubscribed",
-    "window",
-    "uploads",
     "report",
 )
+#: The names of all keys that a campaign can have, so that it can be deleted whole.
+CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", *LIST_KEYS)
 
 
 def dramatiq_queue(queue: str, namespace: str = "dramatiq") -> str:
