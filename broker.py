@@ -30,6 +30,7 @@ from campaigns import layout
 from campaigns.ledger import Ledger, Limits
 from campaigns.pacer import Pacer
 from middleware.admission import Admission
+from middleware.collector import Collector
 from middleware.event_loop import EventLoop
 from middleware.layout import Layout
 from middleware.log_context import LogContext
@@ -190,6 +191,7 @@ broker: Final = Broker(
     [
         Layout(redis, stopping),
         EventLoop(),
+        Collector(),
         CurrentMessage(),
         LogContext(),
         Retries(
