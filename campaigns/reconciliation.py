@@ -6,7 +6,6 @@ reconciliation can run at any time, twice at once, or be killed half-way.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -89,7 +88,9 @@ class Reconciler:
             "resent": resent,
         }
         found = {name: count for name, count in counts.items() if count}
-        report = Report(looked + open_rows, found, dict(found), str(iso(str(int(time.time() * 1000)))))
+        seconds, microseconds = self._redis.time()
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        report = Report(looked + open_rows, found, dict(found), str(iso(str(now_ms))))
         self._redis.set(keys.of(campaign.id, "report"), msgspec.json.encode(report))
         return report
 

@@ -67,7 +67,7 @@ def test_workers_are_killed_one_after_another(
     """
     kills, rows = (50, 20_000) if full else (4, 1_500)
     tpm = rows * 60 // (kills * 3 // 2)
-    with House.open(tmp_path, RECONCILE_EVERY_S="5") as house, Crew(house, commands, processes=2) as crew:
+    with House.open(tmp_path, RECONCILE_EVERY_S="2") as house, Crew(house, commands, processes=2) as crew:
         house.double.behave(latency_ms=20)
         books.launch(house, "c1", books.addresses(rows), tpm)
         with house.watch("c1") as watch, Lost(house) as lost:

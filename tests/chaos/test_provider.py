@@ -67,7 +67,7 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
     campaign runs at its full speed.
     """
     away_s, tpm = (120.0 if full else 6.0), 12_000
-    rows = int(tpm / 60 * 25) if full else 1_600
+    rows = int(tpm / 60 * 25) if full else 1_200
     with _house(tmp_path) as house, Crew(house) as crew:
         house.double.behave(latency_ms=20)
         books.launch(house, "c1", books.addresses(rows), tpm)

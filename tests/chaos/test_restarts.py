@@ -17,7 +17,7 @@ def test_a_rolling_restart_under_load(tmp_path: Path, full: bool, figures: Calla
     When each gets SIGTERM in turn and is started again, and then the number of commands goes up and down.
     Then every command ends with 0, and no row is unknown.
     """
-    rows, tpm, rounds, most = (20_000, 15_000, 3, 8) if full else (3_500, 20_000, 1, 3)
+    rows, tpm, rounds, most = (20_000, 12_000, 3, 8) if full else (4_000, 6_000, 1, 3)
     with House.open(tmp_path) as house:
         house.double.behave(latency_ms=100)
         for _ in range(3 if full else 1):
@@ -34,6 +34,7 @@ def test_a_rolling_restart_under_load(tmp_path: Path, full: bool, figures: Calla
                 house.add_worker()
             codes += [worker.stop() for worker in house.workers[1:]]
             at_the_end = house.status("c1")
+            house.rate("c1", 1_000_000)
             books.until_over(house, "c1", 200)
         found = books.closed(house, "c1", watch, unknown_at_most=0)
         figures(
