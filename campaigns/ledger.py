@@ -23,6 +23,8 @@ BLOCK_MIN_MS: Final = 500
 BLOCK_MAX_MS: Final = 4_000
 #: How long an outage costs nobody an attempt, in ms.
 OUTAGE_PATIENCE_MS: Final = 24 * 3600 * 1000
+#: The kind of outcome that nearly all are of: recorded in a few commands for all rows of it.
+ACCEPTED: Final = "accepted"
 #: A worker that has given no sign of life for so long is dead, in ms.
 WORKER_DEAD_MS: Final = 10_000
 #: Most recipients in one run, and most bytes of them.
@@ -206,18 +208,23 @@ class Ledger:
         """Record outcomes; returns a verdict for each (see `settle.lua`) and whether the campaign has just been
         completed.
         """
+        accepted = [outcome.row for outcome in outcomes if outcome.kind == ACCEPTED]
+        others = [outcome for outcome in outcomes if outcome.kind != ACCEPTED]
         args: list[Any] = [campaign_id, generation, worker_id, BLOCK_MIN_MS, BLOCK_MAX_MS, OUTAGE_PATIENCE_MS]
-        for outcome in outcomes:
+        args += (len(accepted), *accepted)
+        for outcome in others:
             wait = "" if outcome.retry_after_ms is None else outcome.retry_after_ms
             args += (outcome.row, outcome.kind, outcome.reason, wait, outcome.entry)
-        verdicts = self._run(
+        completed, of_accepted, *of_others = self._run(
             "settle",
             campaign_id,
             "campaign progress flight done failed unknown reasons deferred",
             [keys.RUNNING, self._gate, self._failing],
             args,
         )
-        return [verdict.decode() for verdict in verdicts[1:]], verdicts[0] == b"1"
+        rest = iter(of_others)
+        verdicts = [(of_accepted if outcome.kind == ACCEPTED else next(rest)).decode() for outcome in outcomes]
+        return verdicts, completed == b"1"
 
     def close_run(self, campaign_id: str, run_id: str) -> None:
         """All rows of a run are settled: it is nobody's any more."""

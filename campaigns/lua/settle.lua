@@ -2,8 +2,9 @@
 --
 -- KEYS  1 campaign  2 progress  3 flight  4 done  5 failed  6 unknown  7 reasons  8 deferred  9 running  10 gate  11 failing
 -- ARGV  1 campaign id  2 generation  3 worker id  4 shortest block (ms)  5 longest block (ms)  6 patience with an outage (ms)
---       7... five per outcome: row, kind, reason, retry-after (ms) or "", deferred entry (for kinds that may be tried again)
--- ->    { "1" where the campaign has just been completed, verdict... }, verdict one of
+--       7 the number of accepted rows, then those rows; then five per other outcome: row, kind, reason, retry-after (ms) or "",
+--       deferred entry (for kinds that may be tried again)
+-- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... }, one of
 --       done, failed, unknown   recorded as such
 --       retry    may be tried again at the cost of an attempt: Dramatiq's backoff
 --       defer    will be tried again without one: put back on the waiting side here
@@ -19,36 +20,65 @@ local unknown, reasons, deferred, gate, failing = KEYS[6], KEYS[7], KEYS[8], KEY
 local campaign_id, worker_id = ARGV[1], ARGV[3]
 local base_ms, max_ms, patience_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local now = now_ms()
-local verdicts = { '0' }
-local passed = 0
+local accepted = { unpack(ARGV, 8, 7 + ARGV[7]) }
+local verdicts = { '0', 'done' }
+local passed = #accepted
 
 if redis.call('HGET', campaign, 'generation') ~= ARGV[2] then
-  for _ = 7, #ARGV, 5 do
+  verdicts[2] = 'gone'
+  for _ = 8 + passed, #ARGV, 5 do
     verdicts[#verdicts + 1] = 'gone'
   end
   return verdicts
 end
 
+local function is_ours(claim)
+  return claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|'
+end
+
 -- whether the row is still ours to decide: claimed by this worker, or held as unknown meanwhile
 local function release_claim(row)
-  local claim = redis.call('HGET', flight, row)
-  if claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|' then
+  if is_ours(redis.call('HGET', flight, row)) then
     redis.call('HDEL', flight, row)
     return true
   end
   return redis.call('ZSCORE', unknown, row) ~= false
 end
 
-local function record_done(row)
-  redis.call('ZREM', unknown, row)
-  redis.call('HDEL', reasons, row)
-  if redis.call('SETBIT', done, row, 1) == 0 then
-    redis.call('HINCRBY', progress, 'done', 1)
+-- sets a bit of each row -> how many of them had the other value
+local function set_bits(bitmap, rows, value)
+  local command, changed = {}, 0
+  for _, row in ipairs(rows) do
+    command[#command + 1] = 'SET'
+    command[#command + 1] = 'u1'
+    command[#command + 1] = row
+    command[#command + 1] = value
   end
-  if redis.call('SETBIT', failed, row, 0) == 1 then
-    redis.call('HINCRBY', progress, 'failed', -1)
+  for _, before in ipairs(redis.call('BITFIELD', bitmap, unpack(command))) do
+    if before ~= value then
+      changed = changed + 1
+    end
   end
-  return 'done'
+  return changed
+end
+
+-- all that were accepted, in a few commands: this is what nearly every call is about
+local function record_accepted(rows)
+  local ours = {}
+  for i, claim in ipairs(redis.call('HMGET', flight, unpack(rows))) do
+    if is_ours(claim) then
+      ours[#ours + 1] = rows[i]
+    end
+  end
+  if #ours > 0 then
+    redis.call('HDEL', flight, unpack(ours))
+  end
+  redis.call('ZREM', unknown, unpack(rows))
+  redis.call('HDEL', reasons, unpack(rows))
+  redis.call('HINCRBY', progress, 'done', set_bits(done, rows, 1))
+  if redis.call('EXISTS', failed) == 1 then
+    redis.call('HINCRBY', progress, 'failed', -set_bits(failed, rows, 0))
+  end
 end
 
 local function is_final(row)
@@ -91,12 +121,7 @@ local function record_transient(row, kind, reason, wait_ms, entry)
 end
 
 local function record(row, kind, reason, wait_ms, entry)
-  local ours = release_claim(row)
-  if kind == 'accepted' then
-    passed = passed + 1
-    return record_done(row)
-  end
-  if not ours or is_final(row) then
+  if not release_claim(row) or is_final(row) then
     return 'gone'
   end
   if kind == 'rejected' then
@@ -120,7 +145,10 @@ local function record(row, kind, reason, wait_ms, entry)
   return record_transient(row, kind, reason, wait_ms, entry)
 end
 
-for i = 7, #ARGV, 5 do
+if #accepted > 0 then
+  record_accepted(accepted)
+end
+for i = 8 + #accepted, #ARGV, 5 do
   verdicts[#verdicts + 1] = record(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4])
 end
 if passed > 0 then
