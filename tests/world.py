@@ -9,18 +9,19 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from campaigns import keys, recipients
+from campaigns import keys, recipients, scripts
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.ledger import Grant, Ledger, Limits, Recipient, Settlement, deferred_entry, domain_of
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
-from campaigns.pacer import Pacer, Tick
+from campaigns.pacer import LEASE_MS, Pacer, Tick
 from campaigns.parsing import Parsing
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
@@ -45,6 +46,33 @@ class Clock:
         shim.time = lambda: self.now_ms / 1000
         for module in ("_socket._base", "_helpers", "commands_mixins.server_mixin"):
             monkeypatch.setattr(f"fakeredis.{module}.time", shim)
+
+
+class ServerClock(Clock):
+    """The time that the scripts are told on a real server: from a key that the test sets, instead of its own clock.
+
+    What expires there does so by the server's clock; of that only the release lease matters, and it is taken away here.
+    """
+
+    KEY = "test:now"
+
+    def __init__(self, redis: Any) -> None:
+        super().__init__()
+        self._redis = redis
+        redis.set(self.KEY, self.now_ms)
+
+    def advance(self, milliseconds: int) -> None:
+        super().advance(milliseconds)
+        self._redis.set(self.KEY, self.now_ms)
+        if milliseconds >= LEASE_MS:
+            self._redis.delete(keys.RELEASE_LEASE)
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have the scripts read the key."""
+        real = scripts.source
+        clock = (Path(scripts.__file__).parent / "lua" / "lib" / "clock.lua").read_text(encoding="utf-8")
+        told = f"local function now_ms()\n  return tonumber(redis.call('GET', '{self.KEY}'))\nend\n"
+        monkeypatch.setattr(scripts, "source", lambda name: real(name).replace(clock, told))
 
 
 @dataclass
