@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
 from redis import RedisError
+from structlog.contextvars import get_contextvars
 
 from campaigns.catalog import Catalog
 from campaigns.ledger import Settlement, deferred_entry
-from campaigns.settler import Settler
+from campaigns.settler import Settler, Tally
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.base import Provider
 from mail.rendering import Renderer, RenderError, Templates
@@ -74,27 +75,35 @@ class Delivery:
             log.exception("templates_unusable")
             self._renderers.pop((run.campaign_id, run.generation), None)
             renderer = _Unusable(reason(f"the templates cannot be used: {error}"))
-        verdicts = await asyncio.gather(*(self._send(run, renderer, recipient) for recipient in run.recipients))
-        pairs = zip(run.recipients, verdicts, strict=True)
-        return frozenset(recipient[0] for recipient, verdict in pairs if verdict == "retry")
+        tally = Tally(run.campaign_id, run.generation, len(run.recipients))
+        context = get_contextvars()
+        await asyncio.gather(*(self._send(run, tally, context, renderer, recipient) for recipient in run.recipients))
+        await tally.ended
+        return frozenset(row for row, verdict in tally.verdicts.items() if verdict == "retry")
 
-    async def _send(self, run: Run, renderer: Renderer | _Unusable, recipient: Sequence[Any]) -> str:
+    async def _send(
+        self,
+        run: Run,
+        tally: Tally,
+        context: Mapping[str, Any],
+        renderer: Renderer | _Unusable,
+        recipient: Sequence[Any],
+    ) -> None:
         row, address, values = recipient
         started = time.perf_counter()
         outcome = await self._outcome(renderer, row, address, values)
+        kind = outcome.kind.value
         entry = deferred_entry(run.retries, recipient) if outcome.kind in _PASSING else b""
-        settlement = Settlement(row, outcome.kind.value, outcome.reason, outcome.retry_after_ms, entry)
-        verdict = await self._settler.settle(run.campaign_id, run.generation, settlement)
-        log.info(
-            "email_sent" if outcome.kind is Kind.ACCEPTED else "email_not_sent",
-            row=row,
-            outcome=outcome.kind.value,
-            verdict=verdict,
-            reason=outcome.reason or None,
-            provider_message_id=outcome.provider_message_id or None,
-            duration_ms=round((time.perf_counter() - started) * 1000, 1),
-        )
-        return verdict
+        event = {
+            "event": "email_sent" if outcome.kind is Kind.ACCEPTED else "email_not_sent",
+            **context,
+            "row": row,
+            "outcome": kind,
+            "reason": outcome.reason or None,
+            "provider_message_id": outcome.provider_message_id or None,
+            "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+        }
+        self._settler.settle(tally, Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry), event)
 
     async def _outcome(self, renderer: Renderer | _Unusable, row: int, address: str, values: Sequence[str]) -> Outcome:
         if isinstance(renderer, _Unusable):

@@ -12,6 +12,7 @@ import structlog
 from dramatiq.middleware import CurrentMessage
 
 import broker
+import logs
 import settings
 from actors.delivery import Delivery, Run
 from campaigns.catalog import Catalog
@@ -27,7 +28,8 @@ log = structlog.get_logger(__name__)
 def _delivery() -> Delivery:
     """This process's delivery, made in its event loop when the first run comes."""
     config = settings.current()
-    settler = Settler(broker.ledger, broker.WORKER_ID, asyncio.get_running_loop(), broker.stopping, _completed)
+    loop = asyncio.get_running_loop()
+    settler = Settler(broker.ledger, broker.WORKER_ID, loop, broker.stopping, completed=_completed, log=logs.write)
     return Delivery(Catalog(broker.redis, config.default_tpm), build(config), settler)
 
 

@@ -1,4 +1,4 @@
-"""Settles outcomes in groups: one thread a process, one Lua call for all that has gathered while the last one ran."""
+"""Settles outcomes in groups: one thread a process, one Lua call for all that has gathered meanwhile."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from redis import RedisError
@@ -20,25 +20,46 @@ log = structlog.get_logger(__name__)
 
 #: Outcomes in one Lua call, at most.
 GROUP: Final = 256
+#: How long the first outcome of a group waits for others, in s: a call for each handful costs more than they do.
+GATHER_S: Final = 0.005
 #: How long to wait before asking a Redis again that did not answer, in s.
 RETRY_S: Final = 0.25
 #: How long a stopping worker goes on trying, in s. Rows not settled by then are unknown; they are not lost.
 STOPPING_S: Final = 20.0
 
 
-class _Pending(NamedTuple):
-    campaign_id: str
-    generation: str
-    settlement: Settlement
-    verdict: asyncio.Future[str]
-
-
 class NotSettled(Exception):
     """The worker stops and Redis cannot be asked: the row stays claimed, and becomes unknown."""
 
 
+class Tally:
+    """What has become of a run: the verdicts of its rows, one by one and then all.
+
+    Made in the event loop. `verdicts`: by row.
+    """
+
+    __slots__ = ("campaign_id", "ended", "generation", "rows_left", "verdicts")
+
+    def __init__(self, campaign_id: str, generation: str, rows: int) -> None:
+        self.campaign_id = campaign_id
+        self.generation = generation
+        self.rows_left = rows
+        self.verdicts: dict[int, str] = {}
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not rows:
+            self.ended.set_result(None)
+
+
+class Record(NamedTuple):
+    """One outcome on its way: whose, what, and what will be logged of it (the settler adds the verdict)."""
+
+    tally: Tally
+    settlement: Settlement
+    event: dict[str, Any]
+
+
 class Settler:
-    """Takes outcomes from the event loop, records them, and tells the verdicts (see `settle.lua`).
+    """Takes outcomes from the event loop and records them (see `settle.lua`).
 
     While Redis cannot be asked it holds the outcomes and tries again: their number is bounded, since nothing more is
     admitted.
@@ -46,6 +67,7 @@ class Settler:
     Args:
         stopping: set when the worker shuts down; from then on Redis is not waited for without end.
         completed: called with a campaign's id when this settler has seen it completed.
+        log: called with the events of the outcomes that have been recorded.
     """
 
     def __init__(
@@ -54,51 +76,50 @@ class Settler:
         worker_id: str,
         loop: asyncio.AbstractEventLoop,
         stopping: threading.Event,
+        *,
         completed: Callable[[str], None],
+        log: Callable[[Sequence[dict[str, Any]]], None],
     ) -> None:
         self._ledger = ledger
         self._worker_id = worker_id
         self._loop = loop
         self._stopping = stopping
         self._completed = completed
-        self._pending: SimpleQueue[_Pending] = SimpleQueue()
+        self._log = log
+        self._pending: SimpleQueue[Record] = SimpleQueue()
         threading.Thread(target=self._settle_forever, name="settler", daemon=True).start()
 
-    async def settle(self, campaign_id: str, generation: str, settlement: Settlement) -> str:
-        """Record one outcome; returns its verdict once it is recorded.
-
-        Raises:
-            NotSettled
+    def settle(self, tally: Tally, settlement: Settlement, event: dict[str, Any]) -> None:
+        """Have one outcome of a run recorded, with the next group. The run waits for `tally.ended` alone, which raises
+        NotSettled where one of its outcomes could not be.
         """
-        verdict: asyncio.Future[str] = self._loop.create_future()
-        self._pending.put(_Pending(campaign_id, generation, settlement, verdict))
-        return await verdict
+        self._pending.put(Record(tally, settlement, event))
 
     def _settle_forever(self) -> None:
         while True:
-            taken = self._take()
-            lists: dict[tuple[str, str], list[_Pending]] = defaultdict(list)
-            for pending in taken:
-                lists[pending.campaign_id, pending.generation].append(pending)
+            lists: dict[tuple[str, str], list[Record]] = defaultdict(list)
+            for record in self._take():
+                lists[record.tally.campaign_id, record.tally.generation].append(record)
             for (campaign_id, generation), group in lists.items():
                 for start in range(0, len(group), GROUP):
                     self._settle_group(campaign_id, generation, group[start : start + GROUP])
 
-    def _take(self) -> list[_Pending]:
-        """Wait for an outcome, and take all that are there by then."""
+    def _take(self) -> list[Record]:
+        """Wait for an outcome and a moment for more, and take all that are there by then."""
         taken = [self._pending.get()]
+        time.sleep(GATHER_S)
         with contextlib.suppress(Empty):
             while True:
                 taken.append(self._pending.get_nowait())
         return taken
 
-    def _settle_group(self, campaign_id: str, generation: str, group: list[_Pending]) -> None:
-        settlements = [pending.settlement for pending in group]
+    def _settle_group(self, campaign_id: str, generation: str, group: list[Record]) -> None:
+        settlements = [record.settlement for record in group]
         give_up_at: float | None = None
         while True:
             try:
                 verdicts, completed = self._ledger.settle(campaign_id, generation, self._worker_id, settlements)
-            except Exception as error:  # of any kind: without this thread no outcome would be recorded
+            except Exception as error:  # whatever it is: without this thread no outcome would be recorded
                 log.error(
                     "settling_delayed",
                     campaign_id=campaign_id,
@@ -109,23 +130,37 @@ class Settler:
                 if self._stopping.is_set():
                     give_up_at = give_up_at or time.monotonic() + STOPPING_S
                     if time.monotonic() > give_up_at:
-                        self._answer(group, None)
+                        self._give_up(group)
                         return
                 time.sleep(RETRY_S)
                 continue
             if completed:
                 self._completed(campaign_id)
-            self._answer(group, verdicts)
+            self._recorded(group, verdicts)
             return
 
-    def _answer(self, group: list[_Pending], verdicts: list[str] | None) -> None:
-        def resolve() -> None:
-            for number, pending in enumerate(group):
-                if pending.verdict.done():
-                    continue
-                if verdicts is None:
-                    pending.verdict.set_exception(NotSettled())
-                else:
-                    pending.verdict.set_result(verdicts[number])
+    def _recorded(self, group: list[Record], verdicts: list[str]) -> None:
+        """Log, and tell the runs that have ended with this group."""
+        ended = []
+        for (tally, settlement, event), verdict in zip(group, verdicts, strict=True):
+            event["verdict"] = tally.verdicts[settlement.row] = verdict
+            tally.rows_left -= 1
+            if not tally.rows_left:
+                ended.append(tally)
+        with contextlib.suppress(Exception):  # a line that cannot be written is no reason not to record outcomes
+            self._log([record.event for record in group])
+        if ended:
+            self._loop.call_soon_threadsafe(_end, ended)
 
-        self._loop.call_soon_threadsafe(resolve)
+    def _give_up(self, group: list[Record]) -> None:
+        self._loop.call_soon_threadsafe(_end, [record.tally for record in group], NotSettled())
+
+
+def _end(tallies: list[Tally], error: Exception | None = None) -> None:
+    for tally in tallies:
+        if tally.ended.done():
+            continue
+        if error is None:
+            tally.ended.set_result(None)
+        else:
+            tally.ended.set_exception(error)

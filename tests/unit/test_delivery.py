@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis import ConnectionError as RedisConnectionError
+from structlog.contextvars import bound_contextvars
 
 from actors import delivery as module
 from actors.delivery import Delivery, Run
 from campaigns.ledger import Settlement
 from campaigns.models import Campaign, Content, Status
+from campaigns.settler import Tally
 from mail.message import Message
 from mail.outcome import Kind, Outcome
 
@@ -55,10 +58,15 @@ class Settler:
 
     def __init__(self) -> None:
         self.settled: dict[int, Settlement] = {}
+        self.events: list[dict[str, Any]] = []
 
-    async def settle(self, _campaign_id: str, _generation: str, settlement: Settlement) -> str:
+    def settle(self, tally: Tally, settlement: Settlement, event: dict[str, Any]) -> None:
         self.settled[settlement.row] = settlement
-        return "retry" if settlement.kind == Kind.UNAVAILABLE else "done"
+        self.events.append(event)
+        tally.verdicts[settlement.row] = "retry" if settlement.kind == Kind.UNAVAILABLE else "done"
+        tally.rows_left -= 1
+        if not tally.rows_left:
+            tally.ended.set_result(None)
 
 
 def deliver(
@@ -82,6 +90,22 @@ def test_each_recipient_is_rendered_sent_and_settled() -> None:
         (2, "r2@shop.test", "Hi Bob"),
     ]
     assert settler.settled == {row: Settlement(row, "accepted", "", None, b"") for row in (1, 2)}
+
+
+def test_each_recipient_is_logged_with_its_message_and_without_its_address() -> None:
+    with bound_contextvars(message_id="m1", campaign_id="c1"):
+        _, settler, _ = deliver(accepted, ["Ann"])
+    (event,) = settler.events
+    assert event.pop("duration_ms") >= 0
+    assert event == {
+        "event": "email_sent",
+        "message_id": "m1",
+        "campaign_id": "c1",
+        "row": 1,
+        "outcome": "accepted",
+        "reason": None,
+        "provider_message_id": "id",
+    }
 
 
 def test_a_row_that_cannot_be_rendered_is_rejected_and_the_others_go_out() -> None:

@@ -115,3 +115,37 @@ def test_lines_reach_stdout_where_dramatiq_has_taken_sys_stdout_away() -> None:
     """
     (event,) = events('sys.stdout = open("/dev/null", "w"); logs.configure("info", "json"); log.info("there")')
     assert event["event"] == "there"
+
+
+MANY = """
+events = [dict(event="email_sent", row=row, reason="x" * 40 + " ann@shop.test") for row in range(300)]
+logs.write(events)
+"""
+
+
+def test_many_events_at_once_are_lines_as_any_others() -> None:
+    found = events(MANY)
+    assert [event["row"] for event in found] == list(range(300))
+    assert {event["reason"] for event in found} == {"x" * 40 + " ***@shop.test"}
+    assert {event["level"] for event in found} == {"info"}
+    assert all(event["timestamp"].endswith("Z") for event in found)
+
+
+def test_many_events_at_once_never_share_a_write_that_a_pipe_would_split() -> None:
+    """Given lines of several lengths, one longer than a pipe takes at once, then each write holds whole lines."""
+    body = """
+class Out:
+    def write(self, data):
+        assert data.endswith(b"\\n")
+        assert len(data) <= 4096 or data.count(b"\\n") == 1, len(data)
+        sys.stdout.buffer.write(data)
+logs._lines.stdout = Out()
+logs.write([dict(event="e", row=row, reason="x" * (row * 37 % 500 + (5000 if row == 50 else 0))) for row in range(100)])
+"""
+    assert [event["row"] for event in events(body)] == list(range(100))
+
+
+@pytest.mark.parametrize(("level", "count"), [("info", 300), ("warning", 0)])
+def test_many_events_at_once_keep_to_level_and_format(level: str, count: int) -> None:
+    assert len(lines(MANY, level)) == count
+    assert len(lines(MANY, level, "console")) == count

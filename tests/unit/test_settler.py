@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from redis import ConnectionError as RedisConnectionError
 
 from campaigns import settler as module
 from campaigns.ledger import Settlement
-from campaigns.settler import NotSettled, Settler
+from campaigns.settler import NotSettled, Settler, Tally
+
+#: What the settler had logged.
+EVENTS: list[dict[str, Any]] = []
 
 
 class Ledger:
@@ -37,16 +41,26 @@ def outcome(row: int) -> Settlement:
 
 
 def settle(
-    ledger: Ledger, rows: int, stopping: threading.Event | None = None, campaigns: int = 1
+    ledger: Ledger,
+    rows: int,
+    stopping: threading.Event | None = None,
+    campaigns: int = 1,
+    log: Callable[[Sequence[dict[str, Any]]], None] | None = None,
 ) -> tuple[list[str], list[str]]:
     """The verdicts of `rows` rows of each campaign, settled at once, and the campaigns that were told as completed."""
 
     async def run() -> list[str]:
-        settler = Settler(ledger, "w1", asyncio.get_running_loop(), stopping or threading.Event(), seen.append)  # type: ignore[arg-type]
-        waits = [settler.settle(f"c{number}", "g", outcome(row)) for row in range(rows) for number in range(campaigns)]
-        return list(await asyncio.gather(*waits))
+        loop, stop = asyncio.get_running_loop(), stopping or threading.Event()
+        settler = Settler(ledger, "w1", loop, stop, completed=seen.append, log=log or EVENTS.extend)  # type: ignore[arg-type]
+        tallies = [Tally(f"c{number}", "g", rows) for number in range(campaigns)]
+        for row in range(rows):
+            for tally in tallies:
+                settler.settle(tally, outcome(row), {"event": "email_sent", "row": row})
+        await asyncio.gather(*(tally.ended for tally in tallies))
+        return [tally.verdicts[row] for row in range(rows) for tally in tallies]
 
     seen: list[str] = []
+    EVENTS.clear()
     return asyncio.run(run()), seen
 
 
@@ -77,3 +91,19 @@ def test_a_stopping_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatc
     stopping.set()
     with pytest.raises(NotSettled):
         settle(Ledger(failures=10**9), 1, stopping)
+
+
+def test_what_is_recorded_is_logged_with_its_verdict() -> None:
+    settle(Ledger(), 3)
+    assert [(event["row"], event["verdict"]) for event in EVENTS] == [(row, f"done {row}") for row in range(3)]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    def fails(_events: object) -> None:
+        raise OSError("no space left")
+
+    assert settle(Ledger(), 3, log=fails)[0] == ["done 0", "done 1", "done 2"]
+
+
+def test_a_run_without_rows_has_ended() -> None:
+    assert settle(Ledger(), 0) == ([], [])
