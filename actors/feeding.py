@@ -10,12 +10,14 @@ import structlog
 
 from campaigns.ledger import WAITING_BYTES, Ledger, Recipient, low_water
 from campaigns.models import Campaign
-from campaigns.recipients import Index, Layout, Slice, address, read_slice
+from campaigns.recipients import Index, Layout, address, read_slice
 from mail.rendering import Templates
 from storage import MissingObject, ObjectStore, StoreError
 
 log = structlog.get_logger(__name__)
 
+#: How much of a list is read with one request, in bytes, where one slice alone is not more than that.
+AHEAD_BYTES: Final = 512 * 1024
 #: What the status says while there is nothing to feed from.
 UNREADABLE: Final = "the object store cannot be read at the moment; feeding is tried again by itself"
 GONE: Final = "the list is gone from the object store; put it back, or cancel the campaign"
@@ -38,51 +40,81 @@ class Feeder:
         Raises:
             StoreError, redis.RedisError
         """
-        index = self._ledger.index(campaign)
+        source = _Source(campaign, self._ledger.index(campaign), self._store)
         enough = 2 * low_water(campaign.tpm)
         _cursor, _again, waiting, waiting_bytes = self._ledger.cursor(campaign.id)
         while waiting < enough and waiting_bytes < WAITING_BYTES and not self._stopping.is_set():
-            found = self._feed_one(campaign, index)
+            found = self._feed_one(campaign, source)
             if found is None:
                 return
             waiting, waiting_bytes = found
         self._ledger.fed(campaign.id)
 
-    def _feed_one(self, campaign: Campaign, index: Index) -> tuple[int, int] | None:
+    def _feed_one(self, campaign: Campaign, source: _Source) -> tuple[int, int] | None:
         """Feed the next slice: of rows put back first, then of new ones."""
         cursor, again, _waiting, _bytes = self._ledger.cursor(campaign.id)
         row = self._ledger.first_again(campaign.id) if again else None
         if row is not None:
-            part = index[index.slice_of_row(row)]
+            number = source.index.slice_of_row(row)
+            part = source.index[number]
             wanted = self._ledger.bits(campaign.id, "again", part.first_row, part.rows)
-            return self._ledger.feed_again(campaign.id, campaign.generation, self._recipients(campaign, part, wanted))
-        if cursor >= len(index):
+            return self._ledger.feed_again(
+                campaign.id, campaign.generation, self._recipients(campaign, source, number, wanted)
+            )
+        if cursor >= len(source.index):
             return None
-        part = index[cursor]
+        part = source.index[cursor]
         rejected = self._ledger.bits(campaign.id, "skip", part.first_row, part.rows)
         wanted = set(range(part.first_row, part.first_row + part.rows)) - rejected
         last_row = part.first_row + part.rows - 1
-        return self._ledger.feed(
-            campaign.id, campaign.generation, cursor, last_row, self._recipients(campaign, part, wanted)
-        )
+        recipients = self._recipients(campaign, source, cursor, wanted)
+        return self._ledger.feed(campaign.id, campaign.generation, cursor, last_row, recipients)
 
-    def _recipients(self, campaign: Campaign, part: Slice, wanted: set[int]) -> list[Recipient]:
+    def _recipients(self, campaign: Campaign, source: _Source, number: int, wanted: set[int]) -> list[Recipient]:
         if not wanted:
             return []  # blank lines, or one that is too long to be read
-        layout = Layout(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
-        fields = Templates(campaign.content).fields(campaign.columns)
-        data = self._read(campaign, part)
-        return list(_chosen(read_slice(data, layout, part.first_row), wanted, campaign.email_index, fields))
-
-    def _read(self, campaign: Campaign, part: Slice) -> bytes:
         try:
-            return self._store.read(campaign.object_key, part.offset, part.end)
+            return source.recipients(number, wanted)
         except MissingObject:
             self._ledger.stalled(campaign.id, campaign.generation, GONE)
             raise
         except StoreError:
             self._ledger.stalled(campaign.id, campaign.generation, UNREADABLE)
             raise
+
+
+class _Source:
+    """A campaign's list as it is fed: a few slices are read at once, and given one by one."""
+
+    def __init__(self, campaign: Campaign, index: Index, store: ObjectStore) -> None:
+        self.index = index
+        self._store = store
+        self._object_key = campaign.object_key
+        self._email_index = campaign.email_index
+        self._layout = Layout(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
+        self._fields = Templates(campaign.content).fields(campaign.columns)
+        self._read_from = self._read_to = 0
+        self._data = b""
+
+    def recipients(self, number: int, wanted: set[int]) -> list[Recipient]:
+        """The wanted rows of a slice.
+
+        Raises:
+            StoreError
+        """
+        part = self.index[number]
+        rows = read_slice(self._slice(number), self._layout, part.first_row)
+        return list(_chosen(rows, wanted, self._email_index, self._fields))
+
+    def _slice(self, number: int) -> bytes:
+        part = self.index[number]
+        if part.offset < self._read_from or part.end > self._read_to:
+            last = number
+            while last + 1 < len(self.index) and self.index[last + 1].end - part.offset <= AHEAD_BYTES:
+                last += 1
+            self._read_from, self._read_to = part.offset, self.index[last].end
+            self._data = self._store.read(self._object_key, self._read_from, self._read_to)
+        return self._data[part.offset - self._read_from : part.end - self._read_from]
 
 
 def _chosen(

@@ -40,11 +40,13 @@ FEEDER = """
 import hashlib, os, signal, sys, threading
 from redis.connection import AbstractConnection
 import broker
+from actors import feeding
 from actors.feeding import Feeder
 from actors.parse_csv import _store
 from campaigns.catalog import Catalog
 from campaigns.scripts import source
 
+feeding.AHEAD_BYTES = 0  # each slice is read by itself
 campaign_id, place, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
 digests = [hashlib.sha1(source(name).encode()).hexdigest().encode() for name in ("feed", "feed_again")]
 

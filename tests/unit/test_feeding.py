@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from actors import feeding
 from actors.feeding import GONE, UNREADABLE, Feeder
 from campaigns.models import Status
 from storage import MissingObject, StoreUnavailable
@@ -31,6 +32,22 @@ def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(world: Worl
     feeder.feed(campaign)
     assert world.report().reason is None
     assert sorted(world.drain()) == list(range(1, 11))
+
+
+@pytest.mark.parametrize(("ahead", "reads"), [(0, 5), (40_000, 3), (10**9, 1)])
+def test_slices_are_read_a_few_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch, ahead: int, reads: int
+) -> None:
+    """Given five slices of about 18 kB, then no request asks for more than it may, and the rows are the same."""
+    monkeypatch.setattr(feeding, "AHEAD_BYTES", ahead)
+    store = MemoryStore()
+    store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 5001))
+    campaign = world.make(rows=5000)
+    world.controls.start("c1")
+    assert len(world.ledger.index(campaign)) == 5
+    Feeder(world.ledger, store, threading.Event()).feed(campaign)
+    assert len(store.reads) == reads
+    assert sorted(world.drain()) == list(range(1, 5001))
 
 
 def test_a_list_that_is_gone_is_told_too(world: World) -> None:
