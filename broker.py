@@ -10,7 +10,7 @@ import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ import dramatiq
 import msgspec
 import structlog
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.common import dq_name
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import CurrentMessage, Retries
 from redis import Redis, RedisError
@@ -26,11 +27,12 @@ from redis.retry import Retry
 
 import logs
 import settings
-from campaigns import layout
+from campaigns import keys, layout
 from campaigns.ledger import Ledger, Limits
 from campaigns.pacer import Pacer
 from middleware.admission import Admission
 from middleware.collector import Collector
+from middleware.doorbell import Doorbell
 from middleware.event_loop import EventLoop
 from middleware.layout import Layout
 from middleware.log_context import LogContext
@@ -41,11 +43,13 @@ log = structlog.get_logger(__name__)
 
 #: A worker that has not been heard of for so long is dead to Dramatiq, which then hands its messages on, in ms.
 HEARTBEAT_TIMEOUT_MS: Final = 12_000
-#: How many commands of a million look for dead workers; a tenth of them, so that it happens at once.
-MAINTENANCE_CHANCE: Final = 100_000
-#: The longest that an idle consumer waits before it asks again, in ms, by queue; others wait for `SLOW_POLL_MS`.
-POLL_MS: Final = {"send_email": 50, "parse_csv": 100}
-SLOW_POLL_MS: Final = 500
+#: How many commands of a million look for dead workers; many of them, as idle consumers send one a second.
+MAINTENANCE_CHANCE: Final = 300_000
+#: How often a consumer asks again that has messages in hand, in s, by queue; others every `SLOW_POLL_S`.
+POLL_S: Final = {"send_email": 0.05}
+SLOW_POLL_S: Final = 0.5
+#: How long an idle consumer waits for the doorbell before it asks all the same, in s.
+IDLE_POLL_S: Final = 1.0
 
 
 class StoppedWithoutRedis(Exception):
@@ -65,7 +69,9 @@ class MsgspecEncoder(dramatiq.Encoder):
 class Broker(RedisBroker):
     """Dramatiq's Redis broker with consumers that stay awake and that can be stopped while Redis is away."""
 
-    def __init__(self, client: Redis, middleware: list[dramatiq.Middleware], stopping: threading.Event) -> None:
+    def __init__(
+        self, client: Redis, middleware: list[dramatiq.Middleware], stopping: threading.Event, doorbell: Doorbell
+    ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
             client=client,
             middleware=middleware,
@@ -73,7 +79,7 @@ class Broker(RedisBroker):
             maintenance_chance=MAINTENANCE_CHANCE,
         )
         self.stopping = stopping
-
+        self.doorbell = doorbell
         self._held: dict[str, set[str]] = defaultdict(set)
 
     @property
@@ -81,7 +87,13 @@ class Broker(RedisBroker):
         return Consumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        return super().consume(queue_name, prefetch, min(timeout, POLL_MS.get(queue_name, SLOW_POLL_MS)))
+        return super().consume(queue_name, prefetch, timeout)
+
+    def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
+        enqueued = super().enqueue(message, delay=delay)
+        with suppress(RedisError):
+            self.client.publish(keys.BELL, message.queue_name if delay is None else dq_name(message.queue_name))
+        return enqueued
 
     def held(self, queue_name: str) -> set[str]:
         """The messages (by their id in Redis) that this process has taken off a queue and works on, or will.
@@ -102,14 +114,18 @@ class Consumer(_RedisConsumer):
     - A new consumer puts back what the one before it had fetched and nobody holds any more. To Redis these messages are
       this process's own, and Dramatiq would return them at its end only.
     - Once the worker is stopping, Redis is not waited for without end.
+    - While there is nothing to do, it sleeps until the doorbell rings.
     """
 
     def __init__(self, broker: Broker, queue_name: str, prefetch: int, timeout: int) -> None:
-        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        # The parent's own sleep is the shortest: the sleep is here.
+        super().__init__(broker, queue_name, prefetch, 1)  # type: ignore[no-untyped-call]
+        self._longest_s = timeout / 1000
         self._held = broker.held(queue_name)
         self._reclaimed = False
 
     def __next__(self) -> dramatiq.MessageProxy | None:
+        self.broker.doorbell.clear(self.queue_name)
         with _lost_connection():
             if not self._reclaimed:
                 self._reclaim()
@@ -117,6 +133,10 @@ class Consumer(_RedisConsumer):
             message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         if message is not None:
             self._held.add(message.options["redis_message_id"])
+        else:
+            busy_s = POLL_S.get(self.queue_name, SLOW_POLL_S)
+            wait_s = busy_s if self.outstanding_message_count else IDLE_POLL_S
+            self.broker.doorbell.wait(self.queue_name, min(wait_s, self._longest_s))
         return message
 
     def _reclaim(self) -> None:
@@ -179,6 +199,7 @@ stopping: Final = threading.Event()
 redis: Final = connect(_settings.redis_url)
 limits: Final = Limits(_settings.provider_tpm, _settings.domain_tpm)
 ledger: Final = Ledger(redis, _settings.email_provider, _settings.send_timeout_s, limits)
+_doorbell: Final = Doorbell(redis, stopping)
 
 
 def _pacer(slots: int) -> Pacer:
@@ -192,6 +213,7 @@ broker: Final = Broker(
         Layout(redis, stopping),
         EventLoop(),
         Collector(),
+        _doorbell,
         CurrentMessage(),
         LogContext(),
         Retries(
@@ -204,5 +226,6 @@ broker: Final = Broker(
         Release(redis, _pacer, WORKER_ID, stopping),
     ],
     stopping,
+    _doorbell,
 )
 dramatiq.set_broker(broker)

@@ -27,6 +27,8 @@ SLOTS: Final = f"{PREFIX}:slots"
 RELEASE_LEASE: Final = f"{PREFIX}:release"
 #: hash: the state of the release ring (last turn).
 RING: Final = f"{PREFIX}:ring"
+#: channel: the name of a queue on which something has been put (`lua/lib/enqueue.lua` names it too).
+BELL: Final = f"{PREFIX}:bell"
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 

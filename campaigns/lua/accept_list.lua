@@ -26,4 +26,5 @@ for i = 5, #ARGV, 2 do
 end
 redis.call('ZADD', KEYS[3], now_ms(), ARGV[1])
 enqueue(KEYS[4], KEYS[5], ARGV[3], ARGV[4])
+wake('parse_csv')
 return { 'ok', before }

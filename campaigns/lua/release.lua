@@ -252,6 +252,9 @@ while room > 0 and account_left >= 1 do
     vtime, room = turn, room - 1
   end
 end
+if reply.released > 0 then
+  wake('send_email')
+end
 redis.call('HSET', KEYS[3], 'vtime', string.format('%.4f', vtime), 'tokens', string.format('%.4f', account_tokens), 'paced_at', now)
 for _, d in pairs(by_domain) do
   if d.key then

@@ -15,6 +15,7 @@ from dramatiq.brokers.redis import RedisBroker
 import broker as root
 from campaigns import keys, messages
 from campaigns.ledger import deferred_entry
+from middleware.doorbell import Doorbell
 from tests.acceptance.house import until
 from tests.integration.dramatiq_stage import QUEUE, Stage
 from tests.world import World
@@ -165,7 +166,7 @@ class Clock:
 
 def configured(client: redis.Redis) -> Any:
     """A broker as `broker.py` makes it, without its middleware."""
-    return root.Broker(client, [], root.stopping)
+    return root.Broker(client, [], root.stopping, Doorbell(client, root.stopping))
 
 
 def test_a_killed_workers_messages_come_back_within_seconds(
@@ -179,13 +180,13 @@ def test_a_killed_workers_messages_come_back_within_seconds(
     # When another one asks for messages until shortly before the first one counts as dead
     clock.now_ms += root.HEARTBEAT_TIMEOUT_MS - 1
     assert not any(alive.do_fetch("send_email", 1) for _ in range(300))
-    # Then it gets none; and afterwards after about ten questions
+    # Then it gets none; and afterwards after a few questions
     clock.now_ms += 2
     questions = next(number for number in itertools.count(1) if alive.do_fetch("send_email", 1))
     assert questions < 300  # it would take more once in 10^13 runs
-    # And so it is asked for in seconds, since an idle consumer asks every 50 ms
-    assert root.POLL_MS["send_email"] == 50
-    assert alive.maintenance_chance / dramatiq_redis.MAINTENANCE_SCALE == 0.1
+    # And so it is asked for in seconds, since an idle consumer asks every second
+    assert root.IDLE_POLL_S == 1
+    assert alive.maintenance_chance / dramatiq_redis.MAINTENANCE_SCALE == 0.3
     assert root.HEARTBEAT_TIMEOUT_MS <= 15_000
 
 

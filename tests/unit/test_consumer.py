@@ -12,13 +12,15 @@ import redis
 from dramatiq.errors import ConnectionClosed
 
 from broker import Broker, StoppedWithoutRedis
+from middleware.doorbell import Doorbell
 
 QUEUE = "post"
 
 
 @pytest.fixture
 def broker(fake_redis: redis.Redis) -> Broker:
-    broker = Broker(fake_redis, [], threading.Event())
+    stopping = threading.Event()
+    broker = Broker(fake_redis, [], stopping, Doorbell(fake_redis, stopping))
     broker.declare_queue(QUEUE)
     return broker
 

@@ -1,0 +1,73 @@
+"""The doorbell: idle consumers of this process sleep until Redis tells that there is something on their queue.
+
+What is missed (a ring while the connection was lost, a Redis that allows no channels) is found by the consumers' slow
+polling; nothing depends on a ring but how soon.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import Any, Final
+
+import dramatiq
+import structlog
+from redis import Redis, RedisError
+
+from campaigns import keys
+
+log = structlog.get_logger(__name__)
+
+#: How long one wait for a ring takes, in s: how soon a worker that stops is noticed.
+LISTEN_S: Final = 1.0
+#: How long to wait before listening again to a Redis that was lost, in s.
+ASK_AGAIN_S: Final = 0.5
+
+
+class Doorbell(dramatiq.Middleware):
+    """One thread a process that listens, and an event for each queue.
+
+    Args:
+        redis: where the channel `keys.BELL` is; what is told there is a queue's name.
+        stopping: set when the worker shuts down.
+    """
+
+    def __init__(self, redis: Redis, stopping: threading.Event) -> None:
+        self._redis: Any = redis  # its pubsub has no types
+        self._stopping = stopping
+        self._events: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+
+    def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        threading.Thread(target=self._run, name="doorbell", daemon=True).start()
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._wake_all()
+
+    def clear(self, queue: str) -> None:
+        """To be called before a consumer looks at its queue: a ring from now on counts."""
+        self._events[queue].clear()
+
+    def wait(self, queue: str, timeout_s: float) -> None:
+        """Sleep until the queue's bell rings, `timeout_s` at most."""
+        self._events[queue].wait(timeout_s)
+
+    def _wake_all(self) -> None:
+        for event in list(self._events.values()):
+            event.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except RedisError as error:
+                log.debug("doorbell_lost", error=type(error).__name__)
+                self._stopping.wait(ASK_AGAIN_S)
+
+    def _listen(self) -> None:
+        with self._redis.pubsub(ignore_subscribe_messages=True) as bell:
+            bell.subscribe(keys.BELL)
+            self._wake_all()
+            while not self._stopping.is_set():
+                ring = bell.get_message(timeout=LISTEN_S)
+                if ring is not None:
+                    self._events[ring["data"].decode()].set()

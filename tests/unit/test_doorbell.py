@@ -1,0 +1,94 @@
+"""The doorbell: whoever puts something on a queue rings, and an idle consumer is awake at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dramatiq import Message
+from redis import Redis
+
+from broker import Broker
+from campaigns import keys, messages
+from middleware.doorbell import Doorbell
+from tests.world import World
+
+#: Far longer than a ring takes.
+LONG_S = 30.0
+
+
+@pytest.fixture
+def rung(fake_redis: Redis) -> Iterator[Any]:
+    """Gives the names of the queues that have been rung so far."""
+    with fake_redis.pubsub(ignore_subscribe_messages=True) as bell:  # type: ignore[no-untyped-call]
+        bell.subscribe(keys.BELL)
+        bell.get_message(timeout=1)
+
+        def names() -> list[str]:
+            return [ring["data"].decode() for ring in iter(bell.get_message, None)]
+
+        yield names
+
+
+@pytest.fixture
+def doorbell(fake_redis: Redis) -> Iterator[Doorbell]:
+    """One that listens."""
+    stopping = threading.Event()
+    doorbell = Doorbell(fake_redis, stopping)
+    doorbell.after_worker_boot(None, None)  # type: ignore[arg-type]
+    deadline = time.monotonic() + LONG_S
+    while not fake_redis.pubsub_numsub(keys.BELL)[0][1]:
+        assert time.monotonic() < deadline
+    yield doorbell
+    stopping.set()
+
+
+def test_who_puts_a_message_on_a_queue_rings(rung: Any, world: World) -> None:
+    messages.send(world.redis, "Reconcile", "c1")
+    assert rung() == ["reconcile"]
+    world.make()
+    assert rung() == ["parse_csv"]
+    world.controls.start("c1")
+    world.feed(world.catalog.get("c1"))
+    rung()
+    assert len(world.runs()) == 1
+    assert rung() == ["send_email"]
+    assert world.runs() == []
+    assert rung() == []
+
+
+def test_what_dramatiq_enqueues_rings_too(rung: Any, fake_redis: Redis) -> None:
+    broker = Broker(fake_redis, [], threading.Event(), Doorbell(fake_redis, threading.Event()))
+    broker.declare_queue("post")
+    broker.enqueue(Message("post", "act", (), {}, {}))
+    broker.enqueue(Message("post", "act", (), {}, {}), delay=60_000)
+    assert rung() == ["post", "post.DQ"]
+
+
+def test_a_ring_wakes_the_consumers_of_its_queue_alone(doorbell: Doorbell, fake_redis: Redis) -> None:
+    for queue in ("reconcile", "parse_csv"):
+        doorbell.clear(queue)
+    messages.send(fake_redis, "Reconcile", "c1")
+    started = time.monotonic()
+    doorbell.wait("reconcile", LONG_S)
+    assert time.monotonic() - started < LONG_S / 2
+    assert not doorbell._events["parse_csv"].is_set()
+
+
+def test_a_ring_after_the_look_and_before_the_sleep_is_not_lost(doorbell: Doorbell) -> None:
+    doorbell.clear("reconcile")
+    doorbell._events["reconcile"].set()
+    started = time.monotonic()
+    doorbell.wait("reconcile", LONG_S)
+    assert time.monotonic() - started < LONG_S / 2
+
+
+def test_who_stops_is_awake(doorbell: Doorbell) -> None:
+    doorbell.clear("reconcile")
+    doorbell.before_worker_shutdown(None, None)  # type: ignore[arg-type]
+    started = time.monotonic()
+    doorbell.wait("reconcile", LONG_S)
+    assert time.monotonic() - started < LONG_S / 2
