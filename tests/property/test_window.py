@@ -69,8 +69,8 @@ def ask() -> Ask:
 @example(steps=[("wait", 50), ("ask", 3), ("wait", 59_960), ("ask", 1)])
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_window_never_holds_more_than_the_limit_and_wastes_no_more_than_a_bucket(ask: Ask, steps: Steps) -> None:
-    """Given any arrivals and any changes of the limit, then each admission keeps the last 60.2 s within the limit of its
-    moment, and what 60.3 s would allow is never refused. The 200 ms are for mails that take longer to arrive than others.
+    """Given any arrivals and any changes of the limit, then each admission keeps the last 60.2 s within the limit of
+    its moment, and what 60.3 s would allow is never refused. The 200 ms are for mails that take longer to arrive.
     """
     ask.forget()
     reference, now, limit = Reference(), 1_800_000_000_000, 3
