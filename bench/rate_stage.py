@@ -1,0 +1,134 @@
+"""The stage on which the rate is measured: real processes on free ports, campaigns on them, and what they cost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from campaigns import keys
+from tests.house import House
+from tests.program import Program
+
+#: A campaign without a limit: the highest that there is.
+NO_LIMIT: Final = 10_000_000
+#: How often the ledger's window is read, in s; it keeps a bucket for 60 s.
+READ_S: Final = 5.0
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class Stage:
+    """A house with workers. `times`: when each campaign's mails reached the provider's door, in s since the epoch."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.redis: Any = house.redis_client()
+        self._times: dict[str, list[float]] = defaultdict(list)
+        self._read = 0
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, processes: int, threads: int = 10, *, latency_ms: float = 20, **settings: str) -> Iterator[Stage]:
+        """So many worker processes, each a command of its own, as `make run` starts them."""
+        with (
+            tempfile.TemporaryDirectory(prefix="postrider-rate-") as directory,
+            House.open(Path(directory), web=True, **settings) as house,
+        ):
+            house.double.behave(latency_ms=latency_ms)
+            stage = cls(house)
+            for _ in range(processes):
+                house.add_worker(threads=threads, wait=False)
+            stage.until_workers(processes)
+            yield stage
+            stage.redis.close()
+
+    def until_workers(self, processes: int) -> None:
+        """Wait until so many worker processes have told Redis that they work."""
+        deadline = time.monotonic() + 60
+        while self.redis.zcard(keys.WORKERS) < processes:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not {processes} workers")
+            time.sleep(0.05)
+
+    def prepare(self, campaign_id: str, rows: int, tpm: int = NO_LIMIT, domain: str = "shop.test", **more: Any) -> None:
+        """A campaign with a parsed list."""
+        self.house.put(campaign_id, tpm=tpm, **more)
+        csv = b"email\n" + b"".join(b"r%d@%s\n" % (row, domain.encode()) for row in range(1, rows + 1))
+        (self.house.upload if rows < 100_000 else self.house.upload_in_parts)(campaign_id, csv)
+        self.house.until_status(campaign_id, "ready")
+
+    def launch(self, campaign_id: str, rows: int, tpm: int = NO_LIMIT, **more: Any) -> float:
+        """A running campaign; when it was started, in s since the epoch."""
+        self.prepare(campaign_id, rows, tpm, **more)
+        self.house.start(campaign_id)
+        return time.time()
+
+    def times(self) -> dict[str, list[float]]:
+        """Arrivals at the provider's door by campaign, in their order; only what is new is read."""
+        found = self.house.double.arrivals(self._read)
+        self._read += len(found)
+        for arrival in found:
+            self._times[arrival.campaign_id].append(arrival.time_s)
+        return self._times
+
+    def until_in_flight(self, campaign_id: str) -> None:
+        """Wait until a campaign has sent something."""
+        self.house.until(campaign_id, lambda report: report["done"] > 0, "the first mail")
+
+    def progress(self, campaign_id: str, name: str) -> int:
+        """A count of the ledger's progress."""
+        return int(self.redis.hget(keys.of(campaign_id, "progress"), name) or 0)
+
+    def commands(self) -> dict[str, int]:
+        """How often Redis has run each command, and the bytes it has taken and given."""
+        stats = {name.removeprefix("cmdstat_"): item["calls"] for name, item in self.redis.info("commandstats").items()}
+        network = self.redis.info("stats")
+        return stats | {"bytes": network["total_net_input_bytes"] + network["total_net_output_bytes"]}
+
+
+class Admissions:
+    """Reads the windows of campaigns while the block runs: `buckets[campaign]`: bucket of 100 ms -> admissions in it.
+
+    They are the limiter's own counts, by Redis' clock; a bucket that is over does not change any more.
+    """
+
+    def __init__(self, stage: Stage, campaign_ids: Sequence[str]) -> None:
+        self._redis: Any = stage.redis
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="admissions", daemon=True)
+        self.buckets: dict[str, dict[int, int]] = {campaign_id: {} for campaign_id in campaign_ids}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.read()
+
+    def read(self) -> None:
+        """Take in what the windows hold now."""
+        for campaign_id, buckets in self.buckets.items():
+            found = self._redis.hgetall(keys.of(campaign_id, "window"))
+            buckets.update({int(name): int(count) for name, count in found.items() if name.isdigit()})
+
+    def _run(self) -> None:
+        while not self._ended.wait(READ_S):
+            self.read()
+
+
+def cpu_s(programs: Sequence[Program]) -> float:
+    """The processor time that the processes of these programs have taken so far, in s."""
+    return sum(_process_s(pid) for program in programs for pid in program.members())
+
+
+def _process_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
