@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check fmt format lint types contracts lock clean
+.PHONY: help run test chaos bench bench-large bench-rate check fmt format lint types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -17,6 +17,15 @@ test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
 
 chaos: .venv/dev.stamp ## break everything on purpose, half an hour long (PYTEST="-k redis" for some)
 	@CHAOS=full $(BIN)/python -m pytest tests/chaos $(PYTEST)
+
+bench: .venv/dev.stamp ## measure speed beside plain Dramatiq, 12 min (docs/benchmarks.md)
+	@$(BIN)/python -m bench
+
+bench-large: .venv/dev.stamp ## the same with 10,000,000 recipients too, half an hour
+	@$(BIN)/python -m bench large
+
+bench-rate: .venv/dev.stamp ## measure rate, pause and turns with real processes, 25 min (ARGS="--short", or points by name)
+	@$(BIN)/python -m bench.rate $(ARGS)
 
 check: format lint types contracts test ## what CI runs: format, lint, types, import contracts, tests
 

@@ -25,7 +25,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import redis
 
@@ -97,7 +97,7 @@ class House(Client):
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, directory: Path, *, web: bool = True, **settings: str) -> Iterator[House]:
+    def open(cls, directory: Path, *, web: bool = True, **settings: str) -> Iterator[Self]:
         """Servers, double and, unless told otherwise, web process started and ready; all end with the block."""
         house = cls(directory, settings)
         try:

@@ -1,0 +1,158 @@
+"""The web process while a campaign runs at full speed: how long `status` and `pause` take beside an empty route; and
+an upload of 1 GB by presigned addresses beside the object store alone.
+
+    python -m bench.control [MB]        MB: the size of the upload, 1000 unless told
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from bench.lists import CONTENT, small_list
+from bench.report import line, table
+from bench.stage import PROCESSES, Stage, median, resident_mb
+from embedded.ports import LOOPBACK
+from tests.client import send
+
+THREADS: Final = 10
+#: Samples of each route, and how often that is repeated: the figure is the median of the repetitions' p99.
+SAMPLES: Final = 300
+REPEAT: Final = 3
+#: Enough to run for as long as the samples take.
+EMAILS: Final = 600_000
+#: Parts of an upload on their way at once.
+AT_ONCE: Final = 4
+UPLOADS: Final = 3
+
+
+class Route:
+    """One route, asked again and again over a connection that stays."""
+
+    def __init__(self, stage: Stage, method: str, path: str) -> None:
+        self._connection = http.client.HTTPConnection(LOOPBACK, stage.port, timeout=30)
+        self._method, self._path = method, path
+
+    def ask_ms(self) -> float:
+        """Ask once; how long it took, in ms."""
+        started = time.perf_counter()
+        self._connection.request(self._method, self._path)
+        answer = self._connection.getresponse()
+        answer.read()
+        took = (time.perf_counter() - started) * 1000
+        if answer.status != 200:
+            raise AssertionError(f"{self._path}: {answer.status}")
+        return took
+
+
+def _p99(samples: list[float]) -> float:
+    return statistics.quantiles(samples, n=100)[98]
+
+
+def latencies(stage: Stage) -> None:
+    """Ask the routes in turns while emails go out."""
+    worker = stage.add_worker(PROCESSES, THREADS)
+    stage.prepare("load", small_list(EMAILS))
+    stage.prepare("paused", small_list(1000), tpm=60)
+    stage.start("paused")
+    stage.start("load")
+    empty, status = Route(stage, "GET", "/healthz"), Route(stage, "GET", "/campaigns/load/status")
+    pause, resume = (Route(stage, "POST", f"/campaigns/paused/{step}") for step in ("pause", "resume"))
+    found: dict[str, list[list[float]]] = {"empty route": [], "status": [], "pause": []}
+    for _ in range(REPEAT):
+        for samples in found.values():
+            samples.append([])
+        for _ in range(SAMPLES):
+            found["empty route"][-1].append(empty.ask_ms())
+            found["status"][-1].append(status.ask_ms())
+            found["pause"][-1].append(pause.ask_ms())
+            resume.ask_ms()
+    during = stage.status("load")
+    if during["status"] != "running":
+        raise AssertionError("the load ended before the samples did")
+    worker.stop()
+    p99 = {name: median(_p99(samples) for samples in rounds) for name, rounds in found.items()}
+    p50 = {name: median(statistics.median(samples) for samples in rounds) for name, rounds in found.items()}
+    goals = {"empty route": "", "status": "3", "pause": "10"}
+    rows = [
+        [name, f"{p50[name]:.2f}", f"{p99[name]:.2f}", f"**{p99[name] / p99['empty route']:.1f}**", goals[name]]
+        for name in found
+    ]
+    line(f"  meanwhile {during['done']:,} emails were sent")
+    table(["route", "median, ms", "p99, ms", "p99 over the empty route's", "goal"], rows)
+
+
+def _put_parts(urls: list[str], part: bytes, size: int) -> list[str]:
+    """PUT a body of `size` bytes in parts; their ETags."""
+
+    def put(numbered: tuple[int, str]) -> str:
+        number, url = numbered
+        status, answer, headers = send("PUT", url, part[: min(len(part), size - number * len(part))], {})
+        if status != 200:
+            raise AssertionError(answer)
+        return str(headers["ETag"]).strip('"')
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(put, enumerate(urls)))
+
+
+def _through_postrider(stage: Stage, campaign_id: str, size: int) -> int:
+    """Upload by the API's addresses, up to the answer to `complete`; the size of a part."""
+    stage.put(campaign_id, **CONTENT)
+    upload = stage.call("POST", f"/campaigns/{campaign_id}/upload/init", {"size": size, "filename": "list.csv"})
+    part_bytes = int(upload["part_size"])
+    etags = _put_parts([part["url"] for part in upload["parts"]], os.urandom(part_bytes), size)
+    parts = [{"part_number": number, "etag": etag} for number, etag in enumerate(etags, 1)]
+    stage.call("POST", f"/campaigns/{campaign_id}/upload/complete", {"upload_id": upload["upload_id"], "parts": parts})
+    return part_bytes
+
+
+def _to_the_store(stage: Stage, key: str, size: int, part_bytes: int) -> None:
+    """The same without the web process."""
+    from storage import Part  # noqa: PLC0415
+
+    store = stage.object_store()
+    upload_id = store.create_upload(key)
+    numbers = range(1, -(-size // part_bytes) + 1)
+    urls = [store.presign_part(key, upload_id, number, 3600) for number in numbers]
+    etags = _put_parts(urls, os.urandom(part_bytes), size)
+    store.complete_upload(key, upload_id, [Part(number, etag, 0) for number, etag in zip(numbers, etags, strict=True)])
+
+
+def uploads(stage: Stage, megabytes: int) -> None:
+    """Both ways in turns."""
+    size, part_bytes = megabytes * 1_000_000, 8 << 20
+    ours, theirs = [], []
+    before = resident_mb(stage.web.pid)
+    for number in range(UPLOADS):
+        started = time.perf_counter()
+        part_bytes = _through_postrider(stage, f"large-{number}", size)
+        ours.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        _to_the_store(stage, f"bench/{number}", size, part_bytes)
+        theirs.append(time.perf_counter() - started)
+        stage.object_store().delete_prefix("campaigns/")
+        stage.object_store().delete_prefix("bench/")
+    grown = resident_mb(stage.web.pid) - before
+    mine, other = median(ours), median(theirs)
+    head = "upload|store alone, MB/s|Postrider, MB/s|ratio|goal|web process grew by, MB"
+    row = [f"{megabytes:,} MB", f"{megabytes / other:.0f}", f"{megabytes / mine:.0f}", f"**{other / mine:.2f}**", "0.8"]
+    table(head.split("|"), [[*row, f"{grown:.1f}"]])
+
+
+def main() -> None:
+    """Measure and print both."""
+    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
+        latencies(stage)
+        uploads(stage, int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""ParseCsv beside bare `csv.reader`, over the same object in S3; and what a list costs in memory and in Redis.
+
+    python -m bench.parsing [ROWS...]
+
+Each measurement is a process of its own, so that its memory is its own. Time is from the first request to S3 to the
+campaign's being ready.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from bench.lists import CONTENT, chunks
+from bench.report import line, table
+from bench.stage import Stage
+from tests.services import ROOT
+
+SIZES: Final = (1_000_000, 10_000_000)
+KEY: Final = "bench/list.csv"
+#: The longest that one pass may take, in s.
+PATIENCE_S: Final = 600
+
+
+def first_pass(campaign_id: str, generation: str) -> None:
+    """What the ParseCsv actor does with a new list."""
+    import threading  # noqa: PLC0415 - all of this is imported in the child's process alone, with its environment
+
+    import broker  # noqa: PLC0415
+    from actors.first_pass import FirstPass  # noqa: PLC0415
+    from campaigns.catalog import Catalog  # noqa: PLC0415
+
+    campaign = Catalog(broker.redis, 1000).get(campaign_id)
+    assert campaign.generation == generation  # noqa: S101
+    FirstPass(broker.redis, _store(), threading.Event()).run(campaign)
+
+
+def bare() -> None:
+    """What `csv.reader` alone does with the object: decode, split into fields, count."""
+    text = io.TextIOWrapper(io.BufferedReader(_Body(_store()), 1 << 20), encoding="utf-8", newline="")
+    sum(1 for _ in csv.reader(text))
+
+
+class _Body(io.RawIOBase):
+    """The object as a file."""
+
+    def __init__(self, store: Any) -> None:
+        self._chunks = store.stream(KEY)
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._left = self._left or next(self._chunks, b"")
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+
+def _store() -> Any:
+    from storage import ObjectStore  # noqa: PLC0415
+
+    return ObjectStore(os.environ.get("S3_BUCKET", "my-bucket"), os.environ["S3_ENDPOINT_URL"])
+
+
+def child(work: str, *arguments: str) -> None:
+    """Do one measurement in this process and print it."""
+    _store().size(KEY)  # the client is made, the modules are there
+    if work == "first_pass":
+        import broker  # noqa: F401, PLC0415
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    started = time.perf_counter()
+    first_pass(*arguments) if work == "first_pass" else bare()
+    took_s, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    sys.stdout.write(json.dumps({"took_s": took_s, "cpu_s": cpu_s, "peak_mb": after.ru_maxrss / 1024}) + "\n")
+
+
+def measure(stage: Stage, work: str, *arguments: str) -> dict[str, float]:
+    """One measurement in a process of its own."""
+    command = [sys.executable, "-m", "bench.parsing", "--child", work, *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=stage.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def compare(stage: Stage, rows: int) -> list[str]:
+    """Both passes over one list, in turns; the row of the table."""
+    from campaigns.catalog import Catalog  # noqa: PLC0415
+
+    store = stage.object_store()
+    with tempfile.TemporaryFile() as file:
+        for chunk in chunks(rows):
+            file.write(chunk)
+        size = file.tell()
+        file.seek(0)
+        store.put_file(KEY, file)
+    redis = stage.redis_client()
+    campaign_id = f"rows-{rows}"
+    stage.put(campaign_id, **CONTENT)
+    ours, theirs, grown = [], [], 0
+    for _ in range(3 if rows <= SIZES[0] else 1):
+        theirs.append(measure(stage, "bare"))
+        generation, _ = Catalog(redis, 1000).accept_list(
+            campaign_id, object_key=KEY, size=size, filename="list.csv", email_column="email"
+        )
+        before = redis.info("memory")["used_memory"]
+        ours.append(measure(stage, "first_pass", campaign_id, generation))
+        grown = redis.info("memory")["used_memory"] - before
+        line(f"  {rows:,} rows: csv.reader {theirs[-1]['took_s']:.1f} s, ParseCsv {ours[-1]['took_s']:.1f} s")
+    mine, other = min(item["took_s"] for item in ours), min(item["took_s"] for item in theirs)
+    cpu = min(item["cpu_s"] for item in ours) / min(item["cpu_s"] for item in theirs)
+    peak = max(item["peak_mb"] for item in ours)
+    status = stage.status(campaign_id)
+    assert (status["status"], status["total"]) == ("ready", rows)  # noqa: S101 - what has been timed was done
+    return [
+        f"{rows:,}", f"{size / 1e6:,.0f}", f"{rows / other:,.0f}", f"{rows / mine:,.0f}", f"**{other / mine:.2f}**",
+        f"{1 / cpu:.2f}", f"{peak:.0f}", f"{grown / 1e6:.2f} ({grown / rows:.2f} B a row)",
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Measure lists of these lengths and print the table."""
+    if sys.argv[1:2] == ["--child"]:
+        child(*sys.argv[2:])
+        return
+    sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
+    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
+        rows = [compare(stage, size) for size in sizes]
+    head = "rows|MB|csv.reader, rows/s|ParseCsv, rows/s|ratio|ratio by CPU|parser's peak memory, MB|Redis grew by, MB"
+    table(head.split("|"), rows)
+
+
+if __name__ == "__main__":
+    main()

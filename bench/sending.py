@@ -1,0 +1,135 @@
+"""Emails a second end to end: Postrider beside plain Dramatiq with SendGrid's SDK, in turns, against the same double.
+
+    python -m bench.sending [SETTING...]        settings: http, tls, latency
+
+Postrider is timed from `start` to `completed`; the yardstick from its first email to its last, its messages having been
+enqueued before. The result is the ratio.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import redis
+
+from bench import plain
+from bench.lists import small_list
+from bench.report import line, table
+from bench.stage import PROCESSES, Stage, TlsStage, median, wait_until
+
+#: How often each setting is measured, in turns.
+ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
+PLAIN_THREADS: Final = 8
+THREADS: Final = int(os.environ.get("BENCH_THREADS", "10"))
+#: The longest that one run may take, in s.
+PATIENCE_S: Final = 120.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A provider, and how many emails of each side are sent to it in one run. `goal`: the ratio that is wanted."""
+
+    title: str
+    stage: type[Stage]
+    latency_ms: float
+    emails: int
+    plain_emails: int
+    goal: float
+
+
+SETTINGS: Final = {
+    "http": Setting("0 ms, HTTP", Stage, 0, 30_000, 3_000, 9.5),
+    "tls": Setting("0 ms, TLS", TlsStage, 0, 30_000, 250, 100),
+    "latency": Setting("100 ms, HTTP", Stage, 100, 30_000, 600, 47),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run: emails a second, the time until the first one left (s), and CPU an email by part (us)."""
+
+    rate: float
+    first_s: float
+    cpu_us: dict[str, float]
+
+
+def postrider(stage: Stage, emails: int, number: int) -> Sample:
+    """One campaign by Postrider; its workers are started before and ended after it."""
+    campaign_id = f"run-{number}"
+    worker = stage.add_worker(PROCESSES, THREADS)
+    stage.prepare(campaign_id, small_list(emails))
+    stage.double.reset()
+    before, started = stage.cpu_s(), time.time()
+    stage.start(campaign_id)
+    stop = wait_until(lambda: stage.status(campaign_id)["status"] == "completed", PATIENCE_S, every_s=0.05)
+    used = stage.cpu_s()
+    worker.stop()
+    status, stats, first = stage.status(campaign_id), stage.double.stats(), stage.first_arrival_s()
+    if status["done"] != emails or stats["accepted"] != emails or stats["duplicates"]:
+        raise AssertionError(f"not everybody was sent one email: {status} {stats}")
+    cpu = {part: (used[part] - before[part]) / emails * 1e6 for part in used}
+    return Sample(emails / (stop - started), first - started, cpu)
+
+
+def plainly(stage: Stage, emails: int, number: int) -> Sample:
+    """The same without Postrider."""
+    url = stage.redis_url.removesuffix("/0") + "/1"
+    plain.enqueue(redis.Redis.from_url(url), f"plain-{number}", emails)
+    stage.double.reset()
+    before = stage.cpu_s()
+    worker = stage.add_worker(PROCESSES, PLAIN_THREADS, module="bench.plain", wait=False, **{plain.REDIS_URL: url})
+    wait_until(lambda: stage.double.stats()["accepted"] >= emails, PATIENCE_S, every_s=0.05)
+    used = stage.cpu_s()
+    worker.stop()
+    times = [arrival.time_s for arrival in stage.double.arrivals()]
+    cpu = {part: (used[part] - before[part]) / emails * 1e6 for part in used}
+    return Sample((emails - 1) / (max(times) - min(times)), 0.0, cpu)
+
+
+def measure(setting: Setting) -> tuple[list[Sample], list[Sample]]:
+    """Both sides in turns, `ROUNDS` times."""
+    ours: list[Sample] = []
+    theirs: list[Sample] = []
+    with tempfile.TemporaryDirectory() as directory, setting.stage.open(Path(directory)) as stage:
+        stage.double.behave(latency_ms=setting.latency_ms)
+        for number in range(ROUNDS):
+            theirs.append(plainly(stage, setting.plain_emails, number))
+            ours.append(postrider(stage, setting.emails, number))
+            line(f"  {setting.title}: plain {theirs[-1].rate:,.0f}/s, Postrider {ours[-1].rate:,.0f}/s")
+    return ours, theirs
+
+
+def report(names: list[str]) -> None:
+    """Measure these settings and print the table."""
+    rows = []
+    for setting in (SETTINGS[name] for name in names):
+        ours, theirs = measure(setting)
+        rate, plain_rate = median(item.rate for item in ours), median(item.rate for item in theirs)
+        ratio = median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
+        cpu = {part: median(item.cpu_us[part] for item in ours) for part in ours[0].cpu_us}
+        rows.append([
+            setting.title, f"{plain_rate:,.0f}", f"{rate:,.0f}", f"**{ratio:.1f}**", f"{setting.goal:g}",
+            f"{median(item.first_s for item in ours) * 1000:.0f}",
+            f"{cpu['worker']:.0f} / {cpu['redis']:.0f} / {cpu['web']:.0f}",
+            f"{median(item.cpu_us['worker'] for item in theirs):,.0f}",
+        ])  # fmt: skip
+    head = "provider|plain, emails/s|Postrider, emails/s|ratio|goal|first email, ms|"
+    head += "CPU us an email: worker / Redis / web|plain: worker"
+    table(head.split("|"), rows)
+
+
+def main() -> None:
+    """Measure the settings named, or all."""
+    with contextlib.suppress(KeyboardInterrupt):
+        report(sys.argv[1:] or list(SETTINGS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The stage that every measurement plays on: all parts as real processes, and what each of them has used.
+
+What is measured, and how the figures are printed, stands in the other modules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import statistics
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bench.lists import CONTENT
+from embedded import s3
+from storage import ObjectStore
+from tests.doubles.certificate import Certificate
+from tests.doubles.sendgrid import SendGridDouble
+from tests.house import House
+from tests.program import Program
+from tests.services import S3_ACCESS_KEY, S3_SECRET_KEY
+
+#: A rate that limits nobody here, in emails a minute.
+UNLIMITED: Final = 10_000_000
+#: Processes of every worker that is measured, as in the issue's table.
+PROCESSES: Final = 2
+#: A list longer than this goes up in parts.
+DIRECT_BYTES: Final = 8 << 20
+#: The longest that parsing may take, in s.
+PARSE_PATIENCE_S: Final = 600.0
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class Stage(House):
+    """The parts of `tests.house`: Valkey, S3, the SendGrid double and the web process. Workers come and go."""
+
+    def prepare(self, campaign_id: str, csv: bytes, tpm: int = UNLIMITED) -> None:
+        """Make a campaign with a list, and wait until it can be started."""
+        self.put(campaign_id, **CONTENT, tpm=tpm)
+        if len(csv) > DIRECT_BYTES:
+            self.upload_in_parts(campaign_id, csv)
+        else:
+            self.upload(campaign_id, csv)
+        wait_until(lambda: self.status(campaign_id)["status"] == "ready", PARSE_PATIENCE_S)
+
+    def first_arrival_s(self) -> float:
+        """When the first email came, by the epoch."""
+        moment: float = self.double._ask("/_arrivals?since=0")["rows"][0][1]  # noqa: SLF001 - one page, not all of them
+        return moment
+
+    def object_store(self) -> ObjectStore:
+        """The bucket of this stage."""
+        os.environ.update(s3.client_environment(S3_ACCESS_KEY, S3_SECRET_KEY))
+        return ObjectStore("my-bucket", self.s3_url)
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far, user and system: of the workers, of Valkey, of the web process, of the double."""
+        parts = {"redis": [self.redis], "web": [self.web], "double": [self.sendgrid]}
+        parts["worker"] = [worker for worker in self.workers if worker.alive]
+        return {name: sum(_cpu_s(pid) for part in found for pid in part.members()) for name, found in parts.items()}
+
+
+class TlsStage(Stage):
+    """The same with a double that speaks TLS.
+
+    Its authority stands in one file with the system's own, so that whoever reads the authorities anew for each
+    connection pays for it as outside.
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(directory, settings)
+        authority = Certificate.make(directory / "tls").authority
+        self.sendgrid.command = [*self.sendgrid.command, "--tls", str(authority.parent)]
+        self.double = SendGridDouble(self.double.url.replace("http:", "https:"), self.double.control)
+        self._authority = authority
+        self._bundle = directory / "authorities.pem"
+        self.environment |= {"SENDGRID_API_URL": self.double.url, "SSL_CERT_FILE": str(self._bundle)}
+
+    def add_worker(self, *args: Any, **settings: Any) -> Program:
+        # The double makes its authority when it starts; it listens by now.
+        system = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
+        known = Path(system).read_bytes() if Path(system).exists() else b""
+        self._bundle.write_bytes(known + self._authority.read_bytes())
+        return super().add_worker(*args, **settings)
+
+
+def _cpu_s(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+    return 0.0
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, in MB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def wait_until(condition: Any, timeout_s: float, every_s: float = 0.01) -> float:
+    """Ask until the condition is met; the moment then, by the epoch.
+
+    Raises:
+        TimeoutError
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return time.time()
+        time.sleep(every_s)
+    raise TimeoutError(f"not within {timeout_s:g} s")
+
+
+def median(values: Iterable[float]) -> float:
+    """The one in the middle."""
+    return statistics.median(values)
