@@ -80,7 +80,8 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
                 house.double.behave(answer="202")
             ended = time.time()
             report = books.until_over(house, "c1", 200)
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        # A request written into an idle connection at the moment that the provider closes it may have arrived.
+        found = books.closed(house, "c1", watch, unknown_at_most=0 if away == "503" else 10)
         failing = [line for line in crew.logged("email_not_sent") if line["outcome"] in {"unavailable", "unreachable"}]
         moments = sorted(_epoch(line["timestamp"]) for line in failing)
         probes = [moment for moment in moments if began + 2 < moment < ended]
