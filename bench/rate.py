@@ -1,7 +1,7 @@
 """The rate, the pause and the turns, measured with real processes on this machine; `make bench-rate`.
 
-Run from the repository root: `python -m bench.rate [POINT ...] [--short] [--to DIRECTORY]`. `docs/rate.md` has the figures of one
-machine.
+Run from the repository root: `python -m bench.rate [POINT ...] [--short] [--to DIRECTORY]`. `docs/rate.md` has the
+figures of one machine.
 """
 
 from __future__ import annotations

@@ -1,0 +1,197 @@
+"""All limits at once, whatever comes in whatever order: admission decides as plain lists of timestamps would, and a
+pause is a barrier.
+
+Several workers ask for runs in any order, while the clock jumps, forward and back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final
+
+import fakeredis
+import pytest
+from hypothesis import example, given, settings, strategies as st
+
+from campaigns import keys
+from campaigns.ledger import Grant, Limits, Recipient
+from campaigns.models import Status
+from tests.world import Clock, Run, World
+
+#: What the window counts at most, and at least (see `lib/window.lua`): up to a bucket more.
+WINDOW_MS, BUCKET_MS = 60_200, 100
+CAMPAIGNS: Final = ("a", "b")
+WORKERS: Final = ("w1", "w2", "w3")
+DOMAINS: Final = ("slow.test", "other.test", "free.test")
+LIMITS: Final = Limits(account=9, domains={"slow.test": 3, "other.test": 5})
+
+STEPS: Final = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.integers(0, 7), st.sampled_from(WORKERS)),
+        st.tuples(
+            st.just("wait"),
+            st.one_of(st.integers(1, 400), st.integers(1_000, 30_000), st.integers(59_900, 60_400)),
+            st.just(""),
+        ),
+        st.tuples(st.just("back"), st.integers(1, 90_000), st.just("")),
+        st.tuples(st.just("limit"), st.integers(1, 8), st.sampled_from(CAMPAIGNS)),
+        st.tuples(st.just("pause"), st.just(0), st.sampled_from(CAMPAIGNS)),
+        st.tuples(st.just("resume"), st.just(0), st.sampled_from(CAMPAIGNS)),
+    ),
+    min_size=10,
+    max_size=40,
+)
+Steps = list[tuple[str, int, str]]
+
+
+class Reference:
+    """Every admission as a timestamp, by limiter. To a limiter it is never earlier than its latest admission, whatever
+    the clock says.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._admitted: defaultdict[str, list[int]] = defaultdict(list)
+
+    def admit(self, limiter: str) -> None:
+        self._admitted[limiter].append(self._now(limiter))
+
+    def within(self, limiter: str, span_ms: int) -> int:
+        now = self._now(limiter)
+        return sum(at >= now - span_ms for at in self._admitted[limiter])
+
+    def free(self, limiter: str, limit: int, span_ms: int) -> int:
+        return max(0, limit - self.within(limiter, span_ms))
+
+    def _now(self, limiter: str) -> int:
+        return max([self._clock.now_ms, *self._admitted[limiter][-1:]])
+
+
+class Play:
+    """Two campaigns to three domains on one Redis, every step held against the reference."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.world = World(fakeredis.FakeRedis(server=fakeredis.FakeServer()), slots=1000, limits=LIMITS)
+        self.reference = Reference(clock)
+        self.tpm = dict.fromkeys(CAMPAIGNS, 6)
+        self.paused: set[str] = set()
+        self.waiting: list[Run] = []
+        self.granted: set[tuple[str, int]] = set()
+        for campaign_id in CAMPAIGNS:
+            self._start(campaign_id)
+
+    def _start(self, campaign_id: str) -> None:
+        """Running, and four runs of six recipients each on their way, as if nothing limited them."""
+        self.world.make(campaign_id, rows=24, tpm=10_000_000)
+        self.world.controls.start(campaign_id)
+        self.world.controls.set_rate(campaign_id, self.tpm[campaign_id])
+        generation = self.world.catalog.get(campaign_id).generation
+        for number in range(4):
+            rows = range(number * 6 + 1, number * 6 + 7)
+            people = [list(Recipient(row, f"r{row}@{DOMAINS[row % 3]}", [])) for row in rows]
+            run = Run(f"{campaign_id}-{number}", campaign_id, generation, people)
+            self.world.redis.hset(keys.of(campaign_id, "runs"), run.run_id, "q|0|")
+            self.waiting.append(run)
+
+    def step(self, kind: str, amount: int, name: str) -> None:
+        if kind == "wait":
+            self.clock.advance(amount)
+        elif kind == "back":
+            self.clock.advance(-amount)
+        elif kind == "limit":
+            self.tpm[name] = amount
+            self.world.controls.set_rate(name, amount)
+        elif kind == "pause":
+            self.paused.add(name)
+            in_flight = self.world.controls.pause(name)
+            assert in_flight == sum(campaign_id == name for campaign_id, _ in self.granted)
+        elif kind == "resume":
+            self.paused.discard(name)
+            self.world.controls.resume(name)
+        elif self.waiting:
+            self.ask(self.waiting[amount % len(self.waiting)], name)
+
+    def ask(self, run: Run, worker_id: str) -> None:
+        """One question; the same run may be asked for again, by anybody."""
+        open_rows = [person for person in run.recipients if (run.campaign_id, person[0]) not in self.granted]
+        grant = self.world.ledger.admit(
+            run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=f"{len(self.granted)}x"
+        )
+        assert grant.granted <= {person[0] for person in open_rows}
+        if run.campaign_id in self.paused:
+            assert not grant.granted, "admitted after the pause was answered"
+            return
+        self._is_what_lists_allow(run, open_rows, grant)
+
+    def _is_what_lists_allow(self, run: Run, open_rows: list[list[object]], grant: Grant) -> None:
+        """Never more than the longest window allows, never less than the shortest: between them lies one bucket."""
+        limits = {run.campaign_id: self.tpm[run.campaign_id], "account": LIMITS.account or 0, **LIMITS.domains}
+        least = self._greedy(run, open_rows, limits, WINDOW_MS + BUCKET_MS)
+        assert len(grant.granted) >= len(least)
+        for person in open_rows:
+            if person[0] in grant.granted:
+                row, address = person[0], str(person[1])
+                assert isinstance(row, int)
+                self.granted.add((run.campaign_id, row))
+                for limiter in (run.campaign_id, "account", address.partition("@")[2]):
+                    self.reference.admit(limiter)
+        if grant.granted:
+            for limiter, limit in limits.items():
+                if limiter in LIMITS.domains and not self._touched(run, grant, limiter):
+                    continue
+                assert self.reference.within(limiter, WINDOW_MS) <= limit, limiter
+
+    @staticmethod
+    def _touched(run: Run, grant: Grant, domain: str) -> bool:
+        return any(person[0] in grant.granted and str(person[1]).endswith(domain) for person in run.recipients)
+
+    def _greedy(self, run: Run, rows: list[list[object]], limits: dict[str, int], span_ms: int) -> list[object]:
+        """In the order of the run: whom a plain log of timestamps would let pass."""
+        left = {limiter: self.reference.free(limiter, limit, span_ms) for limiter, limit in limits.items()}
+        passed = []
+        for person in rows:
+            needs = [run.campaign_id, "account", str(person[1]).partition("@")[2]]
+            if all(left.get(limiter, 1) > 0 for limiter in needs):
+                for limiter in needs:
+                    if limiter in left:
+                        left[limiter] -= 1
+                passed.append(person[0])
+        return passed
+
+
+@given(steps=STEPS)
+@example(steps=[("ask", 0, "w1"), ("ask", 1, "w2"), ("back", 90_000, ""), ("ask", 2, "w1"), ("ask", 3, "w3")])
+@example(steps=[("ask", 0, "w1"), ("pause", 0, "a"), ("ask", 1, "w2"), ("resume", 0, "a"), ("ask", 1, "w2")])
+@settings(max_examples=60)
+def test_all_limits_hold_for_all_workers_whatever_the_clock_says(steps: Steps) -> None:
+    """Given any order of questions by several workers, changes of limits, pauses, and a clock that jumps.
+    Then what is granted never exceeds a limit by a log of timestamps, nor falls short of it by more than a bucket; no
+    row is granted twice; and nothing is granted between the answer to a pause and the resume.
+    """
+    with pytest.MonkeyPatch.context() as patches:
+        clock = Clock()
+        clock.install(patches)
+        play = Play(clock)
+        for kind, amount, name in steps:
+            play.step(kind, amount, name)
+
+
+@given(order=st.permutations(range(8)), at=st.integers(0, 8), stop=st.sampled_from(["pause", "cancel"]))
+@settings(max_examples=60)
+def test_nothing_is_admitted_after_the_answer(order: list[int], at: int, stop: str) -> None:
+    """Given eight runs in the hands of workers, asked for in any order, and a pause or cancel between two.
+    Then those after it get nothing, and the answer's in_flight is exactly what those before it got.
+    """
+    with pytest.MonkeyPatch.context() as patches:
+        Clock().install(patches)
+        world = World(fakeredis.FakeRedis(server=fakeredis.FakeServer()), slots=8)
+        world.start(rows=8 * 64)
+        runs = world.runs()
+        assert len(runs) == 8
+        before = sum(len(world.admit(runs[number], f"w{number}").granted) for number in order[:at])
+        in_flight = getattr(world.controls, stop)("c1")
+        after = [len(world.admit(runs[number], f"w{number}").granted) for number in order[at:]]
+        assert (in_flight, sum(after)) == (before, 0)
+        assert world.report().status == (Status.PAUSED if stop == "pause" else Status.CANCELLED)
+        assert world.report().in_flight == before
