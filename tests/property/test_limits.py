@@ -161,7 +161,14 @@ class Play:
 
 
 @given(steps=STEPS)
-@example(steps=[("ask", 0, "w1"), ("ask", 1, "w2"), ("back", 90_000, ""), ("ask", 2, "w1"), ("ask", 3, "w3")])
+@example(steps=[("ask", 0, "w1"), ("ask", 1, "w2"), ("wait", 60_150, ""), ("ask", 1, "w1"), ("ask", 2, "w3")])
+@example(steps=[("ask", 0, "w1"), ("ask", 1, "w2"), ("wait", 60_301, ""), ("ask", 1, "w1"), ("ask", 2, "w3")])
+@example(
+    steps=[
+        *(("ask", 0, "w1"), ("limit", 8, "a"), ("back", 50_000, ""), ("ask", 1, "w2")),
+        *(("wait", 70_000, ""), ("ask", 1, "w1"), ("ask", 2, "w3")),
+    ]
+)
 @example(steps=[("ask", 0, "w1"), ("pause", 0, "a"), ("ask", 1, "w2"), ("resume", 0, "a"), ("ask", 1, "w2")])
 @settings(max_examples=60)
 def test_all_limits_hold_for_all_workers_whatever_the_clock_says(steps: Steps) -> None:

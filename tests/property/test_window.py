@@ -14,7 +14,7 @@ from tests.world import Clock, World
 STEPS = st.lists(
     st.one_of(
         st.tuples(
-            st.just("wait"), st.one_of(st.integers(1, 300), st.integers(300, 30_000), st.integers(59_800, 60_200))
+            st.just("wait"), st.one_of(st.integers(1, 300), st.integers(300, 30_000), st.integers(59_900, 60_500))
         ),
         st.tuples(st.just("ask"), st.integers(1, 12)),
         st.tuples(st.just("limit"), st.integers(1, 10)),
