@@ -89,6 +89,8 @@ LIST_KEYS: Final = (
     "complained",
     "unsubscribed",
     "report",
+    "gate",
+    "failing",
 )
 #: The names of all keys that a campaign can have, so that it can be deleted whole.
 CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", *LIST_KEYS)

@@ -161,7 +161,7 @@ class Ledger:
             "admit",
             campaign_id,
             "campaign runs flight done failed unknown window",
-            [self._gate, self._account],
+            [self._gate, self._account, keys.of(campaign_id, "gate")],
             [
                 generation,
                 run_id,
@@ -219,7 +219,7 @@ class Ledger:
             "settle",
             campaign_id,
             "campaign progress flight done failed unknown reasons deferred",
-            [keys.RUNNING, self._gate, self._failing],
+            [keys.RUNNING, self._gate, self._failing, *(keys.of(campaign_id, name) for name in ("gate", "failing"))],
             args,
         )
         rest = iter(of_others)

@@ -32,7 +32,9 @@ class Progress:
             UnknownCampaign
         """
         names = ("campaign", "progress", "flight", "unknown", "window")
-        found = self._scripts("status", [*(keys.of(campaign_id, name) for name in names), self._gate], [])
+        found = self._scripts(
+            "status", [*(keys.of(campaign_id, name) for name in names), self._gate, keys.of(campaign_id, "gate")], []
+        )
         if not found:
             raise UnknownCampaign
         status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])

@@ -1,6 +1,7 @@
 -- admit: decides which rows of a run may be sent now, and claims them.
 --
 -- KEYS  1 campaign  2 runs  3 flight  4 done  5 failed  6 unknown  7 window  8 gate  9 account's window
+--       10 the campaign's own gate
 -- ARGV  1 generation  2 run id  3 worker id  4 nonce of this question  5 how long a probe may take (ms)
 --       6 the account's limit (0: none)  7 JSON of the domains' limits or ""  8 prefix of the domains' windows
 --       9 number of rows, then the rows, then their domains where domains are limited
@@ -24,6 +25,7 @@
 --include domains
 
 local campaign, runs, flight, window, gate, account = KEYS[1], KEYS[2], KEYS[3], KEYS[7], KEYS[8], KEYS[9]
+local own_gate = KEYS[10]
 local run_id, worker_id, count = ARGV[2], ARGV[3], tonumber(ARGV[9])
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local status = state[1]
@@ -67,8 +69,8 @@ end
 if status == 'paused' then
   return answer('paused', {}, open, {})
 end
-local passage = gate_state(gate, clock)
-if passage == 'closed' then
+local passage, own_passage = gate_state(gate, clock), gate_state(own_gate, clock)
+if passage == 'closed' or own_passage == 'closed' then
   return answer('blocked', {}, open, {})
 end
 
@@ -79,7 +81,7 @@ if account_limit > 0 then
   used, account_now = window_used(account, clock)
   left = math.min(left, account_limit - used)
 end
-if passage == 'probe' and left > 0 then
+if (passage == 'probe' or own_passage == 'probe') and left > 0 then
   left, verdict = 1, 'blocked'
 end
 
@@ -131,6 +133,9 @@ if #granted > 0 then
   redis.call('HSET', runs, run_id, 'a|' .. clock .. '|' .. table.concat(granted, ','))
   if passage == 'probe' then
     redis.call('HSET', gate, 'probe_until', clock + tonumber(ARGV[5]))
+  end
+  if own_passage == 'probe' then
+    redis.call('HSET', own_gate, 'probe_until', clock + tonumber(ARGV[5]))
   end
 end
 return answer(#granted == #open and 'ok' or verdict, granted, denied, parked)

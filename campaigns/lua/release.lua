@@ -15,7 +15,7 @@
 -- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace; ticked: the last tick of any worker;
 --           away_until: up to then (ms) no worker is taken for dead
 -- $workers  zset: worker id by ms    $slots  hash: worker id -> messages at once
--- Of each running campaign, all with its prefix: campaign, progress, waiting, deferred, parked, runs, window.
+-- Of each running campaign, all with its prefix: campaign, progress, waiting, deferred, parked, runs, window, gate.
 -- $progress hash: tokens, paced_at: the pace; turn: its virtual time; waiting_bytes; parked; cursor; again;
 --           feed_asked, reconcile_at (ms)
 -- $waiting  list: one recipient each, [row,"address",[values]]    $deferred, $parked: see defer
@@ -95,7 +95,9 @@ local function load(id)
     'parked')
   local limit = limit_now(prefix .. 'campaign', now)
   local tokens, rate = pace_refill(limit, p[1], p[2], now)
+  local own_passage, own_closed_ms = gate_state(prefix .. 'gate', now)
   return {
+    probe = own_passage == 'probe', passed = own_passage == 'closed', closed_ms = own_closed_ms,
     id = id, prefix = prefix, generation = c[1], rate = rate, tokens = tokens, weight = tonumber(c[3]) or 1,
     left = math.min(math.floor(tokens), limit - window_used(prefix .. 'window', now)),
     turn = math.max(tonumber(p[7]) or 0, vtime),
@@ -185,7 +187,7 @@ end
 -- any; those whose domain is at its limit are parked
 local function send_from(c, name)
   local list = c.prefix .. name
-  local most = passage == 'probe' and 1 or math.min(max_rows, c.left, account_left)
+  local most = (passage == 'probe' or c.probe) and 1 or math.min(max_rows, c.left, account_left)
   local items = redis.call('LPOP', list, most) or {}
   local rows, chosen, bytes, run_retries = {}, {}, 0, nil
   for i, item in ipairs(items) do
@@ -250,6 +252,7 @@ while room > 0 and account_left >= 1 do
     next_one.passed = true
   elseif reply.released > released then
     vtime, room = turn, room - 1
+    next_one.passed = next_one.probe
   end
 end
 if reply.released > 0 then
@@ -284,7 +287,7 @@ for _, c in ipairs(turns) do
     reply.reconcile[#reply.reconcile + 1] = c.id
   end
   if c.deferred + c.waiting + c.parked > 0 and passage ~= 'closed' then
-    wait_ms = math.min(wait_ms, math.max(20, math.ceil((1 - c.tokens) / c.rate)))
+    wait_ms = math.min(wait_ms, math.max(20, c.closed_ms, math.ceil((1 - c.tokens) / c.rate)))
   end
 end
 reply.wait_ms = wait_ms

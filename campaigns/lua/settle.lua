@@ -1,6 +1,7 @@
 -- settle: records what became of rows that were claimed.
 --
 -- KEYS  1 campaign  2 progress  3 flight  4 done  5 failed  6 unknown  7 reasons  8 deferred  9 running  10 gate  11 failing
+--       12 the campaign's own gate  13 its own failing
 -- ARGV  1 campaign id  2 generation  3 worker id  4 shortest block (ms)  5 longest block (ms)  6 patience with an outage (ms)
 --       7 the number of accepted rows, then those rows; then five per other outcome: row, kind, reason, retry-after (ms) or "",
 --       deferred entry (for kinds that may be tried again)
@@ -17,6 +18,7 @@
 
 local campaign, progress, flight, done, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local unknown, reasons, deferred, gate, failing = KEYS[6], KEYS[7], KEYS[8], KEYS[10], KEYS[11]
+local own_gate, own_failing = KEYS[12], KEYS[13]
 local campaign_id, worker_id = ARGV[1], ARGV[3]
 local base_ms, max_ms, patience_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local now = now_ms()
@@ -100,18 +102,33 @@ local function pause_account(reason)
   end
 end
 
--- a failure that may pass: whose trouble is it?
+-- whose trouble a failure is -> its gate, or nil: the recipient's own
+local function troubled(row)
+  local everybodys = gate_troubled(gate, failing, now, campaign_id .. ':' .. row)
+  local own = gate_troubled(own_gate, own_failing, now, row)
+  if own and gate_others_pass(gate, failing, own_gate, own_failing, now, campaign_id) then
+    return own_gate
+  end
+  return (own or everybodys) and gate or nil
+end
+
+-- a failure that may pass. While the provider is well for others it costs an attempt, as it does where it is the recipient's own
 local function record_transient(row, kind, reason, wait_ms, entry)
   redis.call('HINCRBY', progress, 'retries', 1)
   redis.call('HSET', reasons, row, reason)
   local costs_attempt = false
   if kind == 'refused' then
     pause_account(reason)
-  elseif kind == 'throttled' or kind == 'unreachable' or gate_troubled(gate, failing, now, campaign_id .. ':' .. row) then
-    gate_close(gate, now, wait_ms, base_ms, max_ms, reason)
-    costs_attempt = kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > patience_ms
   else
-    costs_attempt = true
+    local whose = (kind == 'throttled' or kind == 'unreachable') and gate or troubled(row)
+    if whose then
+      gate_close(whose, now, wait_ms, base_ms, max_ms, reason)
+    end
+    if whose == gate then
+      costs_attempt = kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > patience_ms
+    else
+      costs_attempt = true
+    end
   end
   if costs_attempt then
     return 'retry'
@@ -131,8 +148,9 @@ local function record(row, kind, reason, wait_ms, entry)
   if kind == 'unknown' then
     redis.call('ZADD', unknown, now, row)
     redis.call('HSET', reasons, row, reason)
-    if gate_troubled(gate, failing, now, campaign_id .. ':' .. row) then
-      gate_close(gate, now, nil, base_ms, max_ms, reason)
+    local whose = troubled(row)
+    if whose then
+      gate_close(whose, now, nil, base_ms, max_ms, reason)
     end
     return 'unknown'
   end
@@ -153,6 +171,10 @@ for i = 8 + #accepted, #ARGV, 5 do
 end
 if passed > 0 then
   gate_passed(gate, now, passed)
+  gate_passed_of(gate, now, campaign_id)
+  if redis.call('EXISTS', own_gate, own_failing) > 0 then
+    gate_passed(own_gate, now, passed)
+  end
 end
 if complete_if_done(campaign, progress, unknown, KEYS[9], campaign_id, now) then
   verdicts[1] = '1'

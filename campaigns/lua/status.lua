@@ -1,6 +1,6 @@
 -- status: everything that the status report says, read in one step.
 --
--- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 window  6 gate
+-- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 window  6 gate  7 own gate
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
 --       bounced, complained, unsubscribed } or { } where it is missing
 --include clock
@@ -15,9 +15,11 @@ local p = redis.call('HMGET', KEYS[2], 'total', 'done', 'failed', 'rejected', 'r
 local now = now_ms()
 local used = window_used(KEYS[5], now)
 local reason = c[3] or ''
-local gate = redis.call('HMGET', KEYS[6], 'level', 'why')
-if c[1] == 'running' and (tonumber(gate[1]) or 0) > 0 then
-  reason = 'waiting for the provider: ' .. (gate[2] or '')
+for _, key in ipairs(c[1] == 'running' and { KEYS[7], KEYS[6] } or {}) do
+  local gate = redis.call('HMGET', key, 'level', 'why')
+  if (tonumber(gate[1]) or 0) > 0 then
+    reason = 'waiting for the provider: ' .. (gate[2] or '')
+  end
 end
 return { c[1], c[2], reason, c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p[2] or '0', p[3] or '0', p[4] or '0',
   p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[4]), used, limit_now(KEYS[1], now),

@@ -1,13 +1,16 @@
--- gate: the provider's block, shared by all workers.
+-- gate: a block, shared by all workers: the provider's, and one of each campaign whose mails alone the provider fails.
 --
 -- $gate     hash: level: how often in a row the provider has shown trouble (absent or 0: open); until: closed up to
 --           then (ms); probe_until: a probe is under way up to then (ms); since: closed since (ms); why: its words;
---           ok_slot, ok_now, ok_before: mails accepted in this slot of 15 s and in the one before
--- $failing  zset: campaign:row -> when the provider last failed it (ms); the last 30 s are kept
+--           ok_slot, ok_now, ok_before: mails accepted in this slot of 15 s and in the one before; of the provider's also:
+--           ok_by, ok_at: the campaign whose mail was accepted last, and when (ms); ok_else: when last one of another's
+-- $failing  zset: campaign:row, or row -> when the provider last failed it (ms); the last 30 s are kept
 local GATE_SLOT_MS = 15000
 local GATE_FAILING_MS = 30000
 --- how many different recipients must fail before it is the provider's trouble and not theirs
 local GATE_TROUBLE_ROWS = 20
+--- how long ago (ms) others' mails may have been accepted for the provider to be well
+local GATE_WELL_MS = 10000
 
 -- gate_state(key, now) -> 'open', 'probe' (one row may try), 'closed'; ms until it is worth asking again
 local function gate_state(key, now)
@@ -57,26 +60,49 @@ local function gate_passed(key, now, count)
   end
 end
 
+-- gate_passed_of(key, now, campaign_id): whose mails they were
+local function gate_passed_of(key, now, campaign_id)
+  local last = redis.call('HMGET', key, 'ok_by', 'ok_at')
+  if last[1] == campaign_id then
+    redis.call('HSET', key, 'ok_at', now)
+  else
+    redis.call('HSET', key, 'ok_by', campaign_id, 'ok_at', now, 'ok_else', last[2] or 0)
+  end
+end
+
+-- gate_passes(key, now) -> mails accepted in the last 15 to 30 s
+local function gate_passes(key, now)
+  local ok = redis.call('HMGET', key, 'ok_slot', 'ok_now', 'ok_before')
+  local age = math.floor(now / GATE_SLOT_MS) - (tonumber(ok[1]) or -9)
+  if age == 0 then
+    return (tonumber(ok[2]) or 0) + (tonumber(ok[3]) or 0)
+  end
+  return age == 1 and tonumber(ok[2]) or 0
+end
+
+-- gate_others_pass(key, failing, own_key, own_failing, now, campaign_id) -> whether the provider is well for the other campaigns
+local function gate_others_pass(key, failing, own_key, own_failing, now, campaign_id)
+  local last = redis.call('HMGET', key, 'ok_by', 'ok_at', 'ok_else')
+  local passed_at = tonumber(last[1] == campaign_id and last[3] or last[2]) or 0
+  if now - passed_at > GATE_WELL_MS then
+    return false
+  end
+  local failed = math.max(0, redis.call('ZCARD', failing) - redis.call('ZCARD', own_failing))
+  return failed * 10 < failed + gate_passes(key, now) - gate_passes(own_key, now)
+end
+
 -- gate_troubled(key, failing, now, member) -> whether this failure is the provider's trouble: it is in trouble already, or many
 -- recipients fail, and a tenth or more of all; false where it may be this recipient's own
 local function gate_troubled(key, failing, now, member)
-  if (tonumber(redis.call('HGET', key, 'level')) or 0) > 0 then
-    return true
-  end
   redis.call('ZADD', failing, now, member)
   redis.call('ZREMRANGEBYSCORE', failing, '-inf', now - GATE_FAILING_MS)
   redis.call('PEXPIRE', failing, GATE_FAILING_MS)
+  if (tonumber(redis.call('HGET', key, 'level')) or 0) > 0 then
+    return true
+  end
   local failed = redis.call('ZCARD', failing)
   if failed < GATE_TROUBLE_ROWS then
     return false
   end
-  local ok = redis.call('HMGET', key, 'ok_slot', 'ok_now', 'ok_before')
-  local age = math.floor(now / GATE_SLOT_MS) - (tonumber(ok[1]) or -9)
-  local passed = 0
-  if age == 0 then
-    passed = (tonumber(ok[2]) or 0) + (tonumber(ok[3]) or 0)
-  elseif age == 1 then
-    passed = tonumber(ok[2]) or 0
-  end
-  return failed * 10 >= failed + passed
+  return failed * 10 >= failed + gate_passes(key, now)
 end

@@ -1,0 +1,133 @@
+"""A campaign whose mails the provider fails costs the others nothing; a provider that fails everybody costs nobody an
+attempt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from campaigns import keys
+from tests.world import PROVIDER, Clock, Run, World
+
+GATE = keys.gate(PROVIDER)
+STEP_MS = 100
+
+
+class Provider:
+    """Takes or fails what is released, by campaign, step by step: `sent` and `verdicts` by campaign."""
+
+    def __init__(self, world: World, clock: Clock, *broken: str) -> None:
+        self._world = world
+        self._clock = clock
+        self.broken = set(broken)
+        self.fails_everybody = 0.0
+        self._turn = 0
+        self.sent: Counter[str] = Counter()
+        self.verdicts: Counter[str] = Counter()
+
+    def run(self, seconds: int) -> None:
+        for _ in range(seconds * 1000 // STEP_MS):
+            for run in self._world.runs():
+                for row in sorted(self._world.admit(run).granted):
+                    self._answer(run, row)
+            self._clock.advance(STEP_MS)
+
+    def _answer(self, run: Run, row: int) -> None:
+        self._turn += 1
+        if run.campaign_id in self.broken or self._turn % 5 < self.fails_everybody * 5:
+            self.verdicts.update(self._world.settle(run, [row], "unavailable", reason="500 oops"))
+        else:
+            self._world.settle(run, [row], "accepted")
+            self.sent[run.campaign_id] += 1
+
+
+@pytest.fixture
+def two(world: World) -> World:
+    """Two running campaigns at 600 a minute each."""
+    world.slots = 20
+    for campaign_id in ("bad", "good"):
+        world.start(campaign_id, rows=900, tpm=600)
+    return world
+
+
+def level(world: World, key: str) -> int:
+    return int(world.redis.hget(key, "level") or 0)
+
+
+def test_a_campaign_that_the_provider_fails_costs_the_others_nothing(two: World, clock: Clock) -> None:
+    """Given two campaigns of which the provider takes one's mails and fails all of the other's, then the one keeps its
+    rate, and the other is down to one at a time, which its own attempts pay for.
+    """
+    provider = Provider(two, clock, "bad")
+    provider.run(30)
+    assert provider.sent["good"] >= 0.99 * 300
+    assert level(two, GATE) == 0
+    assert level(two, keys.of("bad", "gate")) > 0
+    assert level(two, keys.of("good", "gate")) == 0
+    assert provider.verdicts.keys() == {"retry"}
+    assert 20 <= provider.verdicts["retry"] <= 60
+    assert two.report("bad").reason == "waiting for the provider: 500 oops"
+    assert two.report("good").reason is None
+
+
+def test_it_goes_on_once_its_mails_are_taken_again(two: World, clock: Clock) -> None:
+    provider = Provider(two, clock, "bad")
+    provider.run(20)
+    provider.broken = set()
+    provider.run(5)
+    before = provider.sent["bad"]
+    provider.run(10)
+    assert provider.sent["bad"] - before >= 95
+    assert two.report("bad").reason is None
+
+
+def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two: World, clock: Clock) -> None:
+    """Given two of five mails failed, whosever they are, then attempts are spent until that shows, and no longer."""
+    for campaign_id in ("bad", "good"):
+        two.controls.set_rate(campaign_id, 1_800)
+    provider = Provider(two, clock)
+    provider.run(20)
+    provider.fails_everybody = 0.4
+    provider.run(30)
+    provider.verdicts.clear()
+    provider.run(60)
+    assert provider.verdicts.keys() == {"defer"}
+
+
+def test_it_shows_within_seconds_however_much_was_taken_before(two: World, clock: Clock) -> None:
+    """Given so many mails taken that the first failures are few beside them, then it is told by that nobody's pass."""
+    for campaign_id in ("bad", "good"):
+        two.controls.set_rate(campaign_id, 1_800)
+    provider = Provider(two, clock)
+    provider.run(20)
+    provider.broken = {"bad", "good"}
+    provider.run(15)
+    assert level(two, GATE) > 0
+
+
+def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_trouble(two: World, clock: Clock) -> None:
+    """Given two campaigns whose mails were all taken, when the provider fails every one, then its gate closes within
+    seconds, and from then on nobody's attempts are spent.
+    """
+    provider = Provider(two, clock)
+    provider.run(30)
+    provider.broken = {"bad", "good"}
+    provider.run(15)
+    assert level(two, GATE) > 0
+    before = provider.verdicts["retry"]
+    provider.run(60)
+    assert provider.verdicts["retry"] == before <= 150
+    provider.broken = set()
+    provider.run(10)
+    assert level(two, GATE) == 0
+
+
+def test_a_campaign_alone_has_the_provider_to_itself(world: World, clock: Clock) -> None:
+    """Given no other campaign that could show that the provider is well, then it is the provider's trouble."""
+    world.slots = 20
+    world.start("bad", rows=900, tpm=600)
+    Provider(world, clock, "bad").run(10)
+    assert level(world, GATE) > 0
+    assert level(world, keys.of("bad", "gate")) == 0
