@@ -15,7 +15,7 @@ from typing import Final
 
 from bench.lists import small_list
 from bench.report import line, table
-from bench.stage import PROCESSES, Stage, median, resident_mb, wait_until
+from bench.stage import PROCESSES, Stage, median, resident_mb, until_quiet, wait_until
 from tests.program import Program
 
 THREADS: Final = 10
@@ -74,12 +74,14 @@ def main() -> None:
             for number in range(times):
                 campaign_id = f"c{rows}-{number}"
                 stage.prepare(campaign_id, small_list(rows))
+                until_quiet()
                 samples.append(run(stage, worker, {campaign_id: rows}))
                 line(f"  {rows:,} recipients: {samples[-1].steady:,.0f}/s")
             found.append((f"{rows:,} recipients", samples))
         many = {f"many-{number}": ROWS_EACH for number in range(CAMPAIGNS)}
         for campaign_id, rows in many.items():
             stage.prepare(campaign_id, small_list(rows))
+        until_quiet()
         found.append((f"{CAMPAIGNS} campaigns of {ROWS_EACH:,}", [run(stage, worker, many)]))
     rows_ = [
         [title]

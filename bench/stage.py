@@ -27,6 +27,8 @@ from tests.services import S3_ACCESS_KEY, S3_SECRET_KEY
 UNLIMITED: Final = 10_000_000
 #: Processes of every worker that is measured, as in the issue's table.
 PROCESSES: Final = 2
+#: The share of the machine that others may use while something is measured.
+QUIET: Final = 0.1
 #: A list longer than this goes up in parts.
 DIRECT_BYTES: Final = 8 << 20
 #: The longest that parsing may take, in s.
@@ -98,6 +100,27 @@ def resident_mb(pid: int) -> float:
     """Resident memory of a process, in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _idle_and_all() -> tuple[int, int]:
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+def until_quiet(patience_s: float = 60.0) -> float:
+    """Wait until nobody else uses the machine, for a while; the share of it that others still use then, 0 to 1.
+
+    Whoever is limited by the CPU suffers from others, and whoever waits for something else does not: a ratio measured
+    on a busy machine says little.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        idle, all_ = _idle_and_all()
+        time.sleep(1.0)
+        idle_then, all_then = _idle_and_all()
+        used = 1 - (idle_then - idle) / max(1, all_then - all_)
+        if used < QUIET or time.monotonic() > deadline:
+            return used
 
 
 def wait_until(condition: Any, timeout_s: float, every_s: float = 0.01) -> float:
