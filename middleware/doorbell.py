@@ -18,8 +18,8 @@ from campaigns import keys
 
 log = structlog.get_logger(__name__)
 
-#: How long one wait for a ring takes, in s: how soon a worker that stops is noticed.
-LISTEN_S: Final = 1.0
+#: How long one wait for a ring takes, in s; then the connection is looked after.
+LISTEN_S: Final = 5.0
 #: How long to wait before listening again to a Redis that was lost, in s.
 ASK_AGAIN_S: Final = 0.5
 

@@ -51,7 +51,7 @@ redis.call('ZADD', KEYS[4], now, worker_id)
 redis.call('HSET', KEYS[5], worker_id, ARGV[2])
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= worker_id then
-  return cjson.encode({ leader = false, wait_ms = 250 })
+  return cjson.encode({ leader = false, wait_ms = 500 })
 end
 redis.call('SET', KEYS[1], worker_id, 'PX', lease_ms)
 
