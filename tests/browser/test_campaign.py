@@ -45,7 +45,9 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, house: House) -> None:
     expect(page).to_have_title(re.compile("running: spring-2026"))
 
     # When it is paused by the keyboard
+    expect(visit.button("Pause")).to_be_enabled()
     visit.button("Pause").focus()
+    expect(visit.button("Pause")).to_be_focused()
     page.keyboard.press("Enter")
     # Then it says so, and the keyboard is where the next step is
     expect(visit.status).to_have_text("Paused")
