@@ -35,9 +35,7 @@ def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(world: Worl
 
 
 @pytest.mark.parametrize(("ahead", "reads"), [(0, 5), (40_000, 3), (10**9, 1)])
-def test_slices_are_read_a_few_at_a_time(
-    world: World, monkeypatch: pytest.MonkeyPatch, ahead: int, reads: int
-) -> None:
+def test_slices_are_read_a_few_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch, ahead: int, reads: int) -> None:
     """Given five slices of about 18 kB, then no request asks for more than it may, and the rows are the same."""
     monkeypatch.setattr(feeding, "AHEAD_BYTES", ahead)
     store = MemoryStore()
