@@ -26,7 +26,7 @@ UNDER_WAY_S: Final = 0.1
 class Kill(NamedTuple):
     """A worker process ended by SIGKILL. `time_s`: since the epoch; `claims`: how many rows it had in flight.
 
-    `survivors`: worker processes of other commands that lived then, and went on.
+    `survivors`: worker processes of the commands that lost none yet, and so went on.
     """
 
     worker_id: str
@@ -50,6 +50,7 @@ class Crew:
         # The kernel ends a program with the thread that started it, so this one lives as long as they shall.
         self._thread = threading.Thread(target=self._run, name="crew", daemon=True)
         self._redis: Any = house.redis_client()
+        self._hit: set[int | None] = set()
         self.commands: list[Program] = []
         self.restarts = 0
 
@@ -86,8 +87,8 @@ class Crew:
     def kill(self, worker_id: str, campaign_id: str) -> Kill:
         """SIGKILL to this worker process."""
         alive = self.alive()
-        group = _group(alive[worker_id])
-        survivors = sum(_group(pid) != group for pid in alive.values())
+        self._hit.add(_group(alive[worker_id]))
+        survivors = sum(_group(pid) not in self._hit for pid in alive.values())
         time_s = time.time()
         os.kill(alive[worker_id], 9)
         time.sleep(UNDER_WAY_S)
