@@ -42,19 +42,25 @@ local clock = now_ms()
 local tpm = limit_now(campaign, clock)
 local open, domains, busy = {}, {}, false
 local any_unknown = redis.call('EXISTS', KEYS[6]) == 1
-for i = 10, 9 + count do
-  local row = ARGV[i]
-  local claim = redis.call('HGET', flight, row)
+local rows, bits = { unpack(ARGV, 10, 9 + count) }, {}
+for _, row in ipairs(rows) do
+  bits[#bits + 1] = 'GET'
+  bits[#bits + 1] = 'u1'
+  bits[#bits + 1] = row
+end
+local claims = redis.call('HMGET', flight, unpack(rows))
+local done, failed = redis.call('BITFIELD', KEYS[4], unpack(bits)), redis.call('BITFIELD', KEYS[5], unpack(bits))
+for i, row in ipairs(rows) do
+  local claim = claims[i]
   if claim and string.sub(claim, -#ARGV[4]) == ARGV[4] then
     redis.call('HDEL', flight, row)
     claim = nil
   end
   if claim then
     busy = true
-  elseif redis.call('GETBIT', KEYS[4], row) == 0 and redis.call('GETBIT', KEYS[5], row) == 0
-      and not (any_unknown and redis.call('ZSCORE', KEYS[6], row)) then
+  elseif done[i] == 0 and failed[i] == 0 and not (any_unknown and redis.call('ZSCORE', KEYS[6], row)) then
     open[#open + 1] = row
-    domains[#open] = ARGV[i + count]
+    domains[#open] = ARGV[9 + count + i]
   end
 end
 local function answer(verdict, granted, denied, parked)
@@ -106,21 +112,21 @@ local function domain_admits(domain)
   return true
 end
 
-local granted, denied, parked, claims = {}, {}, {}, {}
+local granted, denied, parked, claimed = {}, {}, {}, {}
 local claim = worker_id .. '|' .. clock .. '|' .. ARGV[4]
 for i, row in ipairs(open) do
   if #granted >= left then
     denied[#denied + 1] = row
   elseif domain_admits(domains[i]) then
     granted[#granted + 1] = row
-    claims[#claims + 1] = row
-    claims[#claims + 1] = claim
+    claimed[#claimed + 1] = row
+    claimed[#claimed + 1] = claim
   else
     parked[#parked + 1] = row
   end
 end
 if #granted > 0 then
-  redis.call('HSET', flight, unpack(claims))
+  redis.call('HSET', flight, unpack(claimed))
   window_add(window, now, #granted)
   if account_limit > 0 then
     window_add(account, account_now, #granted)

@@ -13,8 +13,10 @@ if state[2] ~= ARGV[1] or cursor ~= tonumber(ARGV[2]) or (state[1] ~= 'running' 
   return { -1 }
 end
 local bytes = 0
+for i = 4, #ARGV, 100 do
+  redis.call('RPUSH', KEYS[3], unpack(ARGV, i, math.min(i + 99, #ARGV)))
+end
 for i = 4, #ARGV do
-  redis.call('RPUSH', KEYS[3], ARGV[i])
   bytes = bytes + #ARGV[i]
 end
 redis.call('HSET', KEYS[2], 'cursor', cursor + 1, 'fed_row', ARGV[3], 'feed_asked', now_ms())

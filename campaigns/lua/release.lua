@@ -41,6 +41,8 @@ local IDLE_MS = 100
 local SILENCE_MS = tonumber(ARGV[10]) / 2
 --- domains whose parked recipients one tick looks at, a campaign
 local PARKED_DOMAINS = 20
+-- most runs of one call: nobody else is answered meanwhile. Where there is room for more, the next call follows at once
+local MOST_RUNS = 128
 
 -- nobody has ticked for a while: Redis was away, and a worker that has not come back yet is not dead for that
 if now - (tonumber(redis.call('HGET', KEYS[3], 'ticked')) or now) > SILENCE_MS then
@@ -231,6 +233,8 @@ local function send_next(c)
   return c.waiting > 0 and c.parked < parked_max and send_from(c, 'waiting')
 end
 
+local beyond = math.max(0, room - MOST_RUNS)
+room = room - beyond
 local ids = redis.call('SMEMBERS', KEYS[2])
 table.sort(ids)
 local turns = {}
@@ -290,5 +294,5 @@ for _, c in ipairs(turns) do
     wait_ms = math.min(wait_ms, math.max(20, c.closed_ms, math.ceil((1 - c.tokens) / c.rate)))
   end
 end
-reply.wait_ms = wait_ms
+reply.wait_ms = room == 0 and beyond > 0 and 0 or wait_ms
 return cjson.encode(reply)

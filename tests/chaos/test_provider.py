@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -100,6 +100,33 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
         assert _dead_letters(house) == 0
         assert len(probes) <= away_s / 2 + 4, "a storm, not probes"
         assert full_after_s < FULL_SPEED_S * SLACK
+
+
+def test_the_provider_is_away_for_several_campaigns(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
+    """Given three campaigns at 4,000 a minute each, with a gate of their own each besides the provider's.
+    When the provider answers 503 to everything for a minute.
+    Then nobody of any of them is failed or dead-lettered, and all get to their end.
+    """
+    away_s, tpm = (60.0 if full else 6.0), 4_000
+    rows = int(tpm / 60 * 25)
+    names = ("c1", "c2", "c3")
+    with _house(tmp_path) as house, Crew(house):
+        house.double.behave(latency_ms=20)
+        for name in names:
+            books.launch(house, name, books.addresses(rows), tpm)
+        with ExitStack() as watching:
+            watches = {name: watching.enter_context(house.watch(name)) for name in names}
+            for name in names:
+                books.until_done(house, name, rows // 4, 60)
+            house.double.behave(answer="503")
+            time.sleep(away_s)
+            house.double.behave(answer="202")
+            retries = [books.until_over(house, name, 200)["retries"] for name in names]
+        for name, watch in watches.items():
+            books.closed(house, name, watch, unknown_at_most=0)
+        dead_letters = _dead_letters(house)
+        figures(away_s=away_s, campaigns=len(names), rows=rows, retries=retries, dead_letters=dead_letters, failed=0)
+        assert dead_letters == 0
 
 
 def _full_speed_after(taken: list[float], ended: float, per_s: float) -> float:

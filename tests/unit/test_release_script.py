@@ -32,6 +32,19 @@ def test_the_queue_is_kept_no_longer_than_the_workers_slots(world: World) -> Non
     assert world.redis.llen(keys.dramatiq_queue("send_email")) == 2
 
 
+def test_one_call_releases_a_bounded_number_of_runs_and_the_next_follows_at_once(world: World) -> None:
+    """Nobody is answered during a call: a pause does not wait for the queues of a hundred machines to be filled."""
+    world.slots = 300
+    campaign = world.start(rows=200 * RUN_ROWS)
+    while world.redis.llen(keys.of("c1", "waiting")) < 200 * RUN_ROWS:
+        world.feed(campaign)
+    first = world.tick()
+    assert (first.released, first.wait_ms) == (128 * RUN_ROWS, 0)
+    second = world.tick()
+    assert second.released == 72 * RUN_ROWS
+    assert second.wait_ms > 0
+
+
 @pytest.mark.parametrize("tpm", [60, 600, 6000, 60_000])
 def test_the_pace_spreads_the_sends_and_uses_99_percent(world: World, clock: Clock, tpm: int) -> None:
     """Given a backlog, when three minutes pass, then every second carries at most twice the mean, and minutes 2 and
