@@ -2,6 +2,10 @@
 email leaves.
 
     python -m bench.slope [large]       large: 10,000,000 recipients too, which takes a quarter of an hour
+
+A shared machine changes its speed within minutes by more than what is looked for. So each rate is also given at one
+speed of the machine (`bench.speed`): times what a piece of work took during it, over what it took during the first
+list. All of the processors' time is in use, so the rate is proportional to their speed.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Final
 
 from bench.lists import small_list
 from bench.report import line, table
+from bench.speed import Speed
 from bench.stage import PROCESSES, Stage, median, resident_mb, until_quiet, wait_until
 from tests.program import Program
 
@@ -30,16 +35,19 @@ PATIENCE_S: Final = (0.002, 60.0)
 
 @dataclass(frozen=True)
 class Sample:
-    """Emails a second from start to completed and from the first email on, its delay (s), and memory (MB)."""
+    """Emails a second from start to completed and from the first email on, what a piece of work took meanwhile (us),
+    the delay of the first email (s), and memory (MB).
+    """
 
     end_to_end: float
     steady: float
+    work_us: float
     first_s: float
     worker_mb: float
     redis_mb: float
 
 
-def run(stage: Stage, worker: Program, campaigns: dict[str, int]) -> Sample:
+def run(stage: Stage, worker: Program, speed: Speed, campaigns: dict[str, int]) -> Sample:
     """Start all of these campaigns (id -> recipients) and wait for the end of the last one."""
     emails = sum(campaigns.values())
     stage.double.reset()
@@ -58,34 +66,40 @@ def run(stage: Stage, worker: Program, campaigns: dict[str, int]) -> Sample:
         stage.start(campaign_id)
     stop = wait_until(over, emails * PATIENCE_S[0] + PATIENCE_S[1], every_s=0.05)
     first = stage.first_arrival_s()
-    return Sample(emails / (stop - started), emails / (stop - first), first - started, peak_mb, redis_mb)
+    rates = emails / (stop - started), emails / (stop - first)
+    return Sample(*rates, speed.since(started), first - started, peak_mb, redis_mb)
 
 
 def main() -> None:
     """Measure all and print the table."""
     lengths = [*LENGTHS, *([LARGE] if sys.argv[1:] == ["large"] else [])]
     found: list[tuple[str, list[Sample]]] = []
-    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
+    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage, Speed() as speed:
         worker = stage.add_worker(PROCESSES, THREADS)
         stage.prepare("warm-up", small_list(2000))
-        run(stage, worker, {"warm-up": 2000})
+        run(stage, worker, speed, {"warm-up": 2000})
         for rows, times in lengths:
             samples = []
             for number in range(times):
                 campaign_id = f"c{rows}-{number}"
                 stage.prepare(campaign_id, small_list(rows))
                 until_quiet()
-                samples.append(run(stage, worker, {campaign_id: rows}))
-                line(f"  {rows:,} recipients: {samples[-1].steady:,.0f}/s")
+                samples.append(run(stage, worker, speed, {campaign_id: rows}))
+                line(f"  {rows:,} recipients: {samples[-1].steady:,.0f}/s, work {samples[-1].work_us:.0f} us")
             found.append((f"{rows:,} recipients", samples))
         many = {f"many-{number}": ROWS_EACH for number in range(CAMPAIGNS)}
         for campaign_id, rows in many.items():
             stage.prepare(campaign_id, small_list(rows))
         until_quiet()
-        found.append((f"{CAMPAIGNS} campaigns of {ROWS_EACH:,}", [run(stage, worker, many)]))
+        found.append((f"{CAMPAIGNS} campaigns of {ROWS_EACH:,}", [run(stage, worker, speed, many)]))
+
+    def at_one_speed(samples: list[Sample]) -> float:
+        return median(one.steady * one.work_us for one in samples)
+
     rows_ = [
         [title]
-        + [f"{median(getattr(one, name) for one in samples):,.0f}" for name in ("end_to_end", "steady")]
+        + [f"{median(getattr(one, name) for one in samples):,.0f}" for name in ("end_to_end", "steady", "work_us")]
+        + [f"**{at_one_speed(samples) / at_one_speed(found[0][1]):.2f}**"]
         + [f"{median(one.first_s for one in samples) * 1000:.0f}"]
         + [f"{max(getattr(one, name) for one in samples):.0f}" for name in ("worker_mb", "redis_mb")]
         for title, samples in found
@@ -95,6 +109,8 @@ def main() -> None:
             "list",
             "emails/s, start to completed",
             "emails/s from the first email on",
+            "a piece of work took, us",
+            "rate at one speed of the machine, over the first list's",
             "first email, ms after start",
             "largest worker process, MB",
             "Redis, MB",

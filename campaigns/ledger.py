@@ -7,10 +7,11 @@ It decides nothing about mail and knows no provider: it grants, records, puts ba
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from redis import Redis
+from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.models import Campaign, RowState
@@ -86,6 +87,14 @@ class Settlement(NamedTuple):
     entry: bytes
 
 
+class Group(NamedTuple):
+    """Outcomes of one list, recorded in one step."""
+
+    campaign_id: str
+    generation: str
+    outcomes: Sequence[Settlement]
+
+
 def deferred_entry(retries: int, recipient: Sequence[Any]) -> bytes:
     """A recipient as the deferred list holds it: `retries|[row,"address",[values]]`."""
     return b"%d|%s" % (retries, msgspec.json.encode(recipient))
@@ -99,6 +108,14 @@ def low_water(tpm: int) -> int:
 def domain_of(address: str) -> str:
     """An address's domain in lower case."""
     return address.rpartition("@")[2].lower()
+
+
+def _settled(outcomes: Sequence[Settlement], answer: Sequence[bytes]) -> tuple[list[str], bool]:
+    """What `settle.lua` answers, by outcome."""
+    completed, of_accepted, *of_others = answer
+    rest = iter(of_others)
+    verdicts = [(of_accepted if outcome.kind == ACCEPTED else next(rest)).decode() for outcome in outcomes]
+    return verdicts, completed == b"1"
 
 
 def _rows(csv: bytes) -> frozenset[int]:
@@ -202,29 +219,35 @@ class Ledger:
         args += (part for item in parked for part in item)
         return int(self._run("defer", campaign_id, "campaign runs deferred parked progress", [], args))
 
-    def settle(
-        self, campaign_id: str, generation: str, worker_id: str, outcomes: Sequence[Settlement]
-    ) -> tuple[list[str], bool]:
-        """Record outcomes; returns a verdict for each (see `settle.lua`) and whether the campaign has just been
-        completed.
+    def settle(self, worker_id: str, groups: Sequence[Group]) -> list[tuple[list[str], bool] | RedisError]:
+        """Record outcomes, each group in a step of its own, all in one round trip.
+
+        Returns:
+            For each group a verdict for each outcome (see `settle.lua`) and whether its campaign has just been
+            completed; a RedisError where Redis has refused it.
+
+        Raises:
+            redis.RedisError: Redis cannot be asked; what of it has been recorded is not known.
         """
-        accepted = [outcome.row for outcome in outcomes if outcome.kind == ACCEPTED]
-        others = [outcome for outcome in outcomes if outcome.kind != ACCEPTED]
-        args: list[Any] = [campaign_id, generation, worker_id, BLOCK_MIN_MS, BLOCK_MAX_MS, OUTAGE_PATIENCE_MS]
-        args += (len(accepted), *accepted)
-        for outcome in others:
-            wait = "" if outcome.retry_after_ms is None else outcome.retry_after_ms
-            args += (outcome.row, outcome.kind, outcome.reason, wait, outcome.entry)
-        completed, of_accepted, *of_others = self._run(
-            "settle",
-            campaign_id,
-            "campaign progress flight done failed unknown reasons deferred",
-            [keys.RUNNING, self._gate, self._failing, *(keys.of(campaign_id, name) for name in ("gate", "failing"))],
-            args,
-        )
-        rest = iter(of_others)
-        verdicts = [(of_accepted if outcome.kind == ACCEPTED else next(rest)).decode() for outcome in outcomes]
-        return verdicts, completed == b"1"
+        answers = self._scripts.each("settle", [self._settling(worker_id, group) for group in groups])
+        return [
+            answer if isinstance(answer, RedisError) else _settled(group.outcomes, answer)
+            for group, answer in zip(groups, answers, strict=True)
+        ]
+
+    def _settling(self, worker_id: str, group: Group) -> tuple[list[str], list[Any]]:
+        """Keys and args of `settle.lua`."""
+        accepted = [outcome.row for outcome in group.outcomes if outcome.kind == ACCEPTED]
+        args: list[Any] = [group.campaign_id, group.generation, worker_id]
+        args += (BLOCK_MIN_MS, BLOCK_MAX_MS, OUTAGE_PATIENCE_MS, len(accepted), *accepted)
+        for outcome in group.outcomes:
+            if outcome.kind != ACCEPTED:
+                wait = "" if outcome.retry_after_ms is None else outcome.retry_after_ms
+                args += (outcome.row, outcome.kind, outcome.reason, wait, outcome.entry)
+        names = "campaign progress flight done failed unknown reasons deferred"
+        of = partial(keys.of, group.campaign_id)
+        everybodys = keys.RUNNING, self._gate, self._failing
+        return [*map(of, names.split()), *everybodys, of("gate"), of("failing")], args
 
     def close_run(self, campaign_id: str, run_id: str) -> None:
         """All rows of a run are settled: it is nobody's any more."""

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import NoScriptError
 
 _INCLUDE = re.compile(r"^--include (\w+)$", re.MULTILINE)
 
@@ -40,7 +41,39 @@ class Scripts:
         Raises:
             redis.RedisError: Redis cannot be asked, or refuses.
         """
+        return self._script(name)(keys=list(keys), args=list(args))
+
+    def each(self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        """Run a script several times in one round trip, each time on its own.
+
+        Args:
+            name: which script.
+            calls: keys and args of each run.
+
+        Returns:
+            The answers; a RedisError in the place of one that Redis has refused.
+
+        Raises:
+            redis.RedisError: Redis cannot be asked; each of the runs may have taken place.
+        """
+        script = self._script(name)
+        answers = self._pipelined(script.sha, calls)
+        missing = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if missing:
+            self._redis.script_load(script.script)
+            again = self._pipelined(script.sha, [calls[number] for number in missing])
+            for number, answer in zip(missing, again, strict=True):
+                answers[number] = answer
+        return answers
+
+    def _script(self, name: str) -> Any:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._redis.register_script(source(name))
-        return script(keys=list(keys), args=list(args))
+        return script
+
+    def _pipelined(self, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for keys, args in calls:
+                pipeline.evalsha(sha, len(keys), *keys, *args)
+            return list(pipeline.execute(raise_on_error=False))

@@ -1,4 +1,6 @@
-"""Settles outcomes in groups: one thread a process, one Lua call for all that has gathered meanwhile."""
+"""Settles outcomes in groups: one thread a process, one round trip for all that has gathered meanwhile, one Lua call a
+campaign in it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 from redis import RedisError
 
-from campaigns.ledger import Ledger, Settlement
+from campaigns.ledger import Group, Ledger, Settlement
 
 log = structlog.get_logger(__name__)
 
@@ -97,12 +99,7 @@ class Settler:
 
     def _settle_forever(self) -> None:
         while True:
-            lists: dict[tuple[str, str], list[Record]] = defaultdict(list)
-            for record in self._take():
-                lists[record.tally.campaign_id, record.tally.generation].append(record)
-            for (campaign_id, generation), group in lists.items():
-                for start in range(0, len(group), GROUP):
-                    self._settle_group(campaign_id, generation, group[start : start + GROUP])
+            self._settle(_grouped(self._take()))
 
     def _take(self) -> list[Record]:
         """Wait for an outcome and a moment for more, and take all that are there by then."""
@@ -113,47 +110,75 @@ class Settler:
                 taken.append(self._pending.get_nowait())
         return taken
 
-    def _settle_group(self, campaign_id: str, generation: str, group: list[Record]) -> None:
-        settlements = [record.settlement for record in group]
+    def _settle(self, waiting: list[list[Record]]) -> None:
         give_up_at: float | None = None
-        while True:
-            try:
-                verdicts, completed = self._ledger.settle(campaign_id, generation, self._worker_id, settlements)
-            except Exception as error:  # whatever it is: without this thread no outcome would be recorded
-                log.error(
-                    "settling_delayed",
-                    campaign_id=campaign_id,
-                    rows=len(group),
-                    error=type(error).__name__,
-                    exc_info=not isinstance(error, RedisError),
-                )
-                if self._stopping.is_set():
-                    give_up_at = give_up_at or time.monotonic() + STOPPING_S
-                    if time.monotonic() > give_up_at:
-                        self._give_up(group)
-                        return
-                time.sleep(RETRY_S)
+        while waiting:
+            waiting, error = self._ask(waiting)
+            if error is None:
                 continue
-            if completed:
-                self._completed(campaign_id)
-            self._recorded(group, verdicts)
-            return
+            log.error(
+                "settling_delayed",
+                campaigns=len(waiting),
+                rows=sum(map(len, waiting)),
+                error=type(error).__name__,
+                exc_info=None if isinstance(error, RedisError) else error,
+            )
+            if self._stopping.is_set():
+                give_up_at = give_up_at or time.monotonic() + STOPPING_S
+                if time.monotonic() > give_up_at:
+                    self._give_up(waiting)
+                    return
+            time.sleep(RETRY_S)
 
-    def _recorded(self, group: list[Record], verdicts: list[str]) -> None:
-        """Log, and tell the runs that have ended with this group."""
+    def _ask(self, waiting: list[list[Record]]) -> tuple[list[list[Record]], Exception | None]:
+        """Have these groups recorded once; those that were not, and why the last of them was not."""
+        groups = [
+            Group(records[0].tally.campaign_id, records[0].tally.generation, [one.settlement for one in records])
+            for records in waiting
+        ]
+        try:
+            answers = self._ledger.settle(self._worker_id, groups)
+        except Exception as error:  # noqa: BLE001 - whatever it is: without this thread no outcome would be recorded
+            return waiting, error
+        left: list[list[Record]] = []
+        recorded: list[tuple[Record, str]] = []
+        why = None
+        for records, group, answer in zip(waiting, groups, answers, strict=True):
+            if isinstance(answer, RedisError):
+                left.append(records)
+                why = answer
+                continue
+            verdicts, completed = answer
+            recorded += zip(records, verdicts, strict=True)
+            if completed:
+                self._completed(group.campaign_id)
+        self._recorded(recorded)
+        return left, why
+
+    def _recorded(self, recorded: list[tuple[Record, str]]) -> None:
+        """Log, and tell the runs that have ended with these outcomes."""
         ended = []
-        for (tally, settlement, event), verdict in zip(group, verdicts, strict=True):
+        for (tally, settlement, event), verdict in recorded:
             event["verdict"] = tally.verdicts[settlement.row] = verdict
             tally.rows_left -= 1
             if not tally.rows_left:
                 ended.append(tally)
         with contextlib.suppress(Exception):  # a line that cannot be written is no reason not to record outcomes
-            self._log([record.event for record in group])
+            self._log([record.event for record, _verdict in recorded])
         if ended:
             self._loop.call_soon_threadsafe(_end, ended)
 
-    def _give_up(self, group: list[Record]) -> None:
-        self._loop.call_soon_threadsafe(_end, [record.tally for record in group], NotSettled())
+    def _give_up(self, waiting: list[list[Record]]) -> None:
+        tallies = [record.tally for records in waiting for record in records]
+        self._loop.call_soon_threadsafe(_end, tallies, NotSettled())
+
+
+def _grouped(records: list[Record]) -> list[list[Record]]:
+    """Records of one list each, `GROUP` at most together."""
+    lists: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        lists[record.tally.campaign_id, record.tally.generation].append(record)
+    return [found[start : start + GROUP] for found in lists.values() for start in range(0, len(found), GROUP)]
 
 
 def _end(tallies: list[Tally], error: Exception | None = None) -> None:

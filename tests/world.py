@@ -15,11 +15,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis import RedisError
 
 from campaigns import keys, recipients, scripts
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
-from campaigns.ledger import Grant, Ledger, Limits, Recipient, Settlement, deferred_entry, domain_of
+from campaigns.ledger import Grant, Group, Ledger, Limits, Recipient, Settlement, deferred_entry, domain_of
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
 from campaigns.pacer import LEASE_MS, Pacer, Tick
 from campaigns.parsing import Parsing
@@ -203,7 +204,9 @@ class World:
             Settlement(row, kind, more.get("reason", ""), more.get("wait"), deferred_entry(run.retries, people[row]))
             for row in rows
         ]
-        return self.ledger.settle(run.campaign_id, run.generation, worker_id, settlements)[0]
+        [answer] = self.ledger.settle(worker_id, [Group(run.campaign_id, run.generation, settlements)])
+        assert not isinstance(answer, RedisError), answer
+        return answer[0]
 
     def report(self, campaign_id: str = "c1") -> StatusReport:
         """The status, checked."""

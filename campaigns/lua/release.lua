@@ -107,6 +107,7 @@ local function load(id)
     feed_asked = tonumber(p[5]) or 0, reconcile_at = tonumber(p[6]),
     deferred = redis.call('LLEN', prefix .. 'deferred'), waiting = redis.call('LLEN', prefix .. 'waiting'),
     parked = tonumber(p[8]) or 0, parked_before = tonumber(p[8]) or 0, bytes = 0,
+    paced_at = tonumber(p[2]) or 0, changed = false,
   }
 end
 
@@ -143,7 +144,7 @@ local function send(c, retries, count, rows, recipients)
     '{"queue_name":"send_email","actor_name":"SendEmail","args":["', c.id, '","', c.generation, '",[', recipients,
     ']],"kwargs":{},"options":{"redis_message_id":"', run_id, '"', retries == '0' and '' or ',"retries":' .. retries,
     '},"message_id":"', run_id, '","message_timestamp":', string.format('%.0f', now), '}' }))
-  c.tokens, c.left, c.turn = c.tokens - count, c.left - count, c.turn + count / c.weight
+  c.tokens, c.left, c.turn, c.changed = c.tokens - count, c.left - count, c.turn + count / c.weight, true
   account_tokens, account_left = account_tokens - count, account_left - count
   reply.released = reply.released + count
 end
@@ -270,9 +271,14 @@ for _, d in pairs(by_domain) do
   end
 end
 
+-- feeding leaves most threads to sending, however many campaigns start at once; the emptiest are fed first
+local feeders, hungry = math.max(2, math.floor(slots / 4)), {}
 for _, c in ipairs(turns) do
   local progress = c.prefix .. 'progress'
-  redis.call('HSET', progress, 'tokens', string.format('%.4f', c.tokens), 'paced_at', now, 'turn', string.format('%.4f', c.turn))
+  -- with many campaigns most have no turn in a tick, and their pace is as well reckoned later, in a while that no change of rate notices
+  if c.changed or now - c.paced_at >= IDLE_MS then
+    redis.call('HSET', progress, 'tokens', string.format('%.4f', c.tokens), 'paced_at', now, 'turn', string.format('%.4f', c.turn))
+  end
   if c.parked ~= c.parked_before then
     redis.call('HINCRBY', progress, 'parked', c.parked - c.parked_before)
   end
@@ -280,9 +286,10 @@ for _, c in ipairs(turns) do
     redis.call('HINCRBY', progress, 'waiting_bytes', -c.bytes)
   end
   local low_water = math.max(LOW_WATER_MIN, math.min(LOW_WATER_MAX, c.rate * LOW_WATER_MS))
-  if c.unfed and c.waiting < low_water and c.parked < parked_max and now - c.feed_asked > FEED_AGAIN_MS then
-    redis.call('HSET', progress, 'feed_asked', now)
-    reply.feed[#reply.feed + 1] = c.id
+  if c.unfed and now - c.feed_asked <= FEED_AGAIN_MS then
+    feeders = feeders - 1
+  elseif c.unfed and c.waiting < low_water and c.parked < parked_max then
+    hungry[#hungry + 1] = c
   end
   if not c.reconcile_at then
     redis.call('HSET', progress, 'reconcile_at', now + tonumber(ARGV[8]))
@@ -293,6 +300,16 @@ for _, c in ipairs(turns) do
   if c.deferred + c.waiting + c.parked > 0 and passage ~= 'closed' then
     wait_ms = math.min(wait_ms, math.max(20, c.closed_ms, math.ceil((1 - c.tokens) / c.rate)))
   end
+end
+table.sort(hungry, function(a, b)
+  return a.waiting < b.waiting or (a.waiting == b.waiting and a.id < b.id)
+end)
+for i = 1, math.min(#hungry, feeders) do
+  redis.call('HSET', hungry[i].prefix .. 'progress', 'feed_asked', now)
+  reply.feed[i] = hungry[i].id
+end
+if #hungry > feeders then
+  wait_ms = math.min(wait_ms, 20)
 end
 reply.wait_ms = room == 0 and beyond > 0 and 0 or wait_ms
 return cjson.encode(reply)

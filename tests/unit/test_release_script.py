@@ -155,6 +155,25 @@ def test_a_start_is_no_burst(world: World, clock: Clock) -> None:
     assert max(sent[n] + sent[n + 1] for n in range(899)) <= 3
 
 
+def test_feeding_takes_a_quarter_of_the_threads_and_the_emptiest_are_fed_first(world: World, clock: Clock) -> None:
+    """Given more campaigns that start at once than there are threads: sending goes on beside feeding."""
+    world.slots = 8
+    for campaign_id in ("a", "b", "c", "d", "e"):
+        world.make(campaign_id, rows=3000)
+        world.controls.start(campaign_id)
+    world.feed(world.catalog.get("a"))
+    world.ledger.fed("a")
+    first = world.tick()
+    assert list(first.feed) == ["b", "c"]
+    assert first.wait_ms <= 20
+    assert list(world.tick().feed) == []
+    world.feed(world.catalog.get("b"))
+    world.ledger.fed("b")
+    assert list(world.tick().feed) == ["d"]
+    clock.advance(2001)
+    assert set(world.tick().feed) < {"c", "d", "e"}, "those that were asked and did not answer count no more"
+
+
 def test_a_tick_asks_for_feeding_once_in_a_while(world: World, clock: Clock) -> None:
     world.make(rows=1500)
     world.controls.start("c1")

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from redis import ConnectionError as RedisConnectionError
+from redis import ConnectionError as RedisConnectionError, RedisError, ResponseError
 
 from campaigns import settler as module
-from campaigns.ledger import Settlement
+from campaigns.ledger import Group, Settlement
 from campaigns.settler import NotSettled, Settler, Tally
 
 #: What the settler had logged.
@@ -25,15 +25,22 @@ class Ledger:
         self.failures = failures
         self.error = error
         self.groups: list[int] = []
+        self.round_trips = 0
+        self.refuses: list[str] = []
 
-    def settle(
-        self, _campaign_id: str, _generation: str, _worker_id: str, outcomes: Sequence[Settlement]
-    ) -> tuple[list[str], bool]:
+    def settle(self, _worker_id: str, groups: Sequence[Group]) -> list[tuple[list[str], bool] | RedisError]:
         if self.failures:
             self.failures -= 1
             raise self.error
-        self.groups.append(len(outcomes))
-        return [f"done {outcome.row}" for outcome in outcomes], outcomes[-1].row == 99
+        self.round_trips += 1
+        return [self._one(group) for group in groups]
+
+    def _one(self, group: Group) -> tuple[list[str], bool] | RedisError:
+        if group.campaign_id in self.refuses:
+            self.refuses.remove(group.campaign_id)
+            return ResponseError("OOM")
+        self.groups.append(len(group.outcomes))
+        return [f"done {one.row}" for one in group.outcomes], group.outcomes[-1].row == 99
 
 
 def outcome(row: int) -> Settlement:
@@ -70,6 +77,22 @@ def test_every_outcome_gets_its_own_verdict_whatever_the_threads_do() -> None:
     assert settle(ledger, 20_000, campaigns=2)[0] == [f"done {row}" for row in range(20_000) for _ in range(2)]
     assert max(ledger.groups) <= module.GROUP
     assert len(ledger.groups) < 20_000
+
+
+def test_outcomes_of_several_campaigns_share_a_round_trip() -> None:
+    ledger = Ledger()
+    settle(ledger, 10, campaigns=20)
+    assert ledger.round_trips < len(ledger.groups)
+
+
+def test_a_group_that_is_refused_is_asked_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given two campaigns' outcomes together, when Redis refuses one of them, then the other is not recorded twice."""
+    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    ledger = Ledger()
+    ledger.refuses = ["c0", "c0"]
+    assert settle(ledger, 1, campaigns=2)[0] == ["done 0", "done 0"]
+    assert ledger.groups == [1, 1]
+    assert not ledger.refuses
 
 
 def test_a_completed_campaign_is_told() -> None:
