@@ -1,5 +1,6 @@
-"""The web process while a campaign runs at full speed: how long `status` and `pause` take beside an empty route; and
-an upload of 1 GB by presigned addresses beside the object store alone.
+"""The web process while a campaign runs at full speed: how long `status` and `pause` take beside an empty route, with
+each of the two ways in which Redis can write to its disk; and an upload of 1 GB by presigned addresses beside the
+object store alone.
 
     python -m bench.control [MB]        MB: the size of the upload, 1000 unless told
 """
@@ -24,7 +25,7 @@ from tests.client import send
 
 THREADS: Final = 10
 #: Samples of each route, and how often that is repeated: the figure is the median of the repetitions' p99.
-SAMPLES: Final = 300
+SAMPLES: Final = 400
 REPEAT: Final = 3
 #: Enough to run for as long as the samples take.
 EMAILS: Final = 600_000
@@ -56,16 +57,18 @@ def _p99(samples: list[float]) -> float:
     return statistics.quantiles(samples, n=100)[98]
 
 
-def latencies(stage: Stage) -> None:
-    """Ask the routes in turns while emails go out."""
+def latencies(stage: Stage, fsync: str) -> None:
+    """Ask the routes in turns while emails go out, with Redis' `appendfsync` as told."""
+    stage.redis_client().config_set("appendfsync", fsync)
     worker = stage.add_worker(PROCESSES, THREADS)
-    stage.prepare("load", small_list(EMAILS))
-    stage.prepare("paused", small_list(1000), tpm=60)
+    load, paused = f"load-{fsync}", f"paused-{fsync}"
+    stage.prepare(load, small_list(EMAILS))
+    stage.prepare(paused, small_list(1000), tpm=60)
     until_quiet()
-    stage.start("paused")
-    stage.start("load")
-    empty, status = Route(stage, "GET", "/healthz"), Route(stage, "GET", "/campaigns/load/status")
-    pause, resume = (Route(stage, "POST", f"/campaigns/paused/{step}") for step in ("pause", "resume"))
+    stage.start(paused)
+    stage.start(load)
+    empty, status = Route(stage, "GET", "/healthz"), Route(stage, "GET", f"/campaigns/{load}/status")
+    pause, resume = (Route(stage, "POST", f"/campaigns/{paused}/{step}") for step in ("pause", "resume"))
     found: dict[str, list[list[float]]] = {"empty route": [], "status": [], "pause": []}
     for _ in range(REPEAT):
         for samples in found.values():
@@ -75,9 +78,10 @@ def latencies(stage: Stage) -> None:
             found["status"][-1].append(status.ask_ms())
             found["pause"][-1].append(pause.ask_ms())
             resume.ask_ms()
-    during = stage.status("load")
+    during = stage.status(load)
     if during["status"] != "running":
         raise AssertionError("the load ended before the samples did")
+    stage.call("POST", f"/campaigns/{load}/cancel")
     worker.stop()
     p99 = {name: median(_p99(samples) for samples in rounds) for name, rounds in found.items()}
     p50 = {name: median(statistics.median(samples) for samples in rounds) for name, rounds in found.items()}
@@ -86,7 +90,7 @@ def latencies(stage: Stage) -> None:
         [name, f"{p50[name]:.2f}", f"{p99[name]:.2f}", f"**{p99[name] / p99['empty route']:.1f}**", goals[name]]
         for name in found
     ]
-    line(f"  meanwhile {during['done']:,} emails were sent")
+    line(f"  appendfsync {fsync}; meanwhile {during['done']:,} emails were sent")
     table(["route", "median, ms", "p99, ms", "p99 over the empty route's", "goal"], rows)
 
 
@@ -154,7 +158,9 @@ def uploads(stage: Stage, megabytes: int) -> None:
 def main() -> None:
     """Measure and print both."""
     with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
-        latencies(stage)
+        for fsync in ("always", "everysec"):
+            latencies(stage, fsync)
+        stage.redis_client().config_set("appendfsync", "always")
         uploads(stage, int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
 
 

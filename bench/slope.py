@@ -3,13 +3,14 @@ email leaves.
 
     python -m bench.slope [large]       large: 10,000,000 recipients too, which takes a quarter of an hour
 
-A shared machine changes its speed within minutes by more than what is looked for. So each rate is also given at one
-speed of the machine (`bench.speed`): times what a piece of work took during it, over what it took during the first
-list. All of the processors' time is in use, so the rate is proportional to their speed.
+A shared machine changes its speed within minutes by more than what is looked for. So each measurement stands between
+two of a reference, a list of 100,000, and is held against the mean of these two.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import statistics
 import sys
 import tempfile
 import time
@@ -19,35 +20,33 @@ from typing import Final
 
 from bench.lists import small_list
 from bench.report import line, table
-from bench.speed import Speed
 from bench.stage import PROCESSES, Stage, median, resident_mb, until_quiet, wait_until
 from tests.program import Program
 
 THREADS: Final = 10
-#: Recipients, and how often: the short ones are over in a second.
-LENGTHS: Final = ((10_000, 5), (100_000, 3), (1_000_000, 1))
-LARGE: Final = (10_000_000, 1)
-#: The last measurement: so many campaigns of so many recipients.
-CAMPAIGNS, ROWS_EACH = 100, 5_000
+#: What everything is held against: so many recipients.
+REFERENCE: Final = 100_000
+#: Campaigns, recipients of each, and how often.
+CASES: Final = ((1, 10_000, 5), (1, 1_000_000, 2), (100, 5_000, 3))
+LARGE: Final = (1, 10_000_000, 1)
 #: The longest that one run may take, in s, for each recipient and besides.
 PATIENCE_S: Final = (0.002, 60.0)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Emails a second from start to completed and from the first email on, what a piece of work took meanwhile (us),
-    the delay of the first email (s), and memory (MB).
+    """Emails a second from start to completed, over the reference's before and after; the delay of the first email (s),
+    and memory (MB).
     """
 
-    end_to_end: float
-    steady: float
-    work_us: float
+    rate: float
+    ratio: float
     first_s: float
     worker_mb: float
     redis_mb: float
 
 
-def run(stage: Stage, worker: Program, speed: Speed, campaigns: dict[str, int]) -> Sample:
+def run(stage: Stage, worker: Program, campaigns: dict[str, int]) -> Sample:
     """Start all of these campaigns (id -> recipients) and wait for the end of the last one."""
     emails = sum(campaigns.values())
     stage.double.reset()
@@ -66,57 +65,68 @@ def run(stage: Stage, worker: Program, speed: Speed, campaigns: dict[str, int]) 
         stage.start(campaign_id)
     stop = wait_until(over, emails * PATIENCE_S[0] + PATIENCE_S[1], every_s=0.05)
     first = stage.first_arrival_s()
-    rates = emails / (stop - started), emails / (stop - first)
-    return Sample(*rates, speed.since(started), first - started, peak_mb, redis_mb)
+    return Sample(emails / (stop - started), 1.0, first - started, peak_mb, redis_mb)
+
+
+class Track:
+    """Runs one case after the other on one stage and with the same workers."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._worker = stage.add_worker(PROCESSES, THREADS)
+        self._serial = 0
+        self.case(1, 2_000)
+
+    def case(self, campaigns: int, rows: int) -> Sample:
+        """So many new campaigns of so many recipients each."""
+        self._serial += 1
+        lists = {f"run-{self._serial}-{number}": rows for number in range(campaigns)}
+        for campaign_id in lists:
+            self._stage.prepare(campaign_id, small_list(rows))
+        until_quiet()
+        return run(self._stage, self._worker, lists)
 
 
 def main() -> None:
     """Measure all and print the table."""
-    lengths = [*LENGTHS, *([LARGE] if sys.argv[1:] == ["large"] else [])]
     found: list[tuple[str, list[Sample]]] = []
-    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage, Speed() as speed:
-        worker = stage.add_worker(PROCESSES, THREADS)
-        stage.prepare("warm-up", small_list(2000))
-        run(stage, worker, speed, {"warm-up": 2000})
-        for rows, times in lengths:
+    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
+        track = Track(stage)
+        references = [track.case(1, REFERENCE)]
+        for campaigns, rows, times in (*CASES, *([LARGE] if sys.argv[1:] == ["large"] else [])):
+            title = f"{rows:,} recipients" if campaigns == 1 else f"{campaigns} campaigns of {rows:,}"
             samples = []
-            for number in range(times):
-                campaign_id = f"c{rows}-{number}"
-                stage.prepare(campaign_id, small_list(rows))
-                until_quiet()
-                samples.append(run(stage, worker, speed, {campaign_id: rows}))
-                line(f"  {rows:,} recipients: {samples[-1].steady:,.0f}/s, work {samples[-1].work_us:.0f} us")
-            found.append((f"{rows:,} recipients", samples))
-        many = {f"many-{number}": ROWS_EACH for number in range(CAMPAIGNS)}
-        for campaign_id, rows in many.items():
-            stage.prepare(campaign_id, small_list(rows))
-        until_quiet()
-        found.append((f"{CAMPAIGNS} campaigns of {ROWS_EACH:,}", [run(stage, worker, speed, many)]))
-
-    def at_one_speed(samples: list[Sample]) -> float:
-        return median(one.steady * one.work_us for one in samples)
-
-    rows_ = [
-        [title]
-        + [f"{median(getattr(one, name) for one in samples):,.0f}" for name in ("end_to_end", "steady", "work_us")]
-        + [f"**{at_one_speed(samples) / at_one_speed(found[0][1]):.2f}**"]
-        + [f"{median(one.first_s for one in samples) * 1000:.0f}"]
-        + [f"{max(getattr(one, name) for one in samples):.0f}" for name in ("worker_mb", "redis_mb")]
-        for title, samples in found
-    ]
+            for _ in range(times):
+                sample = track.case(campaigns, rows)
+                references.append(track.case(1, REFERENCE))
+                beside = statistics.fmean(reference.rate for reference in references[-2:])
+                samples.append(dataclasses.replace(sample, ratio=sample.rate / beside))
+                line(f"  {title}: {sample.rate:,.0f}/s, the reference {beside:,.0f}/s: {samples[-1].ratio:.2f}")
+            found.append((title, samples))
+    found.insert(0, (f"{REFERENCE:,} recipients (the reference)", references))
     table(
         [
             "list",
             "emails/s, start to completed",
-            "emails/s from the first email on",
-            "a piece of work took, us",
-            "rate at one speed of the machine, over the first list's",
-            "first email, ms after start",
+            "over the reference beside it",
+            "first email, ms after start (longest)",
             "largest worker process, MB",
             "Redis, MB",
         ],
-        rows_,
+        [_row(title, samples) for title, samples in found],
     )
+
+
+def _row(title: str, samples: list[Sample]) -> list[str]:
+    first_ms = [sample.first_s * 1000 for sample in samples]
+    return [
+        title,
+        f"{median(sample.rate for sample in samples):,.0f}",
+        f"**{median(sample.ratio for sample in samples):.2f}**",
+        f"{median(first_ms):.0f} ({max(first_ms):.0f})",
+        f"{max(sample.worker_mb for sample in samples):.0f}",
+        f"{max(sample.redis_mb for sample in samples):.0f}",
+    ]
 
 
 if __name__ == "__main__":
