@@ -89,9 +89,11 @@ class House:
 
     def _worker(self, number: int) -> Program:
         # One process a command: Dramatiq stops all processes of a command when one of them dies. Its main process would
-        # log in a format of its own; the worker's logging is set up by the project.
-        options = ("--processes", "1", "--threads", str(self.settings.workers), "--skip-logging")
-        command = [sys.executable, "-m", "dramatiq", "actors", *options]
+        # log in a format of its own; the worker's logging is set up by the project. And it would not see for 30 s that
+        # a process died before it was ready.
+        options = ("--processes", "1", "--threads", str(self.settings.workers))
+        dramatiq = ("--skip-logging", "--worker-fork-timeout", "2000")
+        command = [sys.executable, "-m", "dramatiq", "actors", *options, *dramatiq]
         stop_s = self.settings.send_timeout_s + WORKER_STOP_S
         return Program(f"worker {number}", command, self.environment, stop_s=stop_s)
 

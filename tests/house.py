@@ -136,7 +136,7 @@ class House(Client):
         name = f"worker-{len(self.workers) + 1}"
         worker = self._program(
             name,
-            [*command, "--skip-logging"],
+            [*command, "--skip-logging", "--worker-fork-timeout", "2000"],
             self.environment | settings,
             lambda program: len(program.logged("worker_started")) >= processes,
         )

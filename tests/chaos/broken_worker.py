@@ -2,6 +2,7 @@
 
 - `LOSE_RETRIES=n`: Dramatiq's enqueue of the first n retries of SendEmail fails.
 - `LOSE_ACKS=n`: so do the first n acknowledgements of SendEmail.
+- `DIE_AT_BOOT=1`: it is killed when its threads have started, before Dramatiq has told its main process so.
 - `CLOCK_OFF_S=s`: this machine's clock is so many seconds ahead.
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import time
 from typing import Any
 
 import redis
-from dramatiq import MessageProxy
+from dramatiq import Broker, MessageProxy, Middleware, Worker
 
 _off_s = float(os.environ.get("CLOCK_OFF_S", "0"))
 if _off_s:
@@ -49,3 +51,12 @@ def _lose_ack(consumer: Any, message: MessageProxy) -> None:
 
 
 _broker.do_enqueue, _consumer.ack = _lose_retry, _lose_ack
+
+
+class _Dies(Middleware):
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 - Dramatiq's signature
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if os.environ.get("DIE_AT_BOOT"):
+    _broker.add_middleware(_Dies())

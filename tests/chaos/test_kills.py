@@ -95,6 +95,17 @@ def test_workers_are_killed_one_after_another(
         assert max(lost.back_s, default=0) < 20 * SLACK
 
 
+@pytest.mark.short
+def test_a_worker_killed_before_it_is_ready_ends_its_command(tmp_path: Path) -> None:
+    """Given a process that dies while it starts: its command ends, so that whoever supervises starts it again, in some
+    seconds and not in the 30 that Dramatiq takes as it comes.
+    """
+    with House.open(tmp_path) as house:
+        worker = house.add_worker(wait=False, module="tests.chaos.broken_worker", DIE_AT_BOOT="1")
+        assert worker.wait(8 * SLACK) != 0
+        assert "exited unexpectedly (code -9)" in worker.output()
+
+
 def _first_sends(killed: list[Kill], arrivals: list[Arrival]) -> list[float]:
     """For each kill that another command survived: the time to the next send, in s."""
     times = sorted(arrival.time_s for arrival in arrivals)

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Lines in our format alone, and a process that dies before it is ready is noticed soon.
+OPTIONS = "--skip-logging --worker-fork-timeout 2000"
 
 Service = dict[str, Any]
 
@@ -82,12 +84,11 @@ def test_every_setting_can_be_given(services: dict[str, Service]) -> None:
 
 def test_web_and_workers_run_the_contracts_commands(services: dict[str, Service]) -> None:
     assert services["web"]["command"].startswith("uvicorn api:app --host 0.0.0.0 --port 8080")
-    assert services["worker"]["command"] == "dramatiq actors --processes 1 --threads ${WORKERS:-10} --skip-logging"
+    assert services["worker"]["command"] == "dramatiq actors --processes 1 --threads ${WORKERS:-10} " + OPTIONS
     procfile = (ROOT / "Procfile").read_text()
     assert "web: uvicorn api:app --host 127.0.0.1 --port ${PORT:-8080}" in procfile
-    assert (
-        "worker: dramatiq actors --processes ${WORKER_PROCESSES:-1} --threads ${WORKERS:-10} --skip-logging" in procfile
-    )
+    worker = "worker: dramatiq actors --processes ${WORKER_PROCESSES:-1} --threads ${WORKERS:-10} "
+    assert worker + OPTIONS in procfile
 
 
 def test_a_worker_has_more_time_to_stop_than_a_request_to_its_provider(services: dict[str, Service]) -> None:
