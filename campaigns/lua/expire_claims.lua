@@ -15,9 +15,11 @@ local may_be_dead = now >= (tonumber(redis.call('HGET', KEYS[10], 'away_until'))
 local flight = redis.call('HGETALL', KEYS[3])
 for i = 1, #flight, 2 do
   local worker, since = string.match(flight[i + 1], '^(.*)|(%d+)|')
-  local seen = tonumber(redis.call('ZSCORE', KEYS[6], worker) or 0)
+  since = tonumber(since)
+  -- a claim is a sign of life too: a worker that has just started makes its first one before its first tick
+  local seen = math.max(since, tonumber(redis.call('ZSCORE', KEYS[6], worker) or 0))
   looked = looked + 1
-  if (may_be_dead and now - seen > tonumber(ARGV[3])) or now - tonumber(since) > tonumber(ARGV[4]) then
+  if (may_be_dead and now - seen > tonumber(ARGV[3])) or now - since > tonumber(ARGV[4]) then
     redis.call('HDEL', KEYS[3], flight[i])
     if redis.call('GETBIT', KEYS[8], flight[i]) == 0 and redis.call('GETBIT', KEYS[9], flight[i]) == 0 then
       redis.call('ZADD', KEYS[4], now, flight[i])

@@ -118,6 +118,18 @@ def test_rows_in_flight_of_a_dead_worker_become_unknown(world: World, clock: Clo
     assert world.admit(run, worker_id="w1").granted == frozenset()
 
 
+def test_a_worker_that_has_just_started_is_not_taken_for_dead(world: World, clock: Clock) -> None:
+    """Given a claim of a worker that has not ticked yet, then it is as alive as one that ticked at that moment."""
+    world.start(rows=10)
+    (run,) = world.runs()
+    world.admit(run, worker_id="w2")
+    assert reconciled(world).found == {}
+    world.outlive(clock, 9_000, "w1")
+    assert reconciled(world).found == {}
+    world.outlive(clock, 1_001, "w1")
+    assert reconciled(world).repaired == {"dead_claims": 10}
+
+
 def test_nobody_is_taken_for_dead_because_redis_was_away(world: World, clock: Clock) -> None:
     """Given two workers and a Redis that was away for long, when one of them is back first, then the other one has the
     time to come back too, and only then is taken for dead.
