@@ -10,7 +10,8 @@ from bench import rate_measures as measures
 from bench.rate_measures import Finding
 from bench.rate_stage import Stage
 
-ROWS: Final = 1_000_000
+#: Enough to last for all of it at full speed.
+ROWS: Final = 3_000_000
 #: How long the campaign runs between a resume and the next pause, in s.
 FULL_SPEED_S: Final = 0.25
 #: The provider's latency that is asked for.
