@@ -26,6 +26,7 @@ from campaigns.catalog import Catalog
 from embedded import ports, s3
 from storage import ObjectStore
 from tests import services
+from tests.acceptance.house import until
 
 CONTENT = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi"}
 #: The longest that anything here may take, in seconds.
@@ -239,8 +240,9 @@ def test_the_log_has_one_line_a_request_and_no_secrets(server: Server) -> None:
     server.call("GET", "/campaigns/ada@shop.test/status?email=ada@shop.test")
     server.call("POST", "/campaigns/c1/upload", b"name,email\nA,ada@shop.test\n", {"Content-Type": "text/csv"})
     server.call("POST", "/campaigns/c1/upload/init", {"size": 5, "filename": "ada@shop.test.csv"})
-    lines = server.lines()
-    answered = [line for line in lines if line["event"] == "request_answered"]
+    # The line comes after the answer.
+    until(lambda: server.log.read_text().count('"request_answered"') >= 4, "a line for each request")
+    answered = [line for line in server.lines() if line["event"] == "request_answered"]
     assert [(line["method"], line["path"], line["status"]) for line in answered] == [
         ("PUT", "/campaigns/c1", 201),
         ("GET", "/campaigns/*/status", 404),
