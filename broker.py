@@ -223,7 +223,7 @@ broker: Final = Broker(
         ),
         Admission(ledger, WORKER_ID, stopping),
         Runs(ledger),
-        Release(redis, _pacer, WORKER_ID, stopping),
+        Release(redis, _pacer, WORKER_ID, stopping, _doorbell),
     ],
     stopping,
     _doorbell,

@@ -1,7 +1,7 @@
 """The only reader of the environment.
 
 Every setting of `docs/operations.md` is read, checked and given its unit here, once, at the start. Nothing else in the
-project looks at `os.environ`; components get what they need by constructor.
+project reads `os.environ`; components get what they need by constructor.
 """
 
 from __future__ import annotations

@@ -119,7 +119,9 @@ class ObjectStore:
         self.bucket = bucket
         self._client: Any = session.client("s3", endpoint_url=endpoint_url, config=_CONFIG)
         # Signing needs no connection: this client never talks to the address it signs for.
-        self._signer: Any = session.client("s3", endpoint_url=public_endpoint_url or endpoint_url, config=_CONFIG)
+        self._signer: Any = self._client
+        if public_endpoint_url not in {None, endpoint_url}:
+            self._signer = session.client("s3", endpoint_url=public_endpoint_url, config=_CONFIG)
 
     # The bucket
 

@@ -49,11 +49,7 @@ class _Unusable(NamedTuple):
 
 
 class Delivery:
-    """Sends runs through one provider.
-
-    Args:
-        provider: made in the event loop that this object is used in.
-    """
+    """Sends runs through one provider."""
 
     def __init__(self, catalog: Catalog, provider: Provider, settler: Settler) -> None:
         self._catalog = catalog

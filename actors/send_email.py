@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import dramatiq
 import structlog
@@ -24,13 +24,16 @@ from middleware.runs import MayBeTriedAgain
 log = structlog.get_logger(__name__)
 
 
+#: Made at the start, so that a key that cannot be one stops it, and no first email waits for the certificates.
+_provider: Final = build(settings.current())
+
+
 @cache
 def _delivery() -> Delivery:
     """This process's delivery, made in its event loop when the first run comes."""
-    config = settings.current()
     loop = asyncio.get_running_loop()
     settler = Settler(broker.ledger, broker.WORKER_ID, loop, broker.stopping, completed=_completed, log=logs.write)
-    return Delivery(Catalog(broker.redis, config.default_tpm), build(config), settler)
+    return Delivery(Catalog(broker.redis, settings.current().default_tpm), _provider, settler)
 
 
 def _completed(campaign_id: str) -> None:

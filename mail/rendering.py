@@ -12,32 +12,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
-from jinja2.utils import Namespace
-
-from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
 from mail.addresses import mailbox
 from mail.message import Message
 from mail.outcome import reason
+from mail.template import GLOBALS, HTML, TEXT, Template
 
 #: The name under which every template finds the recipient's address, whatever its column is called.
 EMAIL: Final = "email"
 
 #: The longest rendered body, html or text, in characters.
 MAX_BODY: Final = 10_000_000
-
-#: What a product may grow to: bits of a number, characters of a repeated string.
-MAX_PRODUCT: Final = 10_000
-
-#: What templates can call besides their columns. A column of the same name wins.
-GLOBALS: Final[dict[str, Any]] = {"range": safe_range, "namespace": Namespace}
 
 _CONTROLS: Final = dict.fromkeys([*range(0x09), *range(0x0E, 0x1C), *range(0x7F, 0x85), *range(0x86, 0xA0)])
 #: White space that a subject line cannot keep. A no-break space can stay.
@@ -52,27 +39,6 @@ class RenderError(Exception):
         super().__init__(self.reason)
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """The immutable sandbox without globals, where no product or power can eat the machine."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def __init__(self, autoescape: bool) -> None:
-        super().__init__(autoescape=autoescape, undefined=StrictUndefined, keep_trailing_newline=True)
-        self.globals.clear()
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**":
-            raise SecurityError("powers are not available in templates")
-        if _oversized(left, right):
-            raise SecurityError("this product is too large for a template")
-        return super().call_binop(context, operator, left, right)
-
-
-_HTML: Final = _Sandbox(autoescape=True)
-_TEXT: Final = _Sandbox(autoescape=False)
-
-
 class Templates:
     """The compiled templates of one campaign.
 
@@ -82,25 +48,12 @@ class Templates:
 
     def __init__(self, content: Content) -> None:
         self._content = content
-        self._names: set[str] = set()
-        self._subject = self._compile(_TEXT, "subject", content.subject)
-        self._html = None if content.html is None else self._compile(_HTML, "html", content.html)
-        self._text = None if content.text is None else self._compile(_TEXT, "text", content.text)
+        self._subject = Template(TEXT, "subject", content.subject)
+        self._html = None if content.html is None else Template(HTML, "html", content.html)
+        self._text = None if content.text is None else Template(TEXT, "text", content.text)
+        self._names = frozenset().union(*(one.names for one in (self._subject, self._html, self._text) if one))
         #: The names that the templates take from the list (or from `email`).
         self.used = frozenset(self._names.difference(GLOBALS))
-
-    def _compile(self, sandbox: _Sandbox, field: str, source: str) -> Template:
-        try:
-            tree = sandbox.parse(source)
-            if any(True for _ in meta.find_referenced_templates(tree)):
-                raise InvalidCampaign(f"{field}: a template cannot include, import or extend another one")
-            self._names |= meta.find_undeclared_variables(tree)
-            return sandbox.from_string(source)
-        except TemplateSyntaxError as error:
-            raise InvalidCampaign(f"{field}, line {error.lineno}: {error.message}") from None
-        except (ArithmeticError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
-            # Python's own limits, met while the template is translated or its constants are folded.
-            raise InvalidCampaign(f"{field}: this template cannot be compiled: {error}") from None
 
     def missing(self, columns: Sequence[str]) -> list[str]:
         """The names that the templates use and a list with these columns does not have, sorted."""
@@ -155,9 +108,9 @@ class Renderer:
         variables[EMAIL] = email
         if self._constants:
             variables.update(self._constants)
-        subject = one_line(_render("subject", self._subject, variables))
-        html = _render("html", self._html, variables) if self._html else None
-        text = _render("text", self._text, variables) if self._text else None
+        subject = one_line(_render(self._subject, variables))
+        html = _render(self._html, variables) if self._html else None
+        text = _render(self._text, variables) if self._text else None
         if not subject:
             raise RenderError("the subject is empty")
         if not html and not text:
@@ -183,46 +136,16 @@ def one_line(text: str) -> str:
     return _BLANKS.sub(" ", text.translate(_CONTROLS)).strip(" ")
 
 
-def _render(field: str, template: Template, variables: dict[str, Any]) -> str:
-    # `Template.render` copies the variables, the globals and their names for each call: 16 us a message, this 4 us.
-    # What it would add, the template's line in a traceback, `_line` finds when it is needed.
+def _render(template: Template, variables: dict[str, Any]) -> str:
     try:
-        context = Context(template.environment, variables, template.name, template.blocks)
-        text = "".join(template.root_render_func(context))
+        text = template.render(variables)
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
-        raise RenderError(f"{field}: holds half of a surrogate pair, which is no text") from None
+        raise RenderError(f"{template.field}: holds half of a surrogate pair, which is no text") from None
     except Exception as error:  # noqa: BLE001 - a template can raise anything that Python can
         words = str(error) or type(error).__name__
-        raise RenderError(f"{field}{_line(template, error.__traceback__)}: {words}") from None
+        raise RenderError(f"{template.field}{template.line(error)}: {words}") from None
     if len(text) > MAX_BODY:
-        raise RenderError(f"{field}: longer than {MAX_BODY:,} characters")
+        raise RenderError(f"{template.field}: longer than {MAX_BODY:,} characters")
     return text
-
-
-def _line(template: Template, traceback: TracebackType | None) -> str:
-    """Where in the template an error arose: ", line 3", or "" where that is not known."""
-    number = 0
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == "<template>":
-            number = template.get_corresponding_lineno(traceback.tb_lineno)
-        traceback = traceback.tb_next
-    return f", line {number}" if number else ""
-
-
-def _oversized(left: Any, right: Any) -> bool:
-    """Whether a product could eat the machine: a sequence repeated too often, a number of too many digits."""
-    if hasattr(left, "__len__") or hasattr(right, "__len__"):
-        return _count(left) * _count(right) > MAX_PRODUCT
-    return _bits(left) + _bits(right) > MAX_PRODUCT
-
-
-def _count(operand: Any) -> int:
-    if hasattr(operand, "__len__"):
-        return len(operand)
-    return operand if isinstance(operand, int) else 1
-
-
-def _bits(number: Any) -> int:
-    return number.bit_length() if isinstance(number, int) else 0

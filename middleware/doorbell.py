@@ -1,7 +1,7 @@
-"""The doorbell: idle consumers of this process sleep until Redis tells that there is something on their queue.
+"""The doorbell: idle consumers of this process sleep until Redis tells that there is something on their queue, and the
+pacer until something waits for it.
 
-What is missed (a ring while the connection was lost, a Redis that allows no channels) is found by the consumers' slow
-polling; nothing depends on a ring but how soon.
+What is missed (a ring while the connection was lost, a Redis that allows no channels) is found by slow polling; nothing depends on a ring but how soon.
 """
 
 from __future__ import annotations
@@ -46,6 +46,10 @@ class Doorbell(dramatiq.Middleware):
     def clear(self, queue: str) -> None:
         """To be called before a consumer looks at its queue: a ring from now on counts."""
         self._events[queue].clear()
+
+    def ring(self, queue: str) -> None:
+        """Ring for this process alone."""
+        self._events[queue].set()
 
     def wait(self, queue: str, timeout_s: float) -> None:
         """Sleep until the queue's bell rings, `timeout_s` at most."""

@@ -15,9 +15,12 @@ from redis import Redis, RedisError
 
 from campaigns import keys, messages
 from campaigns.pacer import Pacer, Tick
+from middleware.doorbell import Doorbell
 
 log = structlog.get_logger(__name__)
 
+#: What the doorbell calls the pacer, as it calls consumers by their queue.
+BELL: Final = "release"
 #: How long to wait after a tick that Redis did not answer, in s.
 ASK_AGAIN_S: Final = 0.5
 
@@ -30,13 +33,22 @@ class Release(dramatiq.Middleware):
         pacer: makes the pacer for so many messages at once.
         worker_id: names this process.
         stopping: set here when the worker shuts down.
+        doorbell: rings for `BELL` when recipients wait where none did.
     """
 
-    def __init__(self, redis: Redis, pacer: Callable[[int], Pacer], worker_id: str, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        pacer: Callable[[int], Pacer],
+        worker_id: str,
+        stopping: threading.Event,
+        doorbell: Doorbell,
+    ) -> None:
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._pacer = pacer
         self._worker_id = worker_id
         self._stopping = stopping
+        self._doorbell = doorbell
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -51,13 +63,14 @@ class Release(dramatiq.Middleware):
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self._ended.set()
+        self._doorbell.ring(BELL)
         if self._thread is not None:
             self._thread.join(timeout=5)
         log.info("worker_stopped", worker_id=self._worker_id)
 
     def _run(self, pacer: Pacer) -> None:
-        wait_s = 0.0
-        while not self._ended.wait(wait_s):
+        while not self._ended.is_set():
+            self._doorbell.clear(BELL)
             try:
                 tick = pacer.tick()
                 self._ask_for(tick)
@@ -65,6 +78,8 @@ class Release(dramatiq.Middleware):
             except Exception as error:  # of any kind: without this thread the worker is dead to the others
                 log.error("release_delayed", error=type(error).__name__, exc_info=not isinstance(error, RedisError))
                 wait_s = ASK_AGAIN_S
+            if not self._ended.is_set():
+                self._doorbell.wait(BELL, wait_s)
         try:
             pacer.leave()
         except RedisError as error:

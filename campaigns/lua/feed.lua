@@ -7,6 +7,7 @@
 -- $progress  hash: cursor: the next slice; fed_row: rows up to this one have been fed; waiting_bytes; feed_asked
 -- $waiting   list: [row,"address",[values]]
 --include clock
+--include enqueue
 local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
 local cursor = tonumber(redis.call('HGET', KEYS[2], 'cursor')) or 0
 if state[2] ~= ARGV[1] or cursor ~= tonumber(ARGV[2]) or (state[1] ~= 'running' and state[1] ~= 'paused') then
@@ -20,7 +21,11 @@ for i = 4, #ARGV do
   bytes = bytes + #ARGV[i]
 end
 redis.call('HSET', KEYS[2], 'cursor', cursor + 1, 'fed_row', ARGV[3], 'feed_asked', now_ms())
+local waiting = redis.call('LLEN', KEYS[3])
 if state[1] == 'running' then
   redis.call('HDEL', KEYS[1], 'reason')
+  if waiting == #ARGV - 3 then
+    wake('release')
+  end
 end
-return { redis.call('LLEN', KEYS[3]), redis.call('HINCRBY', KEYS[2], 'waiting_bytes', bytes), state[1] }
+return { waiting, redis.call('HINCRBY', KEYS[2], 'waiting_bytes', bytes), state[1] }

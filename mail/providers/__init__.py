@@ -11,7 +11,7 @@ __all__ = ["Outbox", "Provider", "SendGrid", "build"]
 
 
 def build(settings: Settings) -> Provider:
-    """The provider that `EMAIL_PROVIDER` names. Call it in the event loop that sends, once a process."""
+    """The provider that `EMAIL_PROVIDER` names. To be called once a process."""
     if settings.email_provider == "sendgrid":
         if not settings.sendgrid_api_key:
             raise ValueError("SendGrid needs an API key")

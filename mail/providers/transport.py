@@ -5,9 +5,15 @@ The only file that knows pyreqwest (why: `docs/adr/0003-http-client.md`). What a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
+
+#: How long the client's allocator, mimalloc, keeps memory that is free, in ms; it looks when it is loaded. By its own
+#: 10 ms a sending process gives pages back and has them cleared anew all the time: 8 % of its speed
+#: (`docs/benchmarks.md`).
+os.environ.setdefault("MIMALLOC_PURGE_DELAY", "60000")
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PoolTimeoutError
