@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 import logs
 import settings as environment
-from api import access, components, errors, headers, lifecycle, request_log
+from api import access, components, errors, headers, lifecycle, progress, request_log
 from api.routes import PAGES, ROUTES
 from settings import Settings
 
@@ -33,6 +33,7 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
         settings: how it is set up.
         overrides: components to use instead of those by the settings, by the names of `components.Components`.
     """
+    parts = components.build(settings, **overrides)
     policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url)
     app = Starlette(
         routes=[*ROUTES, *PAGES],
@@ -40,10 +41,11 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
             Middleware(request_log.RequestLog),
             Middleware(headers.SecurityHeaders),
             Middleware(access.Access, policy),
+            Middleware(progress.Changes, parts.feeds),
         ],
         exception_handlers=errors.HANDLERS,
         lifespan=lifecycle.lifespan,
     )
     app.router.redirect_slashes = False  # an address is right or it is not
-    app.state.components = components.build(settings, **overrides)
+    app.state.components = parts
     return app

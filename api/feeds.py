@@ -1,8 +1,9 @@
-"""Live status: one poller a campaign, shared by everybody who watches it. Knows nothing of HTTP."""
+"""Live status: one look at Redis for everybody who asks or watches at that moment. Knows nothing of HTTP."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -21,6 +22,11 @@ log = structlog.get_logger(__name__)
 POLL_S: Final = 0.25
 #: The time between two looks while Redis is away, in seconds.
 RETRY_S: Final = 1.0
+#: Whoever asks for a status waits so long for Redis, in seconds, if there is one that is not older than `FRESH_S`.
+PATIENCE_S: Final = 0.002
+FRESH_S: Final = 0.3
+#: Whoever has asked twice within so many seconds is taken to ask again within as many.
+LINGER_S: Final = 5.0
 
 
 class Feed:
@@ -30,11 +36,36 @@ class Feed:
         self._progress = progress
         self._campaign_id = campaign_id
         self._news = asyncio.Event()
+        self.loop: Final = asyncio.get_running_loop()
         self.version = 0
         self.status = b""
         self.ended = False
         self.listeners = 0
+        # Moments by the loop's clock: when the look that found `status` began, when this process changed something,
+        # when somebody asked, and until when somebody is expected to ask again.
+        self._found_at = self._changed_at = self._asked_at = self._expected_until = -math.inf
+        self._looking: asyncio.Task[None] | None = None
         self.poller = asyncio.create_task(self._poll())
+
+    async def latest(self) -> bytes:
+        """The status now; where Redis is slow to tell, one that is at most `FRESH_S` old and has all that this process
+        has changed.
+
+        Raises:
+            UnknownCampaign, redis.RedisError
+        """
+        now = self.loop.time()
+        if now - self._asked_at < LINGER_S:
+            self._expected_until = now + LINGER_S
+        self._asked_at = now
+        while True:
+            look = self._look()
+            await asyncio.wait({look}, timeout=PATIENCE_S)
+            if not look.done() and self._found_at >= max(now - FRESH_S, self._changed_at):
+                return self.status
+            await asyncio.shield(look)
+            if self._found_at >= self._changed_at:
+                return self.status
 
     async def after(self, version: int, wait_s: float) -> bool:
         """Wait for a version after this one, or the end; False where neither came within `wait_s` seconds."""
@@ -43,6 +74,15 @@ class Feed:
                 async with asyncio.timeout(wait_s):
                     await self._news.wait()
         return self.version != version or self.ended
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody listens, or is expected to ask."""
+        return self.listeners > 0 or self.loop.time() < self._expected_until
+
+    def changed(self) -> None:
+        """What is known by now may be no longer so."""
+        self._changed_at = self.loop.time()
 
     def end(self) -> None:
         """Let the listeners go."""
@@ -56,41 +96,75 @@ class Feed:
     async def _poll(self) -> None:
         try:
             while not self.ended:  # noqa: ASYNC110 - it is Redis that is asked, and Redis rings no bell
-                await asyncio.sleep(await self._look())
+                await asyncio.sleep(await self._look_if_watched())
         finally:
             self.end()
 
-    async def _look(self) -> float:
-        """Look once; how long to wait before the next look, in seconds."""
+    async def _look_if_watched(self) -> float:
+        """How long to wait before the next look, in seconds."""
+        if not self.watched:
+            if self.loop.time() - self._asked_at > LINGER_S:
+                self.end()
+            return POLL_S
         try:
-            report = await run_in_threadpool(self._progress.report, self._campaign_id)
+            await asyncio.shield(self._look())
         except UnknownCampaign:  # deleted
-            self.end()
             return 0.0
         except RedisError as error:
             log.warning("status_feed_interrupted", campaign_id=self._campaign_id, error=type(error).__name__)
             return RETRY_S
+        return POLL_S
+
+    def _look(self) -> asyncio.Task[None]:
+        """The look that is under way, or a new one."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._ask())
+            self._looking.add_done_callback(_noticed)
+        return self._looking
+
+    async def _ask(self) -> None:
+        began_at = self.loop.time()
+        try:
+            report = await run_in_threadpool(self._progress.report, self._campaign_id)
+        except UnknownCampaign:
+            self.end()
+            raise
+        except RedisError:
+            self._found_at = -math.inf
+            raise
+        self._found_at = began_at
         status = msgspec.json.encode(report)
         if status != self.status:
             self.status, self.version = status, self.version + 1
             self._tell()
-        return POLL_S
+
+
+def _noticed(look: asyncio.Task[None]) -> None:
+    """An error of a look that nobody waits for any more is no news: whoever asks next asks anew."""
+    if not look.cancelled():
+        look.exception()
 
 
 class Feeds:
-    """The feeds that somebody watches."""
+    """The feeds that somebody watches or has asked for lately."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._feeds: dict[str, Feed] = {}
         self._closed = False
 
+    async def status(self, campaign_id: str) -> bytes:
+        """A campaign's status as JSON: see `Feed.latest`.
+
+        Raises:
+            UnknownCampaign, redis.RedisError
+        """
+        return await self._feed(campaign_id).latest()
+
     @asynccontextmanager
     async def watch(self, campaign_id: str) -> AsyncIterator[Feed]:
         """A feed of the campaign for as long as the block lasts."""
-        feed = self._feeds.get(campaign_id)
-        if feed is None or feed.ended:
-            feed = self._feeds[campaign_id] = Feed(self._progress, campaign_id)
+        feed = self._feed(campaign_id)
         if self._closed:
             feed.end()
         feed.listeners += 1
@@ -98,13 +172,28 @@ class Feeds:
             yield feed
         finally:
             feed.listeners -= 1
-            if not feed.listeners:
+            if not feed.watched:
                 feed.poller.cancel()
-                if self._feeds.get(campaign_id) is feed:
-                    del self._feeds[campaign_id]
+                self._forget(campaign_id, feed)
+
+    def changed(self) -> None:
+        """This process has changed something: no status from before is to be shown."""
+        for feed in self._feeds.values():
+            feed.changed()
 
     def close(self) -> None:
         """End every feed, now and later: the server is about to stop, and waits for its answers to end."""
         self._closed = True
         for feed in self._feeds.values():
             feed.end()
+
+    def _feed(self, campaign_id: str) -> Feed:
+        feed = self._feeds.get(campaign_id)
+        if feed is None or feed.ended or feed.loop is not asyncio.get_running_loop():
+            feed = self._feeds[campaign_id] = Feed(self._progress, campaign_id)
+            feed.poller.add_done_callback(lambda _poller: self._forget(campaign_id, feed))
+        return feed
+
+    def _forget(self, campaign_id: str, feed: Feed) -> None:
+        if self._feeds.get(campaign_id) is feed:
+            del self._feeds[campaign_id]

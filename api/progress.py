@@ -9,9 +9,9 @@ from typing import Final
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import components, inputs
-from api.answers import as_json
 from api.feeds import Feeds
 
 #: A comment goes out after so much silence, in seconds, so that nobody on the way takes the connection for dead.
@@ -19,14 +19,17 @@ HEARTBEAT_S: Final = 15.0
 #: How long a browser waits before it connects again, in ms.
 RETRY_MS: Final = 2000
 
+#: The methods of requests that change nothing.
+_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _EVENT_STREAM: Final = "text/event-stream"
 #: Tells proxies that buffer answers to leave this one alone.
 _LIVE: Final = {"X-Accel-Buffering": "no"}
 
 
-def status(request: Request) -> Response:
-    """The status, its figures all of one instant."""
-    return as_json(components.of(request).progress.report(inputs.campaign_id(request)))
+async def status(request: Request) -> Response:
+    """The status, its figures all of one instant (which one: see `api.feeds`)."""
+    found = await components.of(request).feeds.status(inputs.campaign_id(request))
+    return Response(found, media_type="application/json")
 
 
 async def events(request: Request) -> Response:
@@ -48,3 +51,26 @@ async def _stream(feeds: Feeds, campaign_id: str) -> AsyncIterator[bytes]:
             elif feed.version != seen:
                 seen = feed.version
                 yield b"id: %d\ndata: %s\n\n" % (seen, feed.status)
+
+
+class Changes:
+    """Tells the feeds of every request that may have changed something, before it is answered: who asks after that
+    answer sees the change.
+    """
+
+    def __init__(self, app: ASGIApp, feeds: Feeds) -> None:
+        self._app = app
+        self._feeds = feeds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http" or scope["method"] in _HARMLESS:
+            await self._app(scope, receive, send)
+            return
+
+        async def tell_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._feeds.changed()
+            await send(message)
+
+        await self._app(scope, receive, tell_and_send)

@@ -123,8 +123,6 @@ def _form(tree: nodes.Template) -> tuple[list[str], list[tuple[int, str]]] | Non
     return pieces, slots
 
 
-
-
 def _oversized(left: Any, right: Any) -> bool:
     """Whether a product could eat the machine: a sequence repeated too often, a number of too many digits."""
     if hasattr(left, "__len__") or hasattr(right, "__len__"):

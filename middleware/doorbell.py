@@ -1,7 +1,8 @@
 """The doorbell: idle consumers of this process sleep until Redis tells that there is something on their queue, and the
 pacer until something waits for it.
 
-What is missed (a ring while the connection was lost, a Redis that allows no channels) is found by slow polling; nothing depends on a ring but how soon.
+What is missed (a ring while the connection was lost, a Redis that allows no channels) is found by slow polling; nothing
+depends on a ring but how soon.
 """
 
 from __future__ import annotations

@@ -1,0 +1,158 @@
+"""The status that is asked for: as it is now, or, while Redis is slow to tell, as it was a moment ago; never as it was
+before something that this process has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis import ConnectionError as RedisConnectionError
+
+from api import feeds
+from api.feeds import Feeds
+from campaigns.errors import UnknownCampaign
+
+
+class Progress:
+    """Tells how often it was asked. While `quick` is not set the answer takes its time."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.quick = threading.Event()
+        self.quick.set()
+        self.error: Exception | None = None
+
+    def report(self, _campaign_id: str) -> Any:
+        self.asked += 1
+        found = self.asked
+        self.quick.wait(10)
+        if self.error:
+            raise self.error
+        return found
+
+
+@pytest.fixture
+def progress() -> Progress:
+    return Progress()
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time plays no part but where a test lets it."""
+    monkeypatch.setattr(feeds, "POLL_S", 60.0)
+    monkeypatch.setattr(feeds, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(feeds, "FRESH_S", 60.0)
+
+
+def run(progress: Progress, body: Callable[[Feeds], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        made = Feeds(progress)  # type: ignore[arg-type]
+        try:
+            async with asyncio.timeout(10):
+                await body(made)
+        finally:
+            progress.quick.set()
+            made.close()
+
+    asyncio.run(limited())
+
+
+def test_each_question_is_answered_anew(progress: Progress) -> None:
+    async def ask(made: Feeds) -> None:
+        assert [await made.status("c1") for _ in range(3)] == [b"1", b"2", b"3"]
+
+    run(progress, ask)
+
+
+def test_while_redis_is_slow_the_last_status_will_do_and_the_look_goes_on(progress: Progress) -> None:
+    async def ask(made: Feeds) -> None:
+        assert await made.status("c1") == b"1"
+        progress.quick.clear()
+        assert [await made.status("c1") for _ in range(3)] == [b"1", b"1", b"1"]
+        assert progress.asked == 2  # one look for all of them
+        looking = made._feeds["c1"]._looking
+        assert looking is not None
+        progress.quick.set()
+        await looking
+        progress.quick.clear()
+        assert await made.status("c1") == b"2"
+
+    run(progress, ask)
+
+
+def test_an_old_status_will_not_do(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "FRESH_S", 0.0)
+
+    async def ask(made: Feeds) -> None:
+        assert await made.status("c1") == b"1"
+        progress.quick.clear()
+        asyncio.get_running_loop().call_later(0.1, progress.quick.set)
+        assert await made.status("c1") == b"2"
+
+    run(progress, ask)
+
+
+def test_what_this_process_has_changed_is_in_every_status_from_then_on(progress: Progress) -> None:
+    async def ask(made: Feeds) -> None:
+        assert await made.status("c1") == b"1"
+        progress.quick.clear()
+        assert await made.status("c1") == b"1"  # from now on a look is under way that may have seen the state before
+        made.changed()
+        asyncio.get_running_loop().call_later(0.1, progress.quick.set)
+        assert await made.status("c1") == b"3"
+
+    run(progress, ask)
+
+
+def test_without_redis_there_is_no_status_however_young_the_last_one(progress: Progress) -> None:
+    async def ask(made: Feeds) -> None:
+        assert await made.status("c1") == b"1"
+        progress.error = RedisConnectionError("away")
+        with pytest.raises(RedisConnectionError):
+            await made.status("c1")
+        progress.quick.clear()
+        asyncio.get_running_loop().call_later(0.1, progress.quick.set)
+        with pytest.raises(RedisConnectionError):
+            await made.status("c1")
+
+    run(progress, ask)
+
+
+async def forgotten(made: Feeds) -> None:
+    """Until there is no feed any more."""
+    while made._feeds:  # noqa: ASYNC110 - it rings no bell
+        await asyncio.sleep(0.01)
+
+
+def test_an_unknown_campaign_leaves_nothing_behind(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "POLL_S", 0.01)
+    progress.error = UnknownCampaign()
+
+    async def ask(made: Feeds) -> None:
+        with pytest.raises(UnknownCampaign):
+            await made.status("c1")
+        await forgotten(made)
+
+    run(progress, ask)
+
+
+def test_who_asks_again_and_again_is_looked_for_meanwhile_and_who_asked_once_is_not(
+    progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "POLL_S", 0.01)
+    monkeypatch.setattr(feeds, "LINGER_S", 0.2)
+
+    async def ask(made: Feeds) -> None:
+        await made.status("once")
+        await forgotten(made)
+        assert progress.asked == 1
+        await made.status("twice")
+        await made.status("twice")
+        await forgotten(made)
+        assert progress.asked > 3
+
+    run(progress, ask)
