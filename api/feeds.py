@@ -23,7 +23,7 @@ POLL_S: Final = 0.25
 #: The time between two looks while Redis is away, in seconds.
 RETRY_S: Final = 1.0
 #: Whoever asks for a status waits so long for Redis, in seconds, if there is one that is not older than `FRESH_S`.
-PATIENCE_S: Final = 0.002
+PATIENCE_S: Final = 0.001
 FRESH_S: Final = 0.3
 #: Whoever has asked twice within so many seconds is taken to ask again within as many.
 LINGER_S: Final = 5.0
@@ -176,10 +176,11 @@ class Feeds:
                 feed.poller.cancel()
                 self._forget(campaign_id, feed)
 
-    def changed(self) -> None:
-        """This process has changed something: no status from before is to be shown."""
-        for feed in self._feeds.values():
-            feed.changed()
+    def changed(self, campaign_id: str | None) -> None:
+        """This process has changed a campaign, or any (None): no status of it from before is to be shown."""
+        for known, feed in self._feeds.items():
+            if campaign_id in {None, known}:
+                feed.changed()
 
     def close(self) -> None:
         """End every feed, now and later: the server is about to stop, and waits for its answers to end."""

@@ -70,7 +70,7 @@ class Changes:
 
         async def tell_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._feeds.changed()
+                self._feeds.changed(scope.get("path_params", {}).get("id"))
             await send(message)
 
         await self._app(scope, receive, tell_and_send)

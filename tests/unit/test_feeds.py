@@ -96,12 +96,15 @@ def test_an_old_status_will_not_do(progress: Progress, monkeypatch: pytest.Monke
     run(progress, ask)
 
 
-def test_what_this_process_has_changed_is_in_every_status_from_then_on(progress: Progress) -> None:
+@pytest.mark.parametrize("which", ["c1", None])
+def test_what_this_process_has_changed_is_in_every_status_from_then_on(progress: Progress, which: str | None) -> None:
     async def ask(made: Feeds) -> None:
         assert await made.status("c1") == b"1"
         progress.quick.clear()
         assert await made.status("c1") == b"1"  # from now on a look is under way that may have seen the state before
-        made.changed()
+        made.changed("c2")
+        assert await made.status("c1") == b"1"
+        made.changed(which)
         asyncio.get_running_loop().call_later(0.1, progress.quick.set)
         assert await made.status("c1") == b"3"
 
