@@ -11,6 +11,7 @@ from redis.retry import Retry
 from starlette.requests import Request
 
 from api.feeds import Feeds
+from api.lifeline import Lifeline
 from campaigns import layout
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
@@ -34,18 +35,21 @@ class Components:
     ledger: Ledger
     events: ProviderEvents
     feeds: Feeds = field(repr=False)
+    lifeline: Lifeline = field(repr=False)
 
 
 def build(settings: Settings, **overrides: Any) -> Components:
     """The components by the settings, those given by name taken instead."""
     redis = overrides.pop("redis", None) or connect(settings.redis_url)
     progress = overrides.pop("progress", None) or Progress(redis, settings.email_provider)
+    lifeline = Lifeline(settings.redis_url)
     parts: dict[str, Any] = {
         "catalog": Catalog(redis, settings.default_tpm),
         "controls": Controls(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
         "events": ProviderEvents(redis),
-        "feeds": Feeds(progress),
+        "feeds": Feeds(progress, lifeline),
+        "lifeline": lifeline,
     }
     if "store" not in overrides:
         parts["store"] = ObjectStore(settings.s3_bucket, settings.s3_endpoint_url, settings.s3_public_endpoint_url)

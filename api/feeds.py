@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
+from api.lifeline import Lifeline
 from campaigns.errors import UnknownCampaign
 from campaigns.progress import Progress
 
@@ -32,8 +33,9 @@ LINGER_S: Final = 5.0
 class Feed:
     """The status of one campaign, as JSON. `version` counts its changes; `ended`: no more will come."""
 
-    def __init__(self, progress: Progress, campaign_id: str) -> None:
+    def __init__(self, progress: Progress, lifeline: Lifeline, campaign_id: str) -> None:
         self._progress = progress
+        self._lifeline = lifeline
         self._campaign_id = campaign_id
         self._news = asyncio.Event()
         self.loop: Final = asyncio.get_running_loop()
@@ -41,15 +43,15 @@ class Feed:
         self.status = b""
         self.ended = False
         self.listeners = 0
-        # Moments by the loop's clock: when the look that found `status` began, when this process changed something,
+        # Moments by the loop's clock: when the look that found `status` began, when an operator changed something,
         # when somebody asked, and until when somebody is expected to ask again.
         self._found_at = self._changed_at = self._asked_at = self._expected_until = -math.inf
         self._looking: asyncio.Task[None] | None = None
         self.poller = asyncio.create_task(self._poll())
 
     async def latest(self) -> bytes:
-        """The status now; where Redis is slow to tell, one that is at most `FRESH_S` old and has all that this process
-        has changed.
+        """The status now; where Redis is slow to tell, one that is at most `FRESH_S` old and has all that operators
+        have changed.
 
         Raises:
             UnknownCampaign, redis.RedisError
@@ -61,7 +63,7 @@ class Feed:
         while True:
             look = self._look()
             await asyncio.wait({look}, timeout=PATIENCE_S)
-            if not look.done() and self._found_at >= max(now - FRESH_S, self._changed_at):
+            if not look.done() and self._lifeline.holds and self._found_at >= max(now - FRESH_S, self._changed_at):
                 return self.status
             await asyncio.shield(look)
             if self._found_at >= self._changed_at:
@@ -146,10 +148,15 @@ def _noticed(look: asyncio.Task[None]) -> None:
 
 
 class Feeds:
-    """The feeds that somebody watches or has asked for lately."""
+    """The feeds that somebody watches or has asked for lately.
 
-    def __init__(self, progress: Progress) -> None:
+    Args:
+        lifeline: while it holds, a status from a moment ago will do where Redis is slow.
+    """
+
+    def __init__(self, progress: Progress, lifeline: Lifeline) -> None:
         self._progress = progress
+        self._lifeline = lifeline
         self._feeds: dict[str, Feed] = {}
         self._closed = False
 
@@ -177,7 +184,7 @@ class Feeds:
                 self._forget(campaign_id, feed)
 
     def changed(self, campaign_id: str | None) -> None:
-        """This process has changed a campaign, or any (None): no status of it from before is to be shown."""
+        """A campaign, or any (None), has been changed: no status of it from before is to be shown."""
         for known, feed in self._feeds.items():
             if campaign_id in {None, known}:
                 feed.changed()
@@ -191,7 +198,7 @@ class Feeds:
     def _feed(self, campaign_id: str) -> Feed:
         feed = self._feeds.get(campaign_id)
         if feed is None or feed.ended or feed.loop is not asyncio.get_running_loop():
-            feed = self._feeds[campaign_id] = Feed(self._progress, campaign_id)
+            feed = self._feeds[campaign_id] = Feed(self._progress, self._lifeline, campaign_id)
             feed.poller.add_done_callback(lambda _poller: self._forget(campaign_id, feed))
         return feed
 

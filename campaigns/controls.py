@@ -113,6 +113,6 @@ class Controls:
             UnknownCampaign
         """
         key = keys.campaign(campaign_id)
-        if not self._scripts("set_rate", [key], [tpm]):
+        if not self._scripts("set_rate", [key], [tpm, campaign_id]):
             raise UnknownCampaign
         return tpm

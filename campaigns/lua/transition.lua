@@ -6,6 +6,7 @@
 --       empty: there is nobody to send to; later: it will start as soon as its list is parsed
 --include clock
 --include parked
+--include tell
 local campaign = KEYS[1]
 local status = redis.call('HGET', campaign, 'status')
 if not status then
@@ -29,6 +30,7 @@ end
 if target == 'running' then
   if status == 'parsing' then
     redis.call('HSET', campaign, 'start_when_ready', '1')
+    tell(ARGV[1])
     return answer('later')
   end
   if total == 0 then
@@ -52,4 +54,5 @@ if target == 'paused' then
   redis.call('HDEL', campaign, 'reason')
 end
 redis.call('HSET', campaign, 'status', target)
+tell(ARGV[1])
 return answer('moved')

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,30 @@ def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:
         events = [line["event"] for line in server.lines()]
         assert events.count("service_ready") == 2
         assert "service_away" in events
+
+
+def test_a_status_that_was_known_a_moment_ago_does_not_hide_a_redis_that_died(
+    tmp_path: Path, s3_endpoint: str, bucket: str
+) -> None:
+    # Given somebody who asks again and again
+    with services.valkey_server(tmp_path) as url, web(tmp_path, url, s3_endpoint, bucket) as server:
+        server.wait_for("/readyz", 200)
+        server.call("PUT", "/campaigns/c1", CONTENT)
+        for _ in range(5):
+            assert server.call("GET", "/campaigns/c1/status")[0] == 200
+        # When Redis is killed
+        with Redis.from_url(url) as client:
+            pid = client.info("server")["process_id"]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: _has_ended(pid), "the end of Redis")
+        # Then the very next answer says so
+        assert server.call("GET", "/campaigns/c1/status")[0] == 503
+
+
+def _has_ended(pid: int) -> bool:
+    with suppress(FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
 
 
 def test_the_status_comes_live_and_does_not_hold_up_the_end(server: Server) -> None:

@@ -12,6 +12,7 @@ from campaigns.models import Content
 from mail.message import Message
 from mail.outcome import MAX_REASON, reason
 from mail.rendering import RenderError, Templates, one_line
+from mail.template import HTML, TEXT
 
 
 def render(content: Content, cell: str) -> Message:
@@ -97,6 +98,18 @@ def test_any_template_is_refused_or_renders_or_fails_its_row(source: str, cell: 
         assert "jane@" not in error.reason  # noqa: PT017
         return
     assert str(message.text).startswith("t")
+
+
+@given(
+    st.lists(st.sampled_from(["{{ a }}", "{{ email }}", "{{a}}", "<p>", "é", " ", "\n", "{# c #}", "\\", "%"])),
+    st.text(max_size=9),
+)
+def test_a_form_is_filled_in_as_jinja_would(pieces: list[str], cell: str) -> None:
+    source = "".join(["t", *pieces])
+    message = render(Content(from_="news@example.org", subject="Hi", html=source, text=source), cell)
+    values = {"a": cell, "email": "jane@example.com"}
+    for sandbox, found in ((HTML, message.html), (TEXT, message.text)):
+        assert found == sandbox.from_string(source).render(values)
 
 
 @given(st.text(), st.sampled_from(["jane.doe@example.com", "o'neil+x@a-b.example", "zoë@bücher.example"]), st.text())

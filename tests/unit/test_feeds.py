@@ -14,6 +14,7 @@ from redis import ConnectionError as RedisConnectionError
 
 from api import feeds
 from api.feeds import Feeds
+from api.lifeline import Lifeline
 from campaigns.errors import UnknownCampaign
 
 
@@ -50,7 +51,9 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(progress: Progress, body: Callable[[Feeds], Awaitable[None]]) -> None:
     async def limited() -> None:
-        made = Feeds(progress)  # type: ignore[arg-type]
+        lifeline = Lifeline("")
+        lifeline.holds = True
+        made = Feeds(progress, lifeline)  # type: ignore[arg-type]
         try:
             async with asyncio.timeout(10):
                 await body(made)
@@ -97,7 +100,7 @@ def test_an_old_status_will_not_do(progress: Progress, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("which", ["c1", None])
-def test_what_this_process_has_changed_is_in_every_status_from_then_on(progress: Progress, which: str | None) -> None:
+def test_what_was_changed_is_in_every_status_from_then_on(progress: Progress, which: str | None) -> None:
     async def ask(made: Feeds) -> None:
         assert await made.status("c1") == b"1"
         progress.quick.clear()
@@ -117,10 +120,17 @@ def test_without_redis_there_is_no_status_however_young_the_last_one(progress: P
         progress.error = RedisConnectionError("away")
         with pytest.raises(RedisConnectionError):
             await made.status("c1")
+
+    run(progress, ask)
+
+
+def test_without_the_lifeline_nothing_from_before_will_do(progress: Progress) -> None:
+    async def ask(made: Feeds) -> None:
+        assert await made.status("c1") == b"1"
+        made._lifeline.holds = False
         progress.quick.clear()
-        asyncio.get_running_loop().call_later(0.1, progress.quick.set)
-        with pytest.raises(RedisConnectionError):
-            await made.status("c1")
+        asyncio.get_running_loop().call_later(0.2, progress.quick.set)
+        assert await made.status("c1") == b"2"
 
     run(progress, ask)
 
