@@ -14,7 +14,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -63,9 +65,16 @@ def run(stage: Stage, worker: Program, campaigns: dict[str, int]) -> Sample:
 
     for campaign_id in campaigns:
         stage.start(campaign_id)
-    stop = wait_until(over, emails * PATIENCE_S[0] + PATIENCE_S[1], every_s=0.05)
+    wait_until(over, emails * PATIENCE_S[0] + PATIENCE_S[1], every_s=0.05)
     first = stage.first_arrival_s()
-    return Sample(emails / (stop - started), 1.0, first - started, peak_mb, redis_mb)
+    return Sample(emails / _took_s(stage, campaigns), 1.0, first - started, peak_mb, redis_mb)
+
+
+def _took_s(stage: Stage, campaigns: Iterable[str]) -> float:
+    """From the first start to the last end, by the ledger: a list of 10,000 is over within a few of our looks."""
+    reports = [stage.status(campaign_id) for campaign_id in campaigns]
+    moments = [[datetime.fromisoformat(report[name]) for report in reports] for name in ("started_at", "finished_at")]
+    return (max(moments[1]) - min(moments[0])).total_seconds()
 
 
 class Track:
