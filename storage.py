@@ -118,7 +118,7 @@ class ObjectStore:
         session = boto3.session.Session()
         self.bucket = bucket
         self._client: Any = session.client("s3", endpoint_url=endpoint_url, config=_CONFIG)
-        # Signing needs no connection: this client never talks to the address it signs for.
+        # A client takes 40 ms to make, so there is another one only for another address. It signs and talks to nobody.
         self._signer: Any = self._client
         if public_endpoint_url not in {None, endpoint_url}:
             self._signer = session.client("s3", endpoint_url=public_endpoint_url, config=_CONFIG)

@@ -34,12 +34,13 @@ _PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE,
 
 
 class Run(NamedTuple):
-    """What a SendEmail message asks for: recipients as `[row, address, values]`."""
+    """What a SendEmail message asks for: recipients as `[row, address, values]`; `nonce` names their claim."""
 
     campaign_id: str
     generation: str
     retries: int
     recipients: Sequence[Sequence[Any]]
+    nonce: str = ""
 
 
 class _Unusable(NamedTuple):
@@ -99,7 +100,8 @@ class Delivery:
             "provider_message_id": outcome.provider_message_id or None,
             "duration_ms": round((time.perf_counter() - started) * 1000, 1),
         }
-        self._settler.settle(tally, Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry), event)
+        settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, run.nonce)
+        self._settler.settle(tally, settlement, event)
 
     async def _outcome(self, renderer: Renderer | _Unusable, row: int, address: str, values: Sequence[str]) -> Outcome:
         if isinstance(renderer, _Unusable):

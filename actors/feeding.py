@@ -21,6 +21,9 @@ AHEAD_BYTES: Final = 512 * 1024
 #: What the status says while there is nothing to feed from.
 UNREADABLE: Final = "the object store cannot be read at the moment; feeding is tried again by itself"
 GONE: Final = "the list is gone from the object store; put it back, or cancel the campaign"
+#: How long until it is tried again, in ms.
+UNREADABLE_AGAIN_MS: Final = 2_000
+GONE_AGAIN_MS: Final = 30_000
 
 
 class Feeder:
@@ -76,10 +79,10 @@ class Feeder:
         try:
             return source.recipients(number, wanted)
         except MissingObject:
-            self._ledger.stalled(campaign.id, campaign.generation, GONE)
+            self._ledger.stalled(campaign.id, campaign.generation, GONE, GONE_AGAIN_MS)
             raise
         except StoreError:
-            self._ledger.stalled(campaign.id, campaign.generation, UNREADABLE)
+            self._ledger.stalled(campaign.id, campaign.generation, UNREADABLE, UNREADABLE_AGAIN_MS)
             raise
 
 

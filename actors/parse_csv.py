@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+from functools import cache
 from typing import Final
 
 import dramatiq
@@ -21,8 +24,19 @@ from storage import MissingObject, ObjectStore, StoreError
 log = structlog.get_logger(__name__)
 
 
-#: Made at the start: it takes 50 ms, for which no first email should wait.
-store: Final = ObjectStore(settings.current().s3_bucket, settings.current().s3_endpoint_url)
+@cache
+def _store() -> ObjectStore:
+    config = settings.current()
+    return ObjectStore(config.s3_bucket, config.s3_endpoint_url)
+
+
+# It takes 50 ms, for which no first email should wait. What is wrong with it is said whenever it is needed.
+with suppress(Exception):
+    _store()
+
+
+#: Half of a worker's threads at most feed: should the object store hang, the others go on sending what is there.
+_feeders: Final = threading.BoundedSemaphore(max(1, settings.current().workers // 2))
 
 
 def _current(campaign_id: str, generation: str) -> Campaign:
@@ -49,14 +63,14 @@ def parse_csv(campaign_id: str, generation: str, from_slice: int | None = None) 
         from_slice: given: feed from the ledger's cursor on.
 
     Raises:
-        Retry: Redis or the object store cannot be asked; Dramatiq's backoff tries again, without end.
+        Retry: Redis or the object store cannot be asked; Dramatiq's backoff tries again, without end. Not where it
+            feeds: the pacer asks for that anew.
     """
     try:
-        campaign = _current(campaign_id, generation)
-        if from_slice is None:
-            FirstPass(broker.redis, store, broker.stopping).run(campaign)
+        if from_slice is not None:
+            _feed(campaign_id, generation)
         else:
-            Feeder(broker.ledger, store, broker.stopping).feed(campaign)
+            FirstPass(broker.redis, _store(), broker.stopping).run(_current(campaign_id, generation))
     except (Superseded, UnknownCampaign):
         log.info("parse_superseded")
     except MissingObject:
@@ -65,4 +79,15 @@ def parse_csv(campaign_id: str, generation: str, from_slice: int | None = None) 
         )
     except (StoreError, RedisError) as error:
         log.warning("parse_delayed", error=type(error).__name__)
-        raise dramatiq.errors.Retry(type(error).__name__) from error
+        if from_slice is None:
+            raise dramatiq.errors.Retry(type(error).__name__) from error
+
+
+def _feed(campaign_id: str, generation: str) -> None:
+    if not _feeders.acquire(blocking=False):
+        log.debug("feeders_busy")
+        return
+    try:
+        Feeder(broker.ledger, _store(), broker.stopping).feed(_current(campaign_id, generation))
+    finally:
+        _feeders.release()

@@ -19,6 +19,7 @@ from campaigns.catalog import Catalog
 from campaigns.messages import QUEUES
 from campaigns.settler import Settler
 from mail.providers import build
+from middleware.admission import NONCE
 from middleware.runs import MayBeTriedAgain
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,8 @@ async def send_email(campaign_id: str, generation: str, recipients: Sequence[Seq
         MayBeTriedAgain: some rows failed in a way that may pass.
     """
     message = CurrentMessage.get_current_message()
-    retries = message.options.get("retries", 0) if message else 0
-    again = await _delivery().deliver(Run(campaign_id, generation, retries, recipients))
+    options = message.options if message else {}
+    run = Run(campaign_id, generation, options.get("retries", 0), recipients, options.get(NONCE, ""))
+    again = await _delivery().deliver(run)
     if again:
         raise MayBeTriedAgain(again)

@@ -27,11 +27,14 @@ RETRY_S: Final = 1.0
 PATIENCE_S: Final = 0.001
 FRESH_S: Final = 0.3
 #: Whoever has asked twice within so many seconds is taken to ask again within as many.
-LINGER_S: Final = 5.0
+LINGER_S: Final = 2.0
 
 
 class Feed:
-    """The status of one campaign, as JSON. `version` counts its changes; `ended`: no more will come."""
+    """The status of one campaign, as JSON.
+
+    For those who listen: `status`, whose changes `version` counts; `ended`: no more will come.
+    """
 
     def __init__(self, progress: Progress, lifeline: Lifeline, campaign_id: str) -> None:
         self._progress = progress
@@ -43,10 +46,13 @@ class Feed:
         self.status = b""
         self.ended = False
         self.listeners = 0
-        # Moments by the loop's clock: when the look that found `status` began, when an operator changed something,
-        # when somebody asked, and until when somebody is expected to ask again.
-        self._found_at = self._changed_at = self._asked_at = self._expected_until = -math.inf
-        self._looking: asyncio.Task[None] | None = None
+        # By the loop's clock: when somebody asked, and until when somebody is expected to ask again.
+        self._asked_at = self._expected_until = -math.inf
+        # What operators have changed, counted; and what was found last, when it was asked for, and after which change.
+        self._changes = 0
+        self._found, self._found_at, self._found_after = b"", -math.inf, 0
+        self._looking: asyncio.Task[bytes] | None = None
+        self._due = asyncio.Event()
         self.poller = asyncio.create_task(self._poll())
 
     async def latest(self) -> bytes:
@@ -60,14 +66,12 @@ class Feed:
         if now - self._asked_at < LINGER_S:
             self._expected_until = now + LINGER_S
         self._asked_at = now
-        while True:
-            look = self._look()
-            await asyncio.wait({look}, timeout=PATIENCE_S)
-            if not look.done() and self._lifeline.holds and self._found_at >= max(now - FRESH_S, self._changed_at):
-                return self.status
-            await asyncio.shield(look)
-            if self._found_at >= self._changed_at:
-                return self.status
+        look = self._look()
+        await asyncio.wait({look}, timeout=PATIENCE_S)
+        fresh = self._found_after == self._changes and self._found_at >= now - FRESH_S
+        if not look.done() and fresh and self._lifeline.holds:
+            return self._found
+        return await asyncio.shield(look)
 
     async def after(self, version: int, wait_s: float) -> bool:
         """Wait for a version after this one, or the end; False where neither came within `wait_s` seconds."""
@@ -83,8 +87,10 @@ class Feed:
         return self.listeners > 0 or self.loop.time() < self._expected_until
 
     def changed(self) -> None:
-        """What is known by now may be no longer so."""
-        self._changed_at = self.loop.time()
+        """An operator has changed something: what was found before, or is being looked for, will not do any more."""
+        self._changes += 1
+        self._looking = None
+        self._due.set()
 
     def end(self) -> None:
         """Let the listeners go."""
@@ -97,8 +103,12 @@ class Feed:
 
     async def _poll(self) -> None:
         try:
-            while not self.ended:  # noqa: ASYNC110 - it is Redis that is asked, and Redis rings no bell
-                await asyncio.sleep(await self._look_if_watched())
+            while not self.ended:
+                wait_s = await self._look_if_watched()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._due.wait()
+                self._due.clear()
         finally:
             self.end()
 
@@ -109,39 +119,42 @@ class Feed:
                 self.end()
             return POLL_S
         try:
-            await asyncio.shield(self._look())
+            status = await asyncio.shield(self._look())
         except UnknownCampaign:  # deleted
             return 0.0
         except RedisError as error:
             log.warning("status_feed_interrupted", campaign_id=self._campaign_id, error=type(error).__name__)
             return RETRY_S
+        if status != self.status:
+            self.status, self.version = status, self.version + 1
+            self._tell()
         return POLL_S
 
-    def _look(self) -> asyncio.Task[None]:
+    def _look(self) -> asyncio.Task[bytes]:
         """The look that is under way, or a new one."""
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._ask())
+            self._looking = asyncio.create_task(self._ask(self._changes))
             self._looking.add_done_callback(_noticed)
         return self._looking
 
-    async def _ask(self) -> None:
-        began_at = self.loop.time()
+    async def _ask(self, changes: int) -> bytes:
+        asked_at = self.loop.time()
         try:
             report = await run_in_threadpool(self._progress.report, self._campaign_id)
         except UnknownCampaign:
-            self.end()
+            if changes == self._changes:
+                self.end()
             raise
         except RedisError:
             self._found_at = -math.inf
             raise
-        self._found_at = began_at
-        status = msgspec.json.encode(report)
-        if status != self.status:
-            self.status, self.version = status, self.version + 1
-            self._tell()
+        found = msgspec.json.encode(report)
+        if changes >= self._found_after:
+            self._found, self._found_at, self._found_after = found, asked_at, changes
+        return found
 
 
-def _noticed(look: asyncio.Task[None]) -> None:
+def _noticed(look: asyncio.Task[bytes]) -> None:
     """An error of a look that nobody waits for any more is no news: whoever asks next asks anew."""
     if not look.cancelled():
         look.exception()
@@ -171,6 +184,9 @@ class Feeds:
     @asynccontextmanager
     async def watch(self, campaign_id: str) -> AsyncIterator[Feed]:
         """A feed of the campaign for as long as the block lasts."""
+        known = self._feeds.get(campaign_id)
+        if known is not None and not known.watched:
+            known.end()  # nobody has looked for a while: what it would tell first is old
         feed = self._feed(campaign_id)
         if self._closed:
             feed.end()

@@ -17,8 +17,10 @@ from campaigns import keys
 
 log = structlog.get_logger(__name__)
 
-#: The time between two tries to get a connection, in seconds: longer than any status is kept.
+#: The time between two tries to get a connection, in seconds.
 RETRY_S: Final = 0.5
+#: How long Redis may take to let this process listen, in seconds.
+ANSWER_S: Final = 5.0
 
 
 class Lifeline:
@@ -29,29 +31,35 @@ class Lifeline:
         #: Whether the connection stands. False as well where Redis does not allow to listen.
         self.holds = False
 
-    async def run(self, changed: Callable[[str], None]) -> None:
+    async def run(self, changed: Callable[[str | None], None]) -> None:
         """Listen, again and again, until it is cancelled.
 
         Args:
-            changed: called with a campaign's id when an operator has changed it.
+            changed: called with a campaign's id when an operator has changed it, with None where it may be any.
         """
         while True:
             try:
                 await self._listen(changed)
             except (RedisError, OSError) as error:
                 log.debug("lifeline_lost", error=type(error).__name__)
-            finally:
-                self.holds = False
             await asyncio.sleep(RETRY_S)
 
-    async def _listen(self, changed: Callable[[str], None]) -> None:
-        # Its PubSub would get a new connection, and say nothing of the loss until it has failed to.
-        pool: Any = ConnectionPool.from_url(self._redis_url, protocol=2, socket_connect_timeout=2.0)  # has few types
+    async def _listen(self, changed: Callable[[str | None], None]) -> None:
+        # Its PubSub would get a new connection, and say nothing of the loss until it has failed to. Silence is no loss:
+        # a connection that has nobody at its other end is found by keepalive.
+        pool: Any = ConnectionPool.from_url(  # has few types
+            self._redis_url, protocol=2, socket_connect_timeout=2.0, socket_timeout=None, socket_keepalive=True
+        )
         async with aclosing(pool):
             line = await pool.get_connection()
-            await line.send_command("SUBSCRIBE", keys.CHANGED)
-            await line.read_response()
-            self.holds = True
-            while True:
-                _kind, _channel, campaign_id = await line.read_response(timeout=None)
-                changed(campaign_id.decode())
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await line.send_command("SUBSCRIBE", keys.CHANGED)
+                    await line.read_response()
+                changed(None)  # whatever it has not heard of
+                self.holds = True
+                while True:
+                    _kind, _channel, campaign_id = await line.read_response()
+                    changed(campaign_id.decode())
+            finally:
+                self.holds = False

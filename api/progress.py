@@ -54,7 +54,7 @@ async def _stream(feeds: Feeds, campaign_id: str) -> AsyncIterator[bytes]:
 
 
 class Changes:
-    """Tells the feeds of every request that may have changed something, before it is answered: who asks after that
+    """Tells the feeds of every request that may have changed a campaign, before it is answered: who asks after that
     answer sees the change.
     """
 
@@ -69,8 +69,8 @@ class Changes:
             return
 
         async def tell_and_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._feeds.changed(scope.get("path_params", {}).get("id"))
+            if message["type"] == "http.response.start" and (campaign_id := scope.get("path_params", {}).get("id")):
+                self._feeds.changed(campaign_id)
             await send(message)
 
         await self._app(scope, receive, tell_and_send)

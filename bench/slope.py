@@ -66,6 +66,9 @@ def run(stage: Stage, worker: Program, campaigns: dict[str, int]) -> Sample:
     for campaign_id in campaigns:
         stage.start(campaign_id)
     wait_until(over, emails * PATIENCE_S[0] + PATIENCE_S[1], every_s=0.05)
+    stats = stage.double.stats()
+    if stats["accepted"] != emails or stats["duplicates"]:
+        raise AssertionError(f"not everybody was sent one email: {stats}")
     first = stage.first_arrival_s()
     return Sample(emails / _took_s(stage, campaigns), 1.0, first - started, peak_mb, redis_mb)
 

@@ -78,13 +78,18 @@ class Limits(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What became of one claimed row, for `Ledger.settle`. `entry`: its deferred entry, where it may be tried again."""
+    """What became of one claimed row, for `Ledger.settle`.
+
+    `entry`: its deferred entry, where it may be tried again. `nonce`: of the question by which it was claimed: a newer
+    claim is none of this outcome's business. "": any claim of this worker.
+    """
 
     row: int
     kind: str
     reason: str
     retry_after_ms: int | None
     entry: bytes
+    nonce: str = ""
 
 
 class Group(NamedTuple):
@@ -243,7 +248,7 @@ class Ledger:
         for outcome in group.outcomes:
             if outcome.kind != ACCEPTED:
                 wait = "" if outcome.retry_after_ms is None else outcome.retry_after_ms
-                args += (outcome.row, outcome.kind, outcome.reason, wait, outcome.entry)
+                args += (outcome.row, outcome.kind, outcome.reason, wait, outcome.entry, outcome.nonce)
         names = "campaign progress flight done failed unknown reasons deferred"
         of = partial(keys.of, group.campaign_id)
         everybodys = keys.RUNNING, self._gate, self._failing
@@ -294,9 +299,11 @@ class Ledger:
         """Enough is waiting: the next tick that finds too little may ask for more at once."""
         self._redis.hset(keys.of(campaign_id, "progress"), "feed_asked", 0)
 
-    def stalled(self, campaign_id: str, generation: str, reason: str) -> None:
-        """Tell in the status why a running campaign is not fed at the moment; feeding it forgets that."""
-        self._run("stalled", campaign_id, "campaign", [], [generation, reason])
+    def stalled(self, campaign_id: str, generation: str, reason: str, again_ms: int) -> None:
+        """Tell in the status why a running campaign is not fed at the moment; feeding it, in `again_ms` at the soonest,
+        forgets that.
+        """
+        self._run("stalled", campaign_id, "campaign progress", [], [generation, reason, again_ms])
 
     def feed_again(self, campaign_id: str, generation: str, recipients: Sequence[Recipient]) -> tuple[int, int] | None:
         """Take rows that were put back onto the waiting side; as `feed`."""

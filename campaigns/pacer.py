@@ -81,7 +81,7 @@ class Pacer:
         """Release what may go now.
 
         Raises:
-            redis.RedisError: nothing was released.
+            redis.RedisError: Redis cannot be asked; what it has released all the same is on its way.
         """
         args = [
             self._worker_id,

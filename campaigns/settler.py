@@ -116,13 +116,14 @@ class Settler:
             waiting, error = self._ask(waiting)
             if error is None:
                 continue
-            log.error(
-                "settling_delayed",
-                campaigns=len(waiting),
-                rows=sum(map(len, waiting)),
-                error=type(error).__name__,
-                exc_info=None if isinstance(error, RedisError) else error,
-            )
+            with _whatever_logging_does():
+                log.error(
+                    "settling_delayed",
+                    campaigns=len(waiting),
+                    rows=sum(map(len, waiting)),
+                    error=type(error).__name__,
+                    exc_info=None if isinstance(error, RedisError) else error,
+                )
             if self._stopping.is_set():
                 give_up_at = give_up_at or time.monotonic() + STOPPING_S
                 if time.monotonic() > give_up_at:
@@ -142,6 +143,7 @@ class Settler:
             return waiting, error
         left: list[list[Record]] = []
         recorded: list[tuple[Record, str]] = []
+        over: list[str] = []
         why = None
         for records, group, answer in zip(waiting, groups, answers, strict=True):
             if isinstance(answer, RedisError):
@@ -151,8 +153,11 @@ class Settler:
             verdicts, completed = answer
             recorded += zip(records, verdicts, strict=True)
             if completed:
-                self._completed(group.campaign_id)
+                over.append(group.campaign_id)
         self._recorded(recorded)
+        for campaign_id in over:
+            with _whatever_logging_does():
+                self._completed(campaign_id)
         return left, why
 
     def _recorded(self, recorded: list[tuple[Record, str]]) -> None:
@@ -163,7 +168,7 @@ class Settler:
             tally.rows_left -= 1
             if not tally.rows_left:
                 ended.append(tally)
-        with contextlib.suppress(Exception):  # a line that cannot be written is no reason not to record outcomes
+        with _whatever_logging_does():
             self._log([record.event for record, _verdict in recorded])
         if ended:
             self._loop.call_soon_threadsafe(_end, ended)
@@ -171,6 +176,11 @@ class Settler:
     def _give_up(self, waiting: list[list[Record]]) -> None:
         tallies = [record.tally for records in waiting for record in records]
         self._loop.call_soon_threadsafe(_end, tallies, NotSettled())
+
+
+def _whatever_logging_does() -> contextlib.suppress:
+    """A line that cannot be written is no reason not to record outcomes: without this thread the worker hangs."""
+    return contextlib.suppress(Exception)
 
 
 def _grouped(records: list[Record]) -> list[list[Record]]:

@@ -23,6 +23,8 @@ from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of
 log = structlog.get_logger(__name__)
 
 SEND_EMAIL: Final = "SendEmail"
+#: The option of a message in process that names the claim of its rows.
+NONCE: Final = "claim"
 #: How long to wait before asking a Redis again that could not be asked, in s.
 ASK_AGAIN_S: Final = 0.25
 
@@ -60,7 +62,8 @@ class Admission(dramatiq.Middleware):
 
     def _admit(self, message: dramatiq.MessageProxy) -> None:
         campaign_id, generation, recipients = message.args
-        grant = self._ask(campaign_id, generation, message.message_id, recipients)
+        nonce = uuid4().hex[:8]
+        grant = self._ask(campaign_id, generation, message.message_id, recipients, nonce)
         if grant.denied or grant.parked:
             self._put_back(message, grant)
         if not grant.granted:
@@ -68,10 +71,12 @@ class Admission(dramatiq.Middleware):
         if len(grant.granted) < len(recipients):
             granted = [recipient for recipient in recipients if recipient[0] in grant.granted]
             carry_only(message, granted)
+        message._message = message._message.copy(options={NONCE: nonce})  # noqa: SLF001 - there is no other way in
 
-    def _ask(self, campaign_id: str, generation: str, run_id: str, recipients: Sequence[Sequence[Any]]) -> Grant:
+    def _ask(
+        self, campaign_id: str, generation: str, run_id: str, recipients: Sequence[Sequence[Any]], nonce: str
+    ) -> Grant:
         """The ledger's answer; as long as it cannot be asked, this thread waits and nothing is sent."""
-        nonce = uuid4().hex[:8]
         while True:
             try:
                 return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients, nonce=nonce)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import dramatiq
@@ -71,14 +72,19 @@ class Release(dramatiq.Middleware):
     def _run(self, pacer: Pacer) -> None:
         while not self._ended.is_set():
             self._doorbell.clear(BELL)
+            leader = False
             try:
                 tick = pacer.tick()
+                leader = tick.leader
                 self._ask_for(tick)
                 wait_s = tick.wait_ms / 1000
             except Exception as error:  # of any kind: without this thread the worker is dead to the others
-                log.error("release_delayed", error=type(error).__name__, exc_info=not isinstance(error, RedisError))
+                with suppress(Exception):  # not even of a line that cannot be written
+                    log.error("release_delayed", error=type(error).__name__, exc_info=not isinstance(error, RedisError))
                 wait_s = ASK_AGAIN_S
-            if not self._ended.is_set():
+            if not leader:
+                self._ended.wait(wait_s)
+            elif not self._ended.is_set():
                 self._doorbell.wait(BELL, wait_s)
         try:
             pacer.leave()

@@ -24,7 +24,7 @@ redis.call('HSET', KEYS[2], 'cursor', cursor + 1, 'fed_row', ARGV[3], 'feed_aske
 local waiting = redis.call('LLEN', KEYS[3])
 if state[1] == 'running' then
   redis.call('HDEL', KEYS[1], 'reason')
-  if waiting == #ARGV - 3 then
+  if bytes > 0 and waiting == #ARGV - 3 then
     wake('release')
   end
 end

@@ -25,7 +25,7 @@ redis.call('HSET', KEYS[2], 'feed_asked', now_ms())
 local waiting = redis.call('LLEN', KEYS[3])
 if state[1] == 'running' then
   redis.call('HDEL', KEYS[1], 'reason')
-  if waiting == fed then
+  if fed > 0 and waiting == fed then
     wake('release')
   end
 end

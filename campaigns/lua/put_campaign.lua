@@ -4,6 +4,7 @@
 -- ARGV  1 campaign id  2 states that allow a change, "draft,ready"  3 encoded content  4 tpm for a new campaign  5... field, value in turn
 -- ->    "created", "changed", "same", or the state that does not allow it
 --include clock
+--include tell
 local key = KEYS[1]
 local before = redis.call('HMGET', key, 'status', 'content')
 if before[2] == ARGV[3] then
@@ -25,4 +26,5 @@ end
 for i = 5, #ARGV, 2 do
   redis.call('HSET', key, ARGV[i], ARGV[i + 1])
 end
+tell(ARGV[1])
 return before[1] and 'changed' or 'created'

@@ -2,7 +2,7 @@
 -- queue now, by pace and by turns.
 --
 -- KEYS  1 lease  2 running  3 ring  4 workers  5 slots  6 parsing  7 gate  8 queue  9 queue's messages  10 account's window
--- ARGV  1 worker id  2 its slots  3 lease (ms)  4 id for new messages, unique a call  5 key prefix
+-- ARGV  1 worker id  2 its slots  3 lease (ms)  4 id for new messages  5 key prefix
 --       6 most rows a run  7 most bytes a run  8 time between reconciliations (ms)  9 silence after which a parser is lost (ms)
 --       10 silence after which a worker's slots no longer count (ms)
 --       11-13 what a campaign keeps waiting: recipients of so much time (ms), at least, at most
@@ -13,11 +13,13 @@
 --
 -- $lease    string with expiry: id of the worker that releases
 -- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace; ticked: the last tick of any worker;
+--           calls: that have released something;
 --           away_until: up to then (ms) no worker is taken for dead
 -- $workers  zset: worker id by ms    $slots  hash: worker id -> messages at once
 -- Of each running campaign, all with its prefix: campaign, progress, waiting, deferred, parked, runs, window, gate.
 -- $progress hash: tokens, paced_at: the pace; turn: its virtual time; waiting_bytes; parked; cursor; again;
---           feed_asked, reconcile_at (ms)
+--           feed_asked: a feeder is at work, or has been asked for, since; asked_at: when one was asked for last;
+--           feed_after: not before; reconcile_at (ms)
 -- $waiting  list: one recipient each, [row,"address",[values]]    $deferred, $parked: see defer
 --
 -- Turns: each recipient costs its campaign 1 / weight of virtual time, and the campaign that is furthest behind goes next. One that
@@ -94,7 +96,7 @@ local function load(id)
   local prefix = ARGV[5] .. ':{' .. id .. '}:'
   local c = redis.call('HMGET', prefix .. 'campaign', 'generation', 'slices', 'weight')
   local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'again', 'feed_asked', 'reconcile_at', 'turn',
-    'parked')
+    'parked', 'asked_at', 'feed_after')
   local limit = limit_now(prefix .. 'campaign', now)
   local tokens, rate = pace_refill(limit, p[1], p[2], now)
   local own_passage, own_closed_ms = gate_state(prefix .. 'gate', now)
@@ -104,7 +106,8 @@ local function load(id)
     left = math.min(math.floor(tokens), limit - window_used(prefix .. 'window', now)),
     turn = math.max(tonumber(p[7]) or 0, vtime),
     unfed = (tonumber(p[3]) or 0) < (tonumber(c[2]) or 0) or (tonumber(p[4]) or 0) > 0,
-    feed_asked = tonumber(p[5]) or 0, reconcile_at = tonumber(p[6]),
+    feed_asked = tonumber(p[5]) or 0, asked_at = tonumber(p[9]) or 0, feed_after = tonumber(p[10]) or 0,
+    reconcile_at = tonumber(p[6]),
     deferred = redis.call('LLEN', prefix .. 'deferred'), waiting = redis.call('LLEN', prefix .. 'waiting'),
     parked = tonumber(p[8]) or 0, parked_before = tonumber(p[8]) or 0, bytes = 0,
     paced_at = tonumber(p[2]) or 0, changed = false,
@@ -135,10 +138,11 @@ local function row_of(recipient)
   return string.match(recipient, '^%[(%d+)')
 end
 
-local serial = 0
+-- a call that is repeated, as its answer was lost, makes new ids
+local call, serial = nil, 0
 local function send(c, retries, count, rows, recipients)
-  serial = serial + 1
-  local run_id = ARGV[4] .. '-' .. serial
+  call, serial = call or redis.call('HINCRBY', KEYS[3], 'calls', 1), serial + 1
+  local run_id = ARGV[4] .. '-' .. call .. '-' .. serial
   redis.call('HSET', c.prefix .. 'runs', run_id, 'q|' .. now .. '|' .. rows)
   enqueue(KEYS[8], KEYS[9], run_id, table.concat({
     '{"queue_name":"send_email","actor_name":"SendEmail","args":["', c.id, '","', c.generation, '",[', recipients,
@@ -271,7 +275,7 @@ for _, d in pairs(by_domain) do
   end
 end
 
--- feeding leaves most threads to sending, however many campaigns start at once; the emptiest are fed first
+-- feeding leaves most threads to sending, however many campaigns start at once; whoever was asked for the longest ago is fed first
 local feeders, hungry = math.max(2, math.floor(slots / 4)), {}
 for _, c in ipairs(turns) do
   local progress = c.prefix .. 'progress'
@@ -288,7 +292,7 @@ for _, c in ipairs(turns) do
   local low_water = math.max(LOW_WATER_MIN, math.min(LOW_WATER_MAX, c.rate * LOW_WATER_MS))
   if c.unfed and now - c.feed_asked <= FEED_AGAIN_MS then
     feeders = feeders - 1
-  elseif c.unfed and c.waiting < low_water and c.parked < parked_max then
+  elseif c.unfed and c.waiting < low_water and c.parked < parked_max and c.feed_after <= now then
     hungry[#hungry + 1] = c
   end
   if not c.reconcile_at then
@@ -302,10 +306,13 @@ for _, c in ipairs(turns) do
   end
 end
 table.sort(hungry, function(a, b)
+  if a.asked_at ~= b.asked_at then
+    return a.asked_at < b.asked_at
+  end
   return a.waiting < b.waiting or (a.waiting == b.waiting and a.id < b.id)
 end)
 for i = 1, math.min(#hungry, feeders) do
-  redis.call('HSET', hungry[i].prefix .. 'progress', 'feed_asked', now)
+  redis.call('HSET', hungry[i].prefix .. 'progress', 'feed_asked', now, 'asked_at', now)
   reply.feed[i] = hungry[i].id
 end
 if #hungry > feeders then

@@ -3,15 +3,16 @@
 -- KEYS  1 campaign  2 progress  3 flight  4 done  5 failed  6 unknown  7 reasons  8 deferred  9 running  10 gate  11 failing
 --       12 the campaign's own gate  13 its own failing
 -- ARGV  1 campaign id  2 generation  3 worker id  4 shortest block (ms)  5 longest block (ms)  6 patience with an outage (ms)
---       7 the number of accepted rows, then those rows; then five per other outcome: row, kind, reason, retry-after (ms) or "",
---       deferred entry (for kinds that may be tried again)
+--       7 the number of accepted rows, then those rows; then six per other outcome: row, kind, reason, retry-after (ms) or "",
+--       deferred entry (for kinds that may be tried again), nonce of its claim or ""
 -- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... }, one of
 --       done, failed, unknown   recorded as such
 --       retry    may be tried again at the cost of an attempt: Dramatiq's backoff
 --       defer    will be tried again without one: put back on the waiting side here
 --       gone     the campaign or the claim is no more: nothing was recorded
 --
--- An accepted mail is recorded even where the claim is gone: what happened, happened.
+-- An accepted mail is recorded even where the claim is gone: what happened, happened. Any other outcome that is told once more, as the
+-- answer was lost, finds its claim gone, and leaves alone a newer one that the same worker has got meanwhile.
 --include clock
 --include gate
 --include finish
@@ -28,19 +29,19 @@ local passed = #accepted
 
 if redis.call('HGET', campaign, 'generation') ~= ARGV[2] then
   verdicts[2] = 'gone'
-  for _ = 8 + passed, #ARGV, 5 do
+  for _ = 8 + passed, #ARGV, 6 do
     verdicts[#verdicts + 1] = 'gone'
   end
   return verdicts
 end
 
-local function is_ours(claim)
-  return claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|'
+local function is_ours(claim, nonce)
+  return claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|' and (nonce == '' or string.sub(claim, -#nonce) == nonce)
 end
 
 -- whether the row is still ours to decide: claimed by this worker, or held as unknown meanwhile
-local function release_claim(row)
-  if is_ours(redis.call('HGET', flight, row)) then
+local function release_claim(row, nonce)
+  if is_ours(redis.call('HGET', flight, row), nonce) then
     redis.call('HDEL', flight, row)
     return true
   end
@@ -68,7 +69,7 @@ end
 local function record_accepted(rows)
   local ours = {}
   for i, claim in ipairs(redis.call('HMGET', flight, unpack(rows))) do
-    if is_ours(claim) then
+    if is_ours(claim, '') then
       ours[#ours + 1] = rows[i]
     end
   end
@@ -137,8 +138,8 @@ local function record_transient(row, kind, reason, wait_ms, entry)
   return 'defer'
 end
 
-local function record(row, kind, reason, wait_ms, entry)
-  if not release_claim(row) or is_final(row) then
+local function record(row, kind, reason, wait_ms, entry, nonce)
+  if not release_claim(row, nonce) or is_final(row) then
     return 'gone'
   end
   if kind == 'rejected' then
@@ -166,8 +167,8 @@ end
 if #accepted > 0 then
   record_accepted(accepted)
 end
-for i = 8 + #accepted, #ARGV, 5 do
-  verdicts[#verdicts + 1] = record(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4])
+for i = 8 + #accepted, #ARGV, 6 do
+  verdicts[#verdicts + 1] = record(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5])
 end
 if passed > 0 then
   gate_passed(gate, now, passed)

@@ -38,7 +38,7 @@ if target == 'running' then
   end
   redis.call('HSETNX', campaign, 'started_at', now_ms())
   redis.call('HDEL', campaign, 'reason')
-  redis.call('HDEL', KEYS[2], 'paced_at', 'tokens', 'feed_asked', 'reconcile_at')
+  redis.call('HDEL', KEYS[2], 'paced_at', 'tokens', 'feed_asked', 'asked_at', 'feed_after', 'reconcile_at')
   redis.call('SADD', KEYS[4], ARGV[1])
 else
   redis.call('SREM', KEYS[4], ARGV[1])

@@ -9,7 +9,7 @@ from mail.outcome import Outcome
 
 
 class Provider(Protocol):
-    """Hands messages over, one at a time, any number at once. Made and used in one event loop."""
+    """Hands messages over, one at a time, any number at once. Made before, and used in one event loop."""
 
     @property
     def name(self) -> str:

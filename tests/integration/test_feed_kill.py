@@ -42,7 +42,7 @@ from redis.connection import AbstractConnection
 import broker
 from actors import feeding
 from actors.feeding import Feeder
-from actors.parse_csv import store
+from actors.parse_csv import _store
 from campaigns.catalog import Catalog
 from campaigns.scripts import source
 
@@ -82,6 +82,7 @@ def read_response(connection, *args, **kwargs):
         die()
     return answer
 
+store = _store()
 read_really, store.read = store.read, read
 send_really, AbstractConnection.send_packed_command = AbstractConnection.send_packed_command, send_packed_command
 receive_really, AbstractConnection.read_response = AbstractConnection.read_response, read_response

@@ -63,5 +63,5 @@ def test_the_reason_of_a_paused_campaign_stays(world: World) -> None:
     world.admit(run)
     world.settle(run, [1], "refused", reason="401 no")
     campaign = world.catalog.get("c1")
-    world.ledger.stalled("c1", campaign.generation, UNREADABLE)
+    world.ledger.stalled("c1", campaign.generation, UNREADABLE, 2000)
     assert (world.report().status, world.report().reason) == (Status.PAUSED, "401 no")
