@@ -246,10 +246,17 @@ local turns = {}
 for i, id in ipairs(ids) do
   turns[i] = load(id)
 end
+-- whether it is a campaign's turn before another's. Whether the provider is well, those say best who have no trouble of their own
+local function before(c, other)
+  if passage == 'probe' and c.probe ~= other.probe then
+    return other.probe
+  end
+  return c.turn < other.turn
+end
 while room > 0 and account_left >= 1 do
   local next_one
   for _, c in ipairs(turns) do
-    if not c.passed and c.left >= 1 and (not next_one or c.turn < next_one.turn) then
+    if not c.passed and c.left >= 1 and (not next_one or before(c, next_one)) then
       next_one = c
     end
   end

@@ -113,6 +113,12 @@ local function troubled(row)
   return (own or everybodys) and gate or nil
 end
 
+-- closes the gate whose trouble it is, for a while; a probe of the other one has told nothing about that
+local function close(whose, wait_ms, reason)
+  gate_close(whose, now, wait_ms, base_ms, max_ms, reason)
+  gate_probed(whose == gate and own_gate or gate)
+end
+
 -- a failure that may pass. While the provider is well for others it costs an attempt, as it does where it is the recipient's own
 local function record_transient(row, kind, reason, wait_ms, entry)
   redis.call('HINCRBY', progress, 'retries', 1)
@@ -123,7 +129,7 @@ local function record_transient(row, kind, reason, wait_ms, entry)
   else
     local whose = (kind == 'throttled' or kind == 'unreachable') and gate or troubled(row)
     if whose then
-      gate_close(whose, now, wait_ms, base_ms, max_ms, reason)
+      close(whose, wait_ms, reason)
     end
     if whose == gate then
       costs_attempt = kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > patience_ms
@@ -151,7 +157,7 @@ local function record(row, kind, reason, wait_ms, entry, nonce)
     redis.call('HSET', reasons, row, reason)
     local whose = troubled(row)
     if whose then
-      gate_close(whose, now, nil, base_ms, max_ms, reason)
+      close(whose, nil, reason)
     end
     return 'unknown'
   end
@@ -166,16 +172,20 @@ end
 
 if #accepted > 0 then
   record_accepted(accepted)
+  gate_passed(gate, now, #accepted)
+  gate_passed(own_gate, now, #accepted)
 end
 for i = 8 + #accepted, #ARGV, 6 do
   verdicts[#verdicts + 1] = record(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5])
 end
+if passed > #accepted then
+  gate_passed(gate, now, passed - #accepted)
+  gate_passed(own_gate, now, passed - #accepted)
+end
 if passed > 0 then
-  gate_passed(gate, now, passed)
   gate_passed_of(gate, now, campaign_id)
-  if redis.call('EXISTS', own_gate, own_failing) > 0 then
-    gate_passed(own_gate, now, passed)
-  end
+  gate_open(gate, now)
+  gate_open(own_gate, now)
 end
 if complete_if_done(campaign, progress, unknown, KEYS[9], campaign_id, now) then
   verdicts[1] = '1'

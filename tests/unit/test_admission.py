@@ -9,7 +9,8 @@ import dramatiq
 import pytest
 import redis
 
-from middleware.admission import Admission, Deferred
+from campaigns import keys
+from middleware.admission import NONCE, Admission, Deferred
 from tests.world import Run, World
 
 
@@ -66,6 +67,8 @@ def test_an_answer_that_was_lost_is_given_again(world: World, monkeypatch: pytes
     assert ledger.left == 0
     assert [recipient[0] for recipient in message.args[2]] == run.rows
     assert world.report().in_flight == 10
+    claims = world.redis.hvals(keys.of("c1", "flight"))
+    assert {claim.decode().rpartition("|")[2] for claim in claims} == {message.options[NONCE]}
 
 
 def test_a_question_asked_again_after_a_pause_is_denied(world: World) -> None:

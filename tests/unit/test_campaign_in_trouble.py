@@ -131,3 +131,34 @@ def test_a_campaign_alone_has_the_provider_to_itself(world: World, clock: Clock)
     Provider(world, clock, "bad").run(10)
     assert level(world, GATE) > 0
     assert level(world, keys.of("bad", "gate")) == 0
+
+
+def test_a_probe_that_fails_by_its_own_campaigns_trouble_holds_nobody_up(two: World, clock: Clock) -> None:
+    """Given a campaign in trouble of its own, when the provider asks the other one to wait for 5 s, then that one
+    goes on after those 5 s, whichever campaign's row is the probe.
+    """
+    provider = Provider(two, clock, "bad")
+    provider.run(20)
+    while not (runs := [run for run in two.runs() if run.campaign_id == "good"]):
+        clock.advance(STEP_MS)
+    granted = sorted(two.admit(runs[0]).granted)
+    assert two.settle(runs[0], granted, "throttled", wait=5_000) == ["defer"] * len(granted)
+    provider.run(5)
+    before = provider.sent["good"]
+    provider.run(5)
+    assert provider.sent["good"] - before >= 40
+
+
+def test_a_few_failures_among_many_passes_are_no_trouble_of_the_provider(world: World) -> None:
+    """Given a campaign alone of which thousands were taken and none has failed, when 20 of a group fail, then these are
+    the recipients' own.
+    """
+    world.slots = 60
+    world.start("fast", rows=3_000, tpm=10_000_000)
+    *taken, run = world.runs()[:41]
+    for one in taken:
+        world.settle(one, sorted(world.admit(one).granted), "accepted")
+    rows = sorted(world.admit(run).granted)
+    assert world.settle(run, rows[:20], "unavailable") == ["retry"] * 20
+    assert level(world, GATE) == 0
+    assert level(world, keys.of("fast", "gate")) == 0

@@ -75,7 +75,7 @@ def deliver(
     settler, provider = Settler(), Provider(answer)
     delivery = Delivery(catalog or Catalog(), provider, settler)  # type: ignore[arg-type]
     recipients = [[row, f"r{row}@shop.test", [name]] for row, name in enumerate(names, 1)]
-    return asyncio.run(delivery.deliver(Run("c1", "g", 2, recipients))), settler, provider
+    return asyncio.run(delivery.deliver(Run("c1", "g", 2, recipients, "n1"))), settler, provider
 
 
 def accepted(_message: Message) -> Outcome:
@@ -89,7 +89,7 @@ def test_each_recipient_is_rendered_sent_and_settled() -> None:
         (1, "r1@shop.test", "Hi Ann"),
         (2, "r2@shop.test", "Hi Bob"),
     ]
-    assert settler.settled == {row: Settlement(row, "accepted", "", None, b"") for row in (1, 2)}
+    assert settler.settled == {row: Settlement(row, "accepted", "", None, b"", "n1") for row in (1, 2)}
 
 
 def test_each_recipient_is_logged_with_its_message_and_without_its_address() -> None:
@@ -128,7 +128,7 @@ def test_what_may_be_tried_again_takes_its_recipient_and_its_retries_along(kind:
     again, settler, _ = deliver(lambda _: Outcome(kind, "why", retry_after_ms=5), ["Ann"])
     passing = kind in {Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED}
     entry = b'2|[1,"r1@shop.test",["Ann"]]' if passing else b""
-    assert settler.settled[1] == Settlement(1, kind.value, "why", 5, entry)
+    assert settler.settled[1] == Settlement(1, kind.value, "why", 5, entry, "n1")
     assert again == (frozenset({1}) if kind is Kind.UNAVAILABLE else frozenset())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +15,10 @@ from redis import Redis
 
 from broker import Broker
 from campaigns import keys, messages
+from campaigns.pacer import Tick
 from middleware.doorbell import Doorbell
-from tests.world import World
+from middleware.release import Release
+from tests.world import World, recipient
 
 #: Far longer than a ring takes.
 LONG_S = 30.0
@@ -52,8 +56,9 @@ def test_who_puts_a_message_on_a_queue_rings(rung: Any, world: World) -> None:
     world.make()
     assert rung() == ["parse_csv"]
     world.controls.start("c1")
-    world.feed(world.catalog.get("c1"))
     rung()
+    world.feed(world.catalog.get("c1"))
+    assert rung() == ["release"]
     assert len(world.runs()) == 1
     assert rung() == ["send_email"]
     assert world.runs() == []
@@ -92,3 +97,43 @@ def test_who_stops_is_awake(doorbell: Doorbell) -> None:
     started = time.monotonic()
     doorbell.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
+
+
+def test_the_pacer_is_rung_for_where_recipients_wait_and_none_did(rung: Any, world: World) -> None:
+    world.make(rows=3000)
+    world.controls.start("c1")
+    campaign = world.catalog.get("c1")
+    rung()
+    world.ledger.feed("c1", campaign.generation, 0, 1000, [])
+    assert rung() == [], "a slice of which nobody is a recipient"
+    world.ledger.feed("c1", campaign.generation, 1, 2000, [recipient(1001)])
+    assert rung() == ["release"]
+    world.ledger.feed("c1", campaign.generation, 2, 3000, [recipient(2001)])
+    assert rung() == [], "somebody waits already"
+
+
+class Ticks:
+    """A pacer that has nothing to do for long, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.ticked: SimpleQueue[int] = SimpleQueue()
+        self.left = threading.Event()
+
+    def tick(self) -> Tick:
+        self.ticked.put(1)
+        return Tick(leader=True, wait_ms=int(LONG_S * 1000))
+
+    def leave(self) -> None:
+        self.left.set()
+
+
+def test_a_ring_wakes_the_pacer_and_so_does_the_end(fake_redis: Redis, doorbell: Doorbell) -> None:
+    ticks = Ticks()
+    worker: Any = SimpleNamespace(worker_threads=1)
+    release = Release(fake_redis, lambda _slots: ticks, "w1", threading.Event(), doorbell)  # type: ignore[arg-type,return-value]
+    release.after_worker_boot(None, worker)  # type: ignore[arg-type]
+    assert ticks.ticked.get(timeout=LONG_S)
+    fake_redis.publish(keys.BELL, "release")
+    assert ticks.ticked.get(timeout=LONG_S / 2)
+    release.after_worker_shutdown(None, worker)  # type: ignore[arg-type]
+    assert ticks.left.is_set()

@@ -53,12 +53,14 @@ def settle(
     stopping: threading.Event | None = None,
     campaigns: int = 1,
     log: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+    completed: Callable[[str], None] | None = None,
 ) -> tuple[list[str], list[str]]:
     """The verdicts of `rows` rows of each campaign, settled at once, and the campaigns that were told as completed."""
 
     async def run() -> list[str]:
         loop, stop = asyncio.get_running_loop(), stopping or threading.Event()
-        settler = Settler(ledger, "w1", loop, stop, completed=seen.append, log=log or EVENTS.extend)  # type: ignore[arg-type]
+        told, logged = completed or seen.append, log or EVENTS.extend
+        settler = Settler(ledger, "w1", loop, stop, completed=told, log=logged)  # type: ignore[arg-type]
         tallies = [Tally(f"c{number}", "g", rows) for number in range(campaigns)]
         for row in range(rows):
             for tally in tallies:
@@ -126,6 +128,17 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
         raise OSError("no space left")
 
     assert settle(Ledger(), 3, log=fails)[0] == ["done 0", "done 1", "done 2"]
+
+
+def test_no_line_that_cannot_be_written_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a stdout that nobody reads any more, also where Redis is away and where a campaign is completed."""
+
+    def fails(*_args: object, **_event: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr(module.log, "error", fails)
+    assert len(settle(Ledger(2), 100, completed=fails, log=fails)[0]) == 100
 
 
 def test_a_run_without_rows_has_ended() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from campaigns import keys
-from campaigns.ledger import BLOCK_MAX_MS, OUTAGE_PATIENCE_MS
+from campaigns.ledger import BLOCK_MAX_MS, OUTAGE_PATIENCE_MS, Group, Settlement, deferred_entry
 from campaigns.models import OnUnknown, RowState, Status
-from tests.world import Clock, Run, World
+from tests.world import PROVIDER, Clock, Run, World
 
 
 def admitted(world: World, rows: int = 10, **options: Any) -> Run:
@@ -199,3 +199,27 @@ def test_what_was_accepted_is_recorded_even_where_the_claim_is_gone(world: World
     world.redis.delete(keys.of("c1", "flight"))
     assert world.settle(run, [1], "accepted") == ["done"]
     assert world.report().done == 1
+
+
+@pytest.mark.parametrize("kind", ["throttled", "unavailable", "rejected", "unknown"])
+def test_an_outcome_told_once_more_leaves_a_newer_claim_of_the_same_worker_alone(world: World, kind: str) -> None:
+    """Given the answer to a settlement was lost, and the row has been put back and claimed again by the same worker
+    meanwhile, when it is settled once more, then nothing is recorded: the row is being sent.
+    """
+    world.start(rows=1)
+    (run,) = world.runs()
+    world.ledger.admit("c1", run.generation, run.run_id, "w1", run.recipients, nonce="n1")
+    outcome = Settlement(1, "throttled", "", 1, deferred_entry(0, run.recipients[0]), "n1")
+    group = Group("c1", run.generation, [outcome])
+    assert world.ledger.settle("w1", [group]) == [(["defer"], False)]
+    world.redis.delete(keys.gate(PROVIDER))
+    (again,) = world.runs()
+    grant = world.ledger.admit("c1", again.generation, again.run_id, "w1", again.recipients, nonce="n2")
+    assert grant.granted == {1}
+    repeated = group._replace(outcomes=[outcome._replace(kind=kind)])
+    assert world.ledger.settle("w1", [repeated]) == [(["gone"], False)]
+    assert world.report().in_flight == 1
+    assert world.redis.llen(keys.of("c1", "deferred")) == 0
+    assert world.ledger.settle("w1", [group._replace(outcomes=[outcome._replace(kind=kind, nonce="n2")])]) != [
+        (["gone"], False)
+    ]

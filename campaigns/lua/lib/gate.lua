@@ -48,15 +48,27 @@ end
 -- gate_passed(key, now, count): the provider took count mails
 local function gate_passed(key, now, count)
   local slot = math.floor(now / GATE_SLOT_MS)
-  local gate = redis.call('HMGET', key, 'level', 'until', 'ok_slot', 'ok_now')
-  if tonumber(gate[3]) == slot then
+  local gate = redis.call('HMGET', key, 'ok_slot', 'ok_now')
+  if tonumber(gate[1]) == slot then
     redis.call('HINCRBY', key, 'ok_now', count)
   else
-    local before = tonumber(gate[3]) == slot - 1 and gate[4] or 0
+    local before = tonumber(gate[1]) == slot - 1 and gate[2] or 0
     redis.call('HSET', key, 'ok_slot', slot, 'ok_now', count, 'ok_before', before)
   end
+end
+
+-- gate_open(key, now): the provider takes mails, so a gate whose time is over opens
+local function gate_open(key, now)
+  local gate = redis.call('HMGET', key, 'level', 'until')
   if (tonumber(gate[1]) or 0) > 0 and now >= (tonumber(gate[2]) or 0) then
     redis.call('HDEL', key, 'level', 'until', 'probe_until', 'since', 'why')
+  end
+end
+
+-- gate_probed(key): a probe of it has come back and told something about another gate alone
+local function gate_probed(key)
+  if redis.call('HEXISTS', key, 'level') == 1 then
+    redis.call('HSET', key, 'probe_until', 0)
   end
 end
 
