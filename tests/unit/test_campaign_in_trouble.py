@@ -133,20 +133,32 @@ def test_a_campaign_alone_has_the_provider_to_itself(world: World, clock: Clock)
     assert level(world, keys.of("bad", "gate")) == 0
 
 
-def test_a_probe_that_fails_by_its_own_campaigns_trouble_holds_nobody_up(two: World, clock: Clock) -> None:
-    """Given a campaign in trouble of its own, when the provider asks the other one to wait for 5 s, then that one
-    goes on after those 5 s, whichever campaign's row is the probe.
-    """
+@pytest.fixture
+def both_probe(two: World, clock: Clock) -> World:
+    """A campaign in trouble of its own, and a provider that has asked the other one to wait: both waits are over."""
     provider = Provider(two, clock, "bad")
     provider.run(20)
-    while not (runs := [run for run in two.runs() if run.campaign_id == "good"]):
-        clock.advance(STEP_MS)
-    granted = sorted(two.admit(runs[0]).granted)
-    assert two.settle(runs[0], granted, "throttled", wait=5_000) == ["defer"] * len(granted)
-    provider.run(5)
-    before = provider.sent["good"]
-    provider.run(5)
-    assert provider.sent["good"] - before >= 40
+    now = {"level": 1, "until": clock.now_ms - 1, "probe_until": 0, "since": clock.now_ms - 5_000}
+    for key in (GATE, keys.of("bad", "gate")):
+        two.redis.hset(key, mapping=now)
+    return two
+
+
+def test_the_probe_is_a_row_of_a_campaign_that_has_no_trouble_of_its_own(both_probe: World) -> None:
+    assert [run.campaign_id for run in both_probe.runs()] == ["good"]
+
+
+def test_a_probe_that_fails_by_its_campaigns_own_trouble_is_followed_by_another(both_probe: World) -> None:
+    """Otherwise nobody would be admitted for as long as a send may take."""
+    both_probe.controls.pause("good")
+    (bad,) = both_probe.runs()
+    both_probe.controls.resume("good")
+    granted = sorted(both_probe.admit(bad).granted)
+    assert both_probe.settle(bad, granted, "unavailable") == ["retry"]
+    assert level(both_probe, GATE) == 1
+    (good,) = both_probe.runs()
+    assert good.campaign_id == "good"
+    assert len(both_probe.admit(good).granted) == 1
 
 
 def test_a_few_failures_among_many_passes_are_no_trouble_of_the_provider(world: World) -> None:
