@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from redis import ConnectionError as RedisConnectionError
 from api import feeds
 from api.feeds import Feeds
 from api.lifeline import Lifeline
+from api.progress import Changes
 from campaigns.errors import UnknownCampaign
 
 
@@ -175,3 +177,45 @@ def test_who_asks_again_and_again_is_looked_for_meanwhile_and_who_asked_once_is_
         assert progress.asked > 3
 
     run(progress, ask)
+
+
+def test_who_begins_to_listen_hears_of_now_first_and_others_who_ask_make_no_events(progress: Progress) -> None:
+    async def listen(made: Feeds) -> None:
+        assert await made.status("c1") == b"1"
+        async with made.watch("c1") as feed:
+            assert await feed.after(0, 5.0)
+            assert (feed.version, feed.status) == (1, b"2")
+            assert [await made.status("c1") for _ in range(3)] == [b"3", b"4", b"5"]
+            assert (feed.version, feed.status) == (1, b"2")
+            # but what an operator changes is told at once
+            made.changed("c1")
+            assert await feed.after(1, 5.0)
+            assert (feed.version, feed.status) == (2, b"6")
+
+    run(progress, listen)
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "told"),
+    [
+        ("POST", {"id": "c1"}, ["c1", "sent"]),
+        ("DELETE", {"id": "c1"}, ["c1", "sent"]),
+        ("GET", {"id": "c1"}, ["sent"]),
+        ("POST", {}, ["sent"]),
+    ],
+)
+def test_a_request_that_may_have_changed_a_campaign_is_told_of_before_it_is_answered(
+    method: str, parameters: dict[str, str], told: list[str]
+) -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        scope["path_params"] = parameters  # as the router does
+        await send({"type": "http.response.start"})
+
+    async def send(_message: Any) -> None:
+        seen.append("sent")
+
+    changes = Changes(app, SimpleNamespace(changed=seen.append))  # type: ignore[arg-type]
+    asyncio.run(changes({"type": "http", "method": method}, None, send))  # type: ignore[arg-type]
+    assert seen == told
