@@ -80,3 +80,26 @@ def test_the_store_is_away_while_a_list_is_fed(tmp_path: Path, full: bool, figur
         )
         assert stalled["status"] == "running"
         assert found.report["reason"] is None
+
+
+def test_a_store_that_hangs_takes_its_own_readers_and_nobody_else(tmp_path: Path, figures: Callable[..., None]) -> None:
+    """Given a store that takes requests and answers none, when one campaign needs more of its list, then another whose
+    recipients are all there keeps its rate, for longer than it takes to ask as many feeders as there are threads.
+    """
+    hangs_s, tpm = 40, 180
+    with House.open(tmp_path) as house, Crew(house, 1):
+        books.launch(house, "steady", books.addresses(200), tpm)
+        books.launch(house, "hungry", books.addresses(60_000), 60_000)
+        with house.watch("hungry") as watch:
+            books.until_done(house, "hungry", 1_000, 60)
+            house.s3.freeze()
+            house.until("hungry", lambda found: found["sent_last_minute"] > 0 and found["in_flight"] == 0, "its end")
+            before = house.status("steady")["done"]
+            time.sleep(hangs_s)
+            meanwhile = house.status("steady")["done"] - before
+            house.s3.thaw()
+            for campaign_id in ("steady", "hungry"):
+                books.until_over(house, campaign_id, 180)
+        books.closed(house, "hungry", watch, unknown_at_most=0)
+        figures(hangs_s=hangs_s, sent_meanwhile=meanwhile, at_its_rate=round(hangs_s * tpm / 60))
+        assert meanwhile >= 0.95 * hangs_s * tpm / 60
