@@ -170,17 +170,23 @@ local function record(row, kind, reason, wait_ms, entry, nonce)
   return record_transient(row, kind, reason, wait_ms, entry)
 end
 
+-- a campaign's own passes count from its first failure on: an outage that begins in the middle of many passes shows at once
+local function count_passes(count)
+  gate_passed(gate, now, count)
+  if redis.call('EXISTS', own_gate, own_failing) > 0 then
+    gate_passed(own_gate, now, count)
+  end
+end
+
 if #accepted > 0 then
   record_accepted(accepted)
-  gate_passed(gate, now, #accepted)
-  gate_passed(own_gate, now, #accepted)
+  count_passes(#accepted)
 end
 for i = 8 + #accepted, #ARGV, 6 do
   verdicts[#verdicts + 1] = record(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5])
 end
 if passed > #accepted then
-  gate_passed(gate, now, passed - #accepted)
-  gate_passed(own_gate, now, passed - #accepted)
+  count_passes(passed - #accepted)
 end
 if passed > 0 then
   gate_passed_of(gate, now, campaign_id)

@@ -159,18 +159,3 @@ def test_a_probe_that_fails_by_its_campaigns_own_trouble_is_followed_by_another(
     (good,) = both_probe.runs()
     assert good.campaign_id == "good"
     assert len(both_probe.admit(good).granted) == 1
-
-
-def test_a_few_failures_among_many_passes_are_no_trouble_of_the_provider(world: World) -> None:
-    """Given a campaign alone of which thousands were taken and none has failed, when 20 of a group fail, then these are
-    the recipients' own.
-    """
-    world.slots = 60
-    world.start("fast", rows=3_000, tpm=10_000_000)
-    *taken, run = world.runs()[:41]
-    for one in taken:
-        world.settle(one, sorted(world.admit(one).granted), "accepted")
-    rows = sorted(world.admit(run).granted)
-    assert world.settle(run, rows[:20], "unavailable") == ["retry"] * 20
-    assert level(world, GATE) == 0
-    assert level(world, keys.of("fast", "gate")) == 0
