@@ -1,18 +1,22 @@
-"""Lines of a CSV to rows of fields: quotes, blank lines, ragged rows, stray quotes. Knows nothing of addresses.
+"""Lines of a CSV to rows of fields: quotes, blank lines, ragged rows, stray quotes. Does not judge addresses.
 
 A row depends on the bytes from its first line on alone, never on where blocks or chunks begin: reading a slice again
 gives the rows of the first pass. The rules:
 
 - A record on one line is read leniently: `"Bob" Smith` is `Bob Smith`.
 - A row has the header's number of fields; more are fine where they are empty. Blank lines are no rows.
-- A record over several lines has to end within `csv_lines.RECORD`, to be quoted strictly, and to make such a row with
-  an address on one line. Otherwise its quote is a stray one: it costs its own line, not the rows that it would swallow.
-  The lines up to the one that showed it are read one by one.
+- A record over several lines has to end within `csv_lines.RECORD` and to be quoted strictly. Otherwise its quote is a
+  stray one: it costs its own line, not the rows that it would swallow. The lines up to the one that showed it are read
+  one by one.
+- Two stray quotes may seem to make such a record. Where it is no row, or its address has a line break in it, its lines
+  tell: if one after the first is by itself a row with something like an address, the quote is a stray one. Otherwise
+  the record counts as RFC 4180 (2.6) says: one row, and it is rejected.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeGuard
@@ -22,6 +26,10 @@ from campaigns.csv_lines import Block, Lines
 
 #: Appended to every block: comes back as a record of its own unless a quote was left open before it.
 _END: Final = "end"
+
+#: What an address looks like. Only this decides how lines make rows, and never what can be sent to: a row must keep its
+#: number when the rules for addresses change.
+_LIKE_AN_ADDRESS: Final = re.compile(r"""[^\s@"<>():,;]+@[^\s@"<>():,;]+""").fullmatch
 
 # A field cannot be longer than a record, so csv's own limit, one for the whole process, must never cut one short.
 csv.field_size_limit(max(csv.field_size_limit(), 2 * csv_lines.RECORD.size))
@@ -144,13 +152,19 @@ class _Spans:
                 if line == len(self._texts):
                     break  # the end mark
                 stop = start + reader.line_num
-                if stop - line > 1 and not _is_row(fields, self._shape):
+                if stop - line > 1 and self._is_stray(fields, self._texts[line + 1 : stop]):
                     return line, stop - 1
                 self.records.append(fields)
                 line = stop
         except csv.Error:
             return line, start + reader.line_num - 1
         return line, None
+
+    def _is_stray(self, fields: list[str], swallowed: list[str]) -> bool:
+        """Whether a stray quote holds the record together: over its first line and the `swallowed` ones."""
+        if _is_whole(fields, self._shape):
+            return False
+        return any(_is_row_alone(text, self._shape) for text in swallowed)
 
     def _give_up(self, line: int, error: int) -> int:
         """Read the lines of a record that went wrong one by one; returns the line to go on from."""
@@ -171,10 +185,17 @@ def _trimmed(fields: list[str], width: int) -> list[str]:
     return fields[:width] if len(fields) > width and not any(fields[width:]) else fields
 
 
-def _is_row(fields: list[str], shape: Shape) -> bool:
-    """Whether a record over several lines is what it seems to be: no address, good or bad, has a line break in it."""
+def _is_whole(fields: list[str], shape: Shape) -> bool:
+    """Whether a record over several lines is a row, with no line break within its address."""
     address = _email(fields, shape).strip()
     return len(_trimmed(fields, shape.width)) == shape.width and not {"\n", "\r"} & set(address)
+
+
+def _is_row_alone(text: str, shape: Shape) -> bool:
+    """Whether one line is, by itself, a row with something like an address."""
+    fields, closed = _alone(text, shape.delimiter)
+    address = _email(fields, shape).strip()
+    return closed and len(_trimmed(fields, shape.width)) == shape.width and _LIKE_AN_ADDRESS(address) is not None
 
 
 def _fitted(records: Iterable[Row], shape: Shape) -> list[Row]:

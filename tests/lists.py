@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 
 from campaigns.recipients import Scan, read_slice, scan
 
@@ -11,7 +12,7 @@ def parse(data: bytes, email_column: str = "email", chunk: int = 1 << 20) -> tup
     """The scan of a file and its rejected rows: number -> (what stands as address, reason), from the report."""
     result = scan((data[i : i + chunk] for i in range(0, len(data), chunk)), email_column=email_column)
     with result.report as report:
-        header, *rows = csv.reader(report.read().decode().splitlines())
+        header, *rows = csv.reader(io.StringIO(report.read().decode(), newline=""))
     assert header == ["row", "email", "reason"]
     assert [int(row) for row, _, _ in rows] == sorted({int(row) for row, _, _ in rows})
     return result, {int(row): (email, reason) for row, email, reason in rows}

@@ -15,7 +15,7 @@ from campaigns import csv_lines, csv_records
 from campaigns.csv_lines import Limits, Lines
 from campaigns.csv_records import Malformed, Row, Shape
 from campaigns.errors import UnusableList
-from campaigns.recipients import Scan, column_names
+from campaigns.recipients import Scan, column_names, read_slice
 from tests.lists import parse, rows_of
 
 #: What makes CSV files break, and enough ordinary rows for them to be read at all.
@@ -28,6 +28,8 @@ PIECES = st.sampled_from(
             b"B@x.test,B\n",
             b'"b@x.test","B"\n',
             b'c@x.test,"two\nlines"\n',
+            b'"two\nlines@x.test",E\n',
+            b'f@x.test,"three\nmore\nlines",F,G\n',
             b"\xe9",
             b"\xc3\xa9",
         ],
@@ -155,9 +157,16 @@ def first_record(texts: list[str], shape: Shape) -> tuple[list[str] | None, int]
         return None, max(reader.line_num - 1, 1)
     if reader.line_num == 1:
         return record, 1
-    if not wide_enough(record, shape) or re.search("[\r\n]", record[shape.email_index].strip()):
-        return None, reader.line_num - 1
-    return record, reader.line_num
+    whole = wide_enough(record, shape) and not re.search("[\r\n]", record[shape.email_index].strip())
+    if whole or not any(like_a_row(alone(text, shape), shape) for text in texts[1 : reader.line_num]):
+        return record, reader.line_num
+    return None, reader.line_num - 1
+
+
+def like_a_row(record: list[str] | None, shape: Shape) -> bool:
+    if record is None or not wide_enough(record, shape):
+        return False
+    return re.fullmatch(r"""[^\s@"<>():,;]+@[^\s@"<>():,;]+""", record[shape.email_index].strip()) is not None
 
 
 def alone(text: str, shape: Shape) -> list[str] | None:
@@ -173,6 +182,20 @@ def fit(record: list[str] | None, shape: Shape) -> list[str] | None:
     if record is None or not wide_enough(record, shape) or "\0" in "".join(record):
         return None
     return record[: shape.width]
+
+
+@settings(max_examples=300)
+@given(FILES)
+def test_a_row_depends_on_the_bytes_from_its_first_line_on_alone(data: bytes) -> None:
+    """Given tiny blocks / Then what begins at any slice reads as it did, with nothing of the file before it."""
+    with small_limits():
+        found = check(data, len(data))
+        if found is None:
+            return
+        result, rows = found
+        for part in map(result.index.__getitem__, range(len(result.index))):
+            rest = [row for _, row in read_slice(data[part.offset :], result.layout, part.first_row)]
+            assert rest == rows[part.first_row - 1 :]
 
 
 FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=12)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from campaigns import csv_lines
+from campaigns import csv_lines, recipients
 from tests.lists import parse, rows_of
 
 NOT_CLOSED = "malformed:quote not closed"
@@ -91,8 +91,59 @@ def test_two_stray_quotes_in_a_file_of_one_column() -> None:
 def test_record_over_lines_with_the_wrong_number_of_fields() -> None:
     data = csv_of(*people(1, 2), 'bad@x.test,"two\nlines",x,y', *people(5, 6))
     result, rejected = parse(data)
-    assert rejected == {3: ("bad@x.test", NOT_CLOSED), 4: ('lines"', "invalid_email")}
-    assert result.rows == 6
+    assert rejected == {3: ("bad@x.test", "malformed:4 fields where the header has 3")}
+    assert result.rows == 5
+    assert rows_of(data, result)[3:] == [["user5@x.test", "User 5", "5"], ["user6@x.test", "User 6", "6"]]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '"ann@example.com\nBcc: x@example.com",x',
+        '"ann@example.com\r\nBcc: x@example.com",x',
+        '"ann@example.com\rBcc:x@example.com",x',
+        '"ann@example.com\nx@example.com",x',
+        '"ann@example.com\n\nx@example.com\n",x',
+        '"x\ny\nz","two\nlines"',
+    ],
+)
+def test_quoted_address_with_a_line_break_is_one_rejected_row(record: str) -> None:
+    """Given an address with a line break inside, as RFC 4180 allows / Then it is one row, and it is not sent to."""
+    data = f"email,name\n{record}\nb@x.test,B\n".encode()
+    result, rejected = parse(data)
+    assert [(row, reason) for row, (_, reason) in rejected.items()] == [(1, "invalid_email")]
+    assert (result.rows, rows_of(data, result)[1]) == (2, ["b@x.test", "B"])
+
+
+@pytest.mark.parametrize("lines", [3, 400, 1000])
+@pytest.mark.parametrize("before", [0, 700])
+def test_ragged_row_with_a_field_of_many_lines_is_one_rejected_row(lines: int, before: int) -> None:
+    """Given a row with a field too many and a text of many lines / Then it is one row, wherever it begins."""
+    text = "\n".join(f"Dear Ann, line {n}, and bob@x.test wrote" for n in range(lines))
+    data = csv_of(*people(1, before), f'long@x.test,"{text}",x,y', *people(before + 2, before + 1500))
+    result, rejected = parse(data, chunk=5000)
+    assert rejected == {before + 1: ("long@x.test", "malformed:4 fields where the header has 3")}
+    assert result.rows == before + 1500
+    assert rows_of(data, result)[before + 1] == [f"user{before + 2}@x.test", f"User {before + 2}", f"{before + 2}"]
+
+
+def test_stray_quote_that_a_stray_quote_within_a_good_row_closes() -> None:
+    """Given a stray quote and an inch sign that would close it / Then the row with the inch sign stands."""
+    data = csv_of('"bad@x.test,Bad,x', 'inch@x.test,5",y', *people(3, 3))
+    result, rejected = parse(data)
+    assert rejected == {1: ("", NOT_CLOSED)}
+    assert rows_of(data, result)[1] == ["inch@x.test", '5"', "y"]
+
+
+def test_what_an_address_is_does_not_move_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given rules for addresses that have changed since the first pass / Then a slice gives the rows of that pass."""
+    data = csv_of('"ann@x.test\nBcc: b@x.test",x,y', '"a@x.test,A,x', *people(3, 4), 'b@x.test,B,"', *people(6, 6))
+    result, _ = parse(data)
+    before = rows_of(data, result)
+    monkeypatch.setattr(recipients, "address", lambda _raw: None)
+    monkeypatch.setattr(recipients, "all_ordinary", lambda _raws: False)
+    assert rows_of(data, result) == before
+    assert parse(data)[0].rows == result.rows
 
 
 def test_address_with_a_line_break_before_or_after_it() -> None:
