@@ -27,7 +27,7 @@ from redis.retry import Retry
 
 import logs
 import settings
-from campaigns import keys, layout
+from campaigns import connection, keys, layout
 from campaigns.ledger import Ledger, Limits
 from campaigns.pacer import Pacer
 from middleware.admission import Admission
@@ -182,7 +182,7 @@ def connect(url: str) -> Redis:
         url,
         socket_connect_timeout=2,
         socket_timeout=10,
-        health_check_interval=15,
+        **connection.watched(url),
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
         redis_connect_func=layout.on_connect,
     )

@@ -149,8 +149,8 @@ async def supervise(settings: Settings, environment: dict[str, str], held: int) 
             _welcome(settings)
         await interrupted.wait()
         say("stopping: what is being sent is finished first")
-    except StartError as error:
-        say(str(error))
+    except (StartError, OSError) as error:
+        say(str(error) if isinstance(error, StartError) else f"cannot start: {type(error).__name__}: {error}")
         return 1
     finally:
         await house.supervisor.stop()

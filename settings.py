@@ -7,6 +7,7 @@ project reads `os.environ`; components get what they need by constructor.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,12 @@ PROVIDERS = ("sendgrid", "outbox")
 
 #: The highest rate a campaign can have, in transactions per minute.
 MAX_TPM = 10_000_000
+
+HIGHEST_PORT = 65_535
+
+#: A whole number in ASCII. `str.isdigit` also holds for "²", which is no number to `int`; and `int` refuses very long
+#: ones.
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class SettingError(SystemExit):
@@ -105,7 +112,7 @@ class _Environment:
         found: dict[str, int] = {}
         for part in filter(None, (part.strip() for part in self.required_text(name, "").split(","))):
             domain, separator, limit = part.partition("=")
-            if not separator or not domain.strip() or not limit.strip().isdigit():
+            if not separator or not domain.strip() or not _DIGITS.fullmatch(limit.strip()):
                 raise SettingError(name, f"{part!r} is not of the form domain=limit")
             found[domain.strip().lower()] = self._within(name, int(limit), 1, MAX_TPM)
         return found
@@ -145,7 +152,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingError("SENDGRID_API_KEY", "needed for EMAIL_PROVIDER=sendgrid")
     var_dir = Path(env.required_text("VAR_DIR", "var"))
     s3_endpoint = env.url("S3_ENDPOINT_URL", None, ("http", "https"))
-    port = env.integer("PORT", 8080, 1, 65_535)
+    port = env.integer("PORT", 8080, 1, HIGHEST_PORT)
     min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, 86_400)
     return Settings(
         redis_url=_redis_url(env),
@@ -201,8 +208,8 @@ def _redis_url(env: _Environment) -> str:
     if url:
         return url
     host, separator, port = env.required_text("REDIS_ADDR", "localhost:6379").rpartition(":")
-    if not separator or not host or not port.isdigit():
-        raise SettingError("REDIS_ADDR", "expected host:port")
+    if not separator or not host or not _DIGITS.fullmatch(port) or not 1 <= int(port) <= HIGHEST_PORT:
+        raise SettingError("REDIS_ADDR", f"expected host:port with a port from 1 to {HIGHEST_PORT}")
     return f"redis://{host}:{port}/0"
 
 

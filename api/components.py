@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from api.feeds import Feeds
 from api.lifeline import Lifeline
-from campaigns import layout
+from campaigns import connection, layout
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.events import ProviderEvents
@@ -62,8 +62,7 @@ def connect(redis_url: str) -> Redis:
         redis_url,
         socket_connect_timeout=2.0,
         socket_timeout=5.0,
-        socket_keepalive=True,
-        health_check_interval=30,
+        **connection.watched(redis_url),
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1),
         redis_connect_func=layout.on_connect,
     )

@@ -13,7 +13,7 @@ import structlog
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
-from campaigns import keys
+from campaigns import connection, keys
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +46,13 @@ class Lifeline:
 
     async def _listen(self, changed: Callable[[str | None], None]) -> None:
         # Its PubSub would get a new connection, and say nothing of the loss until it has failed to. Silence is no loss:
-        # a connection that has nobody at its other end is found by keepalive.
+        # a connection that has nobody at its other end is found by keepalive (`campaigns.connection`).
         pool: Any = ConnectionPool.from_url(  # has few types
-            self._redis_url, protocol=2, socket_connect_timeout=2.0, socket_timeout=None, socket_keepalive=True
+            self._redis_url,
+            protocol=2,
+            socket_connect_timeout=2.0,
+            socket_timeout=None,
+            **connection.watched(self._redis_url),
         )
         async with aclosing(pool):
             line = await pool.get_connection()

@@ -98,15 +98,28 @@ class Child:
         pause_s = FIRST_PAUSE_S
         while not self._stopping.is_set():
             started = time.monotonic()
-            code = await self._run()
+            ending = await self._life()
             if self._stopping.is_set():
                 return
             self.ends += 1
             pause_s = FIRST_PAUSE_S if time.monotonic() - started > STEADY_S else pause_s
-            say(f"{self.program.name} ended ({_reason(code)}) and is started again in {pause_s:g} s")
+            say(f"{self.program.name} ended ({ending}) and is started again in {pause_s:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _life(self) -> str:
+        """Run the program once; how it ended.
+
+        Whatever goes wrong with keeping it is an end of it too: nobody would see an exception of this task, the start
+        would wait without end, and the program would never be started again.
+        """
+        try:
+            return _reason(await self._run())
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            if self._process and self._process.poll() is None:
+                _signal_group(self._process.pid, signal.SIGKILL)
+            return f"it cannot be kept running: {type(error).__name__}: {error}"
 
     async def _run(self) -> int:
         self._process = self._start()

@@ -176,6 +176,43 @@ def test_a_program_that_ends_before_it_is_ready_fails_the_start(stage: Stage) ->
     play(scene)
 
 
+def test_an_error_while_a_program_is_kept_is_said_and_fails_the_start(
+    stage: Stage, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Given a log that cannot be written, so that the program cannot be started."""
+
+    async def scene(supervisor: Supervisor) -> None:
+        unlogged = Program(
+            "redis", stage.program("redis").command, dict(os.environ), log=tmp_path / "no-folder" / "log"
+        )
+        [child] = supervisor.start(unlogged)
+        with pytest.raises(StartError, match="redis could not start"):
+            await child.until(never)
+
+    play(scene)
+    assert "postrider: redis ended (it cannot be kept running: FileNotFoundError: " in capfd.readouterr().out
+
+
+def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
+    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given that what an ended program left behind may not be ended by this user."""
+
+    async def refuse(_group: int, _stop_s: float) -> None:
+        raise PermissionError("Operation not permitted")
+
+    async def scene(supervisor: Supervisor) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(processes, "_end_group", refuse)
+            [child] = supervisor.start(stage.program("worker"))
+            await stage.until("worker started")
+            os.kill(pid_of(child), signal.SIGKILL)
+            await stage.until("worker started", times=2)
+
+    play(scene)
+    assert "PermissionError: Operation not permitted) and is started again" in capfd.readouterr().out
+
+
 def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     found: list[Child] = []
 

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 
+import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from redis import Redis
 
 from api import openapi, operations
 from api.routes import ROUTES
+from campaigns.models import StatusReport
+from tests.services import ROOT
 from tests.site import CONTENT, Site
 
 
 def test_the_description_is_valid() -> None:
     OpenAPIV31SpecValidator(openapi.document()).validate()
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert openapi.document()["info"]["version"] == project["version"]
+
+
+def test_the_readmes_status_has_the_fields_of_a_status_in_their_order() -> None:
+    [sample] = re.findall(r"^```json\n({\"done\".*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    shown = msgspec.json.decode(sample, type=StatusReport)
+    assert list(json.loads(sample)) == [field.name for field in msgspec.structs.fields(StatusReport)]
+    assert shown.done + shown.failed + shown.pending == shown.total
 
 
 def test_every_route_is_described_and_nothing_else() -> None:

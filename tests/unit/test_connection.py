@@ -1,0 +1,58 @@
+"""Every Redis client notices that its peer is gone: TCP keepalive, and a PING before a command after some silence."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from typing import Any
+
+import pytest
+from redis import ConnectionError as RedisConnectionError
+from redis.asyncio import ConnectionPool as AsyncPool
+
+import broker
+from api import components
+from api.lifeline import Lifeline
+from campaigns import connection
+
+TCP = "redis://127.0.0.1:1/0"
+
+
+def _options(client: Any) -> dict[str, Any]:
+    options: dict[str, Any] = client.connection_pool.connection_kwargs
+    return options
+
+
+@pytest.mark.parametrize("connect", [broker.connect, components.connect])
+def test_web_and_workers_ask_for_keepalive(connect: Any) -> None:
+    options = _options(connect(TCP))
+    assert options["socket_keepalive"] is True
+    assert options["health_check_interval"] == connection.SILENCE_S
+    if sys.platform == "linux":
+        wanted = options["socket_keepalive_options"]
+        lost_after_s = wanted[socket.TCP_KEEPIDLE] + wanted[socket.TCP_KEEPINTVL] * wanted[socket.TCP_KEEPCNT]
+        assert lost_after_s <= 30
+        assert wanted[socket.TCP_USER_TIMEOUT] == lost_after_s * 1000
+
+
+def test_the_lifeline_asks_for_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def make(_url: str, **options: Any) -> None:
+        seen.append(options)
+        raise RedisConnectionError
+
+    async def listen() -> None:
+        with pytest.raises(RedisConnectionError):
+            await Lifeline(TCP)._listen(lambda _: None)
+
+    monkeypatch.setattr(AsyncPool, "from_url", make)
+    asyncio.run(listen())
+    assert seen[0]["socket_keepalive_options"] == connection.watched(TCP)["socket_keepalive_options"]
+
+
+@pytest.mark.parametrize("connect", [broker.connect, components.connect])
+def test_a_unix_socket_has_no_keepalive_and_can_be_used(connect: Any) -> None:
+    with pytest.raises(RedisConnectionError, match="No such file"):
+        connect("unix:///no/such/socket").ping()
