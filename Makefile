@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench bench-large bench-rate check fmt format lint types contracts lock clean
+.PHONY: help run quick test test-busy chaos bench bench-large bench-rate check fmt format lint types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -12,8 +12,18 @@ help: ## list the targets
 run: .venv/run.stamp ## start everything on this machine: Redis, S3, web, workers
 	@$(BIN)/python run.py
 
+quick: .venv/dev.stamp ## run the unit and property tests, on all cores, under a minute
+	@$(BIN)/python -m pytest -m "unit or property" --numprocesses auto --dist worksteal $(PYTEST)
+
 test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
+
+test-busy: .venv/dev.stamp ## run every test three times on a machine that has no core to spare (N=1 for once)
+	@$(BIN)/python -m tests.busy --runs $(or $(N),3) -- $(PARALLEL) $(PYTEST)
+
+# The tests with servers and processes run one after the other in one process (tests/conftest.py groups them), those
+# without run beside them in the others.
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 chaos: .venv/dev.stamp ## break everything on purpose, half an hour long (PYTEST="-k redis" for some)
 	@CHAOS=full $(BIN)/python -m pytest tests/chaos $(PYTEST)

@@ -13,25 +13,37 @@ from pathlib import Path
 import fakeredis
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from embedded import s3
 from tests import services
 from tests.world import Clock, World
 
-# A slow moment of the machine is no counter-example.
-settings.register_profile("postrider", deadline=None)
+# A slow moment of the machine is no counter-example. Each run draws other examples, in CI too: over time that finds
+# more, and what fails is printed so that it can be repeated.
+settings.register_profile(
+    "postrider", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False, print_blob=True
+)
 settings.load_profile("postrider")
 
 #: In the order in which they run: what fails fast comes first.
 FOLDERS = ("unit", "property", "integration", "acceptance", "chaos", "browser")
+#: The folders whose tests share nothing, so that they may run in parallel.
+ALONE = ("unit", "property")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test with the name of its folder, and run the folders in their order."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test with the name of its folder, and run the folders in their order.
+
+    In parallel (`make test`) the tests with servers and processes are one group: they run one after the other.
+    """
     tests = Path(__file__).parent
+    in_groups = config.getoption("dist", "no") == "loadgroup"
     for item in items:
-        item.add_marker(item.path.relative_to(tests).parts[0])
+        folder = item.path.relative_to(tests).parts[0]
+        item.add_marker(folder)
+        if in_groups and folder not in ALONE:
+            item.add_marker(pytest.mark.xdist_group("servers"))
     items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(tests).parts[0]))
 
 

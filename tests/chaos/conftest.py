@@ -20,7 +20,6 @@ MODE: Final = os.environ.get("CHAOS", "short")
 FULL: Final = MODE == "full"
 HERE: Final = Path(__file__).parent
 FIGURES: Final = HERE.parents[1] / "var" / "chaos" / "figures.jsonl"
-_lines: Final = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,10 +31,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The figures of this run."""
-    for line in config.stash.get(_lines, []):
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of this run; a test's report carries them here from whichever process has run it."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                for name, line in report.user_properties:
+                    if name == FIGURES.stem:
+                        terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -56,6 +59,6 @@ def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
         with FIGURES.open("a") as file:
             file.write(json.dumps(entry) + "\n")
         shown = ", ".join(f"{name} {value}" for name, value in measured.items())
-        request.config.stash.setdefault(_lines, []).append(f"{request.node.name}: {shown} ({took_s:g} s)")
+        request.node.user_properties.append((FIGURES.stem, f"{request.node.name}: {shown} ({took_s:g} s)"))
 
     return record
