@@ -204,7 +204,15 @@ _doorbell: Final = Doorbell(redis, stopping)
 
 def _pacer(slots: int) -> Pacer:
     provider, every_s = _settings.email_provider, _settings.reconcile_every_s
-    return Pacer(redis, provider, WORKER_ID, slots, reconcile_every_s=every_s, limits=limits)
+    return Pacer(
+        redis,
+        provider,
+        WORKER_ID,
+        slots,
+        reconcile_every_s=every_s,
+        send_timeout_s=_settings.send_timeout_s,
+        limits=limits,
+    )
 
 
 broker: Final = Broker(

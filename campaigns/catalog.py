@@ -140,12 +140,18 @@ class Catalog:
             ],
             [campaign_id],
         )
-        if outcome == b"missing":
+        if outcome is None:
+            return
+        status, in_flight = outcome[0].decode(), outcome[1]
+        if status == "missing":
             raise UnknownCampaign
-        if outcome:
-            raise WrongState(
-                outcome.decode(), "it cannot be deleted now; pause or cancel it, and let what is in flight arrive"
-            )
+        if status == Status.RUNNING:
+            raise WrongState(status, "a running campaign cannot be deleted; pause or cancel it first")
+        raise WrongState(
+            status,
+            f"it cannot be deleted while emails are in flight, now {in_flight}; they are settled by themselves, within "
+            "a minute as a rule: delete it again then",
+        )
 
     def begin_upload(self, campaign_id: str, upload: Upload) -> None:
         """Note a multipart upload under way."""

@@ -19,6 +19,8 @@ CAMPAIGNS: Final = f"{PREFIX}:campaigns"
 RUNNING: Final = f"{PREFIX}:running"
 #: zset: ids of the campaigns being parsed by the parser's last sign of life (ms).
 PARSING: Final = f"{PREFIX}:parsing"
+#: zset: ids of the campaigns, in whatever state, that may have rows in flight, by when these are looked at next (ms).
+CLAIMS: Final = f"{PREFIX}:claims"
 #: zset: worker ids by their last heartbeat (ms).
 WORKERS: Final = f"{PREFIX}:workers"
 #: hash: worker id -> messages it works on at once.

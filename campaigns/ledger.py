@@ -28,6 +28,10 @@ OUTAGE_PATIENCE_MS: Final = 24 * 3600 * 1000
 ACCEPTED: Final = "accepted"
 #: A worker that has given no sign of life for so long is dead, in ms.
 WORKER_DEAD_MS: Final = 10_000
+#: Time between two looks at a campaign's rows in flight for those that nobody will settle any more, in ms.
+CLAIMS_LOOK_MS: Final = 10_000
+#: How long a worker may take to have an outcome settled, beyond the send itself, before the row is given up, in ms.
+SETTLING_MS: Final = 20_000
 #: Most recipients in one run, and most bytes of them.
 RUN_ROWS: Final = 64
 RUN_BYTES: Final = 256 * 1024
@@ -110,6 +114,11 @@ def low_water(tpm: int) -> int:
     return max(LOW_WATER_MIN, min(LOW_WATER_MAX, tpm * LOW_WATER_MS // 60_000))
 
 
+def claim_lost_ms(send_timeout_s: float) -> int:
+    """The age at which a claim is given up, also where its worker lives, in ms."""
+    return int(send_timeout_s * 1000) + SETTLING_MS
+
+
 def domain_of(address: str) -> str:
     """An address's domain in lower case."""
     return address.rpartition("@")[2].lower()
@@ -183,7 +192,7 @@ class Ledger:
             "admit",
             campaign_id,
             "campaign runs flight done failed unknown window",
-            [self._gate, self._account, keys.of(campaign_id, "gate")],
+            [self._gate, self._account, keys.of(campaign_id, "gate"), keys.CLAIMS],
             [
                 generation,
                 run_id,
@@ -193,6 +202,8 @@ class Ledger:
                 account,
                 domains,
                 self._domain_prefix,
+                campaign_id,
+                CLAIMS_LOOK_MS,
                 len(rows),
                 *rows,
                 *by_domain,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+import time
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
@@ -10,6 +11,7 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.ledger import (
+    CLAIMS_LOOK_MS,
     LOW_WATER_MAX,
     LOW_WATER_MIN,
     LOW_WATER_MS,
@@ -18,6 +20,7 @@ from campaigns.ledger import (
     RUN_ROWS,
     WORKER_DEAD_MS,
     Limits,
+    claim_lost_ms,
 )
 from campaigns.scripts import Scripts
 
@@ -25,10 +28,15 @@ from campaigns.scripts import Scripts
 LEASE_MS: Final = 1_000
 #: A parser that has given no sign of life for so long is started anew, in ms.
 PARSER_LOST_MS: Final = 30_000
+#: How often a worker looks for campaigns with rows in flight that `postrider:claims` does not name, in s.
+FIND_CLAIMS_EVERY_S: Final = 3600.0
 
 
 class Tick(msgspec.Struct):
-    """What one tick did, when the next one is due (ms), and which campaigns need feeding, reconciling, parsing."""
+    """What one tick did, when the next one is due (ms), and which campaigns need feeding, reconciling, parsing.
+
+    `expired`: campaigns of which rows in flight are unknown now, and how many.
+    """
 
     leader: bool
     wait_ms: int
@@ -36,6 +44,7 @@ class Tick(msgspec.Struct):
     feed: list[str] | dict[str, str] = []
     reconcile: list[str] | dict[str, str] = []
     parse: list[str] | dict[str, str] = []
+    expired: list[tuple[str, int]] | dict[tuple[str, int], str] = []
 
 
 class Pacer:
@@ -44,6 +53,7 @@ class Pacer:
     Args:
         slots: messages that this process works on at once.
         reconcile_every_s: time between two reconciliations of a running campaign.
+        send_timeout_s: how long a send may take: a claim much older than that is given up.
         limits: over all campaigns.
     """
 
@@ -55,13 +65,16 @@ class Pacer:
         slots: int,
         *,
         reconcile_every_s: float,
+        send_timeout_s: float,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
-        self._redis = redis
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
         self._worker_id = worker_id
         self._slots = slots
         self._reconcile_ms = int(reconcile_every_s * 1000)
+        self._claim_lost_ms = claim_lost_ms(send_timeout_s)
+        self._find_claims_at = 0.0
         self._limits = limits
         self._domain_prefix = keys.domain_prefix(provider)
         self._keys = [
@@ -75,6 +88,7 @@ class Pacer:
             keys.dramatiq_queue("send_email"),
             keys.dramatiq_messages("send_email"),
             keys.account(provider),
+            keys.CLAIMS,
         ]
 
     def tick(self) -> Tick:
@@ -100,8 +114,27 @@ class Pacer:
             *self._limits.arguments,
             self._domain_prefix,
             PARKED_MAX,
+            self._claim_lost_ms,
+            CLAIMS_LOOK_MS,
         ]
         return msgspec.json.decode(self._scripts("release", self._keys, args), type=Tick)
+
+    def find_claims(self) -> None:
+        """Have all rows in flight looked at, also of campaigns that an older version has left with some. Once an hour.
+
+        Raises:
+            redis.RedisError: Redis cannot be asked; the next call does it.
+        """
+        if time.monotonic() < self._find_claims_at:
+            return
+        ids = self._redis.zrange(keys.CAMPAIGNS, 0, -1)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for campaign_id in ids:
+                pipeline.exists(keys.of(campaign_id.decode(), "flight"))
+            found = {campaign_id: 0 for campaign_id, some in zip(ids, pipeline.execute(), strict=True) if some}
+        if found:
+            self._redis.zadd(keys.CLAIMS, found, nx=True)
+        self._find_claims_at = time.monotonic() + FIND_CLAIMS_EVERY_S
 
     def leave(self) -> None:
         """Give the lease and the slots back: this worker is stopping."""

@@ -15,7 +15,7 @@ from redis import Redis
 from campaigns import keys
 from campaigns.catalog import Catalog, iso
 from campaigns.errors import WrongState
-from campaigns.ledger import WORKER_DEAD_MS, set_bits
+from campaigns.ledger import WORKER_DEAD_MS, claim_lost_ms, set_bits
 from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
 from campaigns.scripts import Scripts
 
@@ -52,6 +52,7 @@ class Reconciler:
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
         self._send_timeout_ms = int(send_timeout_s * 1000)
+        self._claim_lost_ms = claim_lost_ms(send_timeout_s)
         self._resend_quiet_ms = int(resend_quiet_s * 1000)
 
     def _run(self, script: str, campaign: Campaign, names: str, args: list[Any], more: tuple[str, ...] = ()) -> Any:
@@ -68,7 +69,7 @@ class Reconciler:
             "expire_claims",
             campaign,
             "campaign progress flight unknown",
-            [WORKER_DEAD_MS, 4 * self._send_timeout_ms + 60_000],
+            [WORKER_DEAD_MS, self._claim_lost_ms],
             (
                 *(keys.RUNNING, keys.WORKERS),
                 *(keys.of(campaign.id, name) for name in ("reasons", "done", "failed")),

@@ -74,6 +74,7 @@ class Release(dramatiq.Middleware):
             self._doorbell.clear(BELL)
             leader = False
             try:
+                pacer.find_claims()
                 tick = pacer.tick()
                 leader = tick.leader
                 self._ask_for(tick)
@@ -92,6 +93,8 @@ class Release(dramatiq.Middleware):
             log.warning("leaving_unnoticed", error=type(error).__name__)
 
     def _ask_for(self, tick: Tick) -> None:
+        for campaign_id, rows in tick.expired:
+            log.warning("claims_expired", campaign_id=campaign_id, rows=rows)
         for campaign_id in tick.feed:
             self._send("ParseCsv", campaign_id, 0)
         for campaign_id in tick.parse:

@@ -108,7 +108,15 @@ class World:
         self.reconciler = Reconciler(self.redis, send_timeout_s=15, resend_quiet_s=RESEND_QUIET_S)
 
     def pacer(self, worker_id: str = "w1") -> Pacer:
-        return Pacer(self.redis, PROVIDER, worker_id, self.slots, reconcile_every_s=60, limits=self.limits)
+        return Pacer(
+            self.redis,
+            PROVIDER,
+            worker_id,
+            self.slots,
+            reconcile_every_s=60,
+            send_timeout_s=15,
+            limits=self.limits,
+        )
 
     def make(
         self, campaign_id: str = "c1", rows: int = 10, tpm: int = 10_000_000, on_unknown: OnUnknown = OnUnknown.HOLD

@@ -1,10 +1,11 @@
 -- admit: decides which rows of a run may be sent now, and claims them.
 --
 -- KEYS  1 campaign  2 runs  3 flight  4 done  5 failed  6 unknown  7 window  8 gate  9 account's window
---       10 the campaign's own gate
+--       10 the campaign's own gate  11 claims
 -- ARGV  1 generation  2 run id  3 worker id  4 nonce of this question  5 how long a probe may take (ms)
 --       6 the account's limit (0: none)  7 JSON of the domains' limits or ""  8 prefix of the domains' windows
---       9 number of rows, then the rows, then their domains where domains are limited
+--       9 campaign id  10 time until its claims are looked at (ms)
+--       11 number of rows, then the rows, then their domains where domains are limited
 -- ->    { verdict, granted rows, denied rows, rows denied for their domain alone }; rows as "12,13"; verdict is one of
 --       ok       all that may still be sent were granted
 --       limited, blocked, paused   why the denied ones were not; they go back to the waiting side
@@ -12,7 +13,7 @@
 --
 -- $campaign  hash: status, generation, tpm, ...
 -- $runs      hash: run id -> state|ms|rows; state q released, a admitted, r retry due
--- $flight    hash: row -> worker id|ms of the claim|nonce
+-- $flight    hash: row -> worker id|ms of the claim|nonce    $claims  zset: campaigns that may have such, see release
 -- $done, $failed  bitmaps by row   $unknown  zset: row by ms   windows, $gate: see lib
 --
 -- A question that is asked again because its answer was lost carries the same nonce: the rows that it claimed are decided about once
@@ -26,7 +27,7 @@
 
 local campaign, runs, flight, window, gate, account = KEYS[1], KEYS[2], KEYS[3], KEYS[7], KEYS[8], KEYS[9]
 local own_gate = KEYS[10]
-local run_id, worker_id, count = ARGV[2], ARGV[3], tonumber(ARGV[9])
+local run_id, worker_id, count = ARGV[2], ARGV[3], tonumber(ARGV[11])
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local status = state[1]
 
@@ -42,7 +43,7 @@ local clock = now_ms()
 local tpm = limit_now(campaign, clock)
 local open, domains, busy = {}, {}, false
 local any_unknown = redis.call('EXISTS', KEYS[6]) == 1
-local rows, bits = { unpack(ARGV, 10, 9 + count) }, {}
+local rows, bits = { unpack(ARGV, 12, 11 + count) }, {}
 for _, row in ipairs(rows) do
   bits[#bits + 1] = 'GET'
   bits[#bits + 1] = 'u1'
@@ -60,7 +61,7 @@ for i, row in ipairs(rows) do
     busy = true
   elseif done[i] == 0 and failed[i] == 0 and not (any_unknown and redis.call('ZSCORE', KEYS[6], row)) then
     open[#open + 1] = row
-    domains[#open] = ARGV[9 + count + i]
+    domains[#open] = ARGV[11 + count + i]
   end
 end
 local function answer(verdict, granted, denied, parked)
@@ -127,6 +128,7 @@ for i, row in ipairs(open) do
 end
 if #granted > 0 then
   redis.call('HSET', flight, unpack(claimed))
+  redis.call('ZADD', KEYS[11], 'NX', clock + tonumber(ARGV[10]), ARGV[9])
   window_add(window, now, #granted)
   if account_limit > 0 then
     window_add(account, account_now, #granted)

@@ -1,18 +1,16 @@
 -- delete_campaign: removes a campaign with all its keys.
 --
 -- KEYS  1 campaign  2 flight  3 campaigns  4 parsing  5 parked  6... all its keys   ARGV  1 campaign id
--- ->    nil, "missing", or the state that does not allow it
+-- ->    nil; { "missing" }; { state that does not allow it, rows in flight }
 --include parked
 --include tell
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then
-  return 'missing'
+  return { 'missing', 0 }
 end
-if status == 'running' then
-  return status
-end
-if redis.call('HLEN', KEYS[2]) > 0 then
-  return status .. ', with mails in flight'
+local in_flight = redis.call('HLEN', KEYS[2])
+if status == 'running' or in_flight > 0 then
+  return { status, in_flight }
 end
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZREM', KEYS[4], ARGV[1])

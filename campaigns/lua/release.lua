@@ -2,19 +2,21 @@
 -- queue now, by pace and by turns.
 --
 -- KEYS  1 lease  2 running  3 ring  4 workers  5 slots  6 parsing  7 gate  8 queue  9 queue's messages  10 account's window
+--       11 claims
 -- ARGV  1 worker id  2 its slots  3 lease (ms)  4 id for new messages  5 key prefix
 --       6 most rows a run  7 most bytes a run  8 time between reconciliations (ms)  9 silence after which a parser is lost (ms)
 --       10 silence after which a worker's slots no longer count (ms)
 --       11-13 what a campaign keeps waiting: recipients of so much time (ms), at least, at most
 --       14 the account's limit (0: none)  15 JSON of the domains' limits or ""  16 prefix of the domains' windows
---       17 most recipients parked for their domain
--- ->    JSON: { leader, wait_ms, released, feed: [ids], reconcile: [ids], parse: [ids] }
---       feed, reconcile, parse: campaigns for which the caller shall send such a message
+--       17 most recipients parked for their domain  18 age at which any claim is given up (ms)  19 time between two looks at claims (ms)
+-- ->    JSON: { leader, wait_ms, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]] }
+--       feed, reconcile, parse: campaigns for which the caller shall send such a message; expired: whose rows in flight are unknown now
 --
 -- $lease    string with expiry: id of the worker that releases
 -- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace; ticked: the last tick of any worker;
 --           calls: that have released something;
 --           away_until: up to then (ms) no worker is taken for dead
+-- $claims   zset: campaign, in whatever state, by when its rows in flight are looked at next (ms)
 -- $workers  zset: worker id by ms    $slots  hash: worker id -> messages at once
 -- Of each running campaign, all with its prefix: campaign, progress, waiting, deferred, parked, runs, window, gate.
 -- $progress hash: tokens, paced_at: the pace; turn: its virtual time; waiting_bytes; parked; cursor; again;
@@ -31,6 +33,8 @@
 --include gate
 --include domains
 --include enqueue
+--include finish
+--include claims
 
 local worker_id, lease_ms = ARGV[1], tonumber(ARGV[3])
 local max_rows, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -40,6 +44,8 @@ local account_limit, parked_max = tonumber(ARGV[14]), tonumber(ARGV[17])
 local limits = ARGV[15] ~= '' and cjson.decode(ARGV[15]) or nil
 local FEED_AGAIN_MS = 2000
 local IDLE_MS = 100
+--- campaigns whose claims one tick looks at
+local MOST_LOOKS = 100
 local SILENCE_MS = tonumber(ARGV[10]) / 2
 --- domains whose parked recipients one tick looks at, a campaign
 local PARKED_DOMAINS = 20
@@ -59,7 +65,7 @@ if holder and holder ~= worker_id then
 end
 redis.call('SET', KEYS[1], worker_id, 'PX', lease_ms)
 
-local reply = { leader = true, released = 0, feed = {}, reconcile = {}, parse = {} }
+local reply = { leader = true, released = 0, feed = {}, reconcile = {}, parse = {}, expired = {} }
 local wait_ms = IDLE_MS
 
 -- room on the queue: enough to keep every worker's threads busy, not so much that a late campaign waits behind it
@@ -83,6 +89,22 @@ end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(ARGV[9]))) do
   redis.call('ZADD', KEYS[6], now, id)
   reply.parse[#reply.parse + 1] = id
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
+  local k = { running = KEYS[2], ring = KEYS[3], workers = KEYS[4] }
+  for _, name in ipairs({ 'campaign', 'progress', 'flight', 'unknown', 'reasons', 'done', 'failed' }) do
+    k[name] = ARGV[5] .. ':{' .. id .. '}:' .. name
+  end
+  local _, expired = expire_claims(k, id, tonumber(ARGV[10]), tonumber(ARGV[18]), now)
+  if expired > 0 then
+    reply.expired[#reply.expired + 1] = { id, expired }
+  end
+  if redis.call('EXISTS', k.flight) == 1 then
+    redis.call('ZADD', KEYS[11], now + tonumber(ARGV[19]), id)
+  else
+    redis.call('ZREM', KEYS[11], id)
+  end
 end
 
 local ring = redis.call('HMGET', KEYS[3], 'vtime', 'tokens', 'paced_at')

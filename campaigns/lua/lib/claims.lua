@@ -1,0 +1,39 @@
+-- claims: rows in flight that nobody will settle any more. Needs finish.
+--
+-- $flight   hash: row -> worker id|ms of the claim|nonce
+-- $workers  zset: worker id by its last heartbeat (ms)
+-- $ring     hash: away_until: up to then (ms) no worker is taken for dead, see release
+--
+-- expire_claims(k, campaign_id, dead_ms, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
+--
+-- A row whose worker has been silent for dead_ms becomes unknown, and so does one that its worker, though alive, has not settled for
+-- lost_ms: nobody can say whether the provider took it. A row that has an end already (a resent one whose first sender answered late)
+-- only loses its claim. An outcome that comes later all the same is recorded.
+-- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
+local function expire_claims(k, campaign_id, dead_ms, lost_ms, now)
+  -- right after Redis was away all heartbeats are old, and workers hold outcomes that they could not settle
+  if now < (tonumber(redis.call('HGET', k.ring, 'away_until')) or 0) then
+    dead_ms, lost_ms = math.huge, 4 * lost_ms
+  end
+  local looked, expired, heard = 0, 0, {}
+  local flight = redis.call('HGETALL', k.flight)
+  for i = 1, #flight, 2 do
+    local row, worker, since = flight[i], string.match(flight[i + 1], '^(.*)|(%d+)|')
+    since = tonumber(since)
+    heard[worker] = heard[worker] or tonumber(redis.call('ZSCORE', k.workers, worker) or 0)
+    -- a claim is a sign of life too: a worker that has just started makes its first one before its first tick
+    local dead = now - math.max(since, heard[worker]) > dead_ms
+    looked = looked + 1
+    if dead or now - since > lost_ms then
+      redis.call('HDEL', k.flight, row)
+      if redis.call('GETBIT', k.done, row) == 0 and redis.call('GETBIT', k.failed, row) == 0 then
+        redis.call('ZADD', k.unknown, now, row)
+        redis.call('HSET', k.reasons, row, (dead and 'the worker died while sending' or 'the worker has not told the outcome in time')
+          .. '; the provider may or may not have taken it')
+        expired = expired + 1
+      end
+    end
+  end
+  complete_if_done(k.campaign, k.progress, k.unknown, k.running, campaign_id, now)
+  return looked, expired
+end

@@ -1,0 +1,55 @@
+"""kill -9 of a worker with rows in flight, and what an operator does right after: everything gets its end by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from campaigns import keys
+from tests.acceptance.house import until
+from tests.chaos import books
+from tests.house import House
+
+#: What is promised, and how much longer it may take on a machine that has other things to do, in s.
+SETTLED_S = 60
+SLACK_S = 60
+
+
+@pytest.mark.parametrize(
+    "step", [None, pytest.param("pause", marks=pytest.mark.short), pytest.param("cancel", marks=pytest.mark.short)]
+)
+def test_rows_in_flight_of_a_killed_worker_are_settled_in_every_state(
+    tmp_path: Path, step: str | None, figures: Callable[..., None]
+) -> None:
+    """Given a worker that is killed with rows in flight, and a Reconcile that is not due today.
+    When the campaign is paused, or cancelled, or left alone, right after.
+    Then nothing is in flight within a minute, those rows are unknown, and a campaign that does not run can be deleted.
+    """
+    with House.open(tmp_path, RECONCILE_EVERY_S="86400") as house:
+        house.double.behave(latency_ms=10_000)
+        house.put("c1", tpm=600_000)
+        house.upload("c1", books.addresses(50))
+        worker = house.add_worker()
+        house.until_status("c1", "ready")
+        house.start("c1")
+        redis = house.redis_client()
+        until(lambda: redis.hlen(keys.of("c1", "flight")) == 50, "rows in flight")
+        worker.kill()
+        killed = time.monotonic()
+        if step:
+            house.call("POST", f"/campaigns/c1/{step}")
+            status, answer = house.ask("DELETE", "/campaigns/c1")
+            assert (status, b"by themselves" in answer) == (409, True)
+        house.double.behave(latency_ms=0)
+        worker.start()
+        deadline = killed + SETTLED_S + SLACK_S
+        while (report := house.status("c1"))["in_flight"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        took_s = round(time.monotonic() - killed, 1)
+        figures(step=step, settled_after_s=took_s, unknown=report["unknown"], status=report["status"])
+        assert (report["in_flight"], report["unknown"], report["done"]) == (0, 50, 0)
+        assert report["status"] == ("cancelled" if step == "cancel" else "completed")
+        assert house.ask("DELETE", "/campaigns/c1")[0] == 204
