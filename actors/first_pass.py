@@ -11,6 +11,7 @@ import structlog
 from redis import Redis
 
 from campaigns import keys, recipients
+from campaigns.catalog import name_columns
 from campaigns.errors import UnusableList
 from campaigns.models import Campaign
 from campaigns.parsing import Parsing
@@ -39,6 +40,8 @@ class FirstPass:
         Raises:
             Superseded, StoreError, redis.RedisError; dramatiq.errors.Retry: the worker is stopping.
         """
+        if not campaign.columns_named:
+            name_columns(self._redis, campaign.id, Templates(campaign.content).missing(()))
         parsing = Parsing(self._redis, campaign.id, campaign.generation)
         started = self._logged_at = time.monotonic()
         try:
@@ -59,7 +62,7 @@ class FirstPass:
             raise
         with scan.report as report:
             self._store.put_file(keys.rejected_report(campaign.id, campaign.generation), report)
-        status = parsing.finish(scan, Templates(campaign.content).missing(scan.layout.columns))
+        status = parsing.finish(scan)
         log.info(
             "list_parsed",
             status=status,

@@ -34,10 +34,10 @@ MAX_PAGE: Final = 200
 def put(request: Request, content: Content) -> Response:
     """Make a campaign, or change its content before it is started."""
     parts, campaign_id = components.of(request), inputs.new_campaign_id(request)
-    mail_content.check(content)
+    templates = mail_content.check(content)
     if request.headers.get("if-none-match") == "*":
         _refuse_existing(parts, campaign_id)
-    campaign, created = parts.catalog.put(campaign_id, content)
+    campaign, created = parts.catalog.put(campaign_id, content, templates.missing(()))
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
     return as_json(_details(campaign), status, {"Location": request.url.path} if created else None)
 

@@ -12,8 +12,8 @@ from api import bodies, components, inputs
 from api.answers import as_json
 from api.errors import Problem
 from campaigns import messages
-from campaigns.errors import WrongState
-from campaigns.models import Campaign, Status, UnknownDecision
+from campaigns.catalog import name_columns
+from campaigns.models import Status, UnknownDecision
 from campaigns.reconciliation import check_decision, last_report
 from mail.rendering import Templates
 
@@ -23,21 +23,12 @@ log = structlog.get_logger(__name__)
 def start(request: Request) -> Response:
     """Start sending; while the list is being parsed: as soon as it is."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
-    _check_columns(parts.catalog.get(campaign_id))
+    campaign = parts.catalog.get(campaign_id)
+    if not campaign.columns_named:
+        name_columns(parts.redis, campaign_id, Templates(campaign.content).missing(()))
     status = parts.controls.start(campaign_id)
     log.info("start_answered", campaign_id=campaign_id, status=status)
     return as_json(bodies.Stepped(status))
-
-
-def _check_columns(campaign: Campaign) -> None:
-    if campaign.status is not Status.READY:
-        return  # nothing to compare with yet, or started already
-    missing = Templates(campaign.content).missing(campaign.columns)
-    if missing:
-        names = ", ".join(missing)
-        raise WrongState(
-            campaign.status, f"the templates name columns that the CSV lacks: {names}; change one of the two"
-        )
 
 
 def pause(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -36,6 +37,13 @@ def _ramp_fields(ramp: Ramp | None) -> dict[str, str]:
     }
 
 
+def name_columns(redis: Redis, campaign_id: str, template_names: Sequence[str]) -> None:
+    """Note the names that a campaign's templates take from the list, where an older version has stored its content
+    without them.
+    """
+    Scripts(redis)("name_columns", [keys.campaign(campaign_id)], [msgspec.json.encode(template_names)])
+
+
 class Catalog:
     """Reads and writes campaigns.
 
@@ -49,8 +57,14 @@ class Catalog:
         self._scripts = Scripts(redis)
         self._default_tpm = default_tpm
 
-    def put(self, campaign_id: str, content: Content) -> tuple[Campaign, bool]:
+    def put(self, campaign_id: str, content: Content, template_names: Sequence[str] = ()) -> tuple[Campaign, bool]:
         """Make a campaign or change its content; returns it and whether it is new.
+
+        Args:
+            campaign_id: which campaign.
+            content: its content.
+            template_names: the names that the templates take from the list, sorted: without them in its columns it
+                cannot be started.
 
         Raises:
             WrongState: the content differs and the campaign has been started.
@@ -66,6 +80,7 @@ class Catalog:
                 ",".join(_CHANGEABLE),
                 msgspec.json.encode(content),
                 self._default_tpm,
+                msgspec.json.encode(template_names),
                 *(part for item in fields.items() for part in item),
             ],
         ).decode()
@@ -111,6 +126,7 @@ class Catalog:
             filename=text.get("filename", ""),
             size=int(text.get("size", 0)),
             email_column=text.get("email_column", "email"),
+            columns_named="template_names" in text,
             columns=tuple(msgspec.json.decode(text.get("columns", "[]"), type=list[str])),
             email_index=int(text.get("email_index", 0)),
             delimiter=text.get("delimiter", ","),

@@ -54,7 +54,8 @@ class Controls:
         """Start sending, or have it start as soon as the list is parsed.
 
         Raises:
-            UnknownCampaign, WrongState: also where the list has nobody to send to.
+            UnknownCampaign, WrongState: also where the list has nobody to send to, or lacks columns that the templates
+                name.
         """
         status, _ = self._take("start", campaign_id)
         return status
@@ -74,7 +75,7 @@ class Controls:
     def _take(self, name: str, campaign_id: str) -> tuple[Status, int]:
         step = STEPS[name]
         names = ("campaign", "progress", "flight")
-        outcome, before, in_flight, _total = self._scripts(
+        outcome, before, in_flight, lacking = self._scripts(
             "transition",
             [
                 *(keys.of(campaign_id, key) for key in names),
@@ -92,6 +93,11 @@ class Controls:
             case "empty":
                 raise WrongState(
                     before.decode(), "there is nobody to send to: upload a list with at least one valid recipient"
+                )
+            case "columns":
+                names = lacking.decode()
+                raise WrongState(
+                    before.decode(), f"the templates name columns that the CSV lacks: {names}; change one of the two"
                 )
             case "moved" if name == "start":
                 self._prime(campaign_id)

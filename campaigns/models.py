@@ -80,7 +80,7 @@ class Campaign(msgspec.Struct, frozen=True):
 
     `generation` names the list in use: it changes with every accepted upload. `columns` are the CSV's columns by
     position, as template names ("" where a column has no usable name). `start_when_ready`: a start was asked for while
-    the list is being parsed.
+    the list is being parsed. `columns_named`: the names that its templates take from the list are stored too.
     """
 
     id: str
@@ -94,6 +94,7 @@ class Campaign(msgspec.Struct, frozen=True):
     filename: str = ""
     size: int = 0
     email_column: str = "email"
+    columns_named: bool = False
     columns: tuple[str, ...] = ()
     email_index: int = 0
     delimiter: str = ","

@@ -37,13 +37,10 @@ class Parsing:
         """Note how far it has come, and why it does not go on, if so."""
         self._check(self._scripts("parse_progress", self._keys, [*self._identity, bytes_read, rows, reason]))
 
-    def finish(self, scan: Scan, missing_columns: list[str]) -> Status:
+    def finish(self, scan: Scan) -> Status:
         """Record the parsed list; returns the campaign's new status: ready, or running where a start was asked for
-        meanwhile.
+        meanwhile and the list has the columns that the templates name by now.
         """
-        reason = (
-            f"the templates name columns that the CSV lacks: {', '.join(missing_columns)}" if missing_columns else ""
-        )
         layout = scan.layout
         fields = {
             "columns": msgspec.json.encode(layout.columns),
@@ -53,7 +50,7 @@ class Parsing:
             "slices": len(scan.index),
         }
         counts: list[int | bytes] = [scan.rows, scan.total, scan.rejected, bytes(scan.skip), scan.index.pack()]
-        return self._finish("ready", reason, counts, fields)
+        return self._finish("ready", "", counts, fields)
 
     def reject(self, reason: str) -> Status:
         """Record that the list cannot be used, and why."""

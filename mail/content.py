@@ -35,8 +35,8 @@ RESERVED: Final = frozenset({
 })  # fmt: skip
 
 
-def check(content: Content) -> None:
-    """Look at everything that can be known before there is a list.
+def check(content: Content) -> Templates:
+    """Look at everything that can be known before there is a list; the compiled templates.
 
     Raises:
         InvalidCampaign: its detail opens with the field's name.
@@ -48,7 +48,7 @@ def check(content: Content) -> None:
     _check_share(content.weight, content.ramp)
     _check_sizes(content)
     _check_headers(content.headers)
-    Templates(content)
+    return Templates(content)
 
 
 def _check_share(weight: int, ramp: Ramp | None) -> None:

@@ -129,7 +129,7 @@ class World:
             campaign_id, object_key="list.csv", size=len(csv), filename="list.csv", email_column="email"
         )
         parsing = Parsing(self.redis, campaign_id, generation)
-        assert parsing.finish(scanned(csv), []) == Status.READY
+        assert parsing.finish(scanned(csv)) == Status.READY
         return self.catalog.get(campaign_id)
 
     def start(self, campaign_id: str = "c1", rows: int = 10, **options: Any) -> Campaign:

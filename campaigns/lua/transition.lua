@@ -2,19 +2,21 @@
 --
 -- KEYS  1 campaign  2 progress  3 flight  4 running  5 parsing  6 waiting  7 deferred  8 runs  9 parked
 -- ARGV  1 campaign id  2 new state  3 states it may come from, "ready,running"  4 states in which it is there already
--- ->    { outcome, state before, rows in flight, total }; outcome one of moved, same, refused, missing, empty, later
---       empty: there is nobody to send to; later: it will start as soon as its list is parsed
+-- ->    { outcome, state before, rows in flight, missing columns }; outcome one of moved, same, refused, missing, empty, columns, later
+--       empty: there is nobody to send to; columns: the list lacks some that the templates name; later: it will start as soon as its
+--       list is parsed
 --include clock
+--include columns
 --include parked
 --include tell
 local campaign = KEYS[1]
 local status = redis.call('HGET', campaign, 'status')
 if not status then
-  return { 'missing', '', 0, 0 }
+  return { 'missing', '', 0, '' }
 end
 local total = tonumber(redis.call('HGET', KEYS[2], 'total')) or 0
 local function answer(outcome)
-  return { outcome, status, redis.call('HLEN', KEYS[3]), total }
+  return { outcome, status, redis.call('HLEN', KEYS[3]), outcome == 'columns' and missing_columns(campaign) or '' }
 end
 local function listed(states)
   return string.find(',' .. states .. ',', ',' .. status .. ',', 1, true) ~= nil
@@ -35,6 +37,9 @@ if target == 'running' then
   end
   if total == 0 then
     return answer('empty')
+  end
+  if status == 'ready' and missing_columns(campaign) ~= '' then
+    return answer('columns')
   end
   redis.call('HSETNX', campaign, 'started_at', now_ms())
   redis.call('HDEL', campaign, 'reason')

@@ -132,7 +132,7 @@ def campaign(world: World, store: ObjectStore) -> Campaign:
     )
     scan = recipients.scan([csv])
     scan.report.close()
-    Parsing(world.redis, "c1", generation).finish(scan, [])
+    Parsing(world.redis, "c1", generation).finish(scan)
     world.controls.start("c1")
     return world.catalog.get("c1")
 

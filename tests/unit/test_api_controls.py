@@ -7,9 +7,8 @@ import json
 import pytest
 from redis import Redis
 
-from api import controls
 from campaigns import keys
-from tests.site import CSV, Site
+from tests.site import Site
 
 
 @pytest.fixture
@@ -143,9 +142,3 @@ def test_the_last_report_is_shown(site: Site) -> None:
     report = site.world.reconciler.reconcile(site.world.catalog.get("c1"))
     shown = site.web.get("/campaigns/c1/reconcile").json()
     assert shown == {"checked": 0, "found": {}, "repaired": {}, "finished_at": report.finished_at}
-
-
-def test_columns_are_compared_only_where_there_are_some(site: Site) -> None:
-    site.make()
-    controls._check_columns(site.world.catalog.get("c1"))
-    assert CSV.startswith(b"name,email")

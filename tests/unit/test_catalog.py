@@ -83,7 +83,7 @@ def test_the_parser_of_a_replaced_list_is_superseded(world: World) -> None:
     with pytest.raises(Superseded):
         parsing.report(1, 1)
     with pytest.raises(Superseded):
-        parsing.finish(scanned(b"email\na@b.test\n"), [])
+        parsing.finish(scanned(b"email\na@b.test\n"))
     with pytest.raises(Superseded):
         Parsing(world.redis, "c1", old)
     assert world.catalog.get("c1").generation == new
@@ -96,7 +96,7 @@ def test_a_second_parser_takes_over_from_the_first(world: World) -> None:
     second = Parsing(world.redis, "c1", generation)
     with pytest.raises(Superseded):
         first.report(1, 1)
-    assert second.finish(scanned(b"email\na@b.test\n"), []) == Status.READY
+    assert second.finish(scanned(b"email\na@b.test\n")) == Status.READY
 
 
 def test_a_started_campaign_takes_no_other_list(world: World) -> None:
@@ -112,18 +112,8 @@ def test_a_start_during_parsing_takes_effect_when_it_ends(world: World) -> None:
     generation, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
     assert world.controls.start("c1") == Status.PARSING
     parsing = Parsing(world.redis, "c1", generation)
-    assert parsing.finish(scanned(b"email\na@b.test\n"), []) == Status.RUNNING
+    assert parsing.finish(scanned(b"email\na@b.test\n")) == Status.RUNNING
     assert world.report().started_at is not None
-
-
-def test_a_start_during_parsing_does_not_take_effect_where_columns_are_missing(world: World) -> None:
-    world.make()
-    generation, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
-    world.controls.start("c1")
-    assert Parsing(world.redis, "c1", generation).finish(scanned(b"email\na@b.test\n"), ["name"]) == Status.READY
-    assert "name" in str(world.report().reason)
-    world.catalog.put("c1", CONTENT)
-    assert world.report().reason is None
 
 
 def test_deleting_leaves_nothing(world: World) -> None:
