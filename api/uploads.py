@@ -67,8 +67,10 @@ def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInit) -> Up
 def complete(request: Request, wanted: bodies.UploadComplete) -> Response:
     """Put the parts together and have the list parsed. Again: the same answer, and nothing is done twice."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
-    campaign = parts.catalog.get(campaign_id)
+    parts.catalog.get(campaign_id)
     upload = parts.catalog.upload(campaign_id, wanted.upload_id)
+    # Read after the upload: where another request has completed that, its list is here, or a later one.
+    campaign = parts.catalog.get(campaign_id)
     if campaign.object_key == upload.object_key and campaign.email_column == wanted.email_column:
         return _accepted()
     parts.catalog.check_replaceable(campaign_id)

@@ -202,20 +202,14 @@ class Catalog:
         self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str
     ) -> tuple[str, str]:
         """Give the campaign a list and have it parsed, in one step; returns the list's generation and the object it
-        replaces ("": none).
+        replaces ("": none). The list that it has already is not parsed again.
 
         Raises:
             UnknownCampaign, WrongState: nothing has been changed.
         """
         generation = uuid4().hex[:12]
         message = messages.encode("ParseCsv", campaign_id, generation)
-        fields = {
-            "object_key": object_key,
-            "size": size,
-            "filename": filename,
-            "email_column": email_column,
-            "slices": 0,
-        }
+        fields = {"size": size, "filename": filename, "slices": 0}
         outcome, detail = self._scripts(
             "accept_list",
             [
@@ -232,6 +226,8 @@ class Catalog:
                 generation,
                 message.message_id,
                 message.data,
+                object_key,
+                email_column,
                 *(part for item in fields.items() for part in item),
             ],
         )
@@ -239,6 +235,8 @@ class Catalog:
             raise UnknownCampaign
         if outcome == b"refused":
             raise WrongState(detail.decode(), "a list cannot be replaced once the campaign has been started")
+        if outcome == b"same":
+            return detail.decode(), ""
         return generation, detail.decode()
 
 

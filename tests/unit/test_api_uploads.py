@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 from redis import ConnectionError as RedisConnectionError, Redis
 
 from api import upload_parts
+from campaigns.models import Campaign
 from storage import StoreUnavailable
 from tests.doubles.web import Answer
 from tests.site import CSV, Site
@@ -169,6 +173,70 @@ def test_completing_again_gives_the_same_answer_and_parses_once(site: Site) -> N
     site.web.post("/campaigns/c1/start")
     assert complete(site, upload_id).status == 202
     assert site.web.get("/campaigns/c1").json()["status"] == "running"
+
+
+def test_eight_completes_at_once_parse_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given eight requests that complete one upload, when none of them sees another one's list before it gives its own,
+    then all get the same answer, and the list is parsed once; a start asked for meanwhile is not forgotten.
+    """
+    upload_id, _ = begin_and_send(site)
+    catalog, together = site.app.state.components.catalog, threading.Barrier(8)
+    accept, put_together, one_by_one = catalog.accept_list, site.store.complete_upload, threading.Lock()
+
+    def put_together_as_a_store_does(*args: Any) -> None:
+        with one_by_one:
+            put_together(*args)
+
+    def accept_together(*args: Any, **more: Any) -> Any:
+        together.wait(9)
+        return accept(*args, **more)
+
+    monkeypatch.setattr(site.store, "complete_upload", put_together_as_a_store_does)
+    monkeypatch.setattr(catalog, "accept_list", accept_together)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: complete(site, upload_id), range(8)))
+    assert [(answer.status, answer.json()) for answer in answers] == [(202, {"status": "parsing"})] * 8
+    assert queued(site) == 1
+    assert len(site.store.objects) == 1
+
+
+def test_a_list_that_is_given_once_more_changes_nothing(site: Site) -> None:
+    """Given a list in whatever state, when a request that has not seen that gives it again, then all stays."""
+    upload_id, _ = begin_and_send(site)
+    complete(site, upload_id)
+    catalog = site.world.catalog
+    campaign = catalog.get("c1")
+    site.web.post("/campaigns/c1/start")
+    again: dict[str, Any] = {
+        "object_key": campaign.object_key,
+        "size": campaign.size,
+        "filename": "",
+        "email_column": "email",
+    }
+    assert catalog.accept_list("c1", **again) == (campaign.generation, "")
+    assert catalog.get("c1").start_when_ready
+    assert site.parse().status == "running"
+    assert catalog.accept_list("c1", **again) == (campaign.generation, "")
+    assert catalog.get("c1").status == "running"
+
+
+def test_a_complete_that_another_one_overtakes_is_no_conflict(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a request that reads the campaign, when another one completes the same upload right then, then the first
+    one's answer is the same.
+    """
+    upload_id, _ = begin_and_send(site)
+    catalog = site.app.state.components.catalog
+    read = catalog.get
+
+    def read_and_be_overtaken(campaign_id: str) -> Campaign:
+        campaign: Campaign = read(campaign_id)
+        monkeypatch.setattr(catalog, "get", read)
+        assert complete(site, upload_id).status == 202
+        return campaign
+
+    monkeypatch.setattr(catalog, "get", read_and_be_overtaken)
+    assert complete(site, upload_id).status == 202
+    assert queued(site) == 1
 
 
 def test_a_crash_between_store_and_redis_is_finished_by_the_next_try(
