@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,13 +44,15 @@ log = structlog.get_logger(__name__)
 
 #: A worker that has not been heard of for so long is dead to Dramatiq, which then hands its messages on, in ms.
 HEARTBEAT_TIMEOUT_MS: Final = 12_000
-#: How many commands of a million look for dead workers; many of them, as idle consumers send one a second.
-MAINTENANCE_CHANCE: Final = 300_000
+#: How often a consumer looks for messages of dead workers on its queue, in s, at most; one that asks less often does so
+#: each time. Not more often, as it may run KEYS.
+MAINTENANCE_EVERY_S: Final = 1.0
 #: How often a consumer asks again that has messages in hand, in s, by queue; others every `SLOW_POLL_S`.
 POLL_S: Final = {"send_email": 0.05}
 SLOW_POLL_S: Final = 0.5
-#: How long an idle consumer waits for the doorbell before it asks all the same, in s.
-IDLE_POLL_S: Final = 1.0
+#: How long an idle consumer waits for the doorbell before it asks all the same, in s. Each question is the worker's
+#: heartbeat to Dramatiq as well, so this is far below `HEARTBEAT_TIMEOUT_MS`.
+IDLE_POLL_S: Final = 5.0
 
 
 class StoppedWithoutRedis(Exception):
@@ -67,19 +70,27 @@ class MsgspecEncoder(dramatiq.Encoder):
 
 
 class Broker(RedisBroker):
-    """Dramatiq's Redis broker with consumers that stay awake and that can be stopped while Redis is away."""
+    """Dramatiq's Redis broker with consumers that the doorbell wakes and that can be stopped while Redis is away.
+
+    Args:
+        idle_poll_s: how long an idle consumer waits for the doorbell before it asks all the same, in s.
+    """
 
     def __init__(
-        self, client: Redis, middleware: list[dramatiq.Middleware], stopping: threading.Event, doorbell: Doorbell
+        self,
+        client: Redis,
+        middleware: list[dramatiq.Middleware],
+        stopping: threading.Event,
+        doorbell: Doorbell,
+        idle_poll_s: float = IDLE_POLL_S,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            client=client,
-            middleware=middleware,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
-            maintenance_chance=MAINTENANCE_CHANCE,
+            client=client, middleware=middleware, heartbeat_timeout=HEARTBEAT_TIMEOUT_MS
         )
         self.stopping = stopping
         self.doorbell = doorbell
+        self.idle_poll_s = idle_poll_s
+        self._maintenance = threading.local()
         self._held: dict[str, set[str]] = defaultdict(set)
 
     @property
@@ -88,6 +99,17 @@ class Broker(RedisBroker):
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
         return super().consume(queue_name, prefetch, timeout)
+
+    def _should_do_maintenance(self, command: str) -> int:
+        """Whether this command looks for dead workers' messages too: by the clock, where Dramatiq rolls dice.
+
+        Each queue has a thread that fetches from it, so it is that thread's own clock.
+        """
+        now = time.monotonic()
+        if command != "fetch" or now < getattr(self._maintenance, "due", now):
+            return 0
+        self._maintenance.due = now + MAINTENANCE_EVERY_S
+        return 1
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         enqueued = super().enqueue(message, delay=delay)
@@ -117,10 +139,9 @@ class Consumer(_RedisConsumer):
     - While there is nothing to do, it sleeps until the doorbell rings.
     """
 
-    def __init__(self, broker: Broker, queue_name: str, prefetch: int, timeout: int) -> None:
+    def __init__(self, broker: Broker, queue_name: str, prefetch: int, timeout: int) -> None:  # noqa: ARG002 - as Dramatiq calls it
         # The parent's own sleep is the shortest: the sleep is here.
         super().__init__(broker, queue_name, prefetch, 1)  # type: ignore[no-untyped-call]
-        self._longest_s = timeout / 1000
         self._held = broker.held(queue_name)
         self._reclaimed = False
 
@@ -135,8 +156,8 @@ class Consumer(_RedisConsumer):
             self._held.add(message.options["redis_message_id"])
         else:
             busy_s = POLL_S.get(self.queue_name, SLOW_POLL_S)
-            wait_s = busy_s if self.outstanding_message_count else IDLE_POLL_S
-            self.broker.doorbell.wait(self.queue_name, min(wait_s, self._longest_s))
+            wait_s = busy_s if self.outstanding_message_count else self.broker.idle_poll_s
+            self.broker.doorbell.wait(self.queue_name, wait_s)
         return message
 
     def _reclaim(self) -> None:

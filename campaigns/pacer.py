@@ -35,16 +35,19 @@ FIND_CLAIMS_EVERY_S: Final = 3600.0
 class Tick(msgspec.Struct):
     """What one tick did, when the next one is due (ms), and which campaigns need feeding, reconciling, parsing.
 
-    `expired`: campaigns of which rows in flight are unknown now, and how many.
+    `idle`: no campaign runs; a ring tells when one does. `expired`: campaigns of which rows in flight are unknown now, and
+    how many. `refused`: campaigns that have been paused with the reason, as Redis refuses one of their keys.
     """
 
     leader: bool
     wait_ms: int
+    idle: bool = False
     released: int = 0
     feed: list[str] | dict[str, str] = []
     reconcile: list[str] | dict[str, str] = []
     parse: list[str] | dict[str, str] = []
     expired: list[tuple[str, int]] | dict[tuple[str, int], str] = []
+    refused: list[str] | dict[str, str] = []
 
 
 class Pacer:

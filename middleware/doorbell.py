@@ -8,7 +8,6 @@ depends on a ring but how soon.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from typing import Any, Final
 
 import dramatiq
@@ -21,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 #: How long one wait for a ring takes, in s; then the connection is looked after.
 LISTEN_S: Final = 5.0
+#: How long anybody sleeps at most in a worker that is stopping, in s.
+ENDING_POLL_S: Final = 0.1
 #: How long to wait before listening again to a Redis that was lost, in s.
 ASK_AGAIN_S: Final = 0.5
 
@@ -36,25 +37,31 @@ class Doorbell(dramatiq.Middleware):
     def __init__(self, redis: Redis, stopping: threading.Event) -> None:
         self._redis: Any = redis  # its pubsub has no types
         self._stopping = stopping
-        self._events: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+        self._events: dict[str, threading.Event] = {}
+        self._ending = False
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        self._ending = True
         self._wake_all()
 
     def clear(self, queue: str) -> None:
         """To be called before a consumer looks at its queue: a ring from now on counts."""
-        self._events[queue].clear()
+        self._event(queue).clear()
 
     def ring(self, queue: str) -> None:
         """Ring for this process alone."""
-        self._events[queue].set()
+        self._event(queue).set()
 
     def wait(self, queue: str, timeout_s: float) -> None:
-        """Sleep until the queue's bell rings, `timeout_s` at most."""
-        self._events[queue].wait(timeout_s)
+        """Sleep until the queue's bell rings, `timeout_s` at most; briefly once the worker is stopping."""
+        self._event(queue).wait(min(timeout_s, ENDING_POLL_S) if self._ending else timeout_s)
+
+    def _event(self, queue: str) -> threading.Event:
+        # In one step, as several threads may be the first to ask: a ring on one that is then replaced would be lost.
+        return self._events.setdefault(queue, threading.Event())
 
     def _wake_all(self) -> None:
         for event in list(self._events.values()):
@@ -75,4 +82,4 @@ class Doorbell(dramatiq.Middleware):
             while not self._stopping.is_set():
                 ring = bell.get_message(timeout=LISTEN_S)
                 if ring is not None:
-                    self._events[ring["data"].decode()].set()
+                    self.ring(ring["data"].decode())

@@ -72,18 +72,18 @@ class Release(dramatiq.Middleware):
     def _run(self, pacer: Pacer) -> None:
         while not self._ended.is_set():
             self._doorbell.clear(BELL)
-            leader = False
+            listens = False
             try:
                 pacer.find_claims()
                 tick = pacer.tick()
-                leader = tick.leader
+                listens = tick.leader or tick.idle
                 self._ask_for(tick)
                 wait_s = tick.wait_ms / 1000
             except Exception as error:  # of any kind: without this thread the worker is dead to the others
                 with suppress(Exception):  # not even of a line that cannot be written
                     log.error("release_delayed", error=type(error).__name__, exc_info=not isinstance(error, RedisError))
                 wait_s = ASK_AGAIN_S
-            if not leader:
+            if not listens:
                 self._ended.wait(wait_s)
             elif not self._ended.is_set():
                 self._doorbell.wait(BELL, wait_s)
@@ -100,6 +100,8 @@ class Release(dramatiq.Middleware):
         for campaign_id in tick.parse:
             log.warning("parser_lost", campaign_id=campaign_id)
             self._send("ParseCsv", campaign_id)
+        for campaign_id in tick.refused:
+            log.error("campaign_refused", campaign_id=campaign_id)
         for campaign_id in tick.reconcile:
             messages.send(self._redis, "Reconcile", campaign_id)
 

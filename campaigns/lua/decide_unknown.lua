@@ -6,6 +6,7 @@
 -- ->    number of rows decided, or -1 where the campaign's state does not allow it
 --include clock
 --include finish
+--include enqueue
 local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
 local decision, now = ARGV[3], now_ms()
 if state[2] ~= ARGV[2] then
@@ -34,6 +35,7 @@ if #rows > 0 then
     redis.call('HSET', KEYS[1], 'status', 'running')
     redis.call('HDEL', KEYS[1], 'finished_at')
     redis.call('SADD', KEYS[8], ARGV[1])
+    wake('release')
   end
 end
 complete_if_done(KEYS[1], KEYS[2], KEYS[3], KEYS[8], ARGV[1], now)

@@ -7,6 +7,7 @@
 -- ->    the new status, or "" where this parser is superseded
 --include clock
 --include columns
+--include enqueue
 local campaign = KEYS[1]
 local state = redis.call('HMGET', campaign, 'status', 'generation', 'parser', 'start_when_ready')
 if state[1] ~= 'parsing' or state[2] ~= ARGV[2] or state[3] ~= ARGV[3] then
@@ -34,6 +35,7 @@ if status == 'ready' then
     status = 'running'
     redis.call('HSETNX', campaign, 'started_at', now_ms())
     redis.call('SADD', KEYS[4], ARGV[1])
+    wake('release')
   end
 end
 redis.call('HSET', campaign, 'status', status)

@@ -9,8 +9,10 @@
 --       11-13 what a campaign keeps waiting: recipients of so much time (ms), at least, at most
 --       14 the account's limit (0: none)  15 JSON of the domains' limits or ""  16 prefix of the domains' windows
 --       17 most recipients parked for their domain  18 age at which any claim is given up (ms)  19 time between two looks at claims (ms)
--- ->    JSON: { leader, wait_ms, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]] }
+-- ->    JSON: { leader, wait_ms, idle, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]], refused: [ids] }
+--       idle: no campaign runs, so that the next tick is due late, or when somebody rings for the release
 --       feed, reconcile, parse: campaigns for which the caller shall send such a message; expired: whose rows in flight are unknown now
+--       refused: campaigns that have been paused, as Redis refuses one of their keys
 --
 -- $lease    string with expiry: id of the worker that releases
 -- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace; ticked: the last tick of any worker;
@@ -46,6 +48,8 @@ local FEED_AGAIN_MS = 2000
 local IDLE_MS = 100
 --- campaigns whose claims one tick looks at
 local MOST_LOOKS = 100
+-- while no campaign runs: far below the silence after which a worker is dead
+local NOBODY_RUNS_MS = 2000
 local SILENCE_MS = tonumber(ARGV[10]) / 2
 --- domains whose parked recipients one tick looks at, a campaign
 local PARKED_DOMAINS = 20
@@ -59,14 +63,16 @@ end
 redis.call('HSET', KEYS[3], 'ticked', now)
 redis.call('ZADD', KEYS[4], now, worker_id)
 redis.call('HSET', KEYS[5], worker_id, ARGV[2])
-local holder = redis.call('GET', KEYS[1])
+local holder, ids = redis.call('GET', KEYS[1]), redis.call('SMEMBERS', KEYS[2])
+local idle = #ids == 0
 if holder and holder ~= worker_id then
-  return cjson.encode({ leader = false, wait_ms = 500 })
+  return cjson.encode({ leader = false, idle = idle, wait_ms = idle and NOBODY_RUNS_MS or 500 })
 end
-redis.call('SET', KEYS[1], worker_id, 'PX', lease_ms)
+-- the lease outlives the sleep, so that the ring finds its holder
+redis.call('SET', KEYS[1], worker_id, 'PX', lease_ms + (idle and NOBODY_RUNS_MS or 0))
 
-local reply = { leader = true, released = 0, feed = {}, reconcile = {}, parse = {}, expired = {} }
-local wait_ms = IDLE_MS
+local reply = { leader = true, idle = idle, released = 0, feed = {}, reconcile = {}, parse = {}, expired = {}, refused = {} }
+local wait_ms = idle and NOBODY_RUNS_MS or IDLE_MS
 
 -- room on the queue: enough to keep every worker's threads busy, not so much that a late campaign waits behind it
 local slots = 0
@@ -91,7 +97,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(
   reply.parse[#reply.parse + 1] = id
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
+-- rows in flight whose worker is dead -> whether the campaign has any left
+local function look_at_claims(id)
   local k = { running = KEYS[2], ring = KEYS[3], workers = KEYS[4] }
   for _, name in ipairs({ 'campaign', 'progress', 'flight', 'unknown', 'reasons', 'done', 'failed' }) do
     k[name] = ARGV[5] .. ':{' .. id .. '}:' .. name
@@ -100,7 +107,13 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now, 'LIMIT', 
   if expired > 0 then
     reply.expired[#reply.expired + 1] = { id, expired }
   end
-  if redis.call('EXISTS', k.flight) == 1 then
+  return redis.call('EXISTS', k.flight) == 1
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
+  -- one whose keys Redis refuses holds up no other; it is looked at again
+  local looked, some_left = pcall(look_at_claims, id)
+  if some_left or not looked then
     redis.call('ZADD', KEYS[11], now + tonumber(ARGV[19]), id)
   else
     redis.call('ZREM', KEYS[11], id)
@@ -154,6 +167,14 @@ local function room_for(domain)
     by_domain[domain] = d
   end
   return d
+end
+
+-- a campaign of whose keys Redis refuses one, as it holds what it should not, is paused with the reason and holds up nobody else
+local function stand_aside(id, problem)
+  local reason = 'Redis refuses this campaign: ' .. tostring(type(problem) == 'table' and problem.err or problem)
+  redis.call('SREM', KEYS[2], id)
+  redis.pcall('HSET', ARGV[5] .. ':{' .. id .. '}:campaign', 'status', 'paused', 'reason', reason)
+  reply.refused[#reply.refused + 1] = id
 end
 
 local function row_of(recipient)
@@ -262,11 +283,15 @@ end
 
 local beyond = math.max(0, room - MOST_RUNS)
 room = room - beyond
-local ids = redis.call('SMEMBERS', KEYS[2])
 table.sort(ids)
 local turns = {}
-for i, id in ipairs(ids) do
-  turns[i] = load(id)
+for _, id in ipairs(ids) do
+  local readable, c = pcall(load, id)
+  if readable then
+    turns[#turns + 1] = c
+  else
+    stand_aside(id, c)
+  end
 end
 -- whether it is a campaign's turn before another's. Whether the provider is well, those say best who have no trouble of their own
 local function before(c, other)
@@ -286,7 +311,11 @@ while room > 0 and account_left >= 1 do
     break
   end
   local turn, released = next_one.turn, reply.released
-  if not send_next(next_one) then
+  local taken, had_something = pcall(send_next, next_one)
+  if not taken then
+    stand_aside(next_one.id, had_something)
+  end
+  if not taken or not had_something then
     next_one.passed = true
   elseif reply.released > released then
     vtime, room = turn, room - 1

@@ -4,6 +4,7 @@
 -- ->    number of rows, or -1 where the campaign's state does not allow it
 --
 -- The reasons stay: what a row's last attempt left, and the mark that there was one.
+--include enqueue
 local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
 if state[2] ~= ARGV[2] or (state[1] ~= 'running' and state[1] ~= 'paused' and state[1] ~= 'completed') then
   return -1
@@ -19,5 +20,6 @@ if state[1] == 'completed' then
   redis.call('HSET', KEYS[1], 'status', 'running')
   redis.call('HDEL', KEYS[1], 'finished_at')
   redis.call('SADD', KEYS[5], ARGV[1])
+  wake('release')
 end
 return count

@@ -9,6 +9,7 @@
 --include columns
 --include parked
 --include tell
+--include enqueue
 local campaign = KEYS[1]
 local status = redis.call('HGET', campaign, 'status')
 if not status then
@@ -45,6 +46,7 @@ if target == 'running' then
   redis.call('HDEL', campaign, 'reason')
   redis.call('HDEL', KEYS[2], 'paced_at', 'tokens', 'feed_asked', 'asked_at', 'feed_after', 'reconcile_at')
   redis.call('SADD', KEYS[4], ARGV[1])
+  wake('release')
 else
   redis.call('SREM', KEYS[4], ARGV[1])
 end

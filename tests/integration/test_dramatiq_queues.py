@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dramatiq
@@ -178,16 +179,27 @@ def test_a_killed_workers_messages_come_back_within_seconds(
     message_id = messages.send(redis_client, "SendEmail", "c1", "g1", [])
     assert next(dead.consume("send_email")).message_id == message_id
     # When another one asks for messages until shortly before the first one counts as dead
+    monkeypatch.setattr(root, "MAINTENANCE_EVERY_S", 0)
     clock.now_ms += root.HEARTBEAT_TIMEOUT_MS - 1
     assert not any(alive.do_fetch("send_email", 1) for _ in range(300))
-    # Then it gets none; and afterwards after a few questions
+    # Then it gets none; and afterwards with the first question
     clock.now_ms += 2
-    questions = next(number for number in itertools.count(1) if alive.do_fetch("send_email", 1))
-    assert questions < 300  # it would take more once in 10^13 runs
-    # And so it is asked for in seconds, since an idle consumer asks every second
-    assert root.IDLE_POLL_S == 1
-    assert alive.maintenance_chance / dramatiq_redis.MAINTENANCE_SCALE == 0.3
-    assert root.HEARTBEAT_TIMEOUT_MS <= 15_000
+    assert alive.do_fetch("send_email", 1)
+    # And so it is asked for in seconds, since an idle consumer looks for them whenever it asks
+    assert root.IDLE_POLL_S >= 1
+    assert root.IDLE_POLL_S * 1000 + root.HEARTBEAT_TIMEOUT_MS <= 20_000
+    assert root.HEARTBEAT_TIMEOUT_MS >= 2 * root.IDLE_POLL_S * 1000
+
+
+def test_dead_workers_are_looked_for_by_a_queues_own_thread_and_seldom(redis_client: redis.Redis) -> None:
+    """Given that it may run KEYS, whatever many messages are fetched."""
+    broker = configured(redis_client)
+    assert [broker._should_do_maintenance(command) for command in ("enqueue", "ack", "fetch")] == [0, 0, 1]
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(broker._should_do_maintenance, "fetch").result() == 1
+    started = time.monotonic()
+    looked = sum(broker._should_do_maintenance("fetch") for _ in range(1000))
+    assert looked <= (time.monotonic() - started) / root.MAINTENANCE_EVERY_S + 1
 
 
 def test_a_worker_that_asks_is_alive_however_long_its_message_takes(

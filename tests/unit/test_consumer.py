@@ -20,7 +20,7 @@ QUEUE = "post"
 @pytest.fixture
 def broker(fake_redis: redis.Redis) -> Broker:
     stopping = threading.Event()
-    broker = Broker(fake_redis, [], stopping, Doorbell(fake_redis, stopping))
+    broker = Broker(fake_redis, [], stopping, Doorbell(fake_redis, stopping), idle_poll_s=0.001)
     broker.declare_queue(QUEUE)
     return broker
 

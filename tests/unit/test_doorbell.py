@@ -15,10 +15,12 @@ from redis import Redis
 
 from broker import Broker
 from campaigns import keys, messages
+from campaigns.models import UnknownDecision
 from campaigns.pacer import Tick
+from campaigns.parsing import Parsing
 from middleware.doorbell import Doorbell
 from middleware.release import Release
-from tests.world import World, recipient
+from tests.world import World, recipient, scanned
 
 #: Far longer than a ring takes.
 LONG_S = 30.0
@@ -80,12 +82,12 @@ def test_a_ring_wakes_the_consumers_of_its_queue_alone(doorbell: Doorbell, fake_
     started = time.monotonic()
     doorbell.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
-    assert not doorbell._events["parse_csv"].is_set()
+    assert not doorbell._event("parse_csv").is_set()
 
 
 def test_a_ring_after_the_look_and_before_the_sleep_is_not_lost(doorbell: Doorbell) -> None:
     doorbell.clear("reconcile")
-    doorbell._events["reconcile"].set()
+    doorbell.ring("reconcile")
     started = time.monotonic()
     doorbell.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
@@ -95,6 +97,10 @@ def test_who_stops_is_awake(doorbell: Doorbell) -> None:
     doorbell.clear("reconcile")
     doorbell.before_worker_shutdown(None, None)  # type: ignore[arg-type]
     started = time.monotonic()
+    doorbell.wait("reconcile", LONG_S)
+    assert time.monotonic() - started < LONG_S / 2
+    # And whoever looks once more, before it is told to stop, does not fall asleep again
+    doorbell.clear("reconcile")
     doorbell.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
 
@@ -112,23 +118,64 @@ def test_the_pacer_is_rung_for_where_recipients_wait_and_none_did(rung: Any, wor
     assert rung() == [], "somebody waits already"
 
 
+def test_the_pacer_is_rung_for_whenever_a_campaign_begins_to_run(rung: Any, world: World) -> None:
+    """Given that it sleeps for long while none runs."""
+    world.make(rows=2)
+    rung()
+    world.controls.start("c1")
+    assert "release" in rung()
+    world.controls.pause("c1")
+    assert rung() == []
+    world.controls.resume("c1")
+    assert "release" in rung()
+    campaign = world.catalog.get("c1")
+    world.feed(campaign)
+    [run] = world.runs()
+    world.admit(run)
+    world.settle(run, [1], "unknown")
+    world.settle(run, [2], "rejected")
+    assert world.report().status == "completed"
+    rung()
+    world.reconciler.retry_failed(campaign)
+    assert rung() == ["release"]
+    assert world.drain() == [2]
+    rung()
+    world.reconciler.decide(campaign, UnknownDecision.RESEND)
+    assert rung() == ["release"]
+
+
+def test_the_pacer_is_rung_for_when_a_start_has_waited_for_the_parser(rung: Any, world: World) -> None:
+    world.make()
+    generation, _ = world.catalog.accept_list(
+        "c1", object_key="list.csv", size=20, filename="list.csv", email_column="email"
+    )
+    parsing = Parsing(world.redis, "c1", generation)
+    world.controls.start("c1")
+    rung()
+    assert parsing.finish(scanned(b"email\na@shop.test\n"), []) == "running"
+    assert rung() == ["release"]
+
+
 class Ticks:
     """A pacer that has nothing to do for long, and counts how often it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, leader: bool) -> None:
+        self.leader = leader
         self.ticked: SimpleQueue[int] = SimpleQueue()
         self.left = threading.Event()
 
     def tick(self) -> Tick:
         self.ticked.put(1)
-        return Tick(leader=True, wait_ms=int(LONG_S * 1000))
+        return Tick(leader=self.leader, idle=True, wait_ms=int(LONG_S * 1000))
 
     def leave(self) -> None:
         self.left.set()
 
 
-def test_a_ring_wakes_the_pacer_and_so_does_the_end(fake_redis: Redis, doorbell: Doorbell) -> None:
-    ticks = Ticks()
+@pytest.mark.parametrize("leader", [True, False])
+def test_a_ring_wakes_the_pacer_and_so_does_the_end(fake_redis: Redis, doorbell: Doorbell, leader: bool) -> None:
+    """Given one that releases, or one that may have to take over from one that has died while no campaign ran."""
+    ticks = Ticks(leader)
     worker: Any = SimpleNamespace(worker_threads=1)
     release = Release(fake_redis, lambda _slots: ticks, "w1", threading.Event(), doorbell)  # type: ignore[arg-type,return-value]
     release.after_worker_boot(None, worker)  # type: ignore[arg-type]

@@ -258,7 +258,32 @@ def test_a_campaign_without_work_costs_a_tick_little_and_the_next_is_not_soon(wo
     world.start()
     world.drain()
     tick = world.tick()
-    assert (tick.released, tick.wait_ms) == (0, 100)
+    assert (tick.released, tick.idle, tick.wait_ms) == (0, True, 2000)
+
+
+def test_ticks_are_rare_for_leader_and_others_while_no_campaign_runs_and_the_lease_outlives_them(
+    world: World, clock: Clock
+) -> None:
+    # Given a campaign under way
+    world.start(rows=2)
+    running = world.tick("w1"), world.tick("w2")
+    assert [(tick.leader, tick.idle, tick.wait_ms <= 500) for tick in running] == [
+        (True, False, True),
+        (False, False, True),
+    ]
+    # When it is paused
+    world.controls.pause("c1")
+    # Then both sleep
+    idle = world.tick("w1"), world.tick("w2")
+    assert [(tick.leader, tick.idle, tick.wait_ms) for tick in idle] == [(True, True, 2000), (False, True, 2000)]
+    # And the one that releases does so still when it wakes
+    clock.advance(2500)
+    assert (world.tick("w2").leader, world.tick("w1").leader) == (False, True)
+    # And when it dies while the campaign runs, it is followed soon
+    world.controls.resume("c1")
+    world.tick("w1")
+    clock.advance(LEASE_MS + 1)
+    assert world.tick("w2").leader
 
 
 def test_runs_are_bounded_in_bytes(world: World) -> None:

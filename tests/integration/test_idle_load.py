@@ -1,0 +1,50 @@
+"""What an idle installation asks Redis, and that sleeping costs no first email and no dead worker its messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from redis import Redis
+
+from campaigns import messages
+from tests.acceptance.house import until
+from tests.house import House
+
+#: The most commands per second, those in scripts included: of one web process and two workers.
+MOST_PER_S: Final = 40.0
+MEASURED_S: Final = 15.0
+
+
+def commands(client: Any) -> int:
+    """How many commands the server has carried out, those in scripts included."""
+    return sum(found["calls"] for found in client.info("commandstats").values())
+
+
+def test_an_idle_installation_asks_little(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Given two workers and a web process with nothing to do."""
+    with House.open(tmp_path) as house, house.redis_client() as client:
+        for _ in range(2):
+            house.add_worker(processes=1, threads=8)
+        before, started = commands(client), time.monotonic()
+        time.sleep(MEASURED_S)
+        asked = commands(client) - before
+        per_s = asked / (time.monotonic() - started)
+        record_property("commands_per_s", round(per_s, 1))
+        assert per_s <= MOST_PER_S, per_s
+
+
+def test_a_lost_ring_is_survived(tmp_path: Path) -> None:
+    """Given a message that was put on a queue without a ring, then an idle worker finds it all the same."""
+    with House.open(tmp_path, web=False) as house, house.redis_client() as client:
+        worker = house.add_worker(processes=1, threads=2)
+        message = messages.encode("Reconcile", "nobody")
+        _put_silently(client, message)
+        until(lambda: worker.logged("reconcile_refused"), "the message")
+
+
+def _put_silently(client: Redis, message: messages.Encoded) -> None:
+    client.hset(f"dramatiq:{message.queue}.msgs", message.message_id, message.data)
+    client.rpush(f"dramatiq:{message.queue}", message.message_id)
