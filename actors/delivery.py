@@ -15,6 +15,7 @@ import structlog
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
+from campaigns import refusals
 from campaigns.catalog import Catalog
 from campaigns.ledger import Settlement, deferred_entry
 from campaigns.settler import Settler, Tally
@@ -132,6 +133,8 @@ class Delivery:
             try:
                 campaign = await asyncio.to_thread(self._catalog.get, campaign_id)
             except RedisError as error:
+                if refusals.is_of_one_campaign(error):
+                    raise  # it would not pass
                 log.error("campaign_unreadable", error=type(error).__name__)
                 await asyncio.sleep(READ_AGAIN_S)
                 continue

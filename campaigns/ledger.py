@@ -265,6 +265,29 @@ class Ledger:
         everybodys = keys.RUNNING, self._gate, self._failing
         return [*map(of, names.split()), *everybodys, of("gate"), of("failing")], args
 
+    def halt(self, campaign_id: str, generation: str, reason: str) -> bool:
+        """Pause a running campaign with a reason that its status shows; whether it ran."""
+        return bool(self._run("halt", campaign_id, "campaign", [keys.RUNNING], [campaign_id, generation, reason]))
+
+    def give_up(self, worker_id: str, group: Group, reason: str) -> tuple[int, int]:
+        """Make rows unknown whose outcomes Redis refuses to record, as far as it lets.
+
+        Args:
+            worker_id: who has claimed them.
+            group: the outcomes.
+            reason: what each row's reason says after its outcome.
+
+        Returns:
+            How many are unknown now, and how many keep their claim, as Redis refuses that too.
+        """
+        args: list[Any] = [group.campaign_id, group.generation, worker_id]
+        for outcome in group.outcomes:
+            args += (outcome.row, outcome.nonce, f"{outcome.kind}: {outcome.reason or 'no reason'}; {reason}")
+        unknown, kept = self._run(
+            "give_up", group.campaign_id, "campaign flight unknown reasons done failed progress", [keys.RUNNING], args
+        )
+        return int(unknown), int(kept)
+
     def close_run(self, campaign_id: str, run_id: str) -> None:
         """All rows of a run are settled: it is nobody's any more."""
         self._redis.hdel(keys.of(campaign_id, "runs"), run_id)

@@ -35,8 +35,8 @@ FIND_CLAIMS_EVERY_S: Final = 3600.0
 class Tick(msgspec.Struct):
     """What one tick did, when the next one is due (ms), and which campaigns need feeding, reconciling, parsing.
 
-    `idle`: no campaign runs; a ring tells when one does. `expired`: campaigns of which rows in flight are unknown now, and
-    how many. `refused`: campaigns that have been paused with the reason, as Redis refuses one of their keys.
+    `idle`: no campaign runs; a ring tells when one does. `expired`: campaigns of which rows in flight are unknown now,
+    and how many. `refused`: campaigns that have been paused with the reason, as Redis refuses one of their keys.
     """
 
     leader: bool

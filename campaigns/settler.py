@@ -11,14 +11,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 from redis import RedisError
 
+from campaigns import refusals
 from campaigns.ledger import Group, Ledger, Settlement
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 #: Outcomes in one Lua call, at most.
 GROUP: Final = 256
@@ -26,6 +29,12 @@ GROUP: Final = 256
 GATHER_S: Final = 0.005
 #: How long to wait before asking a Redis again that did not answer, in s.
 RETRY_S: Final = 0.25
+#: How long a batch that Redis refuses alone waits before it is tried again, in s, at most: it is doubled each time.
+REFUSED_RETRY_MAX_S: Final = 8.0
+#: How long such a batch is tried again, in s; then its rows become unknown.
+REFUSED_S: Final = 45.0
+#: The verdict of an outcome that waits for a Redis that refuses its campaign alone.
+HELD: Final = "held"
 #: How long a stopping worker goes on trying, in s. Rows not settled by then are unknown; they are not lost.
 STOPPING_S: Final = 20.0
 
@@ -60,11 +69,33 @@ class Record(NamedTuple):
     event: dict[str, Any]
 
 
+class _Batch:
+    """Outcomes of one list that are recorded in one step.
+
+    `give_up_at`: set once Redis has refused this batch alone; `due`: when it is tried again. By the monotonic clock.
+    """
+
+    __slots__ = ("due", "give_up_at", "group", "records", "wait_s")
+
+    def __init__(self, records: list[Record]) -> None:
+        tally = records[0].tally
+        self.records = records
+        self.group = Group(tally.campaign_id, tally.generation, [record.settlement for record in records])
+        self.give_up_at: float | None = None
+        self.due = 0.0
+        self.wait_s = RETRY_S
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """For log lines."""
+        return {"campaign_id": self.group.campaign_id, "rows": len(self.records)}
+
+
 class Settler:
     """Takes outcomes from the event loop and records them (see `settle.lua`).
 
-    While Redis cannot be asked it holds the outcomes and tries again: their number is bounded, since nothing more is
-    admitted.
+    While Redis cannot be asked, or refuses everybody, it holds the outcomes and tries again: their number is bounded,
+    since nothing more is admitted. What it refuses of one campaign alone holds up no other, and is given up in the end.
 
     Args:
         stopping: set when the worker shuts down; from then on Redis is not waited for without end.
@@ -89,6 +120,7 @@ class Settler:
         self._completed = completed
         self._log = log
         self._pending: SimpleQueue[Record] = SimpleQueue()
+        self._refused: list[_Batch] = []
         threading.Thread(target=self._settle_forever, name="settler", daemon=True).start()
 
     def settle(self, tally: Tally, settlement: Settlement, event: dict[str, Any]) -> None:
@@ -99,18 +131,31 @@ class Settler:
 
     def _settle_forever(self) -> None:
         while True:
-            self._settle(_grouped(self._take()))
+            self._settle([*_grouped(self._take()), *self._due()])
 
     def _take(self) -> list[Record]:
-        """Wait for an outcome and a moment for more, and take all that are there by then."""
-        taken = [self._pending.get()]
+        """Wait for an outcome and a moment for more, and take all that are there by then; none where a refused batch is
+        due before that.
+        """
+        due = min((batch.due for batch in self._refused), default=None)
+        try:
+            taken = [self._pending.get(timeout=None if due is None else max(0.0, due - time.monotonic()))]
+        except Empty:
+            return []
         time.sleep(GATHER_S)
         with contextlib.suppress(Empty):
             while True:
                 taken.append(self._pending.get_nowait())
         return taken
 
-    def _settle(self, waiting: list[list[Record]]) -> None:
+    def _due(self) -> list[_Batch]:
+        """The refused batches that are to be tried again now."""
+        now = time.monotonic()
+        due = [batch for batch in self._refused if batch.due <= now]
+        self._refused = [batch for batch in self._refused if batch.due > now]
+        return due
+
+    def _settle(self, waiting: list[_Batch]) -> None:
         give_up_at: float | None = None
         while waiting:
             waiting, error = self._ask(waiting)
@@ -120,8 +165,9 @@ class Settler:
                 log.error(
                     "settling_delayed",
                     campaigns=len(waiting),
-                    rows=sum(map(len, waiting)),
+                    rows=sum(len(batch.records) for batch in waiting),
                     error=type(error).__name__,
+                    reason=refusals.words(error),
                     exc_info=None if isinstance(error, RedisError) else error,
                 )
             if self._stopping.is_set():
@@ -131,50 +177,89 @@ class Settler:
                     return
             time.sleep(RETRY_S)
 
-    def _ask(self, waiting: list[list[Record]]) -> tuple[list[list[Record]], Exception | None]:
-        """Have these groups recorded once; those that were not, and why the last of them was not."""
-        groups = [
-            Group(records[0].tally.campaign_id, records[0].tally.generation, [one.settlement for one in records])
-            for records in waiting
-        ]
+    def _ask(self, waiting: list[_Batch]) -> tuple[list[_Batch], Exception | None]:
+        """Have these batches recorded once; those that were not, as Redis refuses everybody, and why the last was not.
+        Those that it refuses alone wait by themselves.
+        """
         try:
-            answers = self._ledger.settle(self._worker_id, groups)
+            answers = self._ledger.settle(self._worker_id, [batch.group for batch in waiting])
         except Exception as error:  # noqa: BLE001 - whatever it is: without this thread no outcome would be recorded
             return waiting, error
-        left: list[list[Record]] = []
-        recorded: list[tuple[Record, str]] = []
+        left: list[_Batch] = []
         over: list[str] = []
+        refused: list[tuple[_Batch, RedisError]] = []
         why = None
-        for records, group, answer in zip(waiting, groups, answers, strict=True):
-            if isinstance(answer, RedisError):
-                left.append(records)
+        for batch, answer in zip(waiting, answers, strict=True):
+            if not isinstance(answer, RedisError):
+                verdicts, completed = answer
+                self._recorded(batch, verdicts)
+                if completed:
+                    over.append(batch.group.campaign_id)
+            elif refusals.is_of_one_campaign(answer):
+                refused.append((batch, answer))
+            else:
+                left.append(batch)
                 why = answer
-                continue
-            verdicts, completed = answer
-            recorded += zip(records, verdicts, strict=True)
-            if completed:
-                over.append(group.campaign_id)
-        self._recorded(recorded)
         for campaign_id in over:
             with _whatever_logging_does():
                 self._completed(campaign_id)
+        for batch, refusal in refused:
+            self._hold(batch, refusal)
         return left, why
 
-    def _recorded(self, recorded: list[tuple[Record, str]]) -> None:
+    def _hold(self, batch: _Batch, error: RedisError) -> None:
+        """Have a batch that Redis refuses alone wait, ever longer, or give it up.
+
+        Its campaign is paused with the reason, so that what waits here does not grow, and its runs end, so that they
+        hold no thread: what a row may need then, such as another attempt, Reconcile sees to.
+        """
+        now, reason = time.monotonic(), f"Redis refuses this campaign: {refusals.words(error)}"
+        if batch.give_up_at is None:
+            batch.give_up_at = now + REFUSED_S
+            with _whatever_logging_does():
+                log.error("settling_refused", **batch.described, reason=reason)
+            self._attempt(lambda: self._ledger.halt(batch.group.campaign_id, batch.group.generation, reason))
+            self._end(batch, [HELD] * len(batch.records))
+        if now >= batch.give_up_at or self._stopping.is_set():
+            found = self._attempt(lambda: self._ledger.give_up(self._worker_id, batch.group, reason))
+            if found is not None:
+                with _whatever_logging_does():
+                    log.error("settling_given_up", **batch.described, unknown=found[0], claimed=found[1], reason=reason)
+                return
+        batch.wait_s = min(2 * batch.wait_s, REFUSED_RETRY_MAX_S)
+        batch.due = now + batch.wait_s
+        self._refused.append(batch)
+
+    @staticmethod
+    def _attempt(step: Callable[[], T]) -> T | None:
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - as in `_ask`
+            with _whatever_logging_does():
+                log.error("settling_delayed", error=type(error).__name__, reason=refusals.words(error))
+            return None
+
+    def _recorded(self, batch: _Batch, verdicts: Sequence[str]) -> None:
         """Log, and tell the runs that have ended with these outcomes."""
+        for record, verdict in zip(batch.records, verdicts, strict=True):
+            record.event["verdict"] = verdict
+        with _whatever_logging_does():
+            self._log([record.event for record in batch.records])
+        if batch.give_up_at is None:
+            self._end(batch, verdicts)
+
+    def _end(self, batch: _Batch, verdicts: Sequence[str]) -> None:
         ended = []
-        for (tally, settlement, event), verdict in recorded:
-            event["verdict"] = tally.verdicts[settlement.row] = verdict
+        for (tally, settlement, _event), verdict in zip(batch.records, verdicts, strict=True):
+            tally.verdicts[settlement.row] = verdict
             tally.rows_left -= 1
             if not tally.rows_left:
                 ended.append(tally)
-        with _whatever_logging_does():
-            self._log([record.event for record, _verdict in recorded])
         if ended:
             self._loop.call_soon_threadsafe(_end, ended)
 
-    def _give_up(self, waiting: list[list[Record]]) -> None:
-        tallies = [record.tally for records in waiting for record in records]
+    def _give_up(self, waiting: list[_Batch]) -> None:
+        tallies = [record.tally for batch in waiting for record in batch.records]
         self._loop.call_soon_threadsafe(_end, tallies, NotSettled())
 
 
@@ -183,12 +268,12 @@ def _whatever_logging_does() -> contextlib.suppress:
     return contextlib.suppress(Exception)
 
 
-def _grouped(records: list[Record]) -> list[list[Record]]:
+def _grouped(records: list[Record]) -> list[_Batch]:
     """Records of one list each, `GROUP` at most together."""
     lists: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         lists[record.tally.campaign_id, record.tally.generation].append(record)
-    return [found[start : start + GROUP] for found in lists.values() for start in range(0, len(found), GROUP)]
+    return [_Batch(found[start : start + GROUP]) for found in lists.values() for start in range(0, len(found), GROUP)]
 
 
 def _end(tallies: list[Tally], error: Exception | None = None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ import structlog
 from dramatiq.middleware import MiddlewareError, SkipMessage
 from redis import RedisError
 
+from campaigns import refusals
 from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of
 
 log = structlog.get_logger(__name__)
@@ -81,9 +83,21 @@ class Admission(dramatiq.Middleware):
             try:
                 return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients, nonce=nonce)
             except RedisError as error:
+                if refusals.is_of_one_campaign(error):
+                    self._stand_aside(campaign_id, generation, error)
+                    raise Deferred from error
                 log.error("admission_unavailable", error=type(error).__name__)
                 if self._stopping.wait(ASK_AGAIN_S):
                     raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error
+
+    def _stand_aside(self, campaign_id: str, generation: str, error: RedisError) -> None:
+        """Redis refuses this campaign, and no other: it is paused with the reason, and holds no thread. Its rows are in
+        the ledger; Reconcile puts back what this message carried.
+        """
+        reason = refusals.words(error)
+        log.error("campaign_refused", campaign_id=campaign_id, reason=reason)
+        with suppress(RedisError):
+            self._ledger.halt(campaign_id, generation, f"Redis refuses this campaign: {reason}")
 
     def _put_back(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
         """Defer what was denied. Rows that were granted do not wait for that while Redis is away: Reconcile finds the
@@ -93,8 +107,9 @@ class Admission(dramatiq.Middleware):
             try:
                 return self._defer(message, grant)
             except RedisError as error:
-                log.error("deferring_delayed", error=type(error).__name__)
-                if grant.granted:
+                own = refusals.is_of_one_campaign(error)
+                log.error("deferring_delayed", error=type(error).__name__, reason=refusals.words(error))
+                if grant.granted or own:
                     return None
                 if self._stopping.wait(ASK_AGAIN_S):
                     raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error

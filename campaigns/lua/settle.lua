@@ -35,6 +35,19 @@ if redis.call('HGET', campaign, 'generation') ~= ARGV[2] then
   return verdicts
 end
 
+-- a script that is refused half-way keeps what it has written, and a claim that is gone without an outcome would be sent again. So
+-- nothing is written unless every key holds what it should
+for _, hash in ipairs({ progress, flight, reasons, gate, own_gate }) do
+  redis.call('HLEN', hash)
+end
+for _, bitmap in ipairs({ done, failed }) do
+  redis.call('GETBIT', bitmap, 0)
+end
+for _, sorted in ipairs({ unknown, failing, own_failing }) do
+  redis.call('ZCARD', sorted)
+end
+redis.call('LLEN', deferred)
+
 local function is_ours(claim, nonce)
   return claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|' and (nonce == '' or string.sub(claim, -#nonce) == nonce)
 end

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from redis import ConnectionError as RedisConnectionError, RedisError, ResponseError
+from redis._parsers.base import BaseParser
 
 from campaigns import settler as module
 from campaigns.ledger import Group, Settlement
 from campaigns.settler import NotSettled, Settler, Tally
+from tests.acceptance.house import until
 
 #: What the settler had logged.
 EVENTS: list[dict[str, Any]] = []
@@ -27,6 +29,21 @@ class Ledger:
         self.groups: list[int] = []
         self.round_trips = 0
         self.refuses: list[str] = []
+        #: What Redis says to this campaign, again and again.
+        self.refused_for_good: dict[str, RedisError] = {}
+        self.halted: list[tuple[str, str]] = []
+        self.given_up: list[tuple[str, list[int]]] = []
+
+    def halt(self, campaign_id: str, _generation: str, reason: str) -> bool:
+        self.halted.append((campaign_id, reason))
+        return True
+
+    def give_up(self, _worker_id: str, group: Group, _reason: str) -> tuple[int, int]:
+        if self.failures:
+            self.failures -= 1
+            raise self.error
+        self.given_up.append((group.campaign_id, [one.row for one in group.outcomes]))
+        return len(group.outcomes), 0
 
     def settle(self, _worker_id: str, groups: Sequence[Group]) -> list[tuple[list[str], bool] | RedisError]:
         if self.failures:
@@ -38,7 +55,9 @@ class Ledger:
     def _one(self, group: Group) -> tuple[list[str], bool] | RedisError:
         if group.campaign_id in self.refuses:
             self.refuses.remove(group.campaign_id)
-            return ResponseError("OOM")
+            return BaseParser.parse_error("OOM command not allowed")  # type: ignore[no-any-return,no-untyped-call]
+        if group.campaign_id in self.refused_for_good:
+            return self.refused_for_good[group.campaign_id]
         self.groups.append(len(group.outcomes))
         return [f"done {one.row}" for one in group.outcomes], group.outcomes[-1].row == 99
 
@@ -95,6 +114,55 @@ def test_a_group_that_is_refused_is_asked_again_alone(monkeypatch: pytest.Monkey
     assert settle(ledger, 1, campaigns=2)[0] == ["done 0", "done 0"]
     assert ledger.groups == [1, 1]
     assert not ledger.refuses
+
+
+WRONG_TYPE = ResponseError(
+    "WRONGTYPE Operation against a key holding the wrong kind of value script: ab12, on @user_script:9."
+)
+
+
+@pytest.mark.parametrize("failures", [0, 2])
+def test_a_campaign_that_is_refused_alone_holds_up_no_other_and_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    """Given a campaign that Redis refuses for good beside a healthy one, also where Redis is away for a moment.
+    Then the healthy one is settled, the runs of both end, the refused one is paused with Redis' words and tried a few
+    times, and its rows are given up.
+    """
+    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr(module, "REFUSED_RETRY_MAX_S", 0.01)
+    monkeypatch.setattr(module, "REFUSED_S", 0.1)
+    ledger = Ledger(failures)
+    ledger.refused_for_good = {"c0": WRONG_TYPE}
+    verdicts, _ = settle(ledger, 2, campaigns=2)
+    assert verdicts == [module.HELD, "done 0", module.HELD, "done 1"]
+    until(lambda: ledger.given_up, "the end")
+    assert ledger.halted == [
+        ("c0", "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value")
+    ]
+    assert ledger.given_up == [("c0", [0, 1])]
+    assert 3 < ledger.round_trips < 100, "it was tried again, but not all the time"
+
+
+def test_a_refusal_that_passes_is_recorded_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    ledger = Ledger()
+    ledger.refused_for_good = {"c0": WRONG_TYPE}
+    assert settle(ledger, 2)[0] == [module.HELD] * 2
+    ledger.refused_for_good = {}
+    until(lambda: EVENTS, "the events")
+    assert [(event["row"], event["verdict"]) for event in EVENTS] == [(0, "done 0"), (1, "done 1")]
+    assert ledger.given_up == []
+
+
+def test_a_refusal_of_everybody_is_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given that these outcomes are certain, they are never given up, and no campaign is paused for it."""
+    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr(module, "REFUSED_S", 0.0)
+    ledger = Ledger()
+    ledger.refuses = ["c0"] * 50
+    assert settle(ledger, 1)[0] == ["done 0"]
+    assert (ledger.given_up, ledger.halted) == ([], [])
 
 
 def test_a_completed_campaign_is_told() -> None:

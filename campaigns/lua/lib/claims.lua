@@ -25,13 +25,14 @@ local function expire_claims(k, campaign_id, dead_ms, lost_ms, now)
     local dead = now - math.max(since, heard[worker]) > dead_ms
     looked = looked + 1
     if dead or now - since > lost_ms then
-      redis.call('HDEL', k.flight, row)
       if redis.call('GETBIT', k.done, row) == 0 and redis.call('GETBIT', k.failed, row) == 0 then
         redis.call('ZADD', k.unknown, now, row)
         redis.call('HSET', k.reasons, row, (dead and 'the worker died while sending' or 'the worker has not told the outcome in time')
           .. '; the provider may or may not have taken it')
         expired = expired + 1
       end
+      -- last: where Redis refuses the above, as one of the keys holds what it should not, the claim keeps the row from being sent again
+      redis.call('HDEL', k.flight, row)
     end
   end
   complete_if_done(k.campaign, k.progress, k.unknown, k.running, campaign_id, now)
