@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from campaigns.catalog import Heading
 from campaigns.models import Campaign, OnUnknown, Ramp, Status, StatusReport, UnknownDecision
 from settings import MAX_TPM
 
@@ -184,19 +185,19 @@ class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     start_when_ready: bool
 
 
-def summary(campaign: Campaign, progress: StatusReport) -> Summary:
-    """A campaign as a list shows it."""
+def summary(campaign_id: str, heading: Heading, progress: StatusReport) -> Summary:
+    """A campaign as a list shows it; what changes is all of one instant, that of its status."""
     return Summary(
-        id=campaign.id,
-        status=campaign.status,
-        from_=campaign.content.from_,
-        subject=campaign.content.subject,
-        tpm=campaign.tpm,
-        created_at=campaign.created_at,
-        started_at=campaign.started_at,
-        finished_at=campaign.finished_at,
-        reason=campaign.reason,
-        filename=campaign.filename,
+        id=campaign_id,
+        status=progress.status,
+        from_=heading.from_,
+        subject=heading.subject,
+        tpm=progress.rate_limit,
+        created_at=heading.created_at,
+        started_at=progress.started_at,
+        finished_at=progress.finished_at,
+        reason=progress.reason,
+        filename=heading.filename,
         progress=progress,
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -62,16 +61,17 @@ def page(request: Request) -> Response:
     offset = inputs.number(request, "offset", 0, 0, 10**12)
     limit = inputs.number(request, "limit", PAGE, 1, MAX_PAGE)
     parts = components.of(request)
-    found, total = parts.catalog.page(offset, limit)
+    ids, total = parts.catalog.newest(offset, limit)
     end = offset + limit
     more = f"/campaigns?offset={end}&limit={limit}" if end < total else None
-    return as_json(bodies.Page([*_summaries(parts, found)], total, offset, limit, more))
+    return as_json(bodies.Page([*_summaries(parts, ids)], total, offset, limit, more))
 
 
-def _summaries(parts: Components, found: Iterable[Campaign]) -> Iterator[bodies.Summary]:
-    for campaign in found:
-        with suppress(UnknownCampaign):  # deleted meanwhile
-            yield bodies.summary(campaign, parts.progress.report(campaign.id))
+def _summaries(parts: Components, ids: Sequence[str]) -> Iterator[bodies.Summary]:
+    headings, reports = parts.catalog.headings(ids), parts.progress.reports(ids)
+    for campaign_id, heading, report in zip(ids, headings, reports, strict=True):
+        if heading and report:  # else deleted meanwhile
+            yield bodies.summary(campaign_id, heading, report)
 
 
 def get(request: Request) -> Response:

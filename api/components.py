@@ -11,7 +11,6 @@ from redis.retry import Retry
 from starlette.requests import Request
 
 from api.feeds import Feeds
-from api.lifeline import Lifeline
 from campaigns import connection, layout
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
@@ -35,21 +34,18 @@ class Components:
     ledger: Ledger
     events: ProviderEvents
     feeds: Feeds = field(repr=False)
-    lifeline: Lifeline = field(repr=False)
 
 
 def build(settings: Settings, **overrides: Any) -> Components:
     """The components by the settings, those given by name taken instead."""
     redis = overrides.pop("redis", None) or connect(settings.redis_url)
     progress = overrides.pop("progress", None) or Progress(redis, settings.email_provider)
-    lifeline = Lifeline(settings.redis_url)
     parts: dict[str, Any] = {
         "catalog": Catalog(redis, settings.default_tpm),
         "controls": Controls(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
         "events": ProviderEvents(redis),
-        "feeds": Feeds(progress, lifeline),
-        "lifeline": lifeline,
+        "feeds": Feeds(progress),
     }
     if "store" not in overrides:
         parts["store"] = ObjectStore(settings.s3_bucket, settings.s3_endpoint_url, settings.s3_public_endpoint_url)
@@ -57,7 +53,11 @@ def build(settings: Settings, **overrides: Any) -> Components:
 
 
 def connect(redis_url: str) -> Redis:
-    """A client that fails within seconds where Redis is away or holds a foreign layout, and never hangs."""
+    """A client that fails within seconds where Redis is away or holds a foreign layout, and never hangs.
+
+    It has no health check: that is a PING, which a Redis that cannot write to its disk refuses while it still answers
+    what is only read. A connection that was lost while it was idle costs its next command the one repetition.
+    """
     return Redis.from_url(
         redis_url,
         socket_connect_timeout=2.0,

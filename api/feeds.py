@@ -1,10 +1,12 @@
-"""Live status: one look at Redis for everybody who asks or watches at that moment. Knows nothing of HTTP."""
+"""Live status: those who listen to one campaign share one look at Redis, a few times a second. Knows nothing of HTTP.
+
+A status that is asked for once is no matter of this module: it is read when it is asked for.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -13,7 +15,6 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
-from api.lifeline import Lifeline
 from campaigns.errors import UnknownCampaign
 from campaigns.progress import Progress
 
@@ -23,74 +24,44 @@ log = structlog.get_logger(__name__)
 POLL_S: Final = 0.25
 #: The time between two looks while Redis is away, in seconds.
 RETRY_S: Final = 1.0
-#: Whoever asks for a status waits so long for Redis, in seconds, if there is one that is not older than `FRESH_S`.
-PATIENCE_S: Final = 0.001
-FRESH_S: Final = 0.3
-#: Whoever has asked twice within so many seconds is taken to ask again within as many.
-LINGER_S: Final = 2.0
 
 
 class Feed:
-    """The status of one campaign, as JSON.
+    """The status of one campaign, as JSON, while someone listens.
 
-    For those who listen: `status`, whose changes `version` counts; `ended`: no more will come.
+    `begun`: looks that were begun; `found`: the last one of them that has found something: `status`, which was new for
+    the `version`th time; `ended`: no more will come.
     """
 
-    def __init__(self, progress: Progress, lifeline: Lifeline, campaign_id: str) -> None:
+    def __init__(self, progress: Progress, campaign_id: str) -> None:
         self._progress = progress
-        self._lifeline = lifeline
         self._campaign_id = campaign_id
         self._news = asyncio.Event()
-        self.loop: Final = asyncio.get_running_loop()
+        self._due = asyncio.Event()
         self.version = 0
         self.status = b""
         self.ended = False
         self.listeners = 0
-        # By the loop's clock: when somebody asked, and until when somebody is expected to ask again.
-        self._asked_at = self._expected_until = -math.inf
-        # What operators have changed, counted; and what was found last, when it was asked for, and after which change.
-        self._changes = 0
-        self._found, self._found_at, self._found_after = b"", -math.inf, 0
-        self._looking: asyncio.Task[bytes] | None = None
-        self._due = asyncio.Event()
+        self.begun = self.found = 0
+        self._changes = 0  # by requests to this process
         self.poller = asyncio.create_task(self._poll())
 
-    async def latest(self) -> bytes:
-        """The status now; where Redis is slow to tell, one that is at most `FRESH_S` old and has all that operators
-        have changed.
+    def look_again(self) -> None:
+        """Look now rather than when it is time."""
+        self._due.set()
 
-        Raises:
-            UnknownCampaign, redis.RedisError
-        """
-        now = self.loop.time()
-        if now - self._asked_at < LINGER_S:
-            self._expected_until = now + LINGER_S
-        self._asked_at = now
-        look = self._look()
-        await asyncio.wait({look}, timeout=PATIENCE_S)
-        fresh = self._found_after == self._changes and self._found_at >= now - FRESH_S
-        if not look.done() and fresh and self._lifeline.holds:
-            return self._found
-        return await asyncio.shield(look)
-
-    async def after(self, version: int, wait_s: float) -> bool:
-        """Wait for a version after this one, or the end; False where neither came within `wait_s` seconds."""
-        if self.version == version and not self.ended:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
+    async def until(self, condition: Callable[[], bool], wait_s: float) -> bool:
+        """Wait for looks until the condition is met or the feed has ended; whether that was within `wait_s` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while not (self.ended or condition()):
                     await self._news.wait()
-        return self.version != version or self.ended
-
-    @property
-    def watched(self) -> bool:
-        """Whether somebody listens, or is expected to ask."""
-        return self.listeners > 0 or self.loop.time() < self._expected_until
+        return self.ended or condition()
 
     def changed(self) -> None:
-        """An operator has changed something: what was found before, or is being looked for, will not do any more."""
+        """A request has changed the campaign: it is looked at again at once, and what is being looked for is void."""
         self._changes += 1
-        self._looking = None
-        self._due.set()
+        self.look_again()
 
     def end(self) -> None:
         """Let the listeners go."""
@@ -104,120 +75,96 @@ class Feed:
     async def _poll(self) -> None:
         try:
             while not self.ended:
-                wait_s = await self._look_if_watched()
+                self._due.clear()
+                wait_s = await self._look()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait_s):
                         await self._due.wait()
-                self._due.clear()
         finally:
             self.end()
 
-    async def _look_if_watched(self) -> float:
+    async def _look(self) -> float:
         """How long to wait before the next look, in seconds."""
-        if not self.watched:
-            if self.loop.time() - self._asked_at > LINGER_S:
-                self.end()
-            return POLL_S
+        self.begun += 1
+        changes = self._changes
         try:
-            status = await asyncio.shield(self._look())
+            report = await run_in_threadpool(self._progress.report, self._campaign_id)
         except UnknownCampaign:  # deleted
+            self.end()
             return 0.0
         except RedisError as error:
             log.warning("status_feed_interrupted", campaign_id=self._campaign_id, error=type(error).__name__)
             return RETRY_S
-        if status != self.status:
-            self.status, self.version = status, self.version + 1
-            self._tell()
+        if changes == self._changes:
+            self._take(msgspec.json.encode(report))
         return POLL_S
 
-    def _look(self) -> asyncio.Task[bytes]:
-        """The look that is under way, or a new one."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._ask(self._changes))
-            self._looking.add_done_callback(_noticed)
-        return self._looking
-
-    async def _ask(self, changes: int) -> bytes:
-        asked_at = self.loop.time()
-        try:
-            report = await run_in_threadpool(self._progress.report, self._campaign_id)
-        except UnknownCampaign:
-            if changes == self._changes:
-                self.end()
-            raise
-        except RedisError:
-            self._found_at = -math.inf
-            raise
-        found = msgspec.json.encode(report)
-        if changes >= self._found_after:
-            self._found, self._found_at, self._found_after = found, asked_at, changes
-        return found
+    def _take(self, status: bytes) -> None:
+        self.found = self.begun
+        if status != self.status:
+            self.status, self.version = status, self.version + 1
+        self._tell()
 
 
-def _noticed(look: asyncio.Task[bytes]) -> None:
-    """An error of a look that nobody waits for any more is no news: whoever asks next asks anew."""
-    if not look.cancelled():
-        look.exception()
+class Listener:
+    """One of those who listen to a feed: hears what is true when it joins, then every change."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._joined = feed.begun
+        self._heard = 0
+        feed.look_again()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more will come."""
+        return self._feed.ended
+
+    async def next(self, wait_s: float) -> tuple[int, bytes] | None:
+        """The next status with its version; None where none came within `wait_s` seconds, or the feed has ended."""
+        if not await self._feed.until(self._is_news, wait_s) or self._feed.ended:
+            return None
+        self._heard = self._feed.version
+        return self._heard, self._feed.status
+
+    def _is_news(self) -> bool:
+        # What a look found that was begun before may be older than what the listener knows.
+        return self._feed.found > self._joined and self._feed.version != self._heard
 
 
 class Feeds:
-    """The feeds that somebody watches or has asked for lately.
+    """The feeds to which someone listens."""
 
-    Args:
-        lifeline: while it holds, a status from a moment ago will do where Redis is slow.
-    """
-
-    def __init__(self, progress: Progress, lifeline: Lifeline) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._lifeline = lifeline
         self._feeds: dict[str, Feed] = {}
         self._closed = False
 
-    async def status(self, campaign_id: str) -> bytes:
-        """A campaign's status as JSON: see `Feed.latest`.
-
-        Raises:
-            UnknownCampaign, redis.RedisError
-        """
-        return await self._feed(campaign_id).latest()
-
     @asynccontextmanager
-    async def watch(self, campaign_id: str) -> AsyncIterator[Feed]:
-        """A feed of the campaign for as long as the block lasts."""
-        known = self._feeds.get(campaign_id)
-        if known is not None and not known.watched:
-            known.end()  # nobody has looked for a while: what it would tell first is old
-        feed = self._feed(campaign_id)
+    async def watch(self, campaign_id: str) -> AsyncIterator[Listener]:
+        """Listen to the campaign for as long as the block lasts."""
+        feed = self._feeds.get(campaign_id)
+        if feed is None or feed.ended:
+            feed = self._feeds[campaign_id] = Feed(self._progress, campaign_id)
         if self._closed:
             feed.end()
         feed.listeners += 1
         try:
-            yield feed
+            yield Listener(feed)
         finally:
             feed.listeners -= 1
-            if not feed.watched:
+            if not feed.listeners:
                 feed.poller.cancel()
-                self._forget(campaign_id, feed)
+                if self._feeds.get(campaign_id) is feed:
+                    del self._feeds[campaign_id]
 
-    def changed(self, campaign_id: str | None) -> None:
-        """A campaign, or any (None), has been changed: no status of it from before is to be shown."""
-        for known, feed in self._feeds.items():
-            if campaign_id in {None, known}:
-                feed.changed()
+    def changed(self, campaign_id: str) -> None:
+        """A request to this process has changed a campaign: listeners hear of it at once."""
+        if feed := self._feeds.get(campaign_id):
+            feed.changed()
 
     def close(self) -> None:
         """End every feed, now and later: the server is about to stop, and waits for its answers to end."""
         self._closed = True
         for feed in self._feeds.values():
             feed.end()
-
-    def _feed(self, campaign_id: str) -> Feed:
-        feed = self._feeds.get(campaign_id)
-        if feed is None or feed.ended or feed.loop is not asyncio.get_running_loop():
-            feed = self._feeds[campaign_id] = Feed(self._progress, self._lifeline, campaign_id)
-            feed.poller.add_done_callback(lambda _poller: self._forget(campaign_id, feed))
-        return feed
-
-    def _forget(self, campaign_id: str, feed: Feed) -> None:
-        if self._feeds.get(campaign_id) is feed:
-            del self._feeds[campaign_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -21,8 +21,6 @@ from api import components
 from api.answers import as_json
 from api.components import Components
 from api.errors import RETRY_AFTER_S, Problem
-from campaigns import keys
-from campaigns.errors import UnknownCampaign
 from campaigns.layout import WrongLayout
 from campaigns.models import Status, StatusReport
 from storage import StoreError
@@ -115,16 +113,9 @@ class _Figures(Collector):
         yield _states(reports)
 
     def _reports(self) -> list[tuple[str, StatusReport]]:
-        # The ids alone: a campaign's content may be large.
-        ids = cast(list[bytes], self._parts.redis.zrevrange(keys.CAMPAIGNS, 0, MAX_CAMPAIGNS - 1))
-        reports = ((raw.decode(), self._report(raw.decode())) for raw in ids)
+        ids, _total = self._parts.catalog.newest(0, MAX_CAMPAIGNS)
+        reports = zip(ids, self._parts.progress.reports(ids), strict=True)
         return [(campaign_id, report) for campaign_id, report in reports if report is not None]
-
-    def _report(self, campaign_id: str) -> StatusReport | None:
-        try:
-            return self._parts.progress.report(campaign_id)
-        except UnknownCampaign:  # deleted meanwhile
-            return None
 
 
 def _by_campaign(

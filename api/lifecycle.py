@@ -1,4 +1,4 @@
-"""What runs beside the requests: waiting for services, the lifeline, the janitor, and a clean end of live answers."""
+"""What runs beside the requests: waiting for services, the janitor, and a clean end of live answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,6 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     duties = [
         asyncio.create_task(until_there("redis", parts.redis.ping)),
         asyncio.create_task(until_there("store", parts.store.ensure_bucket)),
-        asyncio.create_task(parts.lifeline.run(parts.feeds.changed)),
         asyncio.create_task(Janitor(parts.redis, parts.catalog, parts.store).run()),
     ]
     try:

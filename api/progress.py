@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import components, inputs
+from api.answers import as_json
 from api.feeds import Feeds
 
 #: A comment goes out after so much silence, in seconds, so that nobody on the way takes the connection for dead.
@@ -26,10 +27,9 @@ _EVENT_STREAM: Final = "text/event-stream"
 _LIVE: Final = {"X-Accel-Buffering": "no"}
 
 
-async def status(request: Request) -> Response:
-    """The status, its figures all of one instant (which one: see `api.feeds`)."""
-    found = await components.of(request).feeds.status(inputs.campaign_id(request))
-    return Response(found, media_type="application/json")
+def status(request: Request) -> Response:
+    """The status, its figures all of one instant after the request has come."""
+    return as_json(components.of(request).progress.report(inputs.campaign_id(request)))
 
 
 async def events(request: Request) -> Response:
@@ -43,19 +43,17 @@ async def events(request: Request) -> Response:
 
 async def _stream(feeds: Feeds, campaign_id: str) -> AsyncIterator[bytes]:
     yield b"retry: %d\n\n" % RETRY_MS
-    async with feeds.watch(campaign_id) as feed:
-        seen = 0
-        while not feed.ended:
-            if not await feed.after(seen, HEARTBEAT_S):
+    async with feeds.watch(campaign_id) as listener:
+        while not listener.ended:
+            if heard := await listener.next(HEARTBEAT_S):
+                yield b"id: %d\ndata: %s\n\n" % heard
+            elif not listener.ended:
                 yield b": still here\n\n"
-            elif feed.version != seen:
-                seen = feed.version
-                yield b"id: %d\ndata: %s\n\n" % (seen, feed.status)
 
 
 class Changes:
-    """Tells the feeds of every request that may have changed a campaign, before it is answered: who asks after that
-    answer sees the change.
+    """Tells the feeds of every request that may have changed a campaign, before it is answered: those who listen hear
+    of the change at once, and after that answer nothing from before it.
     """
 
     def __init__(self, app: ASGIApp, feeds: Feeds) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -24,6 +24,20 @@ def iso(milliseconds: str | bytes | None) -> str | None:
     if not milliseconds:
         return None
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+class Heading(NamedTuple):
+    """What a list shows of a campaign besides its status."""
+
+    created_at: str
+    filename: str
+    from_: str
+    subject: str
+
+
+def _heading(row: Sequence[bytes | None]) -> Heading:
+    created_at, *others = ((value or b"").decode() for value in row)
+    return Heading(str(iso(created_at)), *others)
 
 
 def _ramp_fields(ramp: Ramp | None) -> dict[str, str]:
@@ -70,6 +84,7 @@ class Catalog:
             WrongState: the content differs and the campaign has been started.
         """
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
+        fields |= {"from": content.from_, "subject": content.subject}  # for lists, which do without the templates
         if content.tpm is not None:
             fields["tpm"] = str(content.tpm)
         outcome = self._scripts(
@@ -99,15 +114,33 @@ class Catalog:
             raise UnknownCampaign
         return found
 
-    def page(self, offset: int, limit: int) -> tuple[list[Campaign], int]:
-        """Campaigns from the newest on, and how many there are."""
-        ids = [raw.decode() for raw in self._redis.zrevrange(keys.CAMPAIGNS, offset, offset + limit - 1)]
+    def newest(self, offset: int, limit: int) -> tuple[list[str], int]:
+        """Ids of campaigns from the newest on, and how many campaigns there are."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.zrevrange(keys.CAMPAIGNS, offset, offset + limit - 1)
+            pipeline.zcard(keys.CAMPAIGNS)
+            ids, total = pipeline.execute()
+        return [raw.decode() for raw in ids], total
+
+    def headings(self, campaign_ids: Sequence[str]) -> list[Heading | None]:
+        """What a list shows of each of these campaigns besides its status, in one round trip; None for one that does
+        not exist.
+        """
+        found = self._fields(campaign_ids, ("created_at", "filename", "from", "subject"))
+        # Those made before their sender and subject were kept beside the templates.
+        older = [place for place, row in enumerate(found) if row[0] is not None and row[2] is None]
+        contents = self._fields([campaign_ids[place] for place in older], ("content",))
+        for place, (raw,) in zip(older, contents, strict=True):
+            if raw is not None:
+                content = msgspec.json.decode(raw, type=Content)
+                found[place][2:] = content.from_.encode(), content.subject.encode()
+        return [None if row[0] is None or row[2] is None else _heading(row) for row in found]
+
+    def _fields(self, campaign_ids: Sequence[str], names: Sequence[str]) -> list[list[bytes | None]]:
         with self._redis.pipeline(transaction=False) as pipeline:
-            for campaign_id in ids:
-                pipeline.hgetall(keys.campaign(campaign_id))
-            rows = pipeline.execute()
-        found = (self._decode(campaign_id, row) for campaign_id, row in zip(ids, rows, strict=True))
-        return [campaign for campaign in found if campaign], self._redis.zcard(keys.CAMPAIGNS)
+            for campaign_id in campaign_ids:
+                pipeline.hmget(keys.campaign(campaign_id), names)
+            return list(pipeline.execute())
 
     @staticmethod
     def _decode(campaign_id: str, row: dict[bytes, bytes]) -> Campaign | None:

@@ -119,6 +119,6 @@ class Controls:
             UnknownCampaign
         """
         key = keys.campaign(campaign_id)
-        if not self._scripts("set_rate", [key], [tpm, campaign_id]):
+        if not self._scripts("set_rate", [key], [tpm]):
             raise UnknownCampaign
         return tpm

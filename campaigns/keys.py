@@ -31,8 +31,6 @@ RELEASE_LEASE: Final = f"{PREFIX}:release"
 RING: Final = f"{PREFIX}:ring"
 #: channel: the name of a queue on which something has been put (`lua/lib/enqueue.lua` names it too).
 BELL: Final = f"{PREFIX}:bell"
-#: channel: the id of a campaign that an operator has changed (`lua/lib/tell.lua` names it too).
-CHANGED: Final = f"{PREFIX}:changed"
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 

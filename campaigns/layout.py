@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from redis import RedisError
+from redis import RedisError, ResponseError
 from redis.connection import AbstractConnection
 
 from campaigns import keys
@@ -29,6 +29,8 @@ class WrongLayout(RedisError):
 def on_connect(connection: AbstractConnection) -> None:
     """Prepare a new connection; redis-py's `redis_connect_func`. An empty Redis gets this layout's version.
 
+    One that is empty and takes no writes now holds nothing to mistake, and is read from as it is.
+
     Raises:
         WrongLayout: the connection is closed again.
     """
@@ -37,7 +39,10 @@ def on_connect(connection: AbstractConnection) -> None:
     untyped.on_connect_check_health(check_health=False)
     found = _ask(untyped, "GET", keys.LAYOUT)
     if found is None:
-        _ask(untyped, "SET", keys.LAYOUT, VERSION, "NX")
+        try:
+            _ask(untyped, "SET", keys.LAYOUT, VERSION, "NX")
+        except ResponseError:
+            return
         found = _ask(untyped, "GET", keys.LAYOUT)
     if found != VERSION:
         raise WrongLayout(found or b"")

@@ -366,18 +366,16 @@ class Ledger:
         return {row for row in set_bits(raw, first_byte * 8) if first_row <= row < first_row + count}
 
     def states(self, campaign_id: str, first_row: int, count: int) -> list[RowState]:
-        """The states of `count` rows from `first_row` on."""
+        """The states of `count` rows from `first_row` on, all of one instant; some thousand rows at most."""
+        names = [keys.of(campaign_id, name) for name in ("skip", "failed", "done", "unknown")]
+        *bitmaps, unknown = self._scripts.read("states", names, [first_row, count])
         states = [RowState.PENDING] * count
-        unknown = {int(row) for row in self._redis.zrange(keys.of(campaign_id, "unknown"), 0, -1)}
-        marks = (
-            (RowState.UNKNOWN, {row for row in unknown if first_row <= row < first_row + count}),
-            (RowState.REJECTED, self.bits(campaign_id, "skip", first_row, count)),
-            (RowState.FAILED, self.bits(campaign_id, "failed", first_row, count)),
-            (RowState.DONE, self.bits(campaign_id, "done", first_row, count)),
-        )
-        for state, rows in marks:
-            for row in rows:
-                states[row - first_row] = state
+        for row in map(int, unknown):
+            states[row - first_row] = RowState.UNKNOWN
+        for state, raw in zip((RowState.REJECTED, RowState.FAILED, RowState.DONE), bitmaps, strict=True):
+            for row in set_bits(raw, (first_row >> 3) * 8):
+                if first_row <= row < first_row + count:
+                    states[row - first_row] = state
         return states
 
     def reasons(self, campaign_id: str, rows: Sequence[int]) -> dict[int, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any, Final
 
-from redis import Redis
+from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.catalog import iso
@@ -12,9 +14,11 @@ from campaigns.errors import UnknownCampaign
 from campaigns.models import ParseProgress, Status, StatusReport
 from campaigns.scripts import Scripts
 
+_KEYS: Final = ("campaign", "progress", "flight", "unknown", "window")
+
 
 class Progress:
-    """Reports where campaigns stand.
+    """Reports where campaigns stand. It only reads, and works while Redis takes no writes.
 
     Args:
         redis: a client without response decoding.
@@ -31,43 +35,59 @@ class Progress:
         Raises:
             UnknownCampaign
         """
-        names = ("campaign", "progress", "flight", "unknown", "window")
-        found = self._scripts(
-            "status", [*(keys.of(campaign_id, name) for name in names), self._gate, keys.of(campaign_id, "gate")], []
-        )
-        if not found:
+        [found] = self.reports([campaign_id])
+        if found is None:
             raise UnknownCampaign
-        status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
-        total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
-        in_flight, unknown, last_minute, limit_now = found[13:17]
-        delivered, bounced, complained, unsubscribed = (int(value) for value in found[17:21])
-        pending = total - done - failed
-        parsed = (
-            ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
-        )
-        return StatusReport(
-            done=done,
-            failed=failed,
-            pending=pending,
-            rate_limit=int(tpm),
-            limit_now=limit_now,
-            status=Status(status),
-            total=total,
-            rejected=rejected,
-            unknown=unknown,
-            in_flight=in_flight,
-            retries=retries,
-            sent_last_minute=last_minute,
-            eta_s=_eta_s(status, pending - unknown, limit_now, last_minute, started_at),
-            reason=reason or None,
-            started_at=iso(started_at),
-            finished_at=iso(finished_at),
-            delivered=delivered,
-            bounced=bounced,
-            complained=complained,
-            unsubscribed=unsubscribed,
-            parsed=parsed,
-        )
+        return found
+
+    def reports(self, campaign_ids: Sequence[str]) -> list[StatusReport | None]:
+        """The status of each of these campaigns, in one round trip; None for one that does not exist.
+
+        Raises:
+            redis.RedisError
+        """
+        answers = self._scripts.read_each("status", [(self._keys(campaign_id), []) for campaign_id in campaign_ids])
+        for answer in answers:
+            if isinstance(answer, RedisError):
+                raise answer
+        return [_report(answer) if answer else None for answer in answers]
+
+    def _keys(self, campaign_id: str) -> list[str]:
+        own = [keys.of(campaign_id, name) for name in _KEYS]
+        return [*own, self._gate, keys.of(campaign_id, "gate")]
+
+
+def _report(found: Sequence[Any]) -> StatusReport:
+    """The answer of `status.lua` as a report."""
+    status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
+    total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
+    in_flight, unknown, last_minute, limit_now = found[13:17]
+    delivered, bounced, complained, unsubscribed = (int(value) for value in found[17:21])
+    pending = total - done - failed
+    parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
+    return StatusReport(
+        done=done,
+        failed=failed,
+        pending=pending,
+        rate_limit=int(tpm),
+        limit_now=limit_now,
+        status=Status(status),
+        total=total,
+        rejected=rejected,
+        unknown=unknown,
+        in_flight=in_flight,
+        retries=retries,
+        sent_last_minute=last_minute,
+        eta_s=_eta_s(status, pending - unknown, limit_now, last_minute, started_at),
+        reason=reason or None,
+        started_at=iso(started_at),
+        finished_at=iso(finished_at),
+        delivered=delivered,
+        bounced=bounced,
+        complained=complained,
+        unsubscribed=unsubscribed,
+        parsed=parsed,
+    )
 
 
 def _eta_s(status: str, left: int, tpm: int, last_minute: int, started_at: str) -> int | None:

@@ -8,10 +8,14 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+#: How a script runs, and how one that only reads: Redis refuses it every write.
+_RUN: Final = "EVALSHA"
+_READ: Final = "EVALSHA_RO"
 
 _INCLUDE = re.compile(r"^--include (\w+)$", re.MULTILINE)
 
@@ -32,8 +36,9 @@ class Scripts:
     """The scripts on one Redis; each is sent once and then called by its digest."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._redis: Any = redis  # not all of it has types
         self._scripts: dict[str, Any] = {}
+        self._read = _READ
 
     def __call__(self, name: str, keys: Iterable[str], args: Iterable[Any]) -> Any:
         """Run a script.
@@ -56,12 +61,34 @@ class Scripts:
         Raises:
             redis.RedisError: Redis cannot be asked; each of the runs may have taken place.
         """
+        return self._each(_RUN, name, calls)
+
+    def read(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run a script that only reads: it works while Redis takes no writes.
+
+        Raises:
+            redis.RedisError: Redis cannot be asked, or refuses; also where the script writes.
+        """
+        [answer] = self.read_each(name, [(keys, args)])
+        if isinstance(answer, RedisError):
+            raise answer
+        return answer
+
+    def read_each(self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        """As `each`, for a script that only reads."""
+        answers = self._each(self._read, name, calls)
+        if self._read == _READ and any(map(_knows_no_reading, answers)):  # before Redis 7
+            self._read = _RUN
+            return self._each(_RUN, name, calls)
+        return answers
+
+    def _each(self, command: str, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         script = self._script(name)
-        answers = self._pipelined(script.sha, calls)
+        answers = self._pipelined(command, script.sha, calls)
         missing = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if missing:
             self._redis.script_load(script.script)
-            again = self._pipelined(script.sha, [calls[number] for number in missing])
+            again = self._pipelined(command, script.sha, [calls[number] for number in missing])
             for number, answer in zip(missing, again, strict=True):
                 answers[number] = answer
         return answers
@@ -72,8 +99,12 @@ class Scripts:
             script = self._scripts[name] = self._redis.register_script(source(name))
         return script
 
-    def _pipelined(self, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+    def _pipelined(self, command: str, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         with self._redis.pipeline(transaction=False) as pipeline:
             for keys, args in calls:
-                pipeline.evalsha(sha, len(keys), *keys, *args)
+                pipeline.execute_command(command, sha, len(keys), *keys, *args)
             return list(pipeline.execute(raise_on_error=False))
+
+
+def _knows_no_reading(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and str(answer).startswith("unknown command")

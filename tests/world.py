@@ -9,9 +9,10 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import pytest
@@ -74,6 +75,46 @@ class ServerClock(Clock):
         clock = (Path(scripts.__file__).parent / "lua" / "lib" / "clock.lua").read_text(encoding="utf-8")
         told = f"local function now_ms()\n  return tonumber(redis.call('GET', '{self.KEY}'))\nend\n"
         monkeypatch.setattr(scripts, "source", lambda name: real(name).replace(clock, told))
+
+
+class Exchanges:
+    """Counts what a client exchanges with Redis while the block lasts.
+
+    `count`: round trips, a pipeline is one; `answered_bytes`, `answered_items`: strings and numbers in the answers.
+    """
+
+    def __init__(self, redis: Any) -> None:
+        self._pool = redis.connection_pool
+        self.count = self.answered_bytes = self.answered_items = 0
+
+    def __enter__(self) -> Self:
+        self._pool.get_connection = self._get_connection
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._pool.get_connection
+
+    def _get_connection(self, *args: Any, **more: Any) -> Any:
+        self.count += 1
+        connection = type(self._pool).get_connection(self._pool, *args, **more)
+        if "read_response" not in vars(connection):
+            connection.read_response = partial(self._read, connection)
+        return connection
+
+    def _read(self, connection: Any, *args: Any, **more: Any) -> Any:
+        answer = type(connection).read_response(connection, *args, **more)
+        self._weigh(answer)
+        return answer
+
+    def _weigh(self, answer: Any) -> None:
+        if isinstance(answer, dict):
+            self._weigh([*answer, *answer.values()])
+        elif isinstance(answer, list):
+            for part in answer:
+                self._weigh(part)
+        else:
+            self.answered_items += 1
+            self.answered_bytes += len(answer) if isinstance(answer, bytes) else 8
 
 
 @dataclass

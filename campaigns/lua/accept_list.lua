@@ -8,7 +8,6 @@
 --include clock
 --include enqueue
 --include parked
---include tell
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then
   return { 'missing', '' }
@@ -33,5 +32,4 @@ end
 redis.call('ZADD', KEYS[3], now_ms(), ARGV[1])
 enqueue(KEYS[4], KEYS[5], ARGV[3], ARGV[4])
 wake('parse_csv')
-tell(ARGV[1])
 return { 'ok', before[1] or '' }

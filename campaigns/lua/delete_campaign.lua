@@ -3,7 +3,6 @@
 -- KEYS  1 campaign  2 flight  3 campaigns  4 parsing  5 parked  6... all its keys   ARGV  1 campaign id
 -- ->    nil; { "missing" }; { state that does not allow it, rows in flight }
 --include parked
---include tell
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then
   return { 'missing', 0 }
@@ -18,5 +17,4 @@ drop_parked(KEYS[5])
 for i = 6, #KEYS do
   redis.call('DEL', KEYS[i])
 end
-tell(ARGV[1])
 return nil

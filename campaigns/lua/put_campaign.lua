@@ -6,7 +6,6 @@
 -- ->    "created", "changed", "same", or the state that does not allow it
 --include clock
 --include columns
---include tell
 local key = KEYS[1]
 local before = redis.call('HMGET', key, 'status', 'content')
 if before[2] == ARGV[3] then
@@ -28,5 +27,4 @@ end
 for i = 6, #ARGV, 2 do
   redis.call('HSET', key, ARGV[i], ARGV[i + 1])
 end
-tell(ARGV[1])
 return before[1] and 'changed' or 'created'

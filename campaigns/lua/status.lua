@@ -1,4 +1,4 @@
--- status: everything that the status report says, read in one step.
+-- status: everything that the status report says, read in one step. It writes nothing (Redis holds it to that, see `Scripts.read`).
 --
 -- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 window  6 gate  7 own gate
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
@@ -13,7 +13,7 @@ end
 local p = redis.call('HMGET', KEYS[2], 'total', 'done', 'failed', 'rejected', 'retries', 'parsed_bytes', 'parsed_rows',
   'delivered', 'bounced', 'complained', 'unsubscribed')
 local now = now_ms()
-local used = window_used(KEYS[5], now)
+local used = window_count(KEYS[5], now)
 local reason = c[3] or ''
 for _, key in ipairs(c[1] == 'running' and { KEYS[7], KEYS[6] } or {}) do
   local gate = redis.call('HMGET', key, 'level', 'why')

@@ -8,7 +8,6 @@
 --include clock
 --include columns
 --include parked
---include tell
 --include enqueue
 local campaign = KEYS[1]
 local status = redis.call('HGET', campaign, 'status')
@@ -33,7 +32,6 @@ end
 if target == 'running' then
   if status == 'parsing' then
     redis.call('HSET', campaign, 'start_when_ready', '1')
-    tell(ARGV[1])
     return answer('later')
   end
   if total == 0 then
@@ -61,5 +59,4 @@ if target == 'paused' then
   redis.call('HDEL', campaign, 'reason')
 end
 redis.call('HSET', campaign, 'status', target)
-tell(ARGV[1])
 return answer('moved')

@@ -88,7 +88,9 @@ def test_silence_is_filled_with_comments(site: Site, monkeypatch: pytest.MonkeyP
     run(watch())
 
 
-def test_listeners_share_one_poller_which_ends_with_them(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listeners_share_one_poller_which_looks_anew_for_each_that_joins_and_ends_with_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = 0
     report = site.app.state.components.progress.report
 
@@ -105,7 +107,12 @@ def test_listeners_share_one_poller_which_ends_with_them(site: Site, monkeypatch
         for stream in streams:
             await anext(stream)
             status_of(await anext(stream))
-        assert asked == 5 + 1  # each asks whether there is such a campaign; the poller asks once for all
+        assert asked == 5 + 5  # each asks whether there is such a campaign, and has one look when it joins
+        site.world.controls.start("c1")
+        site.app.state.components.feeds.changed("c1")
+        for stream in streams:
+            assert status_of(await anext(stream))["status"] == "running"
+        assert asked == 5 + 5 + 1  # the rest is shared
         (feed,) = site.app.state.components.feeds._feeds.values()
         assert feed.listeners == 5
         for stream in streams:

@@ -23,7 +23,7 @@ def break_redis(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RedisConnectionError("Error 111 connecting to redis.internal:6379")
 
-    monkeypatch.setattr(site.redis, "execute_command", fail)
+    monkeypatch.setattr(site.redis.connection_pool, "get_connection", fail)
 
 
 def test_it_is_alive_whoever_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from typing import Any
 
 import pytest
 from redis import ConnectionError as RedisConnectionError
-from redis.asyncio import ConnectionPool as AsyncPool
 
 import broker
 from api import components
-from api.lifeline import Lifeline
 from campaigns import connection
 
 TCP = "redis://127.0.0.1:1/0"
@@ -34,22 +31,6 @@ def test_web_and_workers_ask_for_keepalive(connect: Any) -> None:
         lost_after_s = wanted[socket.TCP_KEEPIDLE] + wanted[socket.TCP_KEEPINTVL] * wanted[socket.TCP_KEEPCNT]
         assert lost_after_s <= 30
         assert wanted[socket.TCP_USER_TIMEOUT] == lost_after_s * 1000
-
-
-def test_the_lifeline_asks_for_keepalive(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[dict[str, Any]] = []
-
-    def make(_url: str, **options: Any) -> None:
-        seen.append(options)
-        raise RedisConnectionError
-
-    async def listen() -> None:
-        with pytest.raises(RedisConnectionError):
-            await Lifeline(TCP)._listen(lambda _: None)
-
-    monkeypatch.setattr(AsyncPool, "from_url", make)
-    asyncio.run(listen())
-    assert seen[0]["socket_keepalive_options"] == connection.watched(TCP)["socket_keepalive_options"]
 
 
 @pytest.mark.parametrize("connect", [broker.connect, components.connect])

@@ -1,6 +1,4 @@
-"""The status that is asked for: as it is now, or, while Redis is slow to tell, as it was a moment ago; never as it was
-before something that this process has changed.
-"""
+"""Listeners share looks, hear first what is true when they join, and nothing from before a change of this process."""
 
 from __future__ import annotations
 
@@ -11,59 +9,38 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from redis import ConnectionError as RedisConnectionError
 
 from api import feeds
 from api.feeds import Feeds
-from api.lifeline import Lifeline
 from api.progress import Changes
-from campaigns.errors import UnknownCampaign
 
 
 class Progress:
-    """Tells how often it was asked. While `quick` is not set the answer takes its time."""
+    """Each look finds how many there were. While `quick` is not set an answer takes its time, and is of before."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.quick = threading.Event()
         self.quick.set()
-        self.error: Exception | None = None
 
     def report(self, _campaign_id: str) -> Any:
         self.asked += 1
         found = self.asked
         self.quick.wait(10)
-        if self.error:
-            raise self.error
         return found
 
 
 @pytest.fixture
-def progress() -> Progress:
+def progress(monkeypatch: pytest.MonkeyPatch) -> Progress:
+    monkeypatch.setattr(feeds, "POLL_S", 60.0)  # time plays no part
     return Progress()
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time plays no part but where a test lets it."""
-    monkeypatch.setattr(feeds, "POLL_S", 60.0)
-    monkeypatch.setattr(feeds, "PATIENCE_S", 5.0)
-    monkeypatch.setattr(feeds, "FRESH_S", 60.0)
-
-
-def slow(progress: Progress) -> None:
-    """Let no look end, and nobody wait for one for long."""
-    feeds.PATIENCE_S = 0.05  # type: ignore[misc]  # put back by the fixture
-    progress.quick.clear()
 
 
 def run(progress: Progress, body: Callable[[Feeds], Awaitable[None]]) -> None:
     async def limited() -> None:
-        lifeline = Lifeline("")
-        lifeline.holds = True
-        made = Feeds(progress, lifeline)  # type: ignore[arg-type]
+        made = Feeds(progress)  # type: ignore[arg-type]
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await body(made)
         finally:
             progress.quick.set()
@@ -72,125 +49,53 @@ def run(progress: Progress, body: Callable[[Feeds], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
-def test_each_question_is_answered_anew(progress: Progress) -> None:
-    async def ask(made: Feeds) -> None:
-        assert [await made.status("c1") for _ in range(3)] == [b"1", b"2", b"3"]
-
-    run(progress, ask)
-
-
-def test_while_redis_is_slow_the_last_status_will_do_and_the_look_goes_on(progress: Progress) -> None:
-    async def ask(made: Feeds) -> None:
-        assert await made.status("c1") == b"1"
-        slow(progress)
-        assert [await made.status("c1") for _ in range(3)] == [b"1", b"1", b"1"]
-        assert progress.asked == 2  # one look for all of them
-        looking = made._feeds["c1"]._looking
-        assert looking is not None
-        progress.quick.set()
-        await looking
-        slow(progress)
-        assert await made.status("c1") == b"2"
-
-    run(progress, ask)
+async def under_way(progress: Progress, looks: int) -> None:
+    """Until so many looks were begun."""
+    while progress.asked < looks:  # noqa: ASYNC110 - it rings no bell
+        await asyncio.sleep(0.001)
 
 
-def test_an_old_status_will_not_do(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "FRESH_S", 0.0)
+def test_who_joins_a_feed_hears_nothing_that_was_looked_for_before(progress: Progress) -> None:
+    """Given a feed with a look under way, when someone else begins to listen, then it hears of the next one."""
 
-    async def ask(made: Feeds) -> None:
-        assert await made.status("c1") == b"1"
-        slow(progress)
-        asyncio.get_running_loop().call_later(0.1, progress.quick.set)
-        assert await made.status("c1") == b"2"
-
-    run(progress, ask)
-
-
-@pytest.mark.parametrize("which", ["c1", None])
-def test_what_was_changed_is_in_every_status_from_then_on(progress: Progress, which: str | None) -> None:
-    async def ask(made: Feeds) -> None:
-        assert await made.status("c1") == b"1"
-        slow(progress)
-        assert await made.status("c1") == b"1"  # from now on a look is under way that may have seen the state before
-        made.changed("c2")
-        assert await made.status("c1") == b"1"
-        made.changed(which)
-        asyncio.get_running_loop().call_later(0.1, progress.quick.set)
-        assert await made.status("c1") == b"3"
-
-    run(progress, ask)
-
-
-def test_without_redis_there_is_no_status_however_young_the_last_one(progress: Progress) -> None:
-    async def ask(made: Feeds) -> None:
-        assert await made.status("c1") == b"1"
-        progress.error = RedisConnectionError("away")
-        with pytest.raises(RedisConnectionError):
-            await made.status("c1")
-
-    run(progress, ask)
-
-
-def test_without_the_lifeline_nothing_from_before_will_do(progress: Progress) -> None:
-    async def ask(made: Feeds) -> None:
-        assert await made.status("c1") == b"1"
-        made._lifeline.holds = False
-        slow(progress)
-        asyncio.get_running_loop().call_later(0.2, progress.quick.set)
-        assert await made.status("c1") == b"2"
-
-    run(progress, ask)
-
-
-async def forgotten(made: Feeds) -> None:
-    """Until there is no feed any more."""
-    while made._feeds:  # noqa: ASYNC110 - it rings no bell
-        await asyncio.sleep(0.01)
-
-
-def test_an_unknown_campaign_leaves_nothing_behind(progress: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "POLL_S", 0.01)
-    progress.error = UnknownCampaign()
-
-    async def ask(made: Feeds) -> None:
-        with pytest.raises(UnknownCampaign):
-            await made.status("c1")
-        await forgotten(made)
-
-    run(progress, ask)
-
-
-def test_who_asks_again_and_again_is_looked_for_meanwhile_and_who_asked_once_is_not(
-    progress: Progress, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feeds, "POLL_S", 0.01)
-    monkeypatch.setattr(feeds, "LINGER_S", 0.2)
-
-    async def ask(made: Feeds) -> None:
-        await made.status("once")
-        await forgotten(made)
-        assert progress.asked == 1
-        await made.status("twice")
-        await made.status("twice")
-        await forgotten(made)
-        assert progress.asked > 3
-
-    run(progress, ask)
-
-
-def test_who_begins_to_listen_hears_of_now_first_and_others_who_ask_make_no_events(progress: Progress) -> None:
     async def listen(made: Feeds) -> None:
-        assert await made.status("c1") == b"1"
-        async with made.watch("c1") as feed:
-            assert await feed.after(0, 5.0)
-            assert (feed.version, feed.status) == (1, b"2")
-            assert [await made.status("c1") for _ in range(3)] == [b"3", b"4", b"5"]
-            assert (feed.version, feed.status) == (1, b"2")
-            # but what an operator changes is told at once
+        async with made.watch("c1") as first:
+            assert await first.next(30) == (1, b"1")
+            progress.quick.clear()
             made.changed("c1")
-            assert await feed.after(1, 5.0)
-            assert (feed.version, feed.status) == (2, b"6")
+            await under_way(progress, 2)
+            async with made.watch("c1") as second:
+                progress.quick.set()
+                assert await second.next(30) == (3, b"3")
+
+    run(progress, listen)
+
+
+def test_what_was_being_looked_for_when_something_changed_is_not_told(progress: Progress) -> None:
+    async def listen(made: Feeds) -> None:
+        async with made.watch("c1") as listener:
+            assert await listener.next(30) == (1, b"1")
+            progress.quick.clear()
+            made._feeds["c1"].look_again()
+            await under_way(progress, 2)
+            made.changed("c1")
+            made.changed("c2")
+            progress.quick.set()
+            assert await listener.next(30) == (2, b"3")
+
+    run(progress, listen)
+
+
+def test_silence_is_told_of_and_an_end_too(progress: Progress) -> None:
+    async def listen(made: Feeds) -> None:
+        async with made.watch("c1") as listener:
+            assert await listener.next(30) == (1, b"1")
+            assert await listener.next(0.01) is None
+            assert not listener.ended
+            made.close()
+            assert await listener.next(30) is None
+            assert listener.ended
+        assert made._feeds == {}
 
     run(progress, listen)
 

@@ -11,8 +11,9 @@
 local BUCKET_MS = 100
 local WINDOW_MS = 60200
 
--- window_used(key, now) -> admissions within the window, the time to reckon with (never before the last one seen)
-local function window_used(key, now)
+-- window_count(key, now) -> admissions within the window, the time to reckon with (never before the last one seen), the bucket that is
+-- the oldest within it, the buckets older than that: nil for none, "all" where nothing in the window is younger. It only reads.
+local function window_count(key, now)
   local head = redis.call('HMGET', key, 'sum', 'tail', 'last')
   if not head[2] then
     return 0, now
@@ -24,18 +25,28 @@ local function window_used(key, now)
     return sum, now
   end
   if oldest - tail > WINDOW_MS / BUCKET_MS then
-    redis.call('DEL', key)
-    return 0, now
+    return 0, now, oldest, 'all'
   end
-  local buckets = {}
+  local old = {}
   for bucket = tail, oldest - 1 do
-    buckets[#buckets + 1] = bucket
+    old[#old + 1] = bucket
   end
-  for _, count in ipairs(redis.call('HMGET', key, unpack(buckets))) do
+  for _, count in ipairs(redis.call('HMGET', key, unpack(old))) do
     sum = sum - (tonumber(count) or 0)
   end
-  redis.call('HDEL', key, unpack(buckets))
-  redis.call('HSET', key, 'sum', sum, 'tail', oldest)
+  return sum, now, oldest, old
+end
+
+-- window_used(key, now) -> as the first two of window_count; what is older than the window is dropped
+local function window_used(key, now)
+  local sum, oldest, old
+  sum, now, oldest, old = window_count(key, now)
+  if old == 'all' then
+    redis.call('DEL', key)
+  elseif old then
+    redis.call('HDEL', key, unpack(old))
+    redis.call('HSET', key, 'sum', sum, 'tail', oldest)
+  end
   return sum, now
 end
 
