@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -21,6 +21,7 @@ from api import components
 from api.answers import as_json
 from api.components import Components
 from api.errors import RETRY_AFTER_S, Problem
+from campaigns.events import Unattributed
 from campaigns.layout import WrongLayout
 from campaigns.models import Status, StatusReport
 from storage import StoreError
@@ -85,6 +86,7 @@ _GAUGES: Final = {
     "rejected": "Rows of the CSV that are no recipients.",
     "delivered": "Recipients whose email the provider reports as delivered.",
     "bounced": "Recipients whose email the provider reports as bounced.",
+    "dropped": "Recipients whose email the provider reports as dropped.",
     "complained": "Recipients who called the email spam.",
     "unsubscribed": "Recipients who unsubscribed by the provider's link.",
     "rate_limit": "The most emails per minute.",
@@ -102,6 +104,7 @@ class _Figures(Collector):
         """All metrics, each with a sample a campaign."""
         try:
             reports = self._reports()
+            unattributed = self._parts.events.unattributed()
         except RedisError as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
             yield GaugeMetricFamily("postrider_up", "Whether Redis can be asked.", 0)
@@ -111,6 +114,7 @@ class _Figures(Collector):
             yield _by_campaign(GaugeMetricFamily, f"postrider_{name}", meaning, reports, name)
         yield _by_campaign(CounterMetricFamily, "postrider_retries", "Sends tried again.", reports, "retries")
         yield _states(reports)
+        yield _unattributed(unattributed)
 
     def _reports(self) -> list[tuple[str, StatusReport]]:
         ids, _total = self._parts.catalog.newest(0, MAX_CAMPAIGNS)
@@ -136,4 +140,12 @@ def _states(reports: list[tuple[str, StatusReport]]) -> Metric:
     for campaign_id, report in reports:
         for status in Status:
             family.add_metric([campaign_id, status], int(report.status is status))
+    return family
+
+
+def _unattributed(counts: Mapping[Unattributed, int]) -> Metric:
+    meaning = "Events of the provider that belong to no recipient, by kind and why."
+    family = CounterMetricFamily("postrider_events_unattributed", meaning, labels=["kind", "why"])
+    for (kind, why), count in counts.items():
+        family.add_metric([kind, why], count)
     return family

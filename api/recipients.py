@@ -34,7 +34,8 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: How many rows of the parser's report go into one chunk of the answer.
 REPORT_ROWS: Final = 1000
 
-#: The states of which the ledger may know a reason; a row that is tried again has the reason of its last failure.
+#: The states of which the ledger may know a reason; a row that is tried again has the reason of its last failure. A
+#: row that is done has one where the provider reports that it has dropped its email all the same.
 _HAVE_REASONS: Final = frozenset({RowState.FAILED, RowState.UNKNOWN, RowState.PENDING})
 
 _ALL: Final = "all"
@@ -126,6 +127,7 @@ class Export:
             return  # such a slice may be of any size
         with_reason = [row for row, state in rows.items() if state in _HAVE_REASONS]
         reasons = self._ledger.reasons(self._campaign.id, with_reason)
+        reasons |= self._ledger.drops(self._campaign.id, [row for row, state in rows.items() if state is RowState.DONE])
         data = self._store.read(self._campaign.object_key, part.offset, part.end)
         for row, cells in read_slice(data, self._layout, part.first_row):
             if row in rows and cells is not None:

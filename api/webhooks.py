@@ -27,7 +27,7 @@ from api import bodies, components, inputs
 from api.answers import as_json
 from api.components import Components
 from api.errors import Problem, invalid
-from campaigns.events import Event, EventKind
+from campaigns.events import Event, EventKind, Unattributed, Why
 from campaigns.models import CAMPAIGN_ID
 from mail.outcome import reason
 
@@ -68,10 +68,11 @@ async def sendgrid(request: Request) -> Response:
 def _take(parts: Components, key: str, headers: Mapping[str, str], raw: bytes) -> Response:
     _check(key, headers, raw, parts.settings.webhook_max_age_s)
     batch = _batch(raw)
-    events = [event for event in map(event_of, batch) if event is not None]
-    applied = parts.events.apply(events)
+    applied = parts.events.apply(map(event_of, batch))
     taken = bodies.EventsTaken(applied.events, len(batch) - applied.events, applied.settled)
     log.info("events_taken", applied=taken.applied, ignored=taken.ignored, settled=taken.settled)
+    for (kind, why), count in applied.unattributed.items():
+        log.info("events_unattributed", kind=kind, why=why, count=count)
     for campaign_id in applied.completed:
         log.info("campaign_completed", campaign_id=campaign_id)
     return as_json(taken)
@@ -116,14 +117,17 @@ def _batch(raw: bytes) -> list[Any]:
     return found
 
 
-def event_of(raw: Any) -> Event | None:
-    """One of SendGrid's events; None: not one of an email of ours. The custom arguments stand beside its own fields."""
+def event_of(raw: Any) -> Event | Unattributed:
+    """One of SendGrid's events. The custom arguments that name the row stand beside its own fields."""
     if not isinstance(raw, dict):
-        return None
-    kind, campaign_id, row = (str(raw.get(name)) for name in ("event", "campaign_id", "row"))
-    if kind not in _KINDS or not CAMPAIGN_ID.fullmatch(campaign_id) or not _ROW.fullmatch(row):
-        return None
-    return Event(campaign_id, int(row), _KINDS[kind], _why(raw) if kind == "dropped" else "")
+        return Unattributed("other", Why.OTHER_KIND)
+    name, campaign_id, row = (str(raw.get(name)) for name in ("event", "campaign_id", "row"))
+    kind = _KINDS.get(name)
+    if kind is None:
+        return Unattributed("other", Why.OTHER_KIND)
+    if not CAMPAIGN_ID.fullmatch(campaign_id) or not _ROW.fullmatch(row):
+        return Unattributed(kind, Why.NO_CUSTOM_ARGS)
+    return Event(campaign_id, int(row), kind, _why(raw) if kind is EventKind.DROPPED else "")
 
 
 def _why(raw: dict[str, Any]) -> str:

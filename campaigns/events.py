@@ -6,23 +6,22 @@ one again changes nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from redis import Redis
+from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.scripts import Scripts
 
-#: Events in one script call, at most: some ms of Redis's time.
+#: Events in one script call, and in the calls of one round trip, at most: some ms of Redis's time.
 GROUP: Final = 1000
+#: Script calls in one round trip, at most, for as many campaigns: some 10 ms of Redis's time, others' commands between.
+CALLS: Final = 500
 #: Rows have lower numbers than this: more bits than these no Redis string has.
 MAX_ROW: Final = 2**32
-
-_KEYS: Final = ("campaign", "progress", "flight", "done", "failed", "unknown", "reasons")
-_MARKS: Final = ("delivered", "bounced", "complained", "unsubscribed")
 
 
 class EventKind(StrEnum):
@@ -51,45 +50,124 @@ class Event(NamedTuple):
     reason: str = ""
 
 
+class Why(StrEnum):
+    """Why an event is counted for no row."""
+
+    #: It is none of the kinds that count.
+    OTHER_KIND = "other_kind"
+    #: It names no campaign and row: it is of an email that Postrider has not sent, or its custom arguments were lost.
+    NO_CUSTOM_ARGS = "no_custom_args"
+    #: Its campaign does not exist, or not any more.
+    UNKNOWN_CAMPAIGN = "unknown_campaign"
+    #: Its row was never handed to the provider.
+    UNKNOWN_ROW = "unknown_row"
+
+
+class Unattributed(NamedTuple):
+    """An event that is counted for no row, by its kind ("other" where it is none of `EventKind`)."""
+
+    kind: str
+    why: Why
+
+
 class Applied(NamedTuple):
     """`events`: how many named a row that was handed to the provider; `settled`: how many rows got an end by them;
-    `completed`: the campaigns that have just been completed.
+    `completed`: the campaigns that have just been completed; `unattributed`: the other events, counted.
     """
 
     events: int
     settled: int
     completed: list[str]
+    unattributed: Mapping[Unattributed, int] = {}
 
 
 class ProviderEvents:
     """Records events on one Redis."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
 
-    def apply(self, events: Iterable[Event]) -> Applied:
-        """Record events, in one call a campaign for up to `GROUP` of them. Those of unknown campaigns and rows change
-        nothing.
+    def apply(self, events: Iterable[Event | Unattributed]) -> Applied:
+        """Record events. Those that belong to no row that was handed to the provider are counted by kind.
 
         Raises:
-            redis.RedisError: some may be recorded; all of them can come again.
+            redis.RedisError: some may be recorded; all of them can come again. Where Redis refuses those of one
+                campaign, the others' are recorded.
         """
+        unattributed: Counter[Unattributed] = Counter()
         campaigns: dict[str, list[Event]] = defaultdict(list)
         for event in events:
-            if 0 < event.row < MAX_ROW:
+            if isinstance(event, Unattributed):
+                unattributed[event] += 1
+            elif 0 < event.row < MAX_ROW:
                 campaigns[event.campaign_id].append(event)
-        named, settled, completed = 0, 0, []
-        for campaign_id, group in campaigns.items():
-            for start in range(0, len(group), GROUP):
-                found = self._apply(campaign_id, group[start : start + GROUP])
-                named += found[0]
-                settled += found[1]
-                completed += [campaign_id] if found[2] == b"1" else []
-        return Applied(named, settled, completed)
+            else:
+                unattributed[Unattributed(event.kind, Why.UNKNOWN_ROW)] += 1
+        known = self._known(campaigns)
+        for campaign_id in campaigns.keys() - known:
+            unattributed.update(Unattributed(event.kind, Why.UNKNOWN_CAMPAIGN) for event in campaigns.pop(campaign_id))
+        named, settled, completed, refused = 0, 0, [], None
+        for group, answer in self._recorded(campaigns.values()):
+            if isinstance(answer, RedisError):
+                refused = answer
+                continue
+            settled_rows, ended, *ignored = answer
+            named += len(group) - len(ignored)
+            settled += settled_rows
+            completed += [group[0].campaign_id] if ended == b"1" else []
+            unattributed.update(Unattributed(group[place].kind, Why.UNKNOWN_ROW) for place in ignored)
+        if refused is not None:
+            raise refused
+        self._count(unattributed)
+        return Applied(named, settled, completed, dict(unattributed))
 
-    def _apply(self, campaign_id: str, events: list[Event]) -> tuple[int, int, bytes]:
-        of_campaign = [keys.of(campaign_id, name) for name in _KEYS]
-        marks = [keys.of(campaign_id, name) for name in _MARKS]
-        args = [campaign_id, *(part for event in events for part in (event.row, event.kind.value, event.reason))]
-        named, settled, completed = self._scripts("apply_events", [*of_campaign, keys.RUNNING, *marks], args)
-        return named, settled, completed
+    def unattributed(self) -> dict[Unattributed, int]:
+        """The events counted for no row so far."""
+        found = self._redis.hgetall(keys.UNATTRIBUTED)
+        parts = ((name.decode().split("|"), int(count)) for name, count in found.items())
+        return {Unattributed(kind, Why(why)): count for (kind, why), count in parts}
+
+    def _known(self, campaign_ids: Iterable[str]) -> set[str]:
+        """Those of the campaigns that exist."""
+        known: set[str] = set()
+        every = list(campaign_ids)
+        for start in range(0, len(every), GROUP):
+            some = every[start : start + GROUP]
+            made_at = self._redis.zmscore(keys.CAMPAIGNS, some)
+            known.update(campaign_id for campaign_id, at in zip(some, made_at, strict=True) if at is not None)
+        return known
+
+    def _recorded(self, campaigns: Iterable[Sequence[Event]]) -> Iterator[tuple[Sequence[Event], Any]]:
+        """Groups of events with what `apply_events.lua` answers, or the error with which Redis has refused it."""
+        for groups in _round_trips(campaigns):
+            yield from zip(groups, self._scripts.each("apply_events", [_call(group) for group in groups]), strict=True)
+
+    def _count(self, unattributed: Mapping[Unattributed, int]) -> None:
+        with self._redis.pipeline(transaction=True) as pipeline:
+            for (kind, why), count in unattributed.items():
+                pipeline.hincrby(keys.UNATTRIBUTED, f"{kind}|{why}", count)
+            pipeline.execute()
+
+
+def _call(events: Sequence[Event]) -> tuple[list[str], list[Any]]:
+    """Keys and args of `apply_events.lua`, for events of one campaign."""
+    campaign_id = events[0].campaign_id
+    parts = (part for event in events for part in (event.row, event.kind.value, event.reason))
+    return [keys.campaign(campaign_id), keys.RUNNING], [campaign_id, keys.PREFIX, *parts]
+
+
+def _round_trips(campaigns: Iterable[Sequence[Event]]) -> Iterator[list[Sequence[Event]]]:
+    """The events of a campaign in groups, and as many groups together as one round trip takes."""
+    groups: list[Sequence[Event]] = []
+    size = 0
+    for events in campaigns:
+        for start in range(0, len(events), GROUP):
+            group = events[start : start + GROUP]
+            if groups and (len(groups) == CALLS or size + len(group) > GROUP):
+                yield groups
+                groups, size = [], 0
+            groups.append(group)
+            size += len(group)
+    if groups:
+        yield groups

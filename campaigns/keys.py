@@ -31,6 +31,8 @@ RELEASE_LEASE: Final = f"{PREFIX}:release"
 RING: Final = f"{PREFIX}:ring"
 #: channel: the name of a queue on which something has been put (`lua/lib/enqueue.lua` names it too).
 BELL: Final = f"{PREFIX}:bell"
+#: hash: "kind|why" -> the provider's events of that kind that belong to no row, counted.
+UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 
@@ -90,6 +92,7 @@ LIST_KEYS: Final = (
     "bounced",
     "complained",
     "unsubscribed",
+    "dropped",
     "report",
     "gate",
     "failing",

@@ -380,10 +380,17 @@ class Ledger:
 
     def reasons(self, campaign_id: str, rows: Sequence[int]) -> dict[int, str]:
         """The reasons known of rows: the provider's last words."""
+        return self._words(campaign_id, "reasons", rows)
+
+    def drops(self, campaign_id: str, rows: Sequence[int]) -> dict[int, str]:
+        """Why the provider has thrown the emails of rows away, as it reported after it had taken them."""
+        return self._words(campaign_id, "dropped", rows)
+
+    def _words(self, campaign_id: str, name: str, rows: Sequence[int]) -> dict[int, str]:
         if not rows:
             return {}
-        found = self._redis.hmget(keys.of(campaign_id, "reasons"), [str(row) for row in rows])
-        return {row: reason.decode() for row, reason in zip(rows, found, strict=True) if reason is not None}
+        found = self._redis.hmget(keys.of(campaign_id, name), [str(row) for row in rows])
+        return {row: words.decode() for row, words in zip(rows, found, strict=True) if words is not None}
 
 
 def set_bits(raw: bytes, offset: int) -> Iterable[int]:

@@ -131,7 +131,8 @@ class StatusReport(msgspec.Struct, frozen=True):
     """The answer of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always.
 
     `limit_now`: what it may send in a minute at this moment: `rate_limit`, or less while it warms up. `delivered`,
-    `bounced`, `complained`, `unsubscribed`: recipients of whom the provider has reported that, a row once each.
+    `bounced`, `dropped`, `complained`, `unsubscribed`: recipients of whom the provider has reported that, a row once
+    each.
     """
 
     done: int
@@ -152,6 +153,7 @@ class StatusReport(msgspec.Struct, frozen=True):
     finished_at: str | None
     delivered: int
     bounced: int
+    dropped: int
     complained: int
     unsubscribed: int
     parsed: ParseProgress | None = None

@@ -62,7 +62,7 @@ def _report(found: Sequence[Any]) -> StatusReport:
     status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
     total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
     in_flight, unknown, last_minute, limit_now = found[13:17]
-    delivered, bounced, complained, unsubscribed = (int(value) for value in found[17:21])
+    delivered, bounced, complained, unsubscribed, dropped = (int(value) for value in found[17:22])
     pending = total - done - failed
     parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
     return StatusReport(
@@ -84,6 +84,7 @@ def _report(found: Sequence[Any]) -> StatusReport:
         finished_at=iso(finished_at),
         delivered=delivered,
         bounced=bounced,
+        dropped=dropped,
         complained=complained,
         unsubscribed=unsubscribed,
         parsed=parsed,

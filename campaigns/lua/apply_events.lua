@@ -1,12 +1,14 @@
 -- apply_events: what a provider tells afterwards of rows that it was given, in any order and any number of times.
 --
--- KEYS  1 campaign  2 progress  3 flight  4 done  5 failed  6 unknown  7 reasons  8 running
---       9 delivered  10 bounced  11 complained  12 unsubscribed
--- ARGV  1 campaign id  2... three per event: row, kind, reason; kind is dropped (the provider threw it away unsent), delivered,
+-- KEYS  1 campaign  2 running
+-- ARGV  1 campaign id  2 key prefix  3... three per event: row, kind, reason; kind is dropped (the provider threw it away unsent), delivered,
 --       bounced, complained, unsubscribed, or accepted (any other proof that the provider took it)
--- ->    { events that name a row that was handed to the provider, rows settled, "1" where the campaign has just been completed }
+-- ->    { rows settled, "1" where the campaign has just been completed, the places (from 0 on) of the events that name no row that was
+--       handed to the provider... }
 --
--- $delivered, $bounced, $complained, $unsubscribed  bitmaps by row; progress has a counter of the same name for each
+-- Of the campaign, all with its prefix (their names are left out of KEYS since a batch of events has a call for each campaign): progress,
+-- flight, done, failed, unknown, reasons; delivered, bounced, complained, unsubscribed: bitmaps by row, progress has a counter of the same
+-- name for each; dropped: hash, row -> why the provider threw its email away, whatever the row's end; progress counts them.
 --
 -- A row without an end gets one: done, or failed where it was dropped. Its claim goes too, so that the worker's own answer, if it
 -- still comes, finds the row final. A row with an end keeps it, but for a failed one that turns out to have been taken: that is done, so
@@ -14,10 +16,12 @@
 --include clock
 --include finish
 
-local campaign, progress, flight, done, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local unknown, reasons = KEYS[6], KEYS[7]
-local marks = { delivered = KEYS[9], bounced = KEYS[10], complained = KEYS[11], unsubscribed = KEYS[12] }
-local named, settled = 0, 0
+local campaign, running = KEYS[1], KEYS[2]
+local prefix = ARGV[2] .. ':{' .. ARGV[1] .. '}:'
+local progress, flight, done, failed = prefix .. 'progress', prefix .. 'flight', prefix .. 'done', prefix .. 'failed'
+local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', prefix .. 'dropped'
+local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true }
+local settled, ignored = 0, {}
 
 local function is_final(row)
   return redis.call('GETBIT', done, row) == 1 or redis.call('GETBIT', failed, row) == 1
@@ -45,20 +49,29 @@ local function settle(row, kind, reason)
   settled = settled + 1
 end
 
-for i = 2, #ARGV, 3 do
-  local row, kind = ARGV[i], ARGV[i + 1]
+-- whether this is told of the row for the first time
+local function is_new(row, kind, reason)
+  if kind == 'dropped' then
+    return redis.call('HSETNX', dropped, row, reason) == 1
+  end
+  return is_mark[kind] and redis.call('SETBIT', prefix .. kind, row, 1) == 0
+end
+
+for i = 3, #ARGV, 3 do
+  local row, kind, reason = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if handed_over(row) then
-    named = named + 1
     if not is_final(row) then
-      settle(row, kind, ARGV[i + 2])
+      settle(row, kind, reason)
     elseif kind ~= 'dropped' and redis.call('SETBIT', failed, row, 0) == 1 then
       redis.call('HINCRBY', progress, 'failed', -1)
       settle(row, kind, '')
     end
-    if marks[kind] and redis.call('SETBIT', marks[kind], row, 1) == 0 then
+    if is_new(row, kind, reason) then
       redis.call('HINCRBY', progress, kind, 1)
     end
+  else
+    ignored[#ignored + 1] = (i - 3) / 3
   end
 end
-local completed = settled > 0 and complete_if_done(campaign, progress, unknown, KEYS[8], ARGV[1], now_ms())
-return { named, settled, completed and '1' or '0' }
+local completed = settled > 0 and complete_if_done(campaign, progress, unknown, running, ARGV[1], now_ms())
+return { settled, completed and '1' or '0', unpack(ignored) }

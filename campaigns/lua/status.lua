@@ -2,7 +2,7 @@
 --
 -- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 window  6 gate  7 own gate
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
---       bounced, complained, unsubscribed } or { } where it is missing
+--       bounced, complained, unsubscribed, dropped } or { } where it is missing
 --include clock
 --include window
 --include limit
@@ -11,7 +11,7 @@ if not c[1] then
   return {}
 end
 local p = redis.call('HMGET', KEYS[2], 'total', 'done', 'failed', 'rejected', 'retries', 'parsed_bytes', 'parsed_rows',
-  'delivered', 'bounced', 'complained', 'unsubscribed')
+  'delivered', 'bounced', 'complained', 'unsubscribed', 'dropped')
 local now = now_ms()
 local used = window_count(KEYS[5], now)
 local reason = c[3] or ''
@@ -23,4 +23,4 @@ for _, key in ipairs(c[1] == 'running' and { KEYS[7], KEYS[6] } or {}) do
 end
 return { c[1], c[2], reason, c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p[2] or '0', p[3] or '0', p[4] or '0',
   p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[4]), used, limit_now(KEYS[1], now),
-  p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0' }
+  p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0', p[12] or '0' }

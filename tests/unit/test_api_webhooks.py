@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
+from structlog.testing import capture_logs
 
 from api import webhooks
 from api.webhooks import event_of
@@ -73,6 +74,33 @@ def test_a_dropped_row_has_sendgrids_reason_without_the_address(sent: Site) -> N
     post(sent, [event(name="dropped", reason="Bounced Address: <ada@shop.test>\n\ud83d", status="5.0.0")])
     assert status(sent)["failed"] == 1
     assert sent.world.ledger.reasons("c1", [1]) == {1: "dropped by SendGrid: Bounced Address: <***@shop.test> ?"}
+
+
+def test_a_dropped_row_that_was_taken_shows_why_in_the_export_and_is_counted_everywhere(sent: Site) -> None:
+    post(sent, [event(), event(name="dropped", reason="Spam Content: ada@shop.test")])
+    assert (status(sent)["done"], status(sent)["failed"], status(sent)["dropped"]) == (1, 0, 1)
+    assert b'postrider_dropped{campaign="c1"} 1.0' in sent.web.get("/metrics").body
+    rows = sent.web.get("/campaigns/c1/recipients.csv?state=done").body.decode().splitlines()[1:]
+    assert rows == ["1,ada@shop.test,done,dropped by SendGrid: Spam Content: ***@shop.test"]
+
+
+def test_an_event_that_belongs_to_no_row_leaves_a_trace_without_an_address(
+    sent: Site,
+) -> None:
+    lost = {"event": "bounce", "email": "ada@shop.test", "sg_event_id": "x"}
+    with capture_logs() as lines:
+        answer = post(sent, [lost, lost, event(campaign_id="gone"), {"event": "invented"}, event("2", "open")])
+    assert answer.json() == {"applied": 1, "ignored": 4, "settled": 1}
+    metrics = sent.web.get("/metrics").body.decode()
+    for kind, why, count in (
+        ("bounced", "no_custom_args", 2),
+        ("delivered", "unknown_campaign", 1),
+        ("other", "other_kind", 1),
+    ):
+        assert f'postrider_events_unattributed_total{{kind="{kind}",why="{why}"}} {count}.0' in metrics
+    told = [line for line in lines if line["event"] == "events_unattributed"]
+    assert ("bounced", "no_custom_args", 2) in {(line["kind"], line["why"], line["count"]) for line in told}
+    assert "ada@" not in str(lines)
 
 
 @pytest.mark.parametrize("environment", [{}, {"API_TOKEN": "secret"}])

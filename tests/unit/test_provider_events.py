@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from redis import ResponseError
 
 from campaigns import keys
-from campaigns.events import Applied, Event, EventKind, ProviderEvents
+from campaigns.events import CALLS, GROUP, Applied, Event, EventKind, ProviderEvents, Unattributed, Why
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
-from tests.world import RESEND_QUIET_S, Clock, Run, World
+from tests.world import RESEND_QUIET_S, Clock, Exchanges, Run, World
 
 PROOFS = [kind for kind in EventKind if kind is not EventKind.DROPPED]
 MARKS = {"delivered", "bounced", "complained", "unsubscribed"}
@@ -146,6 +148,7 @@ def test_the_same_again_counts_once(world: World) -> None:
         for kind in EventKind:
             tell(world, kind, 1, 1, 2)
     assert counted(world.report()) == (2, 2, 2, 2)
+    assert world.report().dropped == 2
 
 
 def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(world: World) -> None:
@@ -158,21 +161,43 @@ def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(world
     world.start(rows=100)
     waiting = world.runs()
     for kind in EventKind:
-        assert tell(world, kind, *range(1, 200)) == Applied(0, 0, [])
+        assert tell(world, kind, *range(1, 200)) == Applied(0, 0, [], {Unattributed(kind, Why.UNKNOWN_ROW): 199})
     assert counted(world.report()) == (0, 0, 0, 0)
     assert sorted(row for one in waiting for row in world.admit(one).granted) == list(range(1, 101))
 
 
-def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row(world: World) -> None:
+def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row_and_each_is_counted(world: World) -> None:
     run = sending(world)
     world.settle(run, run.rows, "accepted")
     before = set(world.redis.keys())
-    assert tell(world, EventKind.DELIVERED, 1, campaign_id="gone") == Applied(0, 0, [])
-    assert tell(world, EventKind.DELIVERED, -1, 0, 4, 2**31, 2**32 - 1, 2**32, 2**70) == Applied(0, 0, [])
+    gone, row = (Unattributed("delivered", why) for why in (Why.UNKNOWN_CAMPAIGN, Why.UNKNOWN_ROW))
+    assert tell(world, EventKind.DELIVERED, 1, campaign_id="gone") == Applied(0, 0, [], {gone: 1})
+    impossible = -1, 0, 4, 2**31, 2**32 - 1, 2**32, 2**70
+    assert tell(world, EventKind.DELIVERED, *impossible) == Applied(0, 0, [], {row: len(impossible)})
     world.make("c2")
-    assert tell(world, EventKind.DELIVERED, 1, campaign_id="c2") == Applied(0, 0, [])
-    assert not {key for key in set(world.redis.keys()) - before if b"c2" not in key}
+    assert tell(world, EventKind.DELIVERED, 1, campaign_id="c2") == Applied(0, 0, [], {row: 1})
+    world.catalog.delete("c2")
+    assert tell(world, EventKind.BOUNCED, 1, campaign_id="c2").events == 0
+    assert set(world.redis.keys()) - before == {keys.UNATTRIBUTED.encode()}
     assert counted(world.report()) == (0, 0, 0, 0)
+    bounce = Unattributed("bounced", Why.UNKNOWN_CAMPAIGN)
+    assert ProviderEvents(world.redis).unattributed() == {gone: 1, row: 8, bounce: 1}
+
+
+@pytest.mark.parametrize("order", [("accepted", "dropped"), ("dropped", "accepted")])
+def test_a_row_that_the_provider_took_and_then_dropped_is_done_and_says_so(world: World, order: Sequence[str]) -> None:
+    """Given the provider's 202 and its later report that it threw the email away, in either order, then the row is
+    done, as it was handed over, and the drop is counted once and keeps its reason.
+    """
+    run = sending(world)
+    for what in (*order, "dropped"):
+        if what == "accepted":
+            world.settle(run, run.rows, "accepted")
+        else:
+            assert tell(world, EventKind.DROPPED, 2, reason="Bounced Address").events == 1
+    report = world.report()
+    assert (report.done, report.failed, report.dropped, report.status) == (3, 0, 1, Status.COMPLETED)
+    assert world.ledger.drops("c1", [1, 2, 3]) == {2: "Bounced Address"}
 
 
 def test_a_new_list_starts_without_what_was_told_of_the_one_before(world: World) -> None:
@@ -196,19 +221,39 @@ def test_an_event_knows_better_than_an_operator(world: World) -> None:
     assert (report.done, report.failed, report.delivered) == (1, 2, 1)
 
 
-def test_a_batch_is_one_call_a_campaign(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.make("c2", rows=2000)
+def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bounded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a batch for 60,000 campaigns of which few exist, and one of them with many events."""
+    run = sending(world, 3)
+    world.settle(run, run.rows, "accepted")
+    for number in range(1_200):
+        world.redis.zadd(keys.CAMPAIGNS, {f"k{number}": number})
+    batch = [Event(f"k{number}", 1, EventKind.DELIVERED) for number in range(60_000)]
+    batch += [Event("c1", number % 3 + 1, EventKind.DELIVERED) for number in range(3_500)]
+    provider_events = ProviderEvents(world.redis)
+    sizes: list[tuple[int, int]] = []
+    each = provider_events._scripts.each
+
+    def watched(name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        sizes.append((len(calls), sum((len(args) - 2) // 3 for _, args in calls)))
+        return each(name, calls)
+
+    monkeypatch.setattr(provider_events._scripts, "each", watched)
+    with Exchanges(world.redis) as exchanges:
+        applied = provider_events.apply(batch)
+    assert (applied.events, sum(applied.unattributed.values())) == (3_500, 60_000)
+    assert all(calls <= CALLS and events <= GROUP for calls, events in sizes)
+    # 61 ask which campaigns exist, 3 and 4 record (two more where the script is not known yet), one counts the rest
+    assert exchanges.count <= 61 + 3 + 4 + 2 + 1
+
+
+def test_a_campaign_that_redis_refuses_holds_back_no_other(world: World) -> None:
     run = sending(world)
     world.settle(run, run.rows, "accepted")
-    events = ProviderEvents(world.redis)
-    calls: list[str] = []
-    run_script = events._scripts
-
-    def count(name: str, script_keys: list[str], args: list[Any]) -> Any:
-        calls.append(name)
-        return run_script(name, script_keys, args)
-
-    monkeypatch.setattr(events, "_scripts", count)
-    batch = [Event(f"c{number % 2 + 1}", number % 3 + 1, EventKind.DELIVERED) for number in range(1000)]
-    assert events.apply(batch).events == 500
-    assert calls == ["apply_events"] * 2
+    world.make("c0")
+    world.redis.set(keys.of("c0", "reasons"), "not a hash")
+    batch = [Event(campaign_id, 1, EventKind.DELIVERED) for campaign_id in ("c0", "c1")]
+    with pytest.raises(ResponseError):
+        ProviderEvents(world.redis).apply(batch)
+    assert world.report().delivered == 1
