@@ -13,4 +13,5 @@ COPY . .
 USER postrider
 
 EXPOSE 8080
-CMD ["uvicorn", "api:app", "--host", "0.0.0.0", "--port", "8080", "--timeout-graceful-shutdown", "3"]
+CMD ["uvicorn", "api:app", "--host", "0.0.0.0", "--port", "8080", "--timeout-graceful-shutdown", "3", \
+     "--no-proxy-headers"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 T = TypeVar("T")
 
@@ -27,6 +27,14 @@ HIGHEST_PORT = 65_535
 #: A whole number in ASCII. `str.isdigit` also holds for "²", which is no number to `int`; and `int` refuses very long
 #: ones.
 _DIGITS = re.compile(r"[0-9]{1,9}")
+#: A name of this server: letters, digits, `.`, `-`, `_`, an IP address, or `*.` and a name.
+_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f:.]+\]?")
+#: The path of a Redis address: the number of a database, or nothing.
+_DATABASE = re.compile(r"/?[0-9]{0,5}")
+_REDIS_FORM = (
+    "expected redis://, rediss:// (both user:password@host:port/number) or unix://; in a user or password write %, /, "
+    "?, #, @, : and brackets as %25, %2F, %3F, %23, %40, %3A, %5B and %5D"
+)
 
 
 class SettingError(SystemExit):
@@ -42,7 +50,7 @@ class SettingError(SystemExit):
 class Settings:
     """What the environment asks for. Names and defaults: `docs/operations.md`."""
 
-    redis_url: str
+    redis_url: str = field(repr=False)  # may hold a password, as the fields below that are not shown either
     redis_given: bool  # else `make run` starts a Redis of its own
     s3_bucket: str
     s3_endpoint_url: str | None
@@ -51,7 +59,7 @@ class Settings:
     worker_processes: int  # that `make run` starts
     port: int
     email_provider: str
-    sendgrid_api_key: str | None
+    sendgrid_api_key: str | None = field(repr=False)
     sendgrid_api_url: str
     outbox_dir: Path
     default_tpm: int
@@ -65,8 +73,10 @@ class Settings:
     resend_quiet_s: float
     sendgrid_webhook_public_key: str | None
     webhook_max_age_s: float
-    api_token: str | None
+    api_token: str | None = field(repr=False)
+    api_token_file: Path | None
     allow_anonymous: bool
+    allowed_hosts: tuple[str, ...]
     public_url: str
     log_level: str
     log_format: str
@@ -129,14 +139,44 @@ class _Environment:
             raise SettingError(name, f"{value!r} is not one of {', '.join(allowed)}")
         return value
 
+    def secret(self, name: str) -> str | None:
+        """A value that no error may show, not even in part."""
+        value = self.text(name)
+        if value is not None and not value.isprintable():
+            raise SettingError(name, "has a line break or a control character in it; give it as one line")
+        return value
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """`web,*.example.com`: host names without port."""
+        found = [part.strip().lower() for part in self.required_text(name, "").split(",")]
+        for host in filter(None, found):
+            if not _HOST.fullmatch(host):
+                raise SettingError(name, f"{host!r} is no host name; expected names without scheme, port and path")
+        return tuple(host.strip("[]") for host in found if host)
+
     def url(self, name: str, default: str | None, schemes: tuple[str, ...]) -> str | None:
         value = self.text(name, default)
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not (parts.netloc or parts.scheme == "unix"):
-            raise SettingError(name, f"expected an address that starts with {' or '.join(s + '://' for s in schemes)}")
+        parts = _split(value)
+        if parts is None or parts.scheme not in schemes or not parts.hostname:
+            starts = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise SettingError(name, f"expected an address that starts with {starts} and names a host")
+        if parts.username is not None:
+            raise SettingError(
+                name, "has a user or a password in it, which is not used; leave out what stands before @"
+            )
         return value.rstrip("/")
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of an address; None where it makes no sense. What the library raises may show a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if url.isprintable() and " " not in url else None
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -146,7 +186,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         SettingError: naming the first setting with a wrong value.
     """
     env = _Environment(environ)
-    key = env.text("SENDGRID_API_KEY")
+    key = env.secret("SENDGRID_API_KEY")
     provider = env.choice("EMAIL_PROVIDER", "sendgrid" if key else "outbox", PROVIDERS)
     if provider == "sendgrid" and not key:
         raise SettingError("SENDGRID_API_KEY", "needed for EMAIL_PROVIDER=sendgrid")
@@ -178,8 +218,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * 86_400),
         sendgrid_webhook_public_key=_webhook_key(env),
         webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 300.0, 1, 7 * 86_400),
-        api_token=env.text("API_TOKEN"),
+        api_token=env.secret("API_TOKEN"),
+        api_token_file=Path(token_file) if (token_file := env.text("API_TOKEN_FILE")) else None,
         allow_anonymous=env.flag("ALLOW_ANONYMOUS", False),
+        allowed_hosts=env.hosts("ALLOWED_HOSTS"),
         public_url=str(env.url("PUBLIC_URL", f"http://localhost:{port}", ("http", "https"))),
         log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         log_format=env.choice("LOG_FORMAT", "json", ("json", "console")),
@@ -204,13 +246,41 @@ def _webhook_key(env: _Environment) -> str | None:
 
 
 def _redis_url(env: _Environment) -> str:
-    url = env.url("REDIS_URL", None, ("redis", "rediss", "unix"))
-    if url:
-        return url
+    url = env.text("REDIS_URL")
+    if url is not None:
+        if not _is_redis_url(url):
+            raise SettingError("REDIS_URL", _REDIS_FORM)
+        return url.rstrip("/")
     host, separator, port = env.required_text("REDIS_ADDR", "localhost:6379").rpartition(":")
-    if not separator or not host or not _DIGITS.fullmatch(port) or not 1 <= int(port) <= HIGHEST_PORT:
-        raise SettingError("REDIS_ADDR", f"expected host:port with a port from 1 to {HIGHEST_PORT}")
-    return f"redis://{host}:{port}/0"
+    if (
+        not separator
+        or not _HOST.fullmatch(host.lower())
+        or not _DIGITS.fullmatch(port)
+        or not 1 <= int(port) <= HIGHEST_PORT
+    ):
+        problem = f"expected host:port with a port from 1 to {HIGHEST_PORT}; a user or password goes into REDIS_URL"
+        raise SettingError("REDIS_ADDR", problem)
+    url = f"redis://{f'[{host}]' if ':' in host.strip('[]') and '[' not in host else host}:{port}/0"
+    if not _is_redis_url(url):
+        raise SettingError("REDIS_ADDR", "expected host:port")
+    return url
+
+
+def _is_redis_url(url: str) -> bool:
+    """Whether the Redis client reads the address as it is meant; it takes a password's `/` for the host's end."""
+    from redis.connection import parse_url  # noqa: PLC0415 - slow to import
+
+    parts = _split(url)
+    if parts is None or parts.fragment or "#" in url:
+        return False
+    try:
+        parse_qsl(parts.query, strict_parsing=bool(parts.query))
+        parse_url(url)  # type: ignore[no-untyped-call]
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    return parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and bool(_DATABASE.fullmatch(parts.path))
 
 
 @cache

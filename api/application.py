@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from starlette.applications import Starlette
@@ -9,7 +10,7 @@ from starlette.middleware import Middleware
 
 import logs
 import settings as environment
-from api import access, components, errors, headers, lifecycle, progress, request_log
+from api import access, components, errors, headers, lifecycle, progress, request_log, token_file
 from api.routes import PAGES, ROUTES
 from settings import Settings
 
@@ -23,7 +24,7 @@ def from_environment() -> Starlette:
     settings = environment.current()
     logs.configure(settings.log_level, settings.log_format)
     request_log.replace_server_log()
-    return create_app(settings)
+    return create_app(dataclasses.replace(settings, api_token=token_file.token(settings)))
 
 
 def create_app(settings: Settings, **overrides: Any) -> Starlette:
@@ -34,7 +35,7 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
         overrides: components to use instead of those by the settings, by the names of `components.Components`.
     """
     parts = components.build(settings, **overrides)
-    policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url)
+    policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url, settings.allowed_hosts)
     app = Starlette(
         routes=[*ROUTES, *PAGES],
         middleware=[

@@ -29,10 +29,11 @@ class ApiError(AssertionError):
 
 
 class Client:
-    """One user of the web process that listens on `port`."""
+    """One user of the web process that listens on `port`. `token`: the API token, where one is asked for."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str | None = None) -> None:
         self.port = port
+        self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
 
     def ask(
         self, method: str, path: str, body: Any = None, *, content_type: str = "application/json"
@@ -43,7 +44,8 @@ class Client:
             OSError, http.client.HTTPException: there was no answer.
         """
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        return send(method, f"http://{LOOPBACK}:{self.port}{path}", data, {"Content-Type": content_type})[:2]
+        headers = {"Content-Type": content_type, **self._credentials}
+        return send(method, f"http://{LOOPBACK}:{self.port}{path}", data, headers)[:2]
 
     def call(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Any:
         """One request; the decoded answer.

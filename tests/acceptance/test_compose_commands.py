@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -50,6 +51,7 @@ class Composed:
             ("redis:6379", f"{ports.LOOPBACK}:{self.ports['redis']}"),
             ("s3:8333", f"{ports.LOOPBACK}:{self.ports['s3']}"),
             ("localhost:8333", f"{ports.LOOPBACK}:{self.ports['s3']}"),
+            ("/app/var", str(directory / "var")),
             ("--host 0.0.0.0 --port 8080", f"--host {ports.LOOPBACK} --port {self.ports['web']}"),
         ]
 
@@ -113,13 +115,22 @@ def test_the_commands_and_the_environment_of_the_file_send_a_campaign(composed: 
     # Given web and worker as the file starts them
     web = composed.program("web", composed._listens("web"))
     worker = composed.program("worker", lambda program: bool(program.logged("worker_started")))
-    client = Client(composed.ports["web"])
+    anonymous = Client(composed.ports["web"])
     export = realistic.export(ROWS, delimiter=",", encoding="cp1252")
     with ExitStack() as running:
         for program in (web, worker):
             running.callback(program.kill)
             program.start()
-        until(client.ready, "readyz, as the health check asks for it")
+        until(anonymous.ready, "readyz, as the health check asks for it")
+        # Then nobody gets in without the token that the first start has made
+        assert anonymous.ask("GET", "/campaigns")[0] == 401
+        file = tmp_path / "var" / "api-token"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        [made] = web.logged("api_token_made")
+        assert made["file"] == str(file)
+        token = file.read_text().strip()
+        assert token not in web.output()
+        client = Client(composed.ports["web"], token)
         # When a list is uploaded, by the address that clients outside are given, and sent
         client.call("PUT", "/campaigns/c1", CONTENT)
         assert client.upload_in_parts("c1", export.csv, email_column=realistic.EMAIL_COLUMN) == 1

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
+import fakeredis
 import pytest
+from hypothesis import example, given, strategies as st
 from redis import Redis
+from starlette.types import Message
 
 from tests.doubles.web import Web
 from tests.site import Site
 
 FAR: tuple[str, int] = ("192.0.2.7", 50_000)
 TOKEN = "s3cret-tökén"
+BEARER = {"Authorization": f"Bearer {TOKEN}".encode().decode("latin-1")}
+#: A token is asked for, this machine is answered, everybody is.
+MODES: tuple[Mapping[str, str], ...] = ({"API_TOKEN": TOKEN}, {}, {"ALLOW_ANONYMOUS": "true"})
 
 
 def answered(
@@ -45,7 +52,7 @@ def answered(
 )
 def test_a_token_is_asked_for_wherever_the_client_is(fake_redis: Redis, authorization: str | None, status: int) -> None:
     raw = {} if authorization is None else {"Authorization": authorization.encode().decode("latin-1")}
-    environment = {"API_TOKEN": TOKEN, "ALLOW_ANONYMOUS": "true"}
+    environment = {"API_TOKEN": TOKEN, "ALLOW_ANONYMOUS": "true", "PUBLIC_URL": "https://mail.example.com"}
     assert answered(fake_redis, environment, raw) == status
     assert answered(fake_redis, environment, {**raw, "Host": "mail.example.com"}, FAR) == status
 
@@ -81,14 +88,25 @@ def test_without_a_token_nobody_else_is(fake_redis: Redis, client: tuple[str, in
         ("evil.test", 403),
         ("localhost.evil.test", 403),
         ("127.0.0.1.evil.test", 403),
-        ("192.0.2.1", 403),
+        ("evil.test:8080", 403),
+        ("localhost@evil.test", 403),
+        ("localhost:port", 403),
+        ("localhost evil.test", 403),
         ("[::1", 403),
+        ("[", 403),
         ("", 403),
     ],
 )
-def test_a_foreign_host_name_is_refused_on_this_machine(fake_redis: Redis, host: str, status: int) -> None:
-    # Given a name that an attacker points at 127.0.0.1 (DNS rebinding)
-    assert answered(fake_redis, {"PUBLIC_URL": "https://mail.example.com"}, {"Host": host}) == status
+@pytest.mark.parametrize("environment", MODES, ids=str)
+def test_a_foreign_host_name_is_refused_in_every_mode(
+    fake_redis: Redis, host: str, status: int, environment: Mapping[str, str]
+) -> None:
+    # Given a name that an attacker points at 127.0.0.1 (DNS rebinding): its pages are of the same origin for a browser
+    public = {"PUBLIC_URL": "https://mail.example.com", **environment}
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    assert answered(fake_redis, public, {"Host": host} | BEARER) == status
+    assert answered(fake_redis, public, headers | BEARER) == status
+    assert answered(fake_redis, public, {"Host": host}, path="/") == status
 
 
 @pytest.mark.parametrize(
@@ -101,18 +119,23 @@ def test_a_foreign_host_name_is_refused_on_this_machine(fake_redis: Redis, host:
         ({"Origin": "http://evil.test"}, 403),
         ({"Origin": "http://localhost:3000"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "http://localhost:99999999"}, 403),
+        ({"Origin": "localhost:8080"}, 403),
+        ({"Origin": "http://localhost:8080@evil.test"}, 403),
         ({"Origin": "http://localhost:8080"}, 405),
         ({"Origin": "https://mail.example.com"}, 405),
         # A form that another site's page submits is a navigation too.
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403),
     ],
 )
-@pytest.mark.parametrize("anonymous", ["true", "false"])
+@pytest.mark.parametrize("environment", MODES, ids=str)
 def test_other_sites_pages_cannot_drive_it(
-    fake_redis: Redis, headers: Mapping[str, str], status: int, anonymous: str
+    fake_redis: Redis, headers: Mapping[str, str], status: int, environment: Mapping[str, str]
 ) -> None:
-    environment = {"PUBLIC_URL": "https://mail.example.com", "ALLOW_ANONYMOUS": anonymous}
-    assert answered(fake_redis, environment, headers, method="POST") == status
+    public = {"PUBLIC_URL": "https://mail.example.com", **environment}
+    assert answered(fake_redis, public, {**headers, **BEARER}, method="POST") == status
 
 
 def test_a_link_on_another_site_can_be_followed(fake_redis: Redis) -> None:
@@ -120,4 +143,85 @@ def test_a_link_on_another_site_can_be_followed(fake_redis: Redis) -> None:
 
 
 def test_anonymous_clients_are_answered_where_the_operator_says_so(fake_redis: Redis) -> None:
-    assert answered(fake_redis, {"ALLOW_ANONYMOUS": "true"}, {"Host": "web:8080"}, FAR) == 200
+    assert answered(fake_redis, {"ALLOW_ANONYMOUS": "true"}, client=FAR) == 200
+
+
+@pytest.mark.parametrize("environment", MODES, ids=str)
+def test_more_names_can_be_listed(fake_redis: Redis, environment: Mapping[str, str]) -> None:
+    listed = {"ALLOWED_HOSTS": " web, *.mail.test,[2001:db8::1]", **environment}
+    for host in ("web:8080", "WEB", "a.mail.test", "a.b.mail.test:1", "[2001:db8::1]:8080"):
+        headers = {"Host": host, "Origin": f"https://{host}", **BEARER}
+        assert answered(fake_redis, listed, headers) == 200, host
+    for host in ("mail.test", "xmail.test", "web.evil.test", "evil.test"):
+        assert answered(fake_redis, listed, {"Host": host, **BEARER}) == 403, host
+    # A proxy may call it by another name than browsers do.
+    headers = {"Host": "localhost:8080", "Origin": "https://a.mail.test", **BEARER}
+    assert answered(fake_redis, listed, headers) == 200
+
+
+@pytest.mark.parametrize(("environment", "status"), list(zip(MODES, (200, 403, 403), strict=True)))
+def test_an_address_is_no_name_to_rebind_but_without_a_token_it_is_not_ours(
+    fake_redis: Redis, environment: Mapping[str, str], status: int
+) -> None:
+    for host in ("192.0.2.1:8080", "[2001:db8::2]"):
+        assert answered(fake_redis, environment, {"Host": host, **BEARER}) == status
+
+
+def test_a_refusal_names_the_host_and_the_setting(fake_redis: Redis) -> None:
+    answer = Site(fake_redis).web.get("/campaigns", {"Host": "evil.test:8122"})
+    assert "'evil.test:8122'" in answer.detail
+    assert "ALLOWED_HOSTS" in answer.detail
+    answer = Site(fake_redis).web.get("/campaigns", {"Origin": "http://["})
+    assert "'http://['" in answer.detail
+
+
+def test_health_is_told_under_every_name(fake_redis: Redis) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert answered(fake_redis, {}, {"Host": "10.0.0.7:8080", "Via": "1.1 lb"}, FAR, path) == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Forwarded", "X-Forwarded-For", "x-forwarded-host", "X-FORWARDED-PROTO", "X-Forwarded", "X-Real-IP", "Via"],
+)
+@pytest.mark.parametrize("value", ["192.0.2.7", "127.0.0.1", ""])
+def test_behind_a_proxy_a_token_is_needed(fake_redis: Redis, header: str, value: str) -> None:
+    # Given a proxy on this machine, through which everybody seems to be here
+    for environment in ({}, {"ALLOW_ANONYMOUS": "true"}):
+        answer = Site(fake_redis, environment).web.get("/campaigns", {header: value})
+        assert answer.status == 403
+        assert "API_TOKEN" in answer.detail
+        assert header.lower() in answer.detail
+    assert answered(fake_redis, {"API_TOKEN": TOKEN}, {header: value, **BEARER}) == 200
+    assert answered(fake_redis, {"API_TOKEN": TOKEN}, {header: value}) == 401
+
+
+@pytest.mark.parametrize("kind", ["websocket", "http2-push"])
+def test_what_is_no_request_is_closed(fake_redis: Redis, kind: str) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    scope = {"type": kind, "path": "/campaigns", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1)}
+    asyncio.run(Site(fake_redis).app(scope, receive, send))
+    assert [message["type"] for message in sent] == ["websocket.close"] * (kind == "websocket")
+
+
+@example("Origin", "http://[", MODES[1])
+@example("Origin", "http://localhost:99999999", MODES[0])
+@example("Host", "[", MODES[2])
+@given(
+    name=st.sampled_from(["Host", "Origin", "Authorization", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Forwarded"]),
+    value=st.one_of(
+        st.text(st.characters(max_codepoint=0xFF, exclude_characters="\r\n\0")),
+        st.from_regex(r"(https?://)?[\[\]a-z0-9.:@/?#%\\]{0,20}(:[0-9]{0,7})?", fullmatch=True),
+    ),
+    environment=st.sampled_from(MODES),
+)
+def test_no_header_is_a_mistake_of_ours(name: str, value: str, environment: Mapping[str, str]) -> None:
+    with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as redis:
+        assert answered(redis, environment, {name: value}) in {200, 401, 403}

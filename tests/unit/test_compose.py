@@ -70,8 +70,23 @@ def test_s3_shares_its_keys_with_web_and_workers_and_answers_browsers(services: 
     assert port == f"127.0.0.1:{public.removeprefix('http://localhost:')}:8333"
 
 
-def test_the_api_answers_without_a_token(services: dict[str, Service]) -> None:
-    assert services["web"]["environment"]["ALLOW_ANONYMOUS"] == "true"
+def test_the_api_has_a_token_from_the_first_start_on(services: dict[str, Service]) -> None:
+    environment = services["web"]["environment"]
+    assert environment["ALLOW_ANONYMOUS"] == "${ALLOW_ANONYMOUS:-}"
+    # It is kept in the volume that both share, and the comment at the top says how to read it.
+    assert environment["API_TOKEN_FILE"] == "/app/var/api-token"
+    assert "var:/app/var" in services["web"]["volumes"]
+    assert "docker compose exec web cat /app/var/api-token" in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_other_containers_may_call_the_web_process_by_its_name(services: dict[str, Service]) -> None:
+    assert services["web"]["environment"]["ALLOWED_HOSTS"] == "${ALLOWED_HOSTS:-web}"
+
+
+def test_no_proxys_word_is_taken_for_where_a_request_comes_from(services: dict[str, Service]) -> None:
+    assert "--no-proxy-headers" in services["web"]["command"]
+    for name in ("Dockerfile", "Procfile", "run.py"):
+        assert "--no-proxy-headers" in (ROOT / name).read_text()
 
 
 def test_every_setting_can_be_given(services: dict[str, Service]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert found.resend_quiet_s == 900
     assert (found.sendgrid_webhook_public_key, found.webhook_max_age_s) == (None, 300)
     assert found.api_token is None
+    assert (found.api_token_file, found.allowed_hosts) == (None, ())
     assert not found.allow_anonymous
     assert found.public_url == "http://localhost:8080"
     assert (found.log_level, found.log_format) == ("info", "json")
@@ -106,7 +108,14 @@ def test_an_empty_variable_counts_as_none() -> None:
         ("REDIS_ADDR", ":6379"),
         ("REDIS_ADDR", "localhost:²"),
         ("REDIS_ADDR", "localhost:65536"),
+        ("REDIS_URL", "redis://localhost/zero"),
         ("S3_ENDPOINT_URL", "localhost:9000"),
+        ("S3_ENDPOINT_URL", "http://["),
+        ("PUBLIC_URL", "http://localhost:eighty"),
+        ("PUBLIC_URL", "http://:8080"),
+        ("ALLOWED_HOSTS", "http://web"),
+        ("ALLOWED_HOSTS", "web:8080"),
+        ("ALLOWED_HOSTS", "a,*"),
         ("SENDGRID_API_URL", "ftp://api.sendgrid.com"),
     ],
 )
@@ -114,6 +123,61 @@ def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(name: str, va
     with pytest.raises(settings.SettingError, match=rf"^postrider: setting {name}: .+$") as stop:
         settings.load({name: value})
     assert "\n" not in str(stop.value)
+
+
+SECRET = "hunter2correcthorse"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", f"redis://:{SECRET}/x@redis:6379/0"),
+        ("REDIS_URL", f"redis://:6379/{SECRET}@redis:6379/0"),
+        ("REDIS_URL", f"redis://u:12?{SECRET}@redis:6379/0"),
+        ("REDIS_URL", f"redis://u:12#{SECRET}@redis:6379/0"),
+        ("REDIS_URL", f"redis://:[{SECRET}@redis:6379/0"),
+        ("REDIS_URL", f"redis://:{SECRET}\u2100@redis:6379/0"),
+        ("REDIS_URL", f"redis://:{SECRET}@redis:port/0"),
+        ("REDIS_URL", f"redis://:{SECRET}@redis:6379/zero"),
+        ("REDIS_URL", f"redis://:{SECRET}@redis:6379/0?socket_timeout={SECRET}"),
+        ("REDIS_URL", f"redis://:a\n{SECRET}@redis:6379/0"),
+        ("REDIS_URL", f"http://:{SECRET}@redis:6379/0"),
+        ("REDIS_URL", SECRET),
+        ("REDIS_ADDR", f":{SECRET}@redis:6379"),
+        ("REDIS_ADDR", f"redis://:{SECRET}@redis:6379"),
+        ("REDIS_ADDR", f"redis:{SECRET}"),
+        ("S3_ENDPOINT_URL", f"http://key:{SECRET}@s3:9000"),
+        ("S3_PUBLIC_ENDPOINT_URL", f"http://key:{SECRET}@s3:port"),
+        ("SENDGRID_API_URL", f"https://{SECRET}@api.sendgrid.com"),
+        ("PUBLIC_URL", f"http://:[{SECRET}@mail"),
+        ("SENDGRID_API_KEY", f"SG.x\n{SECRET}"),
+        ("SENDGRID_WEBHOOK_PUBLIC_KEY", SECRET),
+        ("API_TOKEN", f"a\x00{SECRET}"),
+    ],
+)
+def test_no_error_shows_a_secret_or_a_part_of_it(name: str, value: str) -> None:
+    with pytest.raises(settings.SettingError) as stop:
+        settings.load({name: value})
+    shown = "".join(traceback.format_exception(stop.value))
+    assert not [SECRET[at : at + 5] for at in range(len(SECRET) - 4) if SECRET[at : at + 5] in shown]
+
+
+def test_the_form_of_an_address_with_a_password_is_told() -> None:
+    with pytest.raises(settings.SettingError, match="%2F"):
+        settings.load({"REDIS_URL": "redis://:a/b@redis:6379/0"})
+    for url in (
+        "redis://:a%2Fb%25@redis:6379/0",
+        "rediss://u:p@redis",
+        "redis://[::1]:1/2",
+        "unix://:p@/run/r.sock?db=1",
+    ):
+        assert settings.load({"REDIS_URL": url}).redis_url == url
+    assert settings.load({"REDIS_ADDR": "[::1]:6379"}).redis_url == "redis://[::1]:6379/0"
+
+
+def test_secrets_are_not_part_of_what_settings_look_like() -> None:
+    given = {"REDIS_URL": f"redis://:{SECRET}@r:1/0", "SENDGRID_API_KEY": SECRET, "API_TOKEN": SECRET}
+    assert SECRET not in repr(settings.load(given))
 
 
 def test_the_longest_backoff_cannot_be_below_the_shortest() -> None:

@@ -44,7 +44,10 @@ function ask(refused) {
         h(
           "p",
           { id: "token-hint" },
-          "This server asks for a token: the value of its setting API_TOKEN. ",
+          "This server asks for a token: the value of its setting API_TOKEN, or what is in the file that API_TOKEN_FILE names. ",
+          "With docker compose, this shows it: ",
+          h("code", {}, "docker compose exec web cat /app/var/api-token"),
+          ". ",
           "It stays in this tab and is forgotten when the tab is closed.",
         ),
         h("label", { for: "token" }, "Token"),
