@@ -73,6 +73,10 @@ class MissingObject(StoreError):
     """There is no such object."""
 
 
+class ShortObject(StoreError):
+    """The object ends before what was asked for: it is not the one that was stored."""
+
+
 class MissingUpload(StoreError):
     """There is no such multipart upload (any more)."""
 
@@ -278,14 +282,14 @@ class ObjectStore:
 
         Raises:
             MissingObject: there is no such object.
-            StoreError: the object is shorter than that.
+            ShortObject: the object is shorter than that.
         """
         if end <= start:
             return b""
         with _translated():
             data = b"".join(self._pieces(key, start, end))
         if len(data) != end - start:
-            raise StoreError(f"an object ends before byte {end}")
+            raise ShortObject(f"an object ends before byte {end}")
         return data
 
     def stream(self, key: str, start: int = 0) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from campaigns.ledger import WAITING_BYTES, Ledger, Recipient, low_water
 from campaigns.models import Campaign
 from campaigns.recipients import Index, Layout, address, read_slice
 from mail.rendering import Templates
-from storage import MissingObject, ObjectStore, StoreError
+from storage import MissingObject, ObjectStore, ShortObject, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +21,9 @@ AHEAD_BYTES: Final = 512 * 1024
 #: What the status says while there is nothing to feed from.
 UNREADABLE: Final = "the object store cannot be read at the moment; feeding is tried again by itself"
 GONE: Final = "the list is gone from the object store; put it back, or cancel the campaign"
+SHORTER: Final = (
+    "the list in the object store is shorter than the one that was parsed; put that one back, or cancel the campaign"
+)
 #: How long until it is tried again, in ms.
 UNREADABLE_AGAIN_MS: Final = 2_000
 GONE_AGAIN_MS: Final = 30_000
@@ -61,29 +64,38 @@ class Feeder:
             number = source.index.slice_of_row(row)
             part = source.index[number]
             wanted = self._ledger.bits(campaign.id, "again", part.first_row, part.rows)
-            return self._ledger.feed_again(
-                campaign.id, campaign.generation, self._recipients(campaign, source, number, wanted)
-            )
+            recipients, unfeedable = self._recipients(campaign, source, number, wanted)
+            return self._ledger.feed_again(campaign.id, campaign.generation, recipients, unfeedable=unfeedable)
         if cursor >= len(source.index):
             return None
         part = source.index[cursor]
         rejected = self._ledger.bits(campaign.id, "skip", part.first_row, part.rows)
         wanted = set(range(part.first_row, part.first_row + part.rows)) - rejected
         last_row = part.first_row + part.rows - 1
-        recipients = self._recipients(campaign, source, cursor, wanted)
-        return self._ledger.feed(campaign.id, campaign.generation, cursor, last_row, recipients)
+        recipients, unfeedable = self._recipients(campaign, source, cursor, wanted)
+        return self._ledger.feed(campaign.id, campaign.generation, cursor, last_row, recipients, unfeedable=unfeedable)
 
-    def _recipients(self, campaign: Campaign, source: _Source, number: int, wanted: set[int]) -> list[Recipient]:
+    def _recipients(
+        self, campaign: Campaign, source: _Source, number: int, wanted: set[int]
+    ) -> tuple[list[Recipient], list[int]]:
+        """The recipients of the wanted rows, and the rows among these that yield none any more."""
         if not wanted:
-            return []  # blank lines, or one that is too long to be read
+            return [], []  # blank lines, or one that is too long to be read
         try:
-            return source.recipients(number, wanted)
+            recipients = source.recipients(number, wanted)
+        except ShortObject:
+            self._ledger.stalled(campaign.id, campaign.generation, SHORTER, GONE_AGAIN_MS)
+            raise
         except MissingObject:
             self._ledger.stalled(campaign.id, campaign.generation, GONE, GONE_AGAIN_MS)
             raise
         except StoreError:
             self._ledger.stalled(campaign.id, campaign.generation, UNREADABLE, UNREADABLE_AGAIN_MS)
             raise
+        unfeedable = sorted(wanted.difference(recipient.row for recipient in recipients))
+        if unfeedable:
+            log.warning("rows_unfeedable", campaign_id=campaign.id, slice=number, rows=len(unfeedable))
+        return recipients, unfeedable
 
 
 class _Source:

@@ -320,13 +320,22 @@ class Ledger:
         return int(cursor or 0), int(again or 0), waiting, int(waiting_bytes or 0)
 
     def feed(
-        self, campaign_id: str, generation: str, number: int, last_row: int, recipients: Sequence[Recipient]
+        self,
+        campaign_id: str,
+        generation: str,
+        number: int,
+        last_row: int,
+        recipients: Sequence[Recipient],
+        *,
+        unfeedable: Sequence[int] = (),
     ) -> tuple[int, int] | None:
         """Take slice `number` onto the waiting side; returns recipients and bytes waiting, or None where it is not
-        the next one.
+        the next one. Its `unfeedable` rows, which yield no recipient any more, fail in the same step.
         """
-        args = [generation, number, last_row, *map(msgspec.json.encode, recipients)]
-        found = self._run("feed", campaign_id, "campaign progress waiting", [], args)
+        args: list[Any] = [campaign_id, generation, number, last_row, len(unfeedable), *unfeedable]
+        args += map(msgspec.json.encode, recipients)
+        names = "campaign progress waiting done failed unknown reasons"
+        found = self._run("feed", campaign_id, names, [keys.RUNNING], args)
         return None if found[0] < 0 else (found[0], found[1])
 
     def fed(self, campaign_id: str) -> None:
@@ -339,12 +348,15 @@ class Ledger:
         """
         self._run("stalled", campaign_id, "campaign progress", [], [generation, reason, again_ms])
 
-    def feed_again(self, campaign_id: str, generation: str, recipients: Sequence[Recipient]) -> tuple[int, int] | None:
+    def feed_again(
+        self, campaign_id: str, generation: str, recipients: Sequence[Recipient], *, unfeedable: Sequence[int] = ()
+    ) -> tuple[int, int] | None:
         """Take rows that were put back onto the waiting side; as `feed`."""
-        args: list[Any] = [generation]
+        args: list[Any] = [campaign_id, generation, len(unfeedable), *unfeedable]
         for recipient in recipients:
             args += (recipient.row, msgspec.json.encode(recipient))
-        found = self._run("feed_again", campaign_id, "campaign progress waiting again done failed", [], args)
+        names = "campaign progress waiting again done failed unknown reasons"
+        found = self._run("feed_again", campaign_id, names, [keys.RUNNING], args)
         return None if found[0] < 0 else (found[0], found[1])
 
     def first_again(self, campaign_id: str) -> int | None:

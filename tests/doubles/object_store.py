@@ -14,9 +14,9 @@ from storage import (
     MissingUpload,
     ObjectStore,
     Part,
+    ShortObject,
     StaleUpload,
     StoredObject,
-    StoreError,
     StoreUnavailable,
 )
 
@@ -102,7 +102,7 @@ class MemoryStore(ObjectStore):
     def read(self, key: str, start: int, end: int) -> bytes:
         data = self._object(key)[start:end]
         if len(data) != end - start:
-            raise StoreError(f"an object ends before byte {end}")
+            raise ShortObject(f"an object ends before byte {end}")
         self.reads.append((start, end))
         return data
 

@@ -1,4 +1,4 @@
-"""The feeder while there is nothing to feed from."""
+"""The feeder while there is nothing to feed from, and with a list that is not as it was parsed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import threading
 import pytest
 
 from actors import feeding
-from actors.feeding import GONE, UNREADABLE, Feeder
-from campaigns.models import Status
-from storage import MissingObject, StoreUnavailable
+from actors.feeding import GONE, SHORTER, UNREADABLE, Feeder
+from campaigns import keys
+from campaigns.models import Status, UnknownDecision
+from storage import MissingObject, ShortObject, StoreUnavailable
 from tests.doubles.object_store import MemoryStore
 from tests.world import World
 
@@ -65,3 +66,104 @@ def test_the_reason_of_a_paused_campaign_stays(world: World) -> None:
     campaign = world.catalog.get("c1")
     world.ledger.stalled("c1", campaign.generation, UNREADABLE, 2000)
     assert (world.report().status, world.report().reason) == (Status.PAUSED, "401 no")
+
+
+def stored(*addresses: str) -> MemoryStore:
+    """A store with a list of these addresses, as long as that of ten that `World.make` parses."""
+    store = MemoryStore()
+    store.objects["list.csv"] = b"email\n" + b"".join(b"%s\n" % address.encode() for address in addresses)
+    return store
+
+
+def ten(*, without: tuple[int, ...] = ()) -> MemoryStore:
+    """Ten addresses, some of them of no use any more."""
+    return stored(*(f"r{row}%shop.test" if row in without else f"r{row}@shop.test" for row in range(1, 11)))
+
+
+def test_a_row_that_yields_no_recipient_any_more_fails_and_feeding_goes_on(world: World) -> None:
+    """Given rows that the first pass took and that are no addresses any more, then they fail with the reason, the
+    others are sent, and the campaign completes.
+    """
+    world.make(rows=10)
+    world.controls.start("c1")
+    Feeder(world.ledger, ten(without=(3, 10)), threading.Event()).feed(world.catalog.get("c1"))
+    assert (world.report().failed, world.report().status) == (2, Status.RUNNING)
+    assert "no usable address" in world.ledger.reasons("c1", [3])[3]
+    assert sorted(world.drain()) == [1, 2, 4, 5, 6, 7, 8, 9]
+    assert (world.report().done, world.report().failed, world.report().status) == (8, 2, Status.COMPLETED)
+
+
+def test_a_list_of_which_no_row_yields_a_recipient_completes(world: World) -> None:
+    world.make(rows=10)
+    world.controls.start("c1")
+    Feeder(world.ledger, ten(without=tuple(range(1, 11))), threading.Event()).feed(world.catalog.get("c1"))
+    assert (world.report().failed, world.report().status) == (10, Status.COMPLETED)
+
+
+def test_rows_that_are_missing_from_the_list_fail(world: World) -> None:
+    """Given an object of the same length with fewer rows, then the rows that it lacks fail."""
+    world.make(rows=10)
+    world.controls.start("c1")
+    whole = ten().objects["list.csv"]
+    store = stored("r1@shop.test")
+    store.objects["list.csv"] += b"x" * (len(whole) - len(store.objects["list.csv"]))
+    Feeder(world.ledger, store, threading.Event()).feed(world.catalog.get("c1"))
+    assert world.report().failed == 9
+    assert world.drain() == [1]
+    assert world.report().status == Status.COMPLETED
+
+
+@pytest.mark.parametrize("way", ["lost", "retried", "resent"])
+def test_feeding_again_does_not_spin_on_a_row_that_yields_no_recipient(world: World, way: str) -> None:
+    """Given rows that are to be fed once more, one of which is no address any more, then feeding ends, that one fails
+    and the others are sent.
+    """
+    world.start(rows=10)
+    [run] = world.runs()
+    world.admit(run)
+    world.settle(run, [1, 2, 3, 4], "accepted")
+    world.settle(run, [5, 6, 7, 8, 9, 10], "unknown" if way == "resent" else "rejected", reason="no")
+    campaign = world.catalog.get("c1")
+    if way == "resent":
+        world.reconciler.decide(campaign, UnknownDecision.RESEND)
+    else:
+        world.reconciler.retry_failed(campaign)
+    world.ledger.close_run("c1", run.run_id)
+    if way == "lost":
+        world.feed(campaign)
+        world.redis.delete(keys.of("c1", "waiting"))
+        assert world.reconciler.reconcile(world.catalog.get("c1")).repaired == {"lost": 6}
+    feeder = threading.Thread(
+        target=Feeder(world.ledger, ten(without=(6,)), threading.Event()).feed,
+        args=(world.catalog.get("c1"),),
+        daemon=True,
+    )
+    feeder.start()
+    feeder.join(60)
+    assert not feeder.is_alive()
+    assert "no usable address" in world.ledger.reasons("c1", [6])[6]
+    assert sorted(world.drain()) == [5, 7, 8, 9, 10]
+    assert (world.report().done, world.report().failed, world.report().status) == (9, 1, Status.COMPLETED)
+
+
+def test_a_row_with_an_end_keeps_it(world: World) -> None:
+    """Given rows to be fed again that have got their end meanwhile, when they yield no recipient, then it stays."""
+    world.start(rows=2)
+    [run] = world.runs()
+    world.admit(run)
+    world.settle(run, [1], "accepted")
+    world.settle(run, [2], "unknown")
+    world.redis.setbit(keys.of("c1", "again"), 1, 1)
+    world.redis.setbit(keys.of("c1", "again"), 2, 1)
+    world.redis.hset(keys.campaign("c1"), "status", "running")
+    world.ledger.feed_again("c1", run.generation, [], unfeedable=[1, 2])
+    assert (world.report().done, world.report().failed, world.report().unknown) == (1, 0, 1)
+
+
+def test_a_list_that_has_become_shorter_is_told(world: World) -> None:
+    """Given an object that ends before the list does, then nothing fails: the status says what to do."""
+    world.make(rows=10)
+    world.controls.start("c1")
+    with pytest.raises(ShortObject):
+        Feeder(world.ledger, stored("r1@shop.test"), threading.Event()).feed(world.catalog.get("c1"))
+    assert (world.report().reason, world.report().failed) == (SHORTER, 0)
