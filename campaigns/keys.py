@@ -31,6 +31,8 @@ RELEASE_LEASE: Final = f"{PREFIX}:release"
 RING: Final = f"{PREFIX}:ring"
 #: channel: the name of a queue on which something has been put (`lua/lib/enqueue.lua` names it too).
 BELL: Final = f"{PREFIX}:bell"
+#: hash: how far Dramatiq's dead letters have been read.
+DEAD_LETTERS: Final = f"{PREFIX}:dead_letters"
 #: hash: "kind|why" -> the provider's events of that kind that belong to no row, counted.
 UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
 #: string with expiry: the janitor's lease.
@@ -93,6 +95,7 @@ LIST_KEYS: Final = (
     "complained",
     "unsubscribed",
     "dropped",
+    "dead",
     "report",
     "gate",
     "failing",

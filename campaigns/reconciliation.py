@@ -14,6 +14,7 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.catalog import Catalog, iso
+from campaigns.dead_letters import DeadLetters
 from campaigns.errors import WrongState
 from campaigns.ledger import WORKER_DEAD_MS, claim_lost_ms, set_bits
 from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
@@ -51,6 +52,7 @@ class Reconciler:
     def __init__(self, redis: Redis, send_timeout_s: float, resend_quiet_s: float) -> None:
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
+        self._dead_letters = DeadLetters(redis)
         self._send_timeout_ms = int(send_timeout_s * 1000)
         self._claim_lost_ms = claim_lost_ms(send_timeout_s)
         self._resend_quiet_ms = int(resend_quiet_s * 1000)
@@ -97,7 +99,7 @@ class Reconciler:
 
     def _put_back(self, campaign: Campaign) -> tuple[int, int, int]:
         """Rows without an end that were looked at, put back, and buried."""
-        dead = self._dead_rows(campaign)
+        dead = self._dead_letters.rows(campaign)
         checked = back = buried = 0
         for rows in _chunks(self._open_rows(campaign.id), _CHUNK_ROWS):
             checked += len(rows)
@@ -139,39 +141,18 @@ class Reconciler:
                 raw = left.to_bytes(end - start, "big")
                 yield from (row for row in set_bits(raw, start * 8) if 0 < row <= fed_row)
 
-    def _dead_rows(self, campaign: Campaign) -> set[int]:
-        """The rows that SendEmail's dead letters of this list name."""
-        dead = keys.dramatiq_dead("send_email")
-        rows: set[int] = set()
-        for _message_id, raw in self._redis.hscan_iter(f"{dead}.msgs", count=100):
-            args = msgspec.json.decode(raw)["args"]
-            if args[0] == campaign.id and args[1] == campaign.generation:
-                rows.update(recipient[0] for recipient in args[2])
-        return rows
-
     def retry_failed(self, campaign: Campaign) -> int:
         """Make all failed rows pending again; returns how many.
 
         Raises:
             WrongState: the campaign has not been started, or is cancelled.
         """
-        count = int(self._run("retry_failed", campaign, "campaign progress failed again", [], (keys.RUNNING,)))
+        count = int(self._run("retry_failed", campaign, "campaign progress failed again dead", [], (keys.RUNNING,)))
         if count < 0:
             raise WrongState(
                 campaign.status, "failed rows can be retried only while it runs, is paused or is completed"
             )
-        if count:
-            self._forget_dead(campaign)
         return count
-
-    def _forget_dead(self, campaign: Campaign) -> None:
-        """Drop the dead letters of a list whose failed rows are tried again: they are no evidence any more."""
-        dead = keys.dramatiq_dead("send_email")
-        for message_id, raw in self._redis.hscan_iter(f"{dead}.msgs", count=100):
-            args = msgspec.json.decode(raw)["args"]
-            if args[0] == campaign.id and args[1] == campaign.generation:
-                self._redis.zrem(dead, message_id)
-                self._redis.hdel(f"{dead}.msgs", message_id)
 
     def decide(self, campaign: Campaign, decision: UnknownDecision, older_than_ms: int = 0) -> int:
         """Settle the unknown rows as decided; returns how many.

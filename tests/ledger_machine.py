@@ -146,6 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if run.retries >= MAX_RETRIES:
             dead = keys.dramatiq_dead("send_email")
             message = {"args": [run.campaign_id, run.generation, run.recipients]}
+            self.world.redis.zadd(dead, {run.run_id: self.clock.now_ms})
             self.world.redis.hset(f"{dead}.msgs", run.run_id, json.dumps(message))
             if not lost:
                 self.world.ledger.bury("c1", run.generation, run.run_id, "exhausted", rows)

@@ -22,7 +22,8 @@ def bury_in_dramatiq(world: World, run: Run) -> None:
     """What Dramatiq's dispatch script does with a message that is rejected."""
     dead = keys.dramatiq_dead("send_email")
     message = {"args": [run.campaign_id, run.generation, run.recipients]}
-    world.redis.zadd(dead, {run.run_id: 1})
+    seconds, microseconds = world.redis.time()
+    world.redis.zadd(dead, {run.run_id: seconds * 1000 + microseconds // 1000})
     world.redis.hset(f"{dead}.msgs", run.run_id, json.dumps(message))
 
 

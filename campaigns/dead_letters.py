@@ -1,0 +1,91 @@
+"""Dramatiq's dead letters of SendEmail, filed by campaign, so that each is read about once, however many campaigns
+there are. What becomes of their rows is decided in `reconciliation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+from redis import Redis, RedisError
+
+from campaigns import keys
+from campaigns.models import Campaign
+from campaigns.scripts import Scripts
+
+#: Dead letters read in one round trip: each holds a run of recipients, some kB.
+_PAGE: Final = 200
+#: Rows handed to one script call.
+_ROWS: Final = 2000
+#: Workers stamp dead letters by clocks of their own. So a pass goes back behind what was read, by so much (ms) and so
+#: often (ms); the others begin where the one before has ended.
+_BACK_MS: Final = 60_000
+_BACK_EVERY_MS: Final = 30_000
+
+
+class _Letter(msgspec.Struct):
+    """The part of a message that counts: campaign, list, recipients."""
+
+    args: tuple[str, str, list[list[Any]]]
+
+
+class DeadLetters:
+    """The dead letters on one Redis."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._scripts = Scripts(redis)
+        self._decode = msgspec.json.Decoder(_Letter).decode
+
+    def rows(self, campaign: Campaign) -> set[int]:
+        """The rows without an end that dead letters of this list name."""
+        self._file_new()
+        found: set[int] = set()
+        names = [keys.of(campaign.id, name) for name in ("dead", "done", "failed")]
+        rows = [int(row) for row in self._redis.smembers(names[0])]
+        for start in range(0, len(rows), _ROWS):
+            found.update(map(int, self._scripts("still_dead", names, rows[start : start + _ROWS])))
+        return found
+
+    def _file_new(self) -> None:
+        """File what has come since the pass before, and now and then what may have come late."""
+        low = float(self._scripts("dead_from", [keys.DEAD_LETTERS], [_BACK_MS, _BACK_EVERY_MS]))
+        for page in self._pages(low):
+            letters = self._redis.hmget(
+                f"{keys.dramatiq_dead('send_email')}.msgs", [letter_id for letter_id, _ in page]
+            )
+            self._file(zip(letters, (died_at for _, died_at in page), strict=True))
+            self._redis.hset(keys.DEAD_LETTERS, "read_to", page[-1][1])
+
+    def _pages(self, low: float) -> Iterator[list[tuple[bytes, float]]]:
+        """Ids of dead letters and when each was one (ms), the oldest first."""
+        skip = 0  # of those with the lowest time, read already
+        while True:
+            page = self._redis.zrangebyscore(
+                keys.dramatiq_dead("send_email"), low, "+inf", start=skip, num=_PAGE, withscores=True
+            )
+            if page:
+                yield page
+            if len(page) < _PAGE:
+                return
+            last = page[-1][1]
+            skip = sum(died_at == last for _, died_at in page) + (skip if last == low else 0)
+            low = last
+
+    def _file(self, letters: Iterable[tuple[bytes | None, float]]) -> None:
+        calls = []
+        for raw, died_at in letters:
+            if raw is not None and (letter := self._read(raw)):
+                campaign_id, generation, recipients = letter.args
+                names = [keys.of(campaign_id, name) for name in ("campaign", "progress", "done", "failed", "dead")]
+                calls.append((names, [generation, int(died_at), *(recipient[0] for recipient in recipients)]))
+        for answer in self._scripts.each("file_dead", calls):
+            if isinstance(answer, RedisError):
+                raise answer
+
+    def _read(self, raw: bytes) -> _Letter | None:
+        try:
+            return self._decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # nothing that Postrider has sent
+            return None
