@@ -27,6 +27,7 @@ def main() -> None:
         ("slope", *(["large"] if large else [])),
         ("parsing",),
         ("control",),
+        ("listing",),
     ):
         line(f"\n## {module}")
         subprocess.run([sys.executable, "-m", f"bench.{module}", *arguments], cwd=ROOT, check=True)
