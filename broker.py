@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -197,15 +198,15 @@ def _lost_connection() -> Iterator[None]:
         raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
 
-def connect(url: str) -> Redis:
-    """A Redis client for threads: bounded waits, a few quick tries before an error is an error, no foreign layout."""
+def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
+    """A Redis client for threads: bounded waits, a few quick tries before an error is an error, no wrong Redis."""
     return Redis.from_url(
         url,
         socket_connect_timeout=2,
         socket_timeout=10,
         **connection.watched(url),
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
-        redis_connect_func=layout.on_connect,
+        redis_connect_func=partial(layout.on_connect, allow_unsafe=allow_unsafe),
     )
 
 
@@ -217,7 +218,7 @@ dramatiq.set_encoder(MsgspecEncoder())
 WORKER_ID: Final = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 #: Set when the worker shuts down.
 stopping: Final = threading.Event()
-redis: Final = connect(_settings.redis_url)
+redis: Final = connect(_settings.redis_url, allow_unsafe=_settings.allow_unsafe_redis)
 limits: Final = Limits(_settings.provider_tpm, _settings.domain_tpm)
 ledger: Final = Ledger(redis, _settings.email_provider, _settings.send_timeout_s, limits)
 _doorbell: Final = Doorbell(redis, stopping)

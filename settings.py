@@ -52,6 +52,7 @@ class Settings:
 
     redis_url: str = field(repr=False)  # may hold a password, as the fields below that are not shown either
     redis_given: bool  # else `make run` starts a Redis of its own
+    allow_unsafe_redis: bool  # one without an append-only file
     s3_bucket: str
     s3_endpoint_url: str | None
     s3_public_endpoint_url: str | None
@@ -197,6 +198,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     return Settings(
         redis_url=_redis_url(env),
         redis_given=bool(env.text("REDIS_URL") or env.text("REDIS_ADDR")),
+        allow_unsafe_redis=env.flag("ALLOW_UNSAFE_REDIS", False),
         s3_bucket=env.required_text("S3_BUCKET", "my-bucket"),
         s3_endpoint_url=s3_endpoint,
         s3_public_endpoint_url=env.url("S3_PUBLIC_ENDPOINT_URL", s3_endpoint, ("http", "https")),

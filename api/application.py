@@ -39,6 +39,7 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
     app = Starlette(
         routes=[*ROUTES, *PAGES],
         middleware=[
+            Middleware(lifecycle.OneLine),
             Middleware(request_log.RequestLog),
             Middleware(headers.SecurityHeaders),
             Middleware(access.Access, policy),

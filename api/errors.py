@@ -18,9 +18,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from api import components
 from api.headers import SECURITY_HEADERS
-from campaigns import errors as campaign_errors
-from campaigns.layout import WrongLayout
+from campaigns import errors as campaign_errors, refusals
+from campaigns.server import WrongRedis
 from storage import StoreError, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -90,11 +91,15 @@ async def on_campaign_error(_request: Request, error: campaign_errors.CampaignEr
     return answer(status or HTTPStatus.CONFLICT, error.detail, **members)
 
 
-async def on_redis_error(_request: Request, error: Exception) -> Response:
-    """Answer that Redis is away. What it said goes to the log only."""
-    if isinstance(error, WrongLayout):
+async def on_redis_error(request: Request, error: Exception) -> Response:
+    """Answer that Redis is away, or refuses, and with which words. What a client of it said goes to the log only."""
+    if isinstance(error, WrongRedis):
         log.error("redis_refused", reason=str(error))
         return _unavailable(f"{error}.")
+    if words := refusals.words(error):
+        log.error("redis_refused", reason=words)
+        components.of(request).writing.forget()
+        return _unavailable(f"Redis refuses this ({words}); try again once that is mended.")
     log.error("redis_failed", error=type(error).__name__)
     return _unavailable("Redis cannot be asked right now; try again in a few seconds.")
 

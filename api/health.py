@@ -22,8 +22,8 @@ from api.answers import as_json
 from api.components import Components
 from api.errors import RETRY_AFTER_S, Problem
 from campaigns.events import Unattributed
-from campaigns.layout import WrongLayout
 from campaigns.models import Status, StatusReport
+from campaigns.server import WrongRedis
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Redis and the object store can be reached."""
+    """Redis takes writes, and the object store can be reached."""
     away = None
     with anyio.move_on_after(READY_S):
         away = await anyio.to_thread.run_sync(_away, components.of(request), abandon_on_cancel=True)
@@ -54,8 +54,11 @@ async def readyz(request: Request) -> Response:
 def _away(parts: Components) -> list[str]:
     found = []
     try:
-        parts.redis.ping()
-    except WrongLayout as error:
+        refusal = parts.writing.refusal()
+        if refusal is not None:
+            log.error("redis_refused", reason=refusal)
+            found.append(f"Redis refuses to write ({refusal})")
+    except WrongRedis as error:
         log.error("redis_refused", reason=str(error))
         found.append(str(error))
     except RedisError as error:

@@ -27,13 +27,19 @@ _OPTIONS: Final = {
 }
 
 
-def watched(redis_url: str) -> dict[str, Any]:
-    """Options for `Redis.from_url` or a `ConnectionPool`: a connection whose other end is gone is lost within
-    `SILENCE_S + PROBES * PROBE_EVERY_S` seconds, also one that only listens. (By default Linux takes two hours.)
+def kept_alive(redis_url: str) -> dict[str, Any]:
+    """Options for `Redis.from_url`: the kernel loses a connection whose other end is gone within `SILENCE_S + PROBES *
+    PROBE_EVERY_S` seconds, also one that only listens. (By default Linux takes two hours.)
     """
-    options: dict[str, Any] = {"health_check_interval": SILENCE_S}
-    if urlsplit(redis_url).scheme != "unix":  # whose other end is on this machine
-        found = {name: getattr(socket, name) for name in _OPTIONS if hasattr(socket, name)}
-        options["socket_keepalive"] = True
-        options["socket_keepalive_options"] = {number: _OPTIONS[name] for name, number in found.items()}
-    return options
+    if urlsplit(redis_url).scheme == "unix":  # whose other end is on this machine
+        return {}
+    found = {name: getattr(socket, name) for name in _OPTIONS if hasattr(socket, name)}
+    return {
+        "socket_keepalive": True,
+        "socket_keepalive_options": {number: _OPTIONS[name] for name, number in found.items()},
+    }
+
+
+def watched(redis_url: str) -> dict[str, Any]:
+    """As `kept_alive`, and a PING before a command that comes after `SILENCE_S` seconds of silence."""
+    return {"health_check_interval": SILENCE_S, **kept_alive(redis_url)}

@@ -35,6 +35,8 @@ BELL: Final = f"{PREFIX}:bell"
 DEAD_LETTERS: Final = f"{PREFIX}:dead_letters"
 #: hash: "kind|why" -> the provider's events of that kind that belong to no row, counted.
 UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
+#: never there: a write to it changes nothing, and tells whether Redis takes writes.
+PROBE: Final = f"{PREFIX}:probe"
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 

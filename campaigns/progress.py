@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
@@ -13,6 +15,10 @@ from campaigns.catalog import iso
 from campaigns.errors import UnknownCampaign
 from campaigns.models import ParseProgress, Status, StatusReport
 from campaigns.scripts import Scripts
+from campaigns.server import Writing
+
+#: How old the answer may be whether Redis takes writes, in s.
+REFUSAL_S: Final = 1.0
 
 _KEYS: Final = ("campaign", "progress", "flight", "unknown", "window")
 
@@ -23,9 +29,11 @@ class Progress:
     Args:
         redis: a client without response decoding.
         provider: the provider's name: while it is in trouble, that is why a running campaign does not move.
+        writing: asked whether Redis takes writes, where a campaign waits for that otherwise; None: it is not asked.
     """
 
-    def __init__(self, redis: Redis, provider: str) -> None:
+    def __init__(self, redis: Redis, provider: str, writing: Writing | None = None) -> None:
+        self._writing = writing
         self._scripts = Scripts(redis)
         self._gate = keys.gate(provider)
 
@@ -50,7 +58,17 @@ class Progress:
         for answer in answers:
             if isinstance(answer, RedisError):
                 raise answer
-        return [_report(answer) if answer else None for answer in answers]
+        found = [_report(answer) if answer else None for answer in answers]
+        return [report and self._explained(report) for report in found]
+
+    def _explained(self, report: StatusReport) -> StatusReport:
+        """The report of a campaign at work says so where Redis is what it waits for."""
+        if self._writing is None or report.status not in {Status.RUNNING, Status.PARSING}:
+            return report
+        with suppress(RedisError):  # it has just answered: who asks next will hear of that
+            if words := self._writing.refusal(REFUSAL_S):
+                return msgspec.structs.replace(report, reason=f"Redis refuses to write: {words}")
+        return report
 
     def _keys(self, campaign_id: str) -> list[str]:
         own = [keys.of(campaign_id, name) for name in _KEYS]

@@ -24,7 +24,7 @@ _EVERYBODYS: Final = frozenset(
 _IN_SCRIPT: Final = re.compile(r"\s*script: ([0-9a-f]+, )?on \S+:\d+\.?\s*$")
 _CODE: Final = re.compile(r"[A-Z]{2,}(?= |$)")
 #: The longest that is quoted, in characters.
-_LONGEST: Final = 200
+_LONGEST: Final = 300
 
 
 def is_of_one_campaign(error: Exception) -> bool:

@@ -86,7 +86,7 @@ class Admission(dramatiq.Middleware):
                 if refusals.is_of_one_campaign(error):
                     self._stand_aside(campaign_id, generation, error)
                     raise Deferred from error
-                log.error("admission_unavailable", error=type(error).__name__)
+                log.error("admission_unavailable", error=type(error).__name__, reason=refusals.words(error))
                 if self._stopping.wait(ASK_AGAIN_S):
                     raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error
 

@@ -1,5 +1,5 @@
-"""Layout: a worker that finds another layout in Redis ends with one line. That it does no work until then is seen to by
-the connections themselves (`campaigns.layout`).
+"""Layout: a worker that finds another layout in Redis, or a Redis of a wrong kind, ends with one line. That it does no
+work until then is seen to by the connections themselves (`campaigns.layout`).
 """
 
 from __future__ import annotations
@@ -7,18 +7,22 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import Final
 
 import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns.layout import WrongLayout
+from campaigns import refusals
+from campaigns.server import WrongRedis
 
 log = structlog.get_logger(__name__)
 
 #: How long to wait before asking a Redis again that is away, in s.
 ASK_AGAIN_S: Final = 0.5
+#: How often the log says so meanwhile, in s.
+SAY_AGAIN_S: Final = 15.0
 
 
 class Layout(dramatiq.Middleware):
@@ -31,15 +35,15 @@ class Layout(dramatiq.Middleware):
     def __init__(self, redis: Redis, stopping: threading.Event) -> None:
         self._redis = redis
         self._stopping = stopping
-        self._refusal: WrongLayout | None = None
+        self._refusal: WrongRedis | None = None
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         try:
             self._redis.ping()
-        except WrongLayout as error:
+        except WrongRedis as error:
             raise _ending(error) from None
         except RedisError as error:
-            log.warning("redis_away", error=type(error).__name__)
+            _say(error)
             threading.Thread(target=self._watch, name="layout", daemon=True).start()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
@@ -47,19 +51,27 @@ class Layout(dramatiq.Middleware):
             raise _ending(self._refusal)
 
     def _watch(self) -> None:
-        """Redis comes later than the worker: what it holds is known only then."""
+        """Redis comes later than the worker: what it is and holds is known only then."""
+        said_at = time.monotonic()
         while not self._stopping.wait(ASK_AGAIN_S):
             try:
                 self._redis.ping()
-            except WrongLayout as error:
+            except WrongRedis as error:
                 self._refusal = error
                 os.kill(os.getpid(), signal.SIGTERM)  # Dramatiq's own way to stop a worker process
                 return
-            except RedisError:
+            except RedisError as error:
+                if time.monotonic() - said_at > SAY_AGAIN_S:
+                    said_at = time.monotonic()
+                    _say(error)
                 continue
             log.info("redis_there")
             return
 
 
-def _ending(error: WrongLayout) -> SystemExit:
+def _ending(error: WrongRedis) -> SystemExit:
     return SystemExit(f"postrider: {error}")
+
+
+def _say(error: RedisError) -> None:
+    log.warning("redis_away", error=type(error).__name__, reason=refusals.words(error), retry_in_s=ASK_AGAIN_S)

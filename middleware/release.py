@@ -14,7 +14,7 @@ import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import keys, messages
+from campaigns import keys, messages, refusals
 from campaigns.pacer import Pacer, Tick
 from middleware.doorbell import Doorbell
 
@@ -81,7 +81,12 @@ class Release(dramatiq.Middleware):
                 wait_s = tick.wait_ms / 1000
             except Exception as error:  # of any kind: without this thread the worker is dead to the others
                 with suppress(Exception):  # not even of a line that cannot be written
-                    log.error("release_delayed", error=type(error).__name__, exc_info=not isinstance(error, RedisError))
+                    log.error(
+                        "release_delayed",
+                        error=type(error).__name__,
+                        reason=refusals.words(error),
+                        exc_info=not isinstance(error, RedisError),
+                    )
                 wait_s = ASK_AGAIN_S
             if not listens:
                 self._ended.wait(wait_s)

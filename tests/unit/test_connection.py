@@ -1,4 +1,4 @@
-"""Every Redis client notices that its peer is gone: TCP keepalive, and a PING before a command after some silence."""
+"""Every Redis client notices that its peer is gone: TCP keepalive, and a worker's a PING after some silence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def _options(client: Any) -> dict[str, Any]:
 def test_web_and_workers_ask_for_keepalive(connect: Any) -> None:
     options = _options(connect(TCP))
     assert options["socket_keepalive"] is True
-    assert options["health_check_interval"] == connection.SILENCE_S
+    # a Redis that cannot write to its disk refuses PING, and the web process goes on reading then
+    assert options.get("health_check_interval") == (connection.SILENCE_S if connect is broker.connect else None)
     if sys.platform == "linux":
         wanted = options["socket_keepalive_options"]
         lost_after_s = wanted[socket.TCP_KEEPIDLE] + wanted[socket.TCP_KEEPINTVL] * wanted[socket.TCP_KEEPCNT]

@@ -147,12 +147,12 @@ def test_the_pacer_is_rung_for_whenever_a_campaign_begins_to_run(rung: Any, worl
 def test_the_pacer_is_rung_for_when_a_start_has_waited_for_the_parser(rung: Any, world: World) -> None:
     world.make()
     generation, _ = world.catalog.accept_list(
-        "c1", object_key="list.csv", size=20, filename="list.csv", email_column="email"
+        "c1", object_key="other.csv", size=20, filename="list.csv", email_column="email"
     )
     parsing = Parsing(world.redis, "c1", generation)
     world.controls.start("c1")
     rung()
-    assert parsing.finish(scanned(b"email\na@shop.test\n"), []) == "running"
+    assert parsing.finish(scanned(b"email,name\na@shop.test,Ann\n")) == "running"
     assert rung() == ["release"]
 
 
@@ -167,6 +167,9 @@ class Ticks:
     def tick(self) -> Tick:
         self.ticked.put(1)
         return Tick(leader=self.leader, idle=True, wait_ms=int(LONG_S * 1000))
+
+    def find_claims(self) -> None:
+        pass
 
     def leave(self) -> None:
         self.left.set()

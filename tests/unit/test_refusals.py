@@ -45,5 +45,5 @@ def test_no_answer_has_no_words(error: Exception) -> None:
 
 def test_words_are_bounded_and_on_one_line() -> None:
     parser: Any = BaseParser
-    assert len(refusals.words(parser.parse_error("MISCONF " + "x" * 5000)) or "") == 200
+    assert len(refusals.words(parser.parse_error("MISCONF " + "x" * 5000)) or "") == 300
     assert refusals.words(parser.parse_error("ERR a\r\nb")) == "a b"

@@ -1,0 +1,159 @@
+"""A Redis that cannot serve: it stops the start with one line, or its own words stand wherever somebody asks why."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from api import components
+from campaigns import keys
+from campaigns.server import WrongRedis
+from embedded import ports, valkey
+from tests import services
+from tests.acceptance.house import until
+from tests.house import House
+from tests.site import Site
+from tests.world import World
+
+#: Options of a wrong Redis, and what the line says to change.
+WRONG = {
+    "cluster": (["--cluster-enabled", "yes"], "use one with 'cluster-enabled no'"),
+    "eviction": (["--maxmemory-policy", "allkeys-lru"], "set 'maxmemory-policy noeviction'"),
+    "no AOF": (["--appendonly", "no"], "set 'appendonly yes' and 'appendfsync always'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_it_stops_the_start_of_web_and_workers_with_one_line(tmp_path: Path, wrong: str) -> None:
+    options, advice = WRONG[wrong]
+    with _started(tmp_path, options) as house:
+        worker = house.add_worker(wait=False)
+        house.web.start(wait=False)
+        for program in (worker, house.web):
+            assert program.wait() > 0
+            output = program.output()
+            assert (output.count("postrider: Redis"), output.count(advice)) == (1, 1), output
+            assert "Traceback" not in output
+        assert house.redis_client().dbsize() == 0
+
+
+def test_the_risk_of_no_append_only_file_can_be_accepted(tmp_path: Path) -> None:
+    with _started(tmp_path, WRONG["no AOF"][0], ALLOW_UNSAFE_REDIS="true") as house:
+        house.add_worker()
+        house.web.start()
+        until(house.ready, "readyz")
+
+
+def test_one_that_becomes_wrong_is_noticed_with_the_next_connection(valkey_url: str, redis_client: Any) -> None:
+    with components.connect(valkey_url) as client:
+        assert client.ping()
+        redis_client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            client.connection_pool.disconnect()
+            for _ in range(2):
+                with pytest.raises(WrongRedis, match="allkeys-lru"):
+                    client.set("postrider:x", "1")
+        finally:
+            redis_client.config_set("maxmemory-policy", "noeviction")
+        assert client.ping()
+
+
+def test_a_user_that_may_not_ask_for_info_is_let_in(valkey_url: str, redis_client: Any) -> None:
+    redis_client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@all"])
+    redis_client.execute_command("ACL", "SETUSER", "plain", "-info")
+    try:
+        with components.connect(valkey_url.replace("redis://", "redis://plain:any@")) as client:
+            assert client.ping()
+    finally:
+        redis_client.acl_deluser("plain")
+
+
+@pytest.mark.parametrize("words", ["OOM", "READONLY", "NOREPLICAS", "MISCONF"])
+def test_redis_own_words_are_told_by_readyz_and_by_every_campaign_that_waits(tmp_path: Path, words: str) -> None:
+    # Given a running campaign, one being parsed, and one that waits for nobody
+    with _server(tmp_path) as (url, admin), components.connect(url) as client:
+        site = Site(client)
+        site.ready(campaign_id="running")
+        site.make("parsing")
+        site.upload(campaign_id="parsing")
+        site.ready(campaign_id="ready")
+        World(client).controls.start("running")
+        assert site.web.get("/readyz").status == 200
+        assert _reasons(site) == {"running": None, "parsing": None, "ready": None}
+        # When Redis refuses to write
+        _refuse(admin, words)
+        # Then
+        answer = site.web.get("/readyz")
+        assert (answer.status, f"Redis refuses to write ({words} " in answer.detail) == (503, True), answer.detail
+        assert "cannot be reached" not in answer.detail
+        until(lambda: _reasons(site)["running"], "the reason")
+        found = _reasons(site)
+        assert found["ready"] is None
+        assert all(str(found[name]).startswith(f"Redis refuses to write: {words} ") for name in ("running", "parsing"))
+        refused = site.web.post("/campaigns/running/rate-limit", {"tpm": 7})
+        assert (refused.status, f"Redis refuses this ({words} " in refused.detail) == (503, True), refused.detail
+        # And when it takes writes again
+        _allow(admin, words)
+        assert site.web.get("/readyz").status == 200
+        until(lambda: set(_reasons(site).values()) == {None}, "no reason any more")
+        assert client.exists(keys.PROBE) == 0
+
+
+def _reasons(site: Site) -> dict[str, str | None]:
+    progress = site.app.state.components.progress
+    return {name: progress.report(name).reason for name in ("running", "parsing", "ready")}
+
+
+@contextlib.contextmanager
+def _started(directory: Path, options: list[str], **settings: str) -> Iterator[House]:
+    """A house with Redis by these options, and S3."""
+    house = House(directory, settings)
+    house.redis.command = [*house.redis.command, *options]
+    try:
+        house.redis.start()
+        house.s3.start()
+        yield house
+    finally:
+        house.close()
+
+
+@contextlib.contextmanager
+def _server(directory: Path) -> Iterator[tuple[str, Any]]:
+    """A server of its own whose snapshots fail, as there is a folder in their place; its address, and a client."""
+    (directory / "taken").mkdir()
+    port = ports.free_port()
+    command = [*valkey.command(port, directory), "--dbfilename", "taken"]
+    url = f"redis://{ports.LOOPBACK}:{port}/0"
+    with services.running(command, port, directory / "valkey.log"), redis.Redis.from_url(url) as admin:
+        yield url, admin
+
+
+def _refuse(admin: Any, words: str) -> None:
+    match words:
+        case "OOM":
+            admin.config_set("maxmemory", "1mb")
+        case "READONLY":
+            admin.replicaof(ports.LOOPBACK, "1")
+        case "NOREPLICAS":
+            admin.config_set("min-replicas-to-write", "1")
+        case "MISCONF":
+            admin.config_set("save", "3600 1")
+            admin.bgsave()
+            until(lambda: admin.info("persistence")["rdb_last_bgsave_status"] == "err", "a snapshot that failed")
+
+
+def _allow(admin: Any, words: str) -> None:
+    match words:
+        case "OOM":
+            admin.config_set("maxmemory", "0")
+        case "READONLY":
+            admin.replicaof("NO", "ONE")
+        case "NOREPLICAS":
+            admin.config_set("min-replicas-to-write", "0")
+        case "MISCONF":
+            admin.config_set("save", "")
