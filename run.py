@@ -96,7 +96,7 @@ class House:
         dramatiq = ("--skip-logging", "--worker-fork-timeout", "2000")
         command = [sys.executable, "-m", "dramatiq", "actors", *options, *dramatiq]
         stop_s = self.settings.send_timeout_s + WORKER_STOP_S
-        return Program(f"worker {number}", command, self.environment, stop_s=stop_s)
+        return Program(f"worker {number}", command, self.environment, stop_s=stop_s, keeps_children=True)
 
     def _directory(self, name: str) -> Path:
         directory = self.settings.var_dir / name

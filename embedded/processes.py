@@ -26,6 +26,8 @@ LONGEST_PAUSE_S = 15.0
 STEADY_S = 30.0
 #: How often to look whether a program is ready, has ended, or has left nothing behind.
 POLL_S = 0.05
+#: How long a program that keeps children may take to notice that they have ended, in s.
+CHILDLESS_S = 10.0
 #: How long the kernel may take to carry out a SIGKILL.
 KILL_S = 5.0
 
@@ -47,6 +49,8 @@ class Program:
         stop_s: how long it may take to end after SIGTERM, in seconds; then it is killed.
         log: the file that takes what it prints; None: this process's own output.
         inherits: file descriptors that it keeps open.
+        keeps_children: it does nothing but keep processes of its own, and ends when they do. A Dramatiq main process
+            whose child was killed while it held their common lock does not: it waits for that lock for ever.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Program:
     stop_s: float = 10.0
     log: Path | None = None
     inherits: tuple[int, ...] = ()
+    keeps_children: bool = False
 
 
 class StartError(Exception):
@@ -118,13 +123,23 @@ class Child:
             return _reason(await self._run())
         except Exception as error:  # noqa: BLE001 - whatever it is
             if self._process and self._process.poll() is None:
-                _signal_group(self._process.pid, signal.SIGKILL)
+                self._process.kill()
+                self._process.wait()
             return f"it cannot be kept running: {type(error).__name__}: {error}"
 
     async def _run(self) -> int:
         self._process = self._start()
-        while (code := self._process.poll()) is None:  # noqa: ASYNC110 - to be told of it takes a thread
+        had_children, childless_at = False, None
+        while (code := self._process.poll()) is None:
             await asyncio.sleep(POLL_S)
+            if not self.program.keeps_children or _has_children(self._process.pid):
+                had_children, childless_at = True, None
+                continue
+            childless_at = childless_at or time.monotonic()
+            if had_children and time.monotonic() - childless_at > CHILDLESS_S:
+                say(f"{self.program.name} has not noticed that its process is gone, and is killed")
+                self._process.kill()
+                childless_at = None
         await _end_group(self._process.pid, self.program.stop_s)
         return code
 
@@ -164,6 +179,22 @@ class Supervisor:
         """End all programs, the last started first."""
         while self._stages:
             await asyncio.gather(*(child.stop() for child in self._stages.pop()))
+
+
+def _has_children(pid: int) -> bool:
+    """Whether a process has children that live. Where the kernel does not tell (macOS), it is taken to have some."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return True
+    return any(_lives(child) for child in children)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _reason(code: int) -> str:

@@ -3,6 +3,8 @@
 - `LOSE_RETRIES=n`: Dramatiq's enqueue of the first n retries of SendEmail fails.
 - `LOSE_ACKS=n`: so do the first n acknowledgements of SendEmail.
 - `DIE_AT_BOOT=1`: it is killed when its threads have started, before Dramatiq has told its main process so.
+- `DIE_WITH_LOCK=file`: it is killed in the moment in which it tells Dramatiq's main process that it is ready, while it
+  holds the lock of that message; only where the file is not there yet, which it makes.
 - `CLOCK_OFF_S=s`: this machine's clock is so many seconds ahead.
 """
 
@@ -10,9 +12,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing.synchronize
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -57,6 +61,16 @@ class _Dies(Middleware):
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 - Dramatiq's signature
         os.kill(os.getpid(), signal.SIGKILL)
 
+
+def _die_with_lock(event: Any) -> None:
+    event._cond.acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+_died = Path(os.environ.get("DIE_WITH_LOCK", os.devnull))
+if not _died.exists():
+    _died.touch()
+    multiprocessing.synchronize.Event.set = _die_with_lock  # type: ignore[method-assign,assignment]
 
 if os.environ.get("DIE_AT_BOOT"):
     _broker.add_middleware(_Dies())

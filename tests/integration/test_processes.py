@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,11 @@ def play(scene: Callable[[Supervisor], Awaitable[None]]) -> None:
 def pid_of(child: Child) -> int:
     assert child._process is not None
     return child._process.pid
+
+
+def child_of(pid: int) -> int:
+    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
 
 
 def test_the_last_started_is_stopped_first(stage: Stage) -> None:
@@ -211,6 +217,25 @@ def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
 
     play(scene)
     assert "PermissionError: Operation not permitted) and is started again" in capfd.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell whose children live")
+def test_a_program_that_does_not_notice_that_its_process_was_killed_is_started_again(
+    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a program that keeps a process, and does not look after it."""
+    monkeypatch.setattr(processes, "CHILDLESS_S", 1.0)
+
+    async def scene(supervisor: Supervisor) -> None:
+        [child] = supervisor.start(replace(stage.program("worker", "parent"), keeps_children=True))
+        await stage.until("worker-child started")
+        os.kill(child_of(pid_of(child)), signal.SIGKILL)
+        await stage.until("worker-child started", times=2)
+
+    play(scene)
+    output = capfd.readouterr().out
+    assert "postrider: worker has not noticed that its process is gone, and is killed\n" in output
+    assert "worker ended (by SIGKILL) and is started again" in output
 
 
 def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:

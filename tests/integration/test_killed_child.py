@@ -1,0 +1,47 @@
+"""The one moment in which Dramatiq's main process misses the death of its worker process, and who notices then."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedded import processes
+from embedded.processes import Program, Supervisor
+from tests.acceptance.house import PATIENCE_S
+from tests.house import House
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell whose children live")
+def test_a_worker_killed_while_it_holds_dramatiqs_lock_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Given a worker process that is killed in the moment in which it says that it is ready, with that message's lock.
+    Then its main process waits for the lock without end, and the supervisor starts it again.
+    """
+    monkeypatch.setattr(processes, "CHILDLESS_S", 2.0)
+    with House.open(tmp_path, web=False) as house:
+        log = tmp_path / "worker.log"
+        options = ("--processes", "1", "--threads", "2", "--skip-logging", "--worker-fork-timeout", "60000")
+        worker = Program(
+            "worker",
+            [sys.executable, "-m", "dramatiq", "tests.chaos.broken_worker", *options],
+            house.environment | {"DIE_WITH_LOCK": str(tmp_path / "died")},
+            log=log,
+            keeps_children=True,
+        )
+
+        async def supervised() -> None:
+            supervisor = Supervisor()
+            supervisor.start(worker)
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    while log.read_text().count("worker_started") < 2 if log.exists() else True:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+            finally:
+                await supervisor.stop()
+
+        asyncio.run(supervised())
+    assert "worker has not noticed that its process is gone, and is killed" in capfd.readouterr().out
