@@ -117,7 +117,7 @@ class Export:
                 yield sorted(rows)
 
     def _recipients(self, part: Slice, wanted: frozenset[RowState]) -> Iterator[Row]:
-        states = self._ledger.states(self._campaign.id, part.first_row, part.rows)
+        states = self._ledger.states(self._campaign.id, part.first_row, part.rows, self._campaign.generation)
         rows = {
             part.first_row + place: state
             for place, state in enumerate(states)

@@ -14,6 +14,7 @@ import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.errors import Superseded
 from campaigns.models import Campaign, RowState
 from campaigns.recipients import Index
 from campaigns.scripts import Scripts
@@ -377,10 +378,23 @@ class Ledger:
         raw = self._redis.getrange(keys.of(campaign_id, name), first_byte, (first_row + count - 1) >> 3)
         return {row for row in set_bits(raw, first_byte * 8) if first_row <= row < first_row + count}
 
-    def states(self, campaign_id: str, first_row: int, count: int) -> list[RowState]:
-        """The states of `count` rows from `first_row` on, all of one instant; some thousand rows at most."""
-        names = [keys.of(campaign_id, name) for name in ("skip", "failed", "done", "unknown")]
-        *bitmaps, unknown = self._scripts.read("states", names, [first_row, count])
+    def states(self, campaign_id: str, first_row: int, count: int, generation: str = "") -> list[RowState]:
+        """The states of `count` rows from `first_row` on, all of one instant; some thousand rows at most.
+
+        Args:
+            campaign_id: whose rows.
+            first_row: the first one.
+            count: how many rows.
+            generation: the list that is meant, where there may be another one by now.
+
+        Raises:
+            Superseded: there is.
+        """
+        names = [keys.of(campaign_id, name) for name in ("skip", "failed", "done", "unknown", "campaign")]
+        found = self._scripts.read("states", names, [first_row, count, generation])
+        if not found:
+            raise Superseded
+        *bitmaps, unknown = found
         states = [RowState.PENDING] * count
         for row in map(int, unknown):
             states[row - first_row] = RowState.UNKNOWN

@@ -1,8 +1,12 @@
 -- states: where some rows stand, read in one step. It writes nothing.
 --
--- KEYS  1 skip  2 failed  3 done  4 unknown   ARGV  1 first row  2 number of rows, at most some thousand
+-- KEYS  1 skip  2 failed  3 done  4 unknown  5 campaign
+-- ARGV  1 first row  2 number of rows, at most some thousand  3 generation, or "" for whatever list it is
 -- ->    { bytes of skip, of failed, of done, from the one that holds the first row to the one that holds the last,
---       the unknown ones among the rows }
+--       the unknown ones among the rows }, or { } where the campaign has another list
+if ARGV[3] ~= '' and redis.call('HGET', KEYS[5], 'generation') ~= ARGV[3] then
+  return {}
+end
 local first, count = tonumber(ARGV[1]), tonumber(ARGV[2])
 local last = first + count - 1
 local from, to = math.floor(first / 8), math.floor(last / 8)

@@ -140,3 +140,29 @@ def test_a_download_that_breaks_is_not_taken_for_whole(site: Site, monkeypatch: 
     monkeypatch.setattr(site.store, "read", fail)
     with pytest.raises(Exception, match="response already started"):  # the server closes the connection on it
         site.web.get("/campaigns/c1/recipients.csv")
+
+
+@pytest.mark.parametrize("change", ["upload", "delete"])
+def test_a_list_that_is_replaced_while_it_is_downloaded_breaks_the_download(
+    fake_redis: Redis, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Given a download under way, when the campaign gets another list, then no row of the one is told with the state of
+    the other.
+    """
+    site = Site(fake_redis)
+    site.ready(b"name,email\n" + b"".join(b"Ada,r%d@shop.test\n" % row for row in range(5000)))
+    read = site.store.read
+
+    def change_meanwhile(key: str, start: int, end: int) -> bytes:
+        data = read(key, start, end)
+        monkeypatch.setattr(site.store, "read", read)
+        if change == "upload":
+            site.upload(b"name,email\n" + b"".join(b"Eve,e%d@shop.test\n" % row for row in range(5000)))
+            site.parse()
+        else:
+            site.world.catalog.delete("c1")
+        return data
+
+    monkeypatch.setattr(site.store, "read", change_meanwhile)
+    with pytest.raises(Exception, match="response already started"):
+        site.web.get("/campaigns/c1/recipients.csv")
