@@ -54,18 +54,20 @@ class Answers:
         self._random = random.Random(20)
         self.window = 0
         self.used = 0
+        self._rules: list[tuple[re.Pattern[str], list[str], dict[str, int]]] = []
         self.become(behaviour)
 
-    def become(self, behaviour: Behaviour) -> None:
-        """Answer so from now on; rules start from their first answer."""
+    def become(self, behaviour: Behaviour, *, rules_go_on: bool = False) -> None:
+        """Answer so from now on; rules start from their first answer, unless they go on: where they were not named."""
         wanted = [behaviour.answer, *behaviour.statuses, *(item for rule in behaviour.rules for item in rule.answers)]
         wrong = [item for item in wanted if not ANSWER.fullmatch(item)]
         if wrong or not all(rule.answers for rule in behaviour.rules):
             raise ValueError(f"not an answer: {wrong or 'none at all'}")
+        if not rules_go_on:
+            self._rules = [
+                (re.compile(fnmatch.translate(rule.to.lower())), rule.answers, {}) for rule in behaviour.rules
+            ]
         self.behaviour = behaviour
-        self._rules: list[tuple[re.Pattern[str], list[str], dict[str, int]]] = [
-            (re.compile(fnmatch.translate(rule.to.lower())), rule.answers, {}) for rule in behaviour.rules
-        ]
 
     def choose(self, address: str) -> str:
         """The answer for a request to this address."""

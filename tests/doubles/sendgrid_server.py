@@ -96,8 +96,9 @@ class Server:
             case "GET", "/_violations":
                 return _encode(self.violations)
             case "POST", "/_behaviour":
-                wanted = msgspec.to_builtins(self.answers.behaviour) | {"refuse_s": 0.0} | _decode(body or b"{}")
-                self.answers.become(msgspec.convert(wanted, Behaviour))
+                named = _decode(body or b"{}")
+                wanted = msgspec.to_builtins(self.answers.behaviour) | {"refuse_s": 0.0} | named
+                self.answers.become(msgspec.convert(wanted, Behaviour), rules_go_on="rules" not in named)
                 if self.answers.behaviour.refuse_s:
                     self.refuse(self.answers.behaviour.refuse_s)
             case "POST", "/_reset":

@@ -140,6 +140,17 @@ def test_what_is_wrong_at_the_door(double: SendGridDouble, request_: dict[str, A
     assert double.stats()["violations"] == 1
 
 
+def test_a_change_of_something_else_leaves_the_rules_where_they_are(double: SendGridDouble) -> None:
+    """Given that a test changes the latency while a retry is on its way, the retry gets its second answer."""
+    double.behave(rules=[{"to": "*@slow.test", "answers": ["503", "202"]}])
+    body = to("a@slow.test")
+    assert post(double, body)[0] == 503
+    double.behave(latency_ms=1)
+    assert post(double, body)[0] == 202
+    double.behave(rules=[{"to": "*@slow.test", "answers": ["503", "202"]}], latency_ms=0)
+    assert post(double, body)[0] == 503
+
+
 def test_rules_give_each_address_its_sequence(double: SendGridDouble) -> None:
     double.behave(rules=[{"to": "*@slow.test", "answers": ["429", "accept-500", "202"]}])
     addresses = ["a@slow.test", "a@slow.test", "b@slow.test", "a@slow.test", "a@slow.test", "a@fast.test"]
