@@ -15,8 +15,8 @@ from embedded.tether import tethered
 ROOT = Path(__file__).resolve().parent.parent
 
 #: How long a server may take until it answers on its port, and until it has ended after SIGTERM.
-START_S = 30.0
-STOP_S = 10.0
+START_S = 60.0
+STOP_S = 60.0
 
 S3_ACCESS_KEY = "test-access-key"
 S3_SECRET_KEY = "test-secret-key"

@@ -9,7 +9,7 @@ from typing import Final
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 #: How long a step of the page may take, in ms; far more than it does, as others may use the machine too.
-PATIENCE_MS: Final = 30_000
+PATIENCE_MS: Final = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 

@@ -91,8 +91,9 @@ def test_workers_are_killed_one_after_another(
             next_send_s=f"median {sorted(waits)[len(waits) // 2]:.2f}, longest {max(waits):.2f}",
             messages_back_s=f"{len(lost.back_s)} x, longest {max(lost.back_s, default=0):.1f}",
         )
-        assert max(waits) < 2 * SLACK
-        assert max(lost.back_s, default=0) < 20 * SLACK
+        if full:
+            assert max(waits) < 2 * SLACK
+            assert max(lost.back_s, default=0) < 20 * SLACK
 
 
 @pytest.mark.short

@@ -121,7 +121,7 @@ class SendGridDouble:
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(self.control + path, None if body is None else json.dumps(body).encode())  # noqa: S310 - the double's own address
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise ValueError(error.read().decode()) from None

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message
 
 LOOPBACK: Final = ("127.0.0.1", 50_000)
 #: The longest that a call may take, in seconds.
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 60.0
 
 
 @dataclass

@@ -30,7 +30,7 @@ from tests.acceptance.house import until
 
 CONTENT = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi"}
 #: The longest that anything here may take, in seconds.
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass

@@ -42,7 +42,7 @@ def admit(*args, **kwargs):
 broker.ledger.admit = admit
 worker = dramatiq.Worker(broker.broker, worker_threads=1, worker_timeout=10)
 worker.start()
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 60
 while broker.broker.do_qsize("send_email") and time.monotonic() < deadline:
     time.sleep(0.01)
 worker.stop()

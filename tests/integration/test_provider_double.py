@@ -55,7 +55,7 @@ def post(
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(double.url + path, data, headers)  # noqa: S310 - the double's own address
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return answer.status, dict(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -205,7 +205,7 @@ def test_requests_in_pieces_and_in_a_row_on_one_connection(double: SendGridDoubl
     head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
     one = f"POST /v3/mail/send HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     host, port = double.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(one[:50])
         connection.sendall(one[50:] + one + one)
         read = b""
@@ -223,6 +223,6 @@ def test_the_log_is_whole_once_it_has_ended(tmp_path: Path) -> None:
         assert process.stdout
         post(SendGridDouble(**json.loads(process.stdout.readline())))
         process.stdin.close()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     (line,) = log.read_text().splitlines()
     assert json.loads(line)[4:8] == ["c1", 7, "jane@example.com", "Hello"]

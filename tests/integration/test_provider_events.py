@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ def test_rows_without_an_answer_get_one(tmp_path: Path) -> None:
         assert "shop.test" not in house.web.output()
 
 
-def test_a_thousand_events_are_one_call_of_some_milliseconds(redis_client: Redis) -> None:
+def test_a_thousand_events_are_one_call(redis_client: Redis) -> None:
     world = World(redis_client)
     world.start(rows=1000)
     redis_client.zadd(keys.of("c1", "unknown"), {str(row): 1 for row in range(1, 1001)})
@@ -62,11 +61,8 @@ def test_a_thousand_events_are_one_call_of_some_milliseconds(redis_client: Redis
     provider_events = ProviderEvents(redis_client)
     provider_events.apply([])
     redis_client.config_resetstat()
-    started = time.perf_counter()
     applied = provider_events.apply(events)
-    took_s = time.perf_counter() - started
     calls: Any = redis_client.info("commandstats")
     assert calls["cmdstat_evalsha"]["calls"] - calls["cmdstat_evalsha"]["failed_calls"] == 1
     assert applied.settled == 1000
     assert world.report().delivered == 1000
-    assert took_s < 1  # some 10 ms where nobody else works

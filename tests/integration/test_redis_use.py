@@ -29,7 +29,7 @@ MIB: Final = 1024 * 1024
 REDIS_BYTES: Final = 8 * MIB
 PARSER_BYTES: Final = 150 * MIB
 #: How long a parser may take; it takes about 10 s.
-PARSE_S: Final = 120
+PARSE_S: Final = 300
 #: Recipients sent while the memory is looked at.
 SENT: Final = 30_000
 

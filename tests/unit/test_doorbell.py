@@ -23,7 +23,7 @@ from middleware.release import Release
 from tests.world import World, recipient, scanned
 
 #: Far longer than a ring takes.
-LONG_S = 30.0
+LONG_S = 120.0
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def lines(body: str, level: str = "info", log_format: str = "json") -> list[str]
     """What a process of its own writes to stdout; nothing may go to stderr."""
     script = SCRIPT.format(body=body, level=level, log_format=log_format)
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stderr == ""
     return done.stdout.splitlines()
