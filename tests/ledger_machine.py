@@ -1,79 +1,57 @@
-"""A model of the ledger and Reconcile: messages get lost, doubled and late, workers die at every step.
+"""A model of two campaigns from PUT to DELETE: messages get lost, doubled and late, workers, parsers and settlers fail,
+and operators do anything at any time.
 
-It runs on fakeredis (`tests/property`) and on a real server (`tests/integration`).
+It runs on fakeredis (`tests/property`) and on a real server (`tests/integration`). Nobody reconciles, feeds or parses
+by hand: a worker does so when it is asked to, by an upload or by the worker that releases, as in production.
 
-What must hold, whatever happens: no recipient is accepted by the provider twice unless somebody decided to resend it;
-`done + failed + pending = total`; and when the faults end, every recipient gets an end.
+What must hold stands in `tests.ledger_books`; and when the faults end, everything in flight reaches an end in whatever
+state its campaign is, and a running campaign is completed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import random
-from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+import threading
+from collections.abc import Iterator
+from typing import Final
 from uuid import uuid4
 
-import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
+from redis import RedisError
 
+from actors.feeding import Feeder
+from actors.first_pass import FirstPass
 from campaigns import keys
+from campaigns.errors import Superseded, WrongState
 from campaigns.events import Event, EventKind, ProviderEvents
-from campaigns.models import Status, UnknownDecision
-from tests.world import Clock, Run, World
+from campaigns.ledger import Group, Settlement, deferred_entry
+from campaigns.models import Campaign, OnUnknown, Status
+from campaigns.pacer import Tick
+from tests.ledger_books import NAMES, OTHER, REPORTS, Book
+from tests.ledger_operators import NAME, LedgerOperators, Refused, Sent
+from tests.world import Run
 
-ROWS = 40
-MAX_RETRIES = 2
+MAX_RETRIES: Final = 2
+#: Within which everything that a dead worker held has an end; and what a worker holds that lives and has given it up.
+DEAD_MS: Final = 60_000
+GIVEN_UP_MS: Final = 180_000
 PICK = st.integers(0, 7)
-WORKERS = st.sampled_from(["w1", "w2"])
-REPORTS = [EventKind.ACCEPTED, EventKind.DELIVERED, EventKind.BOUNCED]
-KINDS = (
-    "accepted",
-    "accepted",
-    "accepted",
-    "rejected",
-    "throttled",
-    "unreachable",
-    "unavailable",
-    "unknown",
-    "refused",
+WORKER = st.integers(0, 1)
+STEPS: Final = ("put", "upload", "start", "pause", "resume", "cancel", "delete", "release")
+KINDS: Final = (
+    *("accepted", "accepted", "accepted", "rejected", "throttled"),
+    *("unreachable", "unavailable", "unknown", "refused"),
 )
 
 
-@dataclass
-class Sent:
-    """A run in the hands of a worker: rows granted to it that it has not settled."""
-
-    run: Run
-    worker_id: str
-    rows: list[int]
-    again: list[int] = field(default_factory=list)
+class Died(Exception):
+    """The process of a parser ends in the middle of its work."""
 
 
-class LedgerMachine(RuleBasedStateMachine):
-    """Steps of feeders, releasers, workers, operators and faults, in any order."""
-
-    @staticmethod
-    @abstractmethod
-    def parts() -> tuple[Any, Clock]:
-        """What it runs on: an empty Redis, and the clock that this Redis tells."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patch = pytest.MonkeyPatch()
-        redis, self.clock = self.parts()
-        self.clock.install(self.patch)
-        self.world = World(redis)
-        self.queue: list[Run] = []
-        self.sending: list[Sent] = []
-        #: How often the provider took each row, and how often somebody decided that it may take it once more.
-        self.taken: dict[int, int] = dict.fromkeys(range(1, ROWS + 1), 0)
-        self.allowed: dict[int, int] = dict.fromkeys(range(1, ROWS + 1), 1)
-        #: The rows of which the provider has told, by what it told.
-        self.reported: dict[EventKind, set[int]] = {kind: set() for kind in REPORTS}
+class LedgerMachine(LedgerOperators):
+    """Steps of feeders, parsers, releasers, workers, operators and faults, in any order."""
 
     def teardown(self) -> None:
         try:
@@ -82,62 +60,146 @@ class LedgerMachine(RuleBasedStateMachine):
             self.patch.undo()
 
     @initialize()
-    def start(self) -> None:
-        self.world.start(rows=ROWS)
+    def begin(self) -> None:
+        self.launch("c1")
 
     # -- what workers do
 
-    @rule(worker_id=WORKERS, slots=st.integers(1, 3), span_ms=st.sampled_from([20, 600]))
-    def release(self, worker_id: str, slots: int, span_ms: int) -> None:
-        if self.world.report().status in {Status.RUNNING, Status.PAUSED}:
-            self.world.feed(self.world.catalog.get("c1"))
+    @rule(worker=WORKER, slots=st.integers(1, 3), span_ms=st.sampled_from([20, 600]))
+    def release(self, worker: int = 0, slots: int = 2, span_ms: int = 600) -> None:
         self.clock.advance(span_ms)
         self.world.slots = slots
-        self.world.tick(worker_id)
+        self.tick(self.workers[worker])
+
+    def tick(self, worker_id: str) -> None:
+        """One tick; what it releases and asks for goes onto the queues."""
+        tick: Tick = self.world.tick(worker_id)
         self.queue += self.world.take()
+        for actor, names in (("feed", tick.feed), ("parse", tick.parse), ("reconcile", tick.reconcile)):
+            for name in names:
+                generation = self.redis.hget(keys.campaign(name), "generation") or b""
+                self.asked.append((actor, name, generation.decode()))
+        self.collect()
+
+    def collect(self) -> None:
+        """Take off the queue what scripts have put there for those who parse and feed."""
+        queue, stored = keys.dramatiq_queue("parse_csv"), keys.dramatiq_messages("parse_csv")
+        while (message_id := self.redis.lpop(queue)) is not None:
+            name, generation, *slice_ = json.loads(self.redis.hget(stored, message_id))["args"]
+            self.redis.hdel(stored, message_id)
+            self.asked.append(("feed" if slice_ else "parse", name, generation))
+
+    @precondition(lambda self: self.asked)
+    @rule(pick=PICK, lost=st.booleans())
+    def work_as_asked(self, pick: int, lost: bool) -> None:
+        """A worker does what it was asked for, or dies before it."""
+        asked = self.asked.pop(pick % len(self.asked))
+        if not lost:
+            self.do(*asked)
+
+    @rule(
+        name=NAME,
+        steps=st.lists(st.tuples(st.sampled_from(STEPS), st.booleans(), st.booleans()), min_size=1, max_size=4),
+        early=st.integers(0, 4),
+        dies=st.booleans(),
+    )
+    def parse_while_much_happens(self, name: str, steps: list[tuple[str, bool, bool]], early: int, dies: bool) -> None:
+        """A list is uploaded where it can be; some steps are taken while it is read, the others while its report is
+        written, to this campaign or the other one; the parser may die there.
+        """
+
+        def take(part: list[tuple[str, bool, bool]], *, then_dies: bool) -> None:
+            for step, here, city in part:
+                if step == "release":
+                    self.release()
+                else:
+                    more = {"city": city} if step in {"put", "upload"} else {}
+                    getattr(self, step)(name if here else OTHER[name], **more)
+                self.what_must_hold()
+            if then_dies:
+                raise Died
+
+        if self.checks.status(name) is None:
+            self.put(name)
+        self.upload(name)
+        asked = next((asked for asked in self.asked if asked[:2] == ("parse", name)), None)
+        if asked is None:
+            return
+        self.asked.remove(asked)
+        self.store.meanwhile = [
+            lambda: take(steps[:early], then_dies=False),
+            lambda: take(steps[early:], then_dies=dies),
+        ]
+        with contextlib.suppress(Died):
+            self.do(*asked)
+        self.store.meanwhile = []
+
+    def do(self, actor: str, name: str, generation: str) -> None:
+        """What an actor does with its message."""
+        if self.checks.status(name) is None:
+            return
+        campaign = self.world.catalog.get(name)
+        if actor == "reconcile":
+            self.reconcile(campaign)
+        elif campaign.generation == generation and actor == "feed":
+            with self.checks.only(name):
+                Feeder(self.world.ledger, self.store, threading.Event()).feed(campaign)
+        elif campaign.generation == generation:
+            with contextlib.suppress(Superseded):
+                FirstPass(self.redis, self.store, threading.Event()).run(campaign)
+
+    def reconcile(self, campaign: Campaign) -> None:
+        before = self.checks.unknown(campaign.id)
+        with self.checks.only(campaign.id), contextlib.suppress(WrongState):  # as the actor does
+            self.world.reconciler.reconcile(campaign)
+        if campaign.content.on_unknown is OnUnknown.RESEND:
+            self.books[campaign.generation].again.update(before - self.checks.unknown(campaign.id))
 
     @precondition(lambda self: self.queue)
-    @rule(pick=PICK, worker_id=WORKERS, defers=st.booleans())
-    def admit(self, pick: int, worker_id: str, defers: bool) -> None:
+    @rule(pick=PICK, worker=WORKER, defers=st.booleans())
+    def admit(self, pick: int, worker: int, defers: bool) -> None:
         """A worker takes a message; it may die after the answer, before it has put back what was denied."""
-        run = self.queue.pop(pick % len(self.queue))
-        if defers:
-            grant = self.world.admit(run, worker_id)
-        else:
-            grant = self.world.ledger.admit(
-                run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=uuid4().hex[:8]
-            )
+        run, worker_id = self.queue.pop(pick % len(self.queue)), self.workers[worker]
+        status, book = self.checks.status(run.campaign_id), self.checks.book(run.campaign_id)
+        with self.checks.only(run.campaign_id):
+            if defers:
+                grant = self.world.admit(run, worker_id)
+            else:
+                grant = self.world.ledger.admit(
+                    run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=uuid4().hex[:8]
+                )
         if grant.granted:
+            assert status is Status.RUNNING, f"admitted while {run.campaign_id} is {status}"
+            assert book is self.books[run.generation], "admitted from a list that was replaced"
             self.sending.append(Sent(run, worker_id, sorted(grant.granted)))
 
     @precondition(lambda self: self.sending)
     @rule(pick=PICK, kind=st.sampled_from(KINDS), count=st.integers(1, 8), lost=st.booleans(), closes=st.booleans())
     def send_and_settle(self, pick: int, kind: str, count: int, lost: bool, closes: bool) -> None:
         """Rows of a run get an outcome; Dramatiq may lose the retry, and may end before the run is closed."""
-        sent = self.sending[pick % len(self.sending)]
-        rows, sent.rows = sent.rows[:count], sent.rows[count:]
-        if not sent.rows:
-            self.sending.remove(sent)
-        if kind == "accepted":
-            self.take(rows)
-        verdicts = self.world.settle(sent.run, rows, kind, sent.worker_id)
+        sent, rows = self.send(pick, kind, count)
+        with self.checks.only(sent.run.campaign_id):
+            verdicts = self.world.settle(sent.run, rows, kind, sent.worker_id)
         sent.again += [row for row, verdict in zip(rows, verdicts, strict=True) if verdict == "retry"]
         if sent.rows:
             return
         if sent.again:
             self.retry(sent.run, sent.again, lost=lost)
         elif closes:
-            self.world.ledger.close_run("c1", sent.run.run_id)
+            self.world.ledger.close_run(sent.run.campaign_id, sent.run.run_id)
 
-    @rule(worker_id=WORKERS, kinds=st.lists(st.sampled_from(KINDS), min_size=4, max_size=8), lost=st.booleans())
-    def work(self, worker_id: str, kinds: list[str], lost: bool) -> None:
-        """The whole way, several times: without it most examples would be over before anything is sent."""
-        for number, kind in enumerate(kinds):
-            self.release(worker_id, 2, 600)
-            if self.queue:
-                self.admit(number, worker_id, defers=True)
-            if self.sending:
-                self.send_and_settle(number, kind, 6, lost, closes=True)
+    def send(self, pick: int, kind: str, count: int) -> tuple[Sent, list[int]]:
+        """A worker sends some rows of a run, and has their outcome."""
+        sent = self.sending[pick % len(self.sending)]
+        rows, sent.rows = sent.rows[:count], sent.rows[count:]
+        if not sent.rows:
+            self.sending.remove(sent)
+        if kind == "accepted":
+            self.take(sent.run, rows)
+        return sent, rows
+
+    def take(self, run: Run, rows: list[int]) -> None:
+        self.books[run.generation].taken.update(rows)
 
     def retry(self, run: Run, rows: list[int], *, lost: bool) -> None:
         """What Dramatiq does with a run of which rows may be tried again."""
@@ -146,38 +208,107 @@ class LedgerMachine(RuleBasedStateMachine):
         if run.retries >= MAX_RETRIES:
             dead = keys.dramatiq_dead("send_email")
             message = {"args": [run.campaign_id, run.generation, run.recipients]}
-            self.world.redis.zadd(dead, {run.run_id: self.clock.now_ms})
-            self.world.redis.hset(f"{dead}.msgs", run.run_id, json.dumps(message))
+            self.redis.zadd(dead, {run.run_id: self.clock.now_ms})
+            self.redis.hset(f"{dead}.msgs", run.run_id, json.dumps(message))
             if not lost:
-                self.world.ledger.bury("c1", run.generation, run.run_id, "exhausted", rows)
+                self.world.ledger.bury(run.campaign_id, run.generation, run.run_id, "exhausted", rows)
         elif not lost:
-            self.world.ledger.touch_run("c1", run.run_id, 1000, rows)
+            self.world.ledger.touch_run(run.campaign_id, run.run_id, 1000, rows)
             self.queue.append(next_run)
 
-    def take(self, rows: list[int]) -> None:
-        for row in rows:
-            self.taken[row] += 1
+    @rule(worker=WORKER, kinds=st.lists(st.sampled_from(KINDS), min_size=4, max_size=8), lost=st.booleans())
+    def work(self, worker: int, kinds: list[str], lost: bool) -> None:
+        """The whole way, several times: without it most examples would be over before anything is sent."""
+        for number, kind in enumerate(kinds):
+            self.release(worker)
+            if self.asked:
+                self.work_as_asked(number, lost=False)
+            if self.queue:
+                self.admit(number, worker, defers=True)
+            if self.sending:
+                self.send_and_settle(number, kind, 6, lost, closes=True)
 
-    @rule(pick=st.integers(0, ROWS), kind=st.sampled_from(REPORTS))
-    def provider_reports(self, pick: int, kind: EventKind) -> None:
-        """It tells twice of an email that it took, however its row stands."""
-        taken = [row for row, count in self.taken.items() if count]
+    @rule(name=NAME, pick=st.integers(0, 40), kind=st.sampled_from(REPORTS))
+    def provider_reports(self, name: str, pick: int, kind: EventKind) -> None:
+        """It tells twice of an email that it took, however its row stands; also where the campaign is deleted."""
+        book = self.checks.book(name)
+        deleted = [old for old in self.books.values() if old.name == name] if self.checks.status(name) is None else []
+        taken = sorted((book or (deleted or [Book(name, 0, city=False)])[-1]).taken)
         if taken:
             row = taken[pick % len(taken)]
-            ProviderEvents(self.world.redis).apply([Event("c1", row, kind)] * 2)
-            assert row not in {int(unknown) for unknown in self.world.redis.zrange(keys.of("c1", "unknown"), 0, -1)}
-            self.reported[kind].add(row)
+            with self.checks.only(name):
+                ProviderEvents(self.redis).apply([Event(name, row, kind)] * 2)
+            assert row not in self.checks.unknown(name)
+            if book:
+                book.reported[kind].add(row)
 
     # -- faults
 
+    @contextlib.contextmanager
+    def refusing(self, name: str) -> Iterator[None]:
+        """In the block, Redis refuses whatever is to be settled of a campaign: a key of it is not what it should be."""
+        flight = keys.of(name, "flight")
+        aside = f"aside:{flight}"
+        if held := self.redis.exists(flight):
+            self.redis.rename(flight, aside)
+        self.redis.set(flight, "no hash")
+        yield
+        self.redis.delete(flight)
+        if held:
+            self.redis.rename(aside, flight)
+
     @precondition(lambda self: self.sending)
-    @rule(pick=PICK, took=st.booleans())
-    def worker_dies_while_sending(self, pick: int, took: bool) -> None:
-        """It is killed before it settled; the provider may have taken the mails. Its message comes again."""
-        sent = self.sending.pop(pick % len(self.sending))
-        if took:
-            self.take(sent.rows)
-        self.queue.append(sent.run)
+    @rule(pick=PICK, kind=st.sampled_from(KINDS), count=st.integers(1, 8))
+    def one_group_is_refused(self, pick: int, kind: str, count: int) -> None:
+        """A settler has outcomes of both campaigns, and Redis refuses those of one: the others are recorded."""
+        sent, rows = self.send(pick, kind, count)
+        name = sent.run.campaign_id
+        groups = [self.group(sent.run, rows, kind)]
+        beside = [
+            other
+            for other in self.sending
+            if other.run.campaign_id == OTHER[name] and other.worker_id == sent.worker_id
+        ]
+        for other in beside:
+            self.take(other.run, other.rows)
+            groups.append(self.group(other.run, other.rows, "accepted"))
+            self.sending.remove(other)
+        with self.refusing(name):
+            refused, *recorded = self.world.ledger.settle(sent.worker_id, groups)
+        assert not any(isinstance(answer, RedisError) for answer in recorded)
+        if self.checks.book(name) is self.books[sent.run.generation]:
+            assert isinstance(refused, RedisError)
+            self.refused.append(Refused(sent.run, sent.worker_id, rows, kind))
+
+    @staticmethod
+    def group(run: Run, rows: list[int], kind: str) -> Group:
+        people = {person[0]: person for person in run.recipients}
+        outcomes = [Settlement(row, kind, "", None, deferred_entry(run.retries, people[row])) for row in rows]
+        return Group(run.campaign_id, run.generation, outcomes)
+
+    @precondition(lambda self: self.refused)
+    @rule(pick=PICK, gives_up=st.booleans())
+    def the_settler_asks_again(self, pick: int, gives_up: bool) -> None:
+        """However late: Redis records it now, or the settler has given it up."""
+        refused = self.refused.pop(pick % len(self.refused))
+        if not gives_up:
+            with self.checks.only(refused.run.campaign_id):
+                self.world.settle(refused.run, refused.rows, refused.kind, refused.worker_id)
+
+    @rule(worker=WORKER, took=st.booleans())
+    def worker_dies(self, worker: int, took: bool) -> None:
+        """It is killed; the provider may have taken the mails that it held. Its messages come again, and another worker
+        takes its place.
+        """
+        worker_id = self.workers[worker]
+        for sent in [sent for sent in self.sending if sent.worker_id == worker_id]:
+            if took:
+                self.take(sent.run, sent.rows)
+            self.queue.append(sent.run)
+        self.sending = [sent for sent in self.sending if sent.worker_id != worker_id]
+        self.refused = [refused for refused in self.refused if refused.worker_id != worker_id]
+        self.dead.add(worker_id)
+        self.workers[worker] = f"w{len(self.dead) + 2}"
 
     @precondition(lambda self: self.queue)
     @rule(pick=PICK)
@@ -193,133 +324,49 @@ class LedgerMachine(RuleBasedStateMachine):
     def time_passes(self, milliseconds: int) -> None:
         self.clock.advance(milliseconds)
 
-    # -- operators, and Reconcile
-
-    @rule()
-    def reconcile(self) -> None:
-        self.world.reconciler.reconcile(self.world.catalog.get("c1"))
-
-    @rule()
-    def pause(self) -> None:
-        if self.world.report().status == Status.RUNNING:
-            assert self.world.controls.pause("c1") == self.world.report().in_flight
-
-    @rule()
-    def resume(self) -> None:
-        if self.world.report().status == Status.PAUSED:
-            self.world.controls.resume("c1")
-
-    @rule(tpm=st.sampled_from([5, 60, 10_000_000]))
-    def change_rate(self, tpm: int) -> None:
-        self.world.controls.set_rate("c1", tpm)
-
-    @rule()
-    def retry_failed(self) -> None:
-        """Nothing was taken of what is failed, so nobody is sent twice by this."""
-        self.world.reconciler.retry_failed(self.world.catalog.get("c1"))
-
-    @rule(decision=st.sampled_from(list(UnknownDecision)))
-    def decide_unknown(self, decision: UnknownDecision) -> None:
-        if decision is not UnknownDecision.DONE:
-            for row in self.world.redis.zrange(keys.of("c1", "unknown"), 0, -1):
-                self.allowed[int(row)] += 1
-        self.world.reconciler.decide(self.world.catalog.get("c1"), decision)
-
     # -- what must hold
 
     @invariant()
-    def nobody_is_sent_twice(self) -> None:
-        for row, count in self.taken.items():
-            assert count <= self.allowed[row], row
-
-    @invariant()
-    def the_counts_add_up(self) -> None:
-        if self.world.redis.exists(keys.campaign("c1")):
-            report = self.world.report()
-            assert 0 <= report.done <= ROWS
-            assert 0 <= report.failed <= ROWS
-            assert report.total == ROWS
-            assert report.delivered == len(self.reported[EventKind.DELIVERED])
-            assert report.bounced == len(self.reported[EventKind.BOUNCED])
+    def what_must_hold(self) -> None:
+        self.checks.all()
 
     def settle_down(self) -> None:
-        """The faults end: the provider takes everything, time passes, Reconcile runs. Every row must get an end."""
-        if not self.world.redis.exists(keys.campaign("c1")):
-            return
-        self.world.controls.set_rate("c1", 10_000_000)
+        """The faults end. Everything in flight reaches an end, and then every running campaign is completed."""
+        self.refused.clear()
         for sent in self.sending:
-            self.take(sent.rows)
+            self.take(sent.run, sent.rows)
             self.world.settle(sent.run, sent.rows, "accepted", sent.worker_id)
-        for _ in range(30):
-            if self.world.report().status == Status.PAUSED:
-                self.world.controls.resume("c1")
-            if self.world.report().status == Status.COMPLETED:
+        for name in filter(self.checks.status, NAMES):
+            self.world.controls.set_rate(name, 10_000_000)
+        self.go_on(DEAD_MS, 5_000)
+        for name in NAMES:
+            held = self.checks.holders(name) & self.dead
+            assert not held, f"{name} is {self.checks.status(name)}, and dead workers hold rows: {held}"
+        self.go_on(GIVEN_UP_MS - DEAD_MS, 5_000)
+        for name in NAMES:
+            assert not self.checks.holders(name), f"rows of {name}, {self.checks.status(name)}, are in flight for ever"
+            if self.checks.status(name) is Status.PAUSED:
+                self.resume(name)
+        for _ in range(40):
+            if not {self.checks.status(name) for name in NAMES} & {Status.RUNNING, Status.PAUSED, Status.PARSING}:
                 break
-            self.clock.advance(61_000)
-            self.world.tick("w1")
-            self.world.reconciler.reconcile(self.world.catalog.get("c1"))
-            self.world.feed(self.world.catalog.get("c1"))
-            self.queue += self.world.take() + self.world.runs()
+            self.go_on(61_000, 61_000)
+        for name in filter(self.checks.status, NAMES):
+            assert self.checks.status(name) not in {Status.RUNNING, Status.PARSING}, self.world.report(name)
+            self.delete(name)
+        self.what_must_hold()
+
+    def go_on(self, milliseconds: int, step_ms: int) -> None:
+        """Time in which one worker lives, does all that it is asked for, and the provider takes everything."""
+        for _ in range(milliseconds // step_ms):
+            self.clock.advance(step_ms)
+            self.tick(self.workers[0])
+            while self.asked:
+                self.work_as_asked(0, lost=False)
+            self.tick(self.workers[0])
             for run in self.queue:
-                granted = sorted(self.world.admit(run).granted)
-                self.take(granted)
-                self.world.settle(run, granted, "accepted")
+                granted = sorted(self.world.admit(run, self.workers[0]).granted)
+                self.take(run, granted)
+                self.world.settle(run, granted, "accepted", self.workers[0])
             self.queue = []
-        report = self.world.report()
-        assert report.status == Status.COMPLETED
-        assert report.in_flight == 0
-        assert report.done + report.failed + report.unknown == ROWS
-        self.nobody_is_sent_twice()
-
-
-class Walk:
-    """A long random walk over the same steps: Hypothesis shrinks well, but its walks are too short for some faults."""
-
-    def __init__(self, machine: type[LedgerMachine], seed: int) -> None:
-        self.random = random.Random(seed)
-        self.machine = machine()
-
-    def run(self, steps: int) -> None:
-        """Take so many steps, and let the faults end."""
-        machine = self.machine
-        try:
-            machine.start()
-            for _ in range(steps):
-                self.step()
-                machine.nobody_is_sent_twice()
-                machine.the_counts_add_up()
-        except BaseException:
-            machine.patch.undo()
-            raise
-        machine.teardown()
-
-    def step(self) -> None:
-        pick, chance, machine = self.random.randrange(8), self.random.random, self.machine
-        worker_id = self.random.choice(["w1", "w2"])
-        ways: dict[str, tuple[float, Callable[[], None]]] = {
-            "release": (
-                8,
-                lambda: machine.release(worker_id, self.random.randint(1, 3), self.random.choice([20, 600])),
-            ),
-            "admit": (8 if machine.queue else 0, lambda: machine.admit(pick, worker_id, chance() < 0.9)),
-            "send": (
-                8 if machine.sending else 0,
-                lambda: machine.send_and_settle(
-                    pick, self.random.choice(KINDS), self.random.randint(1, 8), chance() < 0.3, chance() < 0.8
-                ),
-            ),
-            "die": (2 if machine.sending else 0, lambda: machine.worker_dies_while_sending(pick, chance() < 0.5)),
-            "lose": (1 if machine.queue else 0, lambda: machine.message_is_lost(pick)),
-            "double": (1 if machine.queue else 0, lambda: machine.message_is_doubled(pick)),
-            "report": (2, lambda: machine.provider_reports(self.random.randrange(ROWS), self.random.choice(REPORTS))),
-            "wait": (3, lambda: machine.time_passes(self.random.choice([1, 500, 5_000, 15_000, 70_000]))),
-            "reconcile": (4, machine.reconcile),
-            "pause": (0.5, machine.pause),
-            "resume": (2, machine.resume),
-            "rate": (0.5, lambda: machine.change_rate(self.random.choice([5, 60, 10_000_000]))),
-            "retry": (0.5, machine.retry_failed),
-            "decide": (0.3, lambda: machine.decide_unknown(self.random.choice(list(UnknownDecision)))),
-        }
-        weights = [weight for weight, _ in ways.values()]
-        step: Callable[[], None] = self.random.choices([way for _, way in ways.values()], weights)[0]
-        step()
+            self.what_must_hold()

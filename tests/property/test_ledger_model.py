@@ -8,7 +8,8 @@ import fakeredis
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.ledger_machine import LedgerMachine, Walk
+from tests.ledger_machine import LedgerMachine
+from tests.ledger_walk import Walk
 from tests.world import Clock
 
 
@@ -21,7 +22,7 @@ class OnFakeRedis(LedgerMachine):
 
 
 OnFakeRedis.TestCase.settings = settings(
-    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "20")),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -29,6 +30,6 @@ OnFakeRedis.TestCase.settings = settings(
 TestLedger = OnFakeRedis.TestCase
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("LEDGER_WALKS", "12"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("LEDGER_WALKS", "10"))))
 def test_long_walks(seed: int) -> None:
     Walk(OnFakeRedis, seed).run(steps=250)

@@ -1,0 +1,147 @@
+"""What the model of the ledger knows of its campaigns by itself, and what of them must hold after every step."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from campaigns import keys
+from campaigns.events import EventKind
+from campaigns.models import Status
+from tests.doubles.object_store import MemoryStore
+from tests.world import World
+
+NAMES: Final = ("c1", "c2")
+OTHER: Final = {"c1": "c2", "c2": "c1"}
+REPORTS: Final = (EventKind.ACCEPTED, EventKind.DELIVERED, EventKind.BOUNCED)
+#: The states in which content and list can be replaced, and those in which the campaign has been started.
+OPEN: Final = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
+STARTED: Final = (Status.RUNNING, Status.PAUSED, Status.COMPLETED)
+
+
+@dataclass
+class Book:
+    """One list of one campaign.
+
+    Attributes:
+        city: whether it has this column.
+        taken: how often the provider took each row.
+        again: how often somebody decided that the provider may take it once more.
+        reported: the rows of which the provider has told, by what it told.
+    """
+
+    name: str
+    rows: int
+    city: bool
+    taken: Counter[int] = field(default_factory=Counter)
+    again: Counter[int] = field(default_factory=Counter)
+    reported: dict[EventKind, set[int]] = field(default_factory=lambda: {kind: set() for kind in REPORTS})
+
+
+class SlowStore(MemoryStore):
+    """An object store that lets something happen while a list is read, and while its report is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], None]] = []
+
+    def stream(self, key: str, start: int = 0) -> Iterator[bytes]:
+        data = b"".join(super().stream(key, start))
+        yield data[: len(data) // 2]
+        self._something_happens()
+        yield data[len(data) // 2 :]
+
+    def put_file(self, key: str, fileobj: Any, content_type: str = "text/csv") -> None:
+        super().put_file(key, fileobj, content_type)
+        if key.endswith("/rejected.csv"):
+            self._something_happens()
+
+    def _something_happens(self) -> None:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+
+
+class Checks:
+    """Compares what Redis holds with the books.
+
+    Args:
+        books: by the list's generation.
+        cities: whether the templates of each campaign name the column `city`.
+    """
+
+    def __init__(self, world: World, books: dict[str, Book], cities: dict[str, bool]) -> None:
+        self._world = world
+        self._redis = world.redis
+        self._books = books
+        self._cities = cities
+
+    def status(self, name: str) -> Status | None:
+        """The state of a campaign; None where there is none."""
+        raw = self._redis.hget(keys.campaign(name), "status")
+        return None if raw is None else Status(raw.decode())
+
+    def book(self, name: str) -> Book | None:
+        """The book of a campaign's list; None where it has none."""
+        return self._books.get((self._redis.hget(keys.campaign(name), "generation") or b"").decode())
+
+    def unknown(self, name: str) -> set[int]:
+        return {int(row) for row in self._redis.zrange(keys.of(name, "unknown"), 0, -1)}
+
+    def holders(self, name: str) -> set[str]:
+        """The workers that hold rows in flight."""
+        return {claim.decode().partition("|")[0] for claim in self._redis.hvals(keys.of(name, "flight"))}
+
+    @contextlib.contextmanager
+    def only(self, name: str) -> Iterator[None]:
+        """What happens in the block changes nothing of the other campaign."""
+        before = self._keys(OTHER[name])
+        yield
+        assert self._keys(OTHER[name]) == before, f"a step of {name}"
+
+    def _keys(self, name: str) -> dict[bytes, bytes]:
+        return {key: self._redis.dump(key) for key in self._redis.keys(f"{keys.PREFIX}:{{{name}}}:*")}
+
+    def all(self) -> None:
+        """What must hold after every step."""
+        for book in self._books.values():
+            for row, count in book.taken.items():
+                assert count <= 1 + book.again[row], f"row {row} of {book.name} is sent twice"
+        for name in NAMES:
+            status = self.status(name)
+            assert self._is_listed(name) == (
+                status is not None,
+                status is Status.RUNNING,
+                status is Status.PARSING,
+            ), f"{name} is {status}"
+            if status is None:
+                assert self._keys(name) == {}, f"what is left of {name}"
+            else:
+                self._figures(name, status)
+
+    def _is_listed(self, name: str) -> tuple[bool, bool, bool]:
+        """Whether it is among the campaigns, the running ones, those being parsed."""
+        redis = self._redis
+        listed = redis.zscore(keys.CAMPAIGNS, name) is not None
+        parsing = redis.zscore(keys.PARSING, name) is not None
+        return listed, bool(redis.sismember(keys.RUNNING, name)), parsing
+
+    def _figures(self, name: str, status: Status) -> None:
+        report, book = self._world.report(name), self.book(name)
+        assert report.done >= 0
+        assert report.failed >= 0
+        if book is None or status in {Status.DRAFT, Status.PARSING}:
+            assert (report.total, report.in_flight, report.unknown) == (0, 0, 0)
+            return
+        assert report.total in {0, book.rows} if status is Status.CANCELLED else report.total == book.rows
+        assert report.delivered == len(book.reported[EventKind.DELIVERED])
+        assert report.bounced == len(book.reported[EventKind.BOUNCED])
+        if status is Status.COMPLETED:
+            assert report.pending == report.unknown
+        lacks = self._cities[name] and not book.city
+        if status in STARTED:
+            assert not lacks, f"{name} was started with a column that its list lacks"
+        if status is Status.READY:
+            assert ("city" in (report.reason or "")) == lacks, report.reason
