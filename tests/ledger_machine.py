@@ -289,11 +289,16 @@ class LedgerMachine(LedgerOperators):
     @precondition(lambda self: self.refused)
     @rule(pick=PICK, gives_up=st.booleans())
     def the_settler_asks_again(self, pick: int, gives_up: bool) -> None:
-        """However late: Redis records it now, or the settler has given it up."""
+        """However late: Redis records it now, or the settler gives it up and has the campaign paused."""
         refused = self.refused.pop(pick % len(self.refused))
-        if not gives_up:
-            with self.checks.only(refused.run.campaign_id):
-                self.world.settle(refused.run, refused.rows, refused.kind, refused.worker_id)
+        run = refused.run
+        with self.checks.only(run.campaign_id):
+            if gives_up:
+                group = self.group(run, refused.rows, refused.kind)
+                self.world.ledger.give_up(refused.worker_id, group, "Redis refuses to record it")
+                self.world.ledger.halt(run.campaign_id, run.generation, "Redis refuses to record outcomes")
+            else:
+                self.world.settle(run, refused.rows, refused.kind, refused.worker_id)
 
     @rule(worker=WORKER, took=st.booleans())
     def worker_dies(self, worker: int, took: bool) -> None:
