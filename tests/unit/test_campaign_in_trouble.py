@@ -92,7 +92,7 @@ def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two:
     provider.fails_everybody = 0.4
     provider.run(30)
     provider.verdicts.clear()
-    provider.run(60)
+    provider.run(30)
     assert provider.verdicts.keys() == {"defer"}
 
 
@@ -117,7 +117,7 @@ def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_troub
     provider.run(15)
     assert level(two, GATE) > 0
     before = provider.verdicts["retry"]
-    provider.run(60)
+    provider.run(30)
     assert provider.verdicts["retry"] == before <= 150
     provider.broken = set()
     provider.run(10)

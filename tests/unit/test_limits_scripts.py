@@ -43,7 +43,7 @@ def test_the_accounts_limit_holds_over_all_campaigns(fake_redis: Redis, clock: C
     world = World(fake_redis, slots=1000, limits=Limits(account=120))
     world.start("a", rows=500)
     world.start("b", rows=500)
-    sent = send_for(world, clock, 180)
+    sent = send_for(world, clock, 180, step_ms=250)
     assert most_in_a_minute([at for at, _ in sent]) <= 120
     assert len([at for at, _ in sent if at >= clock.now_ms - 120_000]) >= 0.99 * 240
     assert abs(world.report("a").done - world.report("b").done) <= 3
@@ -67,7 +67,7 @@ def test_a_domain_at_its_limit_lets_the_others_pass(fake_redis: Redis, clock: Cl
     start_mixed(world, [f"r{row}@{'SLOW.test' if row % 2 else 'fast.test'}" for row in range(1, 201)])
     sent = send_for(world, clock, 10)
     assert sum(address.endswith("fast.test") for _, address in sent) == 100
-    sent += send_for(world, clock, 230)
+    sent += send_for(world, clock, 230, step_ms=250)
     slow = [at for at, address in sent if address.endswith("SLOW.test")]
     assert len(slow) == 100
     assert most_in_a_minute(slow) <= 30

@@ -166,7 +166,8 @@ def test_a_refusal_of_everybody_is_waited_for_without_end(monkeypatch: pytest.Mo
 
 
 def test_a_completed_campaign_is_told() -> None:
-    assert settle(Ledger(), 100)[1] == ["c0"]
+    told = settle(Ledger(), 100)[1]
+    until(lambda: told == ["c0"], "word of it, which the settler gives after the verdicts")
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError, RecursionError])
