@@ -114,9 +114,13 @@ class Broker(RedisBroker):
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         enqueued = super().enqueue(message, delay=delay)
-        with suppress(RedisError):
-            self.client.publish(keys.BELL, message.queue_name if delay is None else dq_name(message.queue_name))
+        self.ring(message.queue_name if delay is None else dq_name(message.queue_name))
         return enqueued
+
+    def ring(self, queue_name: str) -> None:
+        """Wake the consumers of a queue, of all workers."""
+        with suppress(RedisError):
+            self.client.publish(keys.BELL, queue_name)
 
     def held(self, queue_name: str) -> set[str]:
         """The messages (by their id in Redis) that this process has taken off a queue and works on, or will.
@@ -138,6 +142,7 @@ class Consumer(_RedisConsumer):
       this process's own, and Dramatiq would return them at its end only.
     - Once the worker is stopping, Redis is not waited for without end.
     - While there is nothing to do, it sleeps until the doorbell rings.
+    - Once the worker is stopping, it takes nothing more, and gives back what nobody has begun.
     """
 
     def __init__(self, broker: Broker, queue_name: str, prefetch: int, timeout: int) -> None:  # noqa: ARG002 - as Dramatiq calls it
@@ -147,6 +152,9 @@ class Consumer(_RedisConsumer):
         self._reclaimed = False
 
     def __next__(self) -> dramatiq.MessageProxy | None:
+        if self.broker.stopping.is_set():
+            self._take_no_more()
+            return None
         self.broker.doorbell.clear(self.queue_name)
         with _lost_connection():
             if not self._reclaimed:
@@ -161,17 +169,40 @@ class Consumer(_RedisConsumer):
             self.broker.doorbell.wait(self.queue_name, wait_s)
         return message
 
+    def _take_no_more(self) -> None:
+        """Give back what has been fetched and not given, and give signs of life until the last message has ended.
+
+        Nobody works on what a stopping worker takes, and what it leaves behind comes back after `HEARTBEAT_TIMEOUT_MS`
+        only.
+        """
+        with _lost_connection():
+            if self.message_cache:
+                self._reclaim()
+                self.message_cache = []
+            self.broker.do_fetch(self.queue_name, 0)
+        self.broker.doorbell.wait(self.queue_name, SLOW_POLL_S)
+
+    def close(self) -> None:
+        with _lost_connection():
+            if self.broker.stopping.is_set():
+                self._reclaim()
+
     def _reclaim(self) -> None:
         broker = self.broker
         fetched = broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
         forgotten = {message_id.decode() for message_id in fetched} - self._held
         if forgotten:
             broker.do_requeue(self.queue_name, *forgotten)
+            broker.ring(self.queue_name)
             log.warning("messages_put_back", queue=self.queue_name, messages=len(forgotten))
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
+        messages = list(messages)
         with _lost_connection():
             super().requeue(messages)  # type: ignore[no-untyped-call]
+        self._held.difference_update(message.options["redis_message_id"] for message in messages)
+        if messages:
+            self.broker.ring(self.queue_name)
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
         self._end(super().ack, message)

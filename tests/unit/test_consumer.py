@@ -12,6 +12,7 @@ import redis
 from dramatiq.errors import ConnectionClosed
 
 from broker import Broker, StoppedWithoutRedis
+from campaigns import keys
 from middleware.doorbell import Doorbell
 
 QUEUE = "post"
@@ -89,3 +90,51 @@ def test_every_error_of_redis_is_a_lost_connection(
         broker.stopping.set()
         with pytest.raises(StoppedWithoutRedis):
             getattr(consumer, step)(message)
+
+
+def test_a_stopping_worker_takes_nothing_more_and_gives_back_what_it_has_fetched(
+    broker: Broker, fake_redis: redis.Redis
+) -> None:
+    """Given a consumer that has fetched four messages and given one, which is being worked on."""
+    first, *others = put(broker, 4)
+    before: Any = broker.consume(QUEUE, prefetch=4, timeout=1)
+    assert next(before).message_id == first
+    with fake_redis.pubsub(ignore_subscribe_messages=True) as bell:  # type: ignore[no-untyped-call]
+        bell.subscribe(keys.BELL)
+        bell.get_message(timeout=1)
+        # When the worker is told to stop, and another message comes
+        broker.stopping.set()
+        assert next(before) is None
+        # Then the others are on the queue again, and somebody else is told
+        assert [ring["data"] for ring in iter(bell.get_message, None)] == [QUEUE.encode()]
+    others += put(broker, 1)
+    assert next(before) is None
+    another = Broker(fake_redis, [], threading.Event(), broker.doorbell, idle_poll_s=0.001)
+    assert sorted(taken(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)
+    # And while it works on the first one it counts as alive
+    beats = fake_redis.zscore("dramatiq:__heartbeats__", broker.broker_id)
+    assert next(before) is None
+    assert (fake_redis.zscore("dramatiq:__heartbeats__", broker.broker_id) or 0) >= (beats or 0)
+
+
+def test_what_dramatiq_gives_back_is_rung_for(broker: Broker, fake_redis: redis.Redis) -> None:
+    put(broker, 1)
+    consumer: Any = broker.consume(QUEUE, prefetch=1, timeout=1)
+    message = next(consumer)
+    with fake_redis.pubsub(ignore_subscribe_messages=True) as bell:  # type: ignore[no-untyped-call]
+        bell.subscribe(keys.BELL)
+        bell.get_message(timeout=1)
+        consumer.requeue([message])
+        assert [ring["data"] for ring in iter(bell.get_message, None)] == [QUEUE.encode()]
+    assert broker.held(QUEUE) == set()
+
+
+def test_what_is_fetched_when_the_consumer_ends_comes_back_at_once(broker: Broker, fake_redis: redis.Redis) -> None:
+    """Given that Dramatiq's consumer ends with fetched messages which it has given to nobody."""
+    first, *others = put(broker, 3)
+    consumer: Any = broker.consume(QUEUE, prefetch=3, timeout=1)
+    assert next(consumer).message_id == first
+    broker.stopping.set()
+    consumer.close()
+    another = Broker(fake_redis, [], threading.Event(), broker.doorbell, idle_poll_s=0.001)
+    assert sorted(taken(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)
