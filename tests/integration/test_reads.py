@@ -164,6 +164,15 @@ def test_what_only_reads_cannot_write_by_mistake(redis_client: redis.Redis, monk
     assert not redis_client.exists("x")
 
 
+def test_a_connection_that_was_lost_while_it_was_idle_costs_no_answer(client: Any) -> None:
+    """Without a health check, the command that finds it lost is repeated on a new one."""
+    site = prepared(client)
+    with redis.Redis.from_url(_url(client)) as other:
+        for path in reading():
+            other.client_kill_filter(_type="normal", skipme=True)
+            assert site.web.get(path).status == 200, path
+
+
 def test_no_connection_of_the_web_process_is_tested_by_a_command_that_a_full_disk_refuses() -> None:
     """Redis answers PING with MISCONF then."""
     client = components.connect("redis://127.0.0.1:1/0")

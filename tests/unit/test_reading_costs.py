@@ -101,6 +101,14 @@ def test_an_export_reads_each_unknown_row_about_once(site: Site, unknown: int) -
     assert exchanges.answered_items < 40_000  # 10,000 rows, their reasons, and some
 
 
+def test_a_status_is_one_round_trip(site: Site) -> None:
+    site.ready()
+    site.web.get("/campaigns/c1/status")  # its script is known from now on
+    with Exchanges(site.redis) as exchanges:
+        site.web.get("/campaigns/c1/status")
+    assert exchanges.count == 1
+
+
 def test_what_is_listed_is_what_the_status_says(site: Site) -> None:
     site.ready()
     site.world.controls.start("c1")
