@@ -7,7 +7,7 @@ uploads, and read, write and delete its objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -267,14 +267,32 @@ class ObjectStore:
         except MissingObject:
             return None
 
-    def put_file(self, key: str, fileobj: IO[bytes], content_type: str = "text/csv") -> None:
+    def put_file(
+        self,
+        key: str,
+        fileobj: IO[bytes],
+        content_type: str = "text/csv",
+        on_progress: Callable[[], None] | None = None,
+    ) -> None:
         """Store a file from its current position, in parts where it is large: O(part) memory.
 
         All or nothing: readers never see half of it. The file may be closed afterwards.
+
+        Args:
+            key: of the object.
+            fileobj: the file.
+            content_type: of the object.
+            on_progress: called while it is sent, about every 256 kB; may raise to stop, which may come out as a
+                StoreError.
         """
         with _translated():
             self._client.upload_fileobj(
-                fileobj, self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_TRANSFER
+                fileobj,
+                self.bucket,
+                key,
+                ExtraArgs={"ContentType": content_type},
+                Callback=None if on_progress is None else lambda _bytes: on_progress(),
+                Config=_TRANSFER,
             )
 
     def read(self, key: str, start: int, end: int) -> bytes:

@@ -22,12 +22,11 @@ from campaigns.ledger import (
     Limits,
     claim_lost_ms,
 )
+from campaigns.parsing import PARSER_LOST_MS
 from campaigns.scripts import Scripts
 
 #: How long the lease outlives its holder, in ms.
 LEASE_MS: Final = 1_000
-#: A parser that has given no sign of life for so long is started anew, in ms.
-PARSER_LOST_MS: Final = 30_000
 #: How often a worker looks for campaigns with rows in flight that `postrider:claims` does not name, in s.
 FIND_CLAIMS_EVERY_S: Final = 3600.0
 

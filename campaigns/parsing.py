@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import suppress
+from typing import Final, Self
 from uuid import uuid4
 
 import msgspec
-from redis import Redis
+from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.errors import Superseded
@@ -13,9 +17,18 @@ from campaigns.models import Status
 from campaigns.recipients import Scan
 from campaigns.scripts import Scripts
 
+#: A parser that has given no sign of life for so long is started anew, in ms.
+PARSER_LOST_MS: Final = 30_000
+#: Time between two signs of life while a step of the parser takes long, in s.
+BEAT_S: Final = 5.0
+#: How long one step may take before the parser counts as one that hangs and gives no more signs of life, in s: longer
+#: than a request to the object store with all its tries.
+HANGS_S: Final = 180.0
+
 
 class Parsing:
-    """One parser's hold on one list.
+    """One parser's hold on one list. A context manager: within the block it gives signs of life, however long a step
+    takes that does not report; one that is left before the end leaves the list to the next parser at once.
 
     Raises:
         Superseded: from every method, once the list is replaced or another parser has taken over.
@@ -26,16 +39,56 @@ class Parsing:
         self._campaign_id = campaign_id
         self._identity = [campaign_id, generation, uuid4().hex]
         self._keys = [keys.campaign(campaign_id), keys.of(campaign_id, "progress"), keys.PARSING]
-        self._check(self._scripts("parse_claim", self._keys, self._identity))
+        self._told: tuple[int, int, str] = (0, 0, "")
+        self._moved_at = time.monotonic()
+        self._telling = threading.Lock()
+        self._left = threading.Event()
+        self._superseded = threading.Event()
+        self._check(self._scripts("parse_claim", self._keys, [*self._identity, PARSER_LOST_MS]))
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._beat, name="parser-heartbeat", daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._telling:
+            self._left.set()
+        with suppress(RedisError):  # then the next one waits until this one is lost
+            self._scripts("parse_leave", self._keys[:1], self._identity)
+
+    def _beat(self) -> None:
+        """Repeat what was told last, as long as the parser moves."""
+        while not self._left.wait(BEAT_S) and time.monotonic() - self._moved_at < HANGS_S:
+            with self._telling:
+                if self._left.is_set():
+                    return
+                try:
+                    self._tell()
+                except Superseded:
+                    self._superseded.set()
+                    return
+                except RedisError:
+                    continue  # the next one may be heard
 
     @staticmethod
     def _check(answer: object) -> None:
         if not answer:
             raise Superseded
 
+    def _tell(self) -> None:
+        self._check(self._scripts("parse_progress", self._keys, [*self._identity, *self._told]))
+
+    def moved(self) -> None:
+        """Note that it goes on, within a step of which there is nothing to report. Costs nothing."""
+        self._moved_at = time.monotonic()
+        self._check(not self._superseded.is_set())
+
     def report(self, bytes_read: int, rows: int, reason: str = "") -> None:
         """Note how far it has come, and why it does not go on, if so."""
-        self._check(self._scripts("parse_progress", self._keys, [*self._identity, bytes_read, rows, reason]))
+        self.moved()
+        with self._telling:
+            self._told = (bytes_read, rows, reason)
+            self._tell()
 
     def finish(self, scan: Scan) -> Status:
         """Record the parsed list; returns the campaign's new status: ready, or running where a start was asked for

@@ -7,11 +7,12 @@ local state = redis.call('HMGET', KEYS[1], 'status', 'generation', 'parser')
 if state[1] ~= 'parsing' or state[2] ~= ARGV[2] or state[3] ~= ARGV[3] then
   return 0
 end
-redis.call('HSET', KEYS[2], 'parsed_bytes', ARGV[4], 'parsed_rows', ARGV[5])
+local now = now_ms()
+redis.call('HSET', KEYS[2], 'parsed_bytes', ARGV[4], 'parsed_rows', ARGV[5], 'parser_at', now)
 if ARGV[6] ~= '' then
   redis.call('HSET', KEYS[1], 'reason', ARGV[6])
 else
   redis.call('HDEL', KEYS[1], 'reason')
 end
-redis.call('ZADD', KEYS[3], now_ms(), ARGV[1])
+redis.call('ZADD', KEYS[3], now, ARGV[1])
 return 1

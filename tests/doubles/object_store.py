@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import IO
@@ -91,8 +91,16 @@ class MemoryStore(ObjectStore):
         found = self.objects.get(key)
         return None if found is None else len(found)
 
-    def put_file(self, key: str, fileobj: IO[bytes], content_type: str = "text/csv") -> None:  # noqa: ARG002
+    def put_file(
+        self,
+        key: str,
+        fileobj: IO[bytes],
+        content_type: str = "text/csv",  # noqa: ARG002
+        on_progress: Callable[[], None] | None = None,
+    ) -> None:
         self._answer()
+        if on_progress is not None:
+            on_progress()
         self._put(key, fileobj.read())
 
     def _put(self, key: str, data: bytes) -> None:

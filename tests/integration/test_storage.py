@@ -255,3 +255,21 @@ class TestTrouble:
     def test_a_server_that_recovers_is_not_an_error(self) -> None:
         with unruly((503, 0, b""), (200, 0, b"")) as server:
             server.store.ping()
+
+
+@pytest.mark.parametrize("size", [100, 20 * 1024 * 1024])
+def test_a_file_that_is_stored_tells_that_it_goes_on_and_can_be_stopped(store: ObjectStore, size: int) -> None:
+    """Given a file of one part or of several, then progress is told while it is sent, and raising there stops it. What
+    is sent with one request may be there all the same.
+    """
+    told: list[None] = []
+    store.put_file(KEY, io.BytesIO(b"x" * size), on_progress=lambda: told.append(None))
+    assert (store.size(KEY), bool(told)) == (size, True)
+    store.delete([KEY])
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises((InterruptedError, StoreError)):
+        store.put_file(KEY, io.BytesIO(b"x" * size), on_progress=stop)
+    assert store.size(KEY) in ({None, size} if size == 100 else {None})

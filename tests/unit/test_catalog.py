@@ -10,7 +10,7 @@ from campaigns import keys
 from campaigns.catalog import valid_id
 from campaigns.errors import Superseded, UnknownCampaign, UnknownUpload, WrongState
 from campaigns.models import Content, Status, Upload
-from campaigns.parsing import Parsing
+from campaigns.parsing import PARSER_LOST_MS, Parsing
 from tests.world import Clock, World, scanned
 
 CONTENT = Content(from_="News <news@shop.test>", subject="Hello {{ name }}", text="Hi")
@@ -88,10 +88,11 @@ def test_the_parser_of_a_replaced_list_is_superseded(world: World) -> None:
     assert world.catalog.get("c1").generation == new
 
 
-def test_a_second_parser_takes_over_from_the_first(world: World) -> None:
+def test_a_second_parser_takes_over_from_one_that_has_been_silent(world: World, clock: Clock) -> None:
     world.make()
     generation, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
     first = Parsing(world.redis, "c1", generation)
+    clock.advance(PARSER_LOST_MS)
     second = Parsing(world.redis, "c1", generation)
     with pytest.raises(Superseded):
         first.report(1, 1)

@@ -9,7 +9,8 @@ import pytest
 
 from campaigns import keys
 from campaigns.ledger import RUN_ROWS
-from campaigns.pacer import LEASE_MS, PARSER_LOST_MS
+from campaigns.pacer import LEASE_MS
+from campaigns.parsing import PARSER_LOST_MS
 from tests.world import Clock, World, recipient
 
 

@@ -1,0 +1,181 @@
+"""The first pass while one of its steps is slow, or the object store refuses its last one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import IO, Any
+
+import dramatiq
+import pytest
+
+from actors import first_pass
+from actors.first_pass import REPORT_DELAYED, FirstPass
+from campaigns import keys, parsing as parsing_module
+from campaigns.errors import Superseded
+from campaigns.models import Status
+from campaigns.parsing import PARSER_LOST_MS, Parsing
+from storage import StoreUnavailable
+from tests.acceptance.house import until
+from tests.doubles.object_store import MemoryStore
+from tests.site import CSV, Site
+from tests.world import Clock, World
+
+
+class SlowStore(MemoryStore):
+    """A store whose `put_file` of a report does what the test says first; `sent` counts how often it was asked to."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        super().__init__()
+        self.step = step
+        self.sent = 0
+        self.streamed = 0
+
+    def put_file(self, key: str, fileobj: IO[bytes], *args: Any, **more: Any) -> None:
+        if key.endswith("rejected.csv"):
+            self.sent += 1
+            self.step()
+        super().put_file(key, fileobj, *args, **more)
+        fileobj.close()  # as boto3 does
+
+    def stream(self, key: str, start: int = 0) -> Any:
+        self.streamed += 1
+        return super().stream(key, start)
+
+
+def uploaded(world: World, step: Callable[[], None]) -> tuple[Site, SlowStore]:
+    store = SlowStore(step)
+    site = Site(world.redis, store=store)
+    site.make()
+    assert site.upload(CSV + b"Eve,nobody\n").status == 202
+    return site, store
+
+
+def until_told(world: World, clock: Clock) -> None:
+    """Let 20 s pass without a report from the parser, and wait for its sign of life after that."""
+    clock.advance(20_000)
+    until(lambda: world.redis.zscore(keys.PARSING, "c1") == clock.now_ms, "a sign of life")
+
+
+def test_a_slow_last_step_supersedes_nobody(world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a store that takes a minute for the report of rejected rows, then the parser gives signs of life all the
+    while, no other one is asked for, and one that comes all the same leaves it alone.
+    """
+    monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
+
+    def takes_a_minute() -> None:
+        for _ in range(3):
+            until_told(world, clock)
+            assert list(world.tick().parse) == []
+        with pytest.raises(Superseded):
+            Parsing(world.redis, "c1", world.catalog.get("c1").generation)
+
+    site, store = uploaded(world, takes_a_minute)
+    assert site.parse().status == Status.READY
+    assert (store.sent, store.streamed) == (1, 1)
+    assert b"nobody" in store.objects[keys.rejected_report("c1", site.world.catalog.get("c1").generation)]
+
+
+def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a store that refuses the report three times, then the status says so, the list is read once, and the
+    reason is gone in the end.
+    """
+    monkeypatch.setattr(first_pass, "FIRST_WAIT_S", 0.01)
+    reasons: list[str | None] = []
+
+    def refuses() -> None:
+        reasons.append(world.report().reason)
+        if len(reasons) < 4:
+            raise StoreUnavailable("the object store has trouble (503)")
+
+    site, store = uploaded(world, refuses)
+    assert site.parse().status == Status.READY
+    assert reasons == [None, REPORT_DELAYED, REPORT_DELAYED, REPORT_DELAYED]
+    assert (store.sent, store.streamed, world.report().reason) == (4, 1, None)
+    assert b"nobody" in store.objects[keys.rejected_report("c1", site.world.catalog.get("c1").generation)]
+
+
+def test_a_list_replaced_meanwhile_ends_the_wait(world: World) -> None:
+    """Given a parser that waits for the store, when its list is replaced, then it stops."""
+    refused = threading.Event()
+
+    def refuses() -> None:
+        if not refused.is_set():
+            refused.set()
+            site.upload(CSV)
+        raise StoreUnavailable("away")
+
+    site, store = uploaded(world, refuses)
+    with pytest.raises(Superseded):
+        site.parse()
+    assert store.sent == 1
+    assert world.report().reason is None
+
+
+def test_a_worker_that_stops_ends_the_wait_and_leaves_the_list_to_the_next_at_once(world: World) -> None:
+    stopping = threading.Event()
+
+    def refuses() -> None:
+        stopping.set()
+        raise StoreUnavailable("away")
+
+    site, store = uploaded(world, refuses)
+    with pytest.raises(dramatiq.errors.Retry):
+        FirstPass(world.redis, store, stopping).run(world.catalog.get("c1"))
+    store.step = lambda: None
+    assert site.parse().status == Status.READY
+
+
+def test_only_so_many_threads_wait_for_the_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given as many waiting parsers as there may be, then one more leaves its thread to others."""
+    monkeypatch.setattr(first_pass, "_waiters", threading.BoundedSemaphore(1))
+    assert first_pass._waiters.acquire(blocking=False)
+
+    def refuses() -> None:
+        raise StoreUnavailable("away")
+
+    site, store = uploaded(world, refuses)
+    with pytest.raises(StoreUnavailable):
+        site.parse()
+    assert (store.sent, world.report().reason) == (1, REPORT_DELAYED)
+
+
+def test_a_step_that_hangs_for_good_is_given_up(world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a parser whose step never ends, then it gives no more signs of life after the longest step, and another
+    one takes over.
+    """
+    monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
+    monkeypatch.setattr(parsing_module, "HANGS_S", 0.0)
+    uploaded(world, lambda: None)
+    generation = world.catalog.get("c1").generation
+    with Parsing(world.redis, "c1", generation) as first:
+        until(lambda: "parser-heartbeat" not in {thread.name for thread in threading.enumerate()}, "its last sign")
+        clock.advance(PARSER_LOST_MS)
+        assert list(world.tick().parse) == ["c1"]
+        Parsing(world.redis, "c1", generation)
+        with pytest.raises(Superseded):
+            first.report(1, 1)
+
+
+def test_a_parser_that_is_superseded_notices_within_a_step(
+    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a parser that another one has taken over from, then the next thing that it does ends it."""
+    monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
+    uploaded(world, lambda: None)
+    generation = world.catalog.get("c1").generation
+
+    def superseded(parser: Parsing) -> bool:
+        try:
+            parser.moved()
+        except Superseded:
+            return True
+        return False
+
+    first = Parsing(world.redis, "c1", generation)
+    clock.advance(PARSER_LOST_MS)
+    Parsing(world.redis, "c1", generation)
+    with first:
+        until(lambda: superseded(first), "its end")
