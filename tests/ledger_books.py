@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import IO, Final
 
 from campaigns import keys
 from campaigns.events import EventKind
@@ -54,8 +54,14 @@ class SlowStore(MemoryStore):
         self._something_happens()
         yield data[len(data) // 2 :]
 
-    def put_file(self, key: str, fileobj: Any, content_type: str = "text/csv") -> None:
-        super().put_file(key, fileobj, content_type)
+    def put_file(
+        self,
+        key: str,
+        fileobj: IO[bytes],
+        content_type: str = "text/csv",
+        on_progress: Callable[[], None] | None = None,
+    ) -> None:
+        super().put_file(key, fileobj, content_type, on_progress)
         if key.endswith("/rejected.csv"):
             self._something_happens()
 

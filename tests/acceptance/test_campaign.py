@@ -99,8 +99,8 @@ def _pause_holds(house: House) -> None:
     assert len(late) <= in_flight, f"{len(late)} arrivals after a pause with {in_flight} in flight"
     arrived = {arrival.row for arrival in arrivals} - FLAKY.keys()
     assert len(arrived) <= paused["done"] + paused["failed"] + paused["in_flight"]
-    report = house.status("spring")
-    assert (report["status"], report["in_flight"]) == ("paused", 0)
+    report = house.until("spring", lambda found: found["in_flight"] == 0, "nothing in flight")
+    assert report["status"] == "paused"
     assert 0 < report["done"] < report["total"]
 
 
