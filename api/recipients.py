@@ -21,6 +21,7 @@ from api import components, inputs
 from api.components import Components
 from api.errors import invalid
 from campaigns import keys
+from campaigns.cells import guarded
 from campaigns.errors import WrongState
 from campaigns.models import Campaign, RowState, Status
 from campaigns.recipients import Layout, Slice, address, read_slice
@@ -29,8 +30,6 @@ from campaigns.recipients import Layout, Slice, address, read_slice
 Row = tuple[int, str, RowState, str]
 
 HEADER: Final = ("row", "email", "state", "reason")
-#: A spreadsheet runs a cell that starts with one of these as a formula.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: How many rows of the parser's report go into one chunk of the answer.
 REPORT_ROWS: Final = 1000
 
@@ -78,13 +77,8 @@ def _chunks(export: Export, wanted: frozenset[RowState]) -> Iterator[bytes]:
 
 def _csv(rows: Iterable[Iterable[object]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
     return text.getvalue().encode("utf-8", "replace")
-
-
-def guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, "CSV Injection")."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
 
 
 class Export:

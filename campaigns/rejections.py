@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 from typing import IO, Final
 
+from campaigns.cells import guarded
 from campaigns.spool import Heed, Spool
 
 #: The report's columns.
@@ -21,8 +22,6 @@ _LEAST_READ_BYTES: Final = 4096
 _HEED_ROWS: Final = 10_000
 #: Characters of a rejected address that are shown.
 _SHOWN_CHARS: Final = 254
-#: A cell that begins so runs as a formula in a spreadsheet.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@")
 _CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
 
 
@@ -48,7 +47,7 @@ class Rejections:
     def write(self, file: IO[bytes], heed: Heed) -> None:
         """Write the report, a UTF-8 CSV, and go back to the file's start."""
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(HEADER)
         for number, entry in enumerate(self._sorted(), 1):
             writer.writerow(entry)
@@ -66,7 +65,7 @@ class Rejections:
             entries = heapq.merge(entries, *(self._run(start, end, size) for start, end in self._runs))
         for entry in entries:
             row, email, reason = entry.split("\t")
-            yield int(row), email, reason
+            yield int(row), email, guarded(reason)
 
     def _run(self, start: int, end: int, size: int) -> Iterator[str]:
         """The entries of a run, read `size` bytes at a time."""
@@ -87,5 +86,4 @@ class Rejections:
 
 
 def _safe(email: str) -> str:
-    shown = email[:_SHOWN_CHARS].translate(_CONTROLS).strip()
-    return "'" + shown if shown.startswith(_FORMULA_STARTS) else shown
+    return guarded(email[:_SHOWN_CHARS].translate(_CONTROLS).strip())
