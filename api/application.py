@@ -10,7 +10,18 @@ from starlette.middleware import Middleware
 
 import logs
 import settings as environment
-from api import access, components, errors, headers, lifecycle, progress, request_log, token_file
+from api import (
+    access,
+    components,
+    connections,
+    errors,
+    headers,
+    lifecycle,
+    progress,
+    request_log,
+    slow_bodies,
+    token_file,
+)
 from api.routes import PAGES, ROUTES
 from settings import Settings
 
@@ -40,9 +51,11 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
         routes=[*ROUTES, *PAGES],
         middleware=[
             Middleware(lifecycle.OneLine),
+            Middleware(connections.Connections),
             Middleware(request_log.RequestLog),
             Middleware(headers.SecurityHeaders),
             Middleware(access.Access, policy),
+            Middleware(slow_bodies.SlowBodies),
             Middleware(progress.Changes, parts.feeds),
         ],
         exception_handlers=errors.HANDLERS,

@@ -11,8 +11,8 @@ from campaigns.catalog import Heading
 from campaigns.models import Campaign, OnUnknown, Ramp, Status, StatusReport, UnknownDecision
 from settings import MAX_TPM
 
-#: The largest object of S3, in bytes.
-MAX_SIZE_BYTES: Final = 5 * 1024**4
+#: The largest list that is taken in parts, in bytes: 100 GiB, more than a billion rows.
+MAX_SIZE_BYTES: Final = 100 * 1024**3
 #: The most parts that an upload of S3 can have.
 MAX_PARTS: Final = 10_000
 #: How long the addresses of an upload live, in seconds; S3 allows 7 days.
@@ -28,7 +28,7 @@ Tpm = Annotated[int, Meta(ge=1, le=MAX_TPM)]
 class UploadInit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file that is about to be uploaded in parts."""
 
-    size: Annotated[int, Meta(ge=1, le=MAX_SIZE_BYTES)]
+    size: Annotated[int, Meta(ge=1, extra_json_schema={"maximum": MAX_SIZE_BYTES})]
     filename: Filename = ""
     expires_in_s: Annotated[int, Meta(ge=MIN_EXPIRES_S, le=MAX_EXPIRES_S)] = EXPIRES_S
 

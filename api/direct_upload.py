@@ -51,10 +51,11 @@ async def upload(request: Request) -> Response:
     if media_type != _FORM and media_type not in _CSV:
         raise invalid("Send the CSV as text/csv, or as the field `file` of a multipart/form-data form.")
     overhead = FORM_BYTES if media_type == _FORM else 0
+    inputs.refuse_encoded(request)
     inputs.refuse_longer(request, MAX_LIST_BYTES + overhead, _too_large())
     await run_in_threadpool(parts.catalog.check_replaceable, campaign_id)
     receive = _form if media_type == _FORM else _body
-    async with receive(request, _limited(request, MAX_LIST_BYTES + overhead)) as received:
+    async with receive(request, inputs.pieces(request, MAX_LIST_BYTES + overhead, _too_large())) as received:
         await run_in_threadpool(_take, parts, campaign_id, received)
     return as_json(bodies.Accepted(), HTTPStatus.ACCEPTED)
 
@@ -80,16 +81,6 @@ def _take(parts: Components, campaign_id: str, received: Received) -> None:
     except CampaignError:  # started or deleted while the list was on its way
         lists.discard(parts, campaign_id, key)
         raise
-
-
-async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:
-    """The body, as long as it is not longer than announced or allowed."""
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit_bytes:
-            raise _too_large()
-        yield chunk
 
 
 @asynccontextmanager

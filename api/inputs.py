@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -100,15 +100,33 @@ async def body(request: Request, limit_bytes: int) -> bytes:
     """The body as it came.
 
     Raises:
-        Problem: 413 where it is larger than `limit_bytes`.
+        Problem: 413 where it is larger than `limit_bytes`, 415 where it is compressed, 408 where it is too slow.
     """
-    found = bytearray()
-    refuse_longer(request, limit_bytes, _too_large(limit_bytes))
+    return b"".join([chunk async for chunk in pieces(request, limit_bytes, too_large(limit_bytes))])
+
+
+async def pieces(request: Request, limit_bytes: int, refusal: Problem) -> AsyncGenerator[bytes, None]:
+    """The body piece by piece: refused before anything is read where its headers tell, and counted on the way.
+
+    Raises:
+        Problem: the refusal where it is larger than `limit_bytes`; 415: it is compressed; 408: it is too slow.
+    """
+    refuse_encoded(request)
+    refuse_longer(request, limit_bytes, refusal)
+    size = 0
     async for chunk in request.stream():
-        found += chunk
-        if len(found) > limit_bytes:
-            raise _too_large(limit_bytes)
-    return bytes(found)
+        size += len(chunk)
+        if size > limit_bytes:
+            raise refusal
+        yield chunk
+
+
+def refuse_encoded(request: Request) -> None:
+    """Raise a problem (415) where the body is compressed: nothing here expands it."""
+    given = ",".join(request.headers.getlist("content-encoding"))
+    if any(coding.strip().lower() not in {"", "identity"} for coding in given.split(",")):
+        detail = f"Content-Encoding {given[:50]!r} is not supported: send the body as it is, without this header."
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
 
 
 def refuse_longer(request: Request, limit_bytes: int, refusal: Problem) -> None:
@@ -118,6 +136,7 @@ def refuse_longer(request: Request, limit_bytes: int, refusal: Problem) -> None:
         raise refusal
 
 
-def _too_large(limit_bytes: int) -> Problem:
+def too_large(limit_bytes: int) -> Problem:
+    """The refusal of a body (413)."""
     # The connection stays open: the server drops what still comes, so that clients that send all first get the answer.
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {limit_bytes // MIB} MiB.")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from api.bodies import MAX_PARTS, SentPart
+from api.bodies import SentPart
 from api.errors import Problem
 from campaigns.models import Upload
 from storage import Part, bare_etag
@@ -17,13 +17,15 @@ from storage import Part, bare_etag
 MIB: Final = 1024 * 1024
 #: The smallest part that clients are asked for, in bytes.
 MIN_PART_BYTES: Final = 8 * MIB
+#: How many parts a file is cut into at most. Each costs an address of some 400 bytes in an answer, and the CPU to sign it.
+PLANNED_PARTS: Final = 1000
 #: How many part numbers a detail names.
 NAMED: Final = 20
 
 
 def part_bytes(size: int) -> int:
-    """The size of every part but the last, in bytes: whole MiB, so that a file fits into 10,000 parts."""
-    smallest = -(-size // MAX_PARTS)
+    """The size of every part but the last, in bytes: whole MiB, so that a file fits into PLANNED_PARTS."""
+    smallest = -(-size // PLANNED_PARTS)
     return max(MIN_PART_BYTES, -(-smallest // MIB) * MIB)
 
 

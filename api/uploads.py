@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 def init(request: Request, wanted: bodies.UploadInit) -> Response:
     """Begin an upload; the answer has an address for each part."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    if wanted.size > bodies.MAX_SIZE_BYTES:
+        raise _too_large(wanted.size)
     parts.catalog.check_replaceable(campaign_id)
     upload = _begin(parts, campaign_id, wanted)
     addresses = [
@@ -41,6 +43,14 @@ def init(request: Request, wanted: bodies.UploadInit) -> Response:
     log.info("upload_begun", campaign_id=campaign_id, size=upload.size, parts=upload.parts)
     plan = bodies.UploadPlan(upload.upload_id, upload.part_bytes, addresses, upload.expires_at)
     return as_json(plan, HTTPStatus.CREATED)
+
+
+def _too_large(size: int) -> Problem:
+    detail = (
+        f"A list of {size} bytes is too large: the most is {bodies.MAX_SIZE_BYTES} bytes "
+        f"({bodies.MAX_SIZE_BYTES // 1024**3} GiB). Split it over several campaigns."
+    )
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
 def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInit) -> Upload:

@@ -1,7 +1,8 @@
 """What providers report by themselves: `POST /webhooks/sendgrid`, SendGrid's signed Event Webhook.
 
-Off unless its public key is set. Its signature is its credential, so it needs no API token. What the events mean for a
-row is decided in `campaigns.events`.
+Off unless its public key is set. Its signature is its credential, so it needs no API token; and since anybody may send
+here, a body is not read without the headers of a signature, nor held in memory before the signature has been checked.
+What the events mean for a row is decided in `campaigns.events`.
 
 Source: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event and
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
@@ -9,15 +10,22 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-star
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import time
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
-from typing import Any, Final
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Final, NamedTuple
 
 import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from sendgrid.helpers.eventwebhook import EventWebhook, EventWebhookHeader
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -35,6 +43,10 @@ log = structlog.get_logger(__name__)
 
 #: The largest batch, in bytes. SendGrid sends one once it has 768 kB of events, or every 30 s.
 MAX_BATCH_BYTES: Final = 8 * inputs.MIB
+#: What is kept in memory of a batch before its signature has been checked, in bytes; the rest waits on disk.
+SPOOL_BYTES: Final = 64 * 1024
+#: The longest signature, in bytes: two numbers of 32 bytes in DER.
+MAX_SIGNATURE_BYTES: Final = 72
 #: How far in the future a stamp may be, in s: clocks differ.
 AHEAD_S: Final = 30
 
@@ -61,12 +73,20 @@ async def sendgrid(request: Request) -> Response:
     if key is None:
         detail = "SendGrid's events are not taken here; set SENDGRID_WEBHOOK_PUBLIC_KEY on the server to take them."
         raise Problem(HTTPStatus.NOT_FOUND, detail)
-    raw = await inputs.body(request, MAX_BATCH_BYTES)
-    return await run_in_threadpool(_take, parts, key, request.headers, raw)
+    signature, stamp = _signature(request.headers, parts.settings.webhook_max_age_s)
+    with SpooledTemporaryFile(SPOOL_BYTES) as file:
+        digest = hashlib.sha256(stamp)
+        async for chunk in inputs.pieces(request, MAX_BATCH_BYTES, inputs.too_large(MAX_BATCH_BYTES)):
+            digest.update(chunk)
+            await run_in_threadpool(file.write, chunk)
+        return await run_in_threadpool(_take, parts, Signed(key, signature, digest.digest()), file)
 
 
-def _take(parts: Components, key: str, headers: Mapping[str, str], raw: bytes) -> Response:
-    _check(key, headers, raw, parts.settings.webhook_max_age_s)
+def _take(parts: Components, signed: Signed, file: IO[bytes]) -> Response:
+    if not signed.is_right():
+        raise _refused("The signature does not fit; SENDGRID_WEBHOOK_PUBLIC_KEY has to be this webhook's own key.")
+    file.seek(0)
+    raw = file.read()
     batch = _batch(raw)
     applied = parts.events.apply(map(event_of, batch))
     taken = bodies.EventsTaken(applied.events, len(batch) - applied.events, applied.settled)
@@ -78,22 +98,38 @@ def _take(parts: Components, key: str, headers: Mapping[str, str], raw: bytes) -
     return as_json(taken)
 
 
-def _check(key: str, headers: Mapping[str, str], raw: bytes, max_age_s: float) -> None:
-    """Raise a problem (403) unless SendGrid has signed this, lately."""
-    signature, stamp = headers.get(EventWebhookHeader.SIGNATURE, ""), headers.get(EventWebhookHeader.TIMESTAMP, "")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+def _signature(headers: Mapping[str, str], max_age_s: float) -> tuple[bytes, bytes]:
+    """Signature and time as the headers give them. Looked at before the body: most of what is not signed ends here.
+
+    Raises:
+        Problem: 403 where they are missing, make no sense, or are not from lately.
+    """
+    given, stamp = headers.get(EventWebhookHeader.SIGNATURE, ""), headers.get(EventWebhookHeader.TIMESTAMP, "")
+    try:
+        signature = base64.b64decode(given, validate=True)
+    except ValueError:
+        signature = b""
+    if not 0 < len(signature) <= MAX_SIGNATURE_BYTES or not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
         raise _refused("The headers with SendGrid's signature and its time are missing, or make no sense.")
-    if not _is_signed(key, signature, stamp, raw):
-        raise _refused("The signature does not fit; SENDGRID_WEBHOOK_PUBLIC_KEY has to be this webhook's own key.")
     if not -AHEAD_S <= time.time() - int(stamp) <= max_age_s:
         raise _refused(f"It was signed more than {max_age_s:g} s ago, or in the future; look at the server's clock.")
+    return signature, stamp.encode()
 
 
-def _is_signed(key: str, signature: str, stamp: str, raw: bytes) -> bool:
-    try:
-        return bool(_verifier(key).verify_signature(raw.decode(), signature, stamp))
-    except ValueError:  # a signature that is no base64, a body that is no UTF-8
-        return False
+class Signed(NamedTuple):
+    """A batch that says it is signed: the webhook's key, the signature, the SHA-256 of time and body."""
+
+    key: str
+    signature: bytes
+    digest: bytes
+
+    def is_right(self) -> bool:
+        """Whether the owner of the key has signed it."""
+        try:
+            _verifier(self.key).public_key.verify(self.signature, self.digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+        except InvalidSignature:
+            return False
+        return True
 
 
 @cache

@@ -131,8 +131,8 @@ def test_a_list_in_parts_is_uploaded_started_and_exported(
     # And every row is exported, the bad one in its place
     lines = server.call("GET", "/campaigns/c1/recipients.csv")[1].decode().split("\r\n")
     assert len(lines) == 1 + 250_001 + 1
-    assert lines[1] == "1,p0000001@shop.test,pending,"
-    assert lines[-2] == "250001,nobody,rejected,invalid_email"
+    assert lines[1] == '"1","p0000001@shop.test","pending",""'
+    assert lines[-2] == '"250001","nobody","rejected","invalid_email"'
 
 
 def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ for again.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
+from starlette.types import Message
 from structlog.testing import capture_logs
 
 from api import webhooks
@@ -81,7 +83,7 @@ def test_a_dropped_row_that_was_taken_shows_why_in_the_export_and_is_counted_eve
     assert (status(sent)["done"], status(sent)["failed"], status(sent)["dropped"]) == (1, 0, 1)
     assert b'postrider_dropped{campaign="c1"} 1.0' in sent.web.get("/metrics").body
     rows = sent.web.get("/campaigns/c1/recipients.csv?state=done").body.decode().splitlines()[1:]
-    assert rows == ["1,ada@shop.test,done,dropped by SendGrid: Spam Content: ***@shop.test"]
+    assert rows == ['"1","ada@shop.test","done","dropped by SendGrid: Spam Content: ***@shop.test"']
 
 
 def test_an_event_that_belongs_to_no_row_leaves_a_trace_without_an_address(
@@ -138,8 +140,32 @@ def test_what_is_not_signed_by_the_key_is_refused(site: Site, headers: Mapping[s
     assert answer.detail
 
 
-def test_bytes_that_are_no_text_are_refused(site: Site) -> None:
-    assert post(site, b"\xff\xfe").status == 403
+UNSIGNED: tuple[Mapping[str, str], ...] = (
+    {},
+    SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": ""},
+    SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "not base64!"},
+    SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"x" * 73).decode()},
+    SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "soon"},
+    SIGNER.headers(GOOD, age_s=310),
+    SIGNER.headers(GOOD, age_s=-60),
+    SIGNER.headers(GOOD) | {"Content-Length": str(webhooks.MAX_BATCH_BYTES + 1)},
+    SIGNER.headers(GOOD) | {"Content-Encoding": "gzip"},
+)
+
+
+@pytest.mark.parametrize("headers", UNSIGNED)
+def test_a_body_is_not_read_before_its_headers_are_right(site: Site, headers: Mapping[str, str]) -> None:
+    scope = site.web._scope("POST", PATH, headers)
+    answers: list[Message] = []
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("the body is asked for")
+
+    asyncio.run(site.app(scope, receive, send))
+    assert answers[0]["status"] in {403, 413, 415}
 
 
 @pytest.mark.parametrize(("age_s", "expected"), [(-600, 403), (-60, 403), (-5, 200), (0, 200), (290, 200), (310, 403)])
@@ -164,7 +190,7 @@ def test_nothing_that_is_signed_is_asked_for_again(sent: Site) -> None:
     assert status(sent)["delivered"] == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[", b"null", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{}", b"[", b"null", b"[" * 100_000])
 def test_what_is_no_batch_is_422(site: Site, body: bytes) -> None:
     assert post(site, body).status == 422
 

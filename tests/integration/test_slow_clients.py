@@ -1,0 +1,197 @@
+"""`uvicorn api:app`, the contract's bare command, under clients that are slow on purpose, with either HTTP parser."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from api import connections
+from embedded import ports
+from tests import services
+from tests.client import Client, send
+from tests.doubles.sendgrid_events import Signer
+from tests.integration.test_api_server import Server, _rss_bytes
+
+#: How long a close may take beyond the limit, on a machine that is busy.
+PATIENCE_S = 60.0
+MIB = 1024 * 1024
+SIGNER = Signer()
+
+
+#: The command's own start, with times that a test can wait for.
+QUICKER: Final = (
+    "from api import connections, slow_bodies\n"
+    "connections.HEAD_S = slow_bodies.GAP_S = 3\n"
+    "connections.LINGER_S = 4\n"
+    "from uvicorn.main import main\n"
+    "main()\n"
+)
+
+
+@contextmanager
+def web(directory: Path, *command: str) -> Iterator[Server]:
+    """A web process without Redis and S3: it answers /healthz, and whatever it refuses before it asks them."""
+    port, log = ports.free_port(), directory / "web.log"
+    away = {
+        "REDIS_URL": f"redis://127.0.0.1:{ports.free_port()}/0",
+        "S3_ENDPOINT_URL": f"http://127.0.0.1:{ports.free_port()}",
+        "SENDGRID_WEBHOOK_PUBLIC_KEY": SIGNER.public_key,
+        "LOG_LEVEL": "warning",
+    }
+    line = [sys.executable, *command, "api:app", "--host", "127.0.0.1", "--port", str(port)]
+    with services.running(line, port, log, away) as process:
+        yield Server(port, process, log)
+
+
+@pytest.fixture(scope="module", params=["auto", "h11"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with web(tmp_path_factory.mktemp("web"), "-c", QUICKER, "--http", request.param) as found:
+        yield found
+
+
+def connect(server: Server, data: bytes) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
+    client.sendall(data)
+    return client
+
+
+def rest(client: socket.socket) -> bytes:
+    """All that still comes, until the server closes."""
+    found = b""
+    try:
+        while data := client.recv(65536):
+            found += data
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def test_half_a_head_is_given_up_and_others_are_answered_meanwhile(tmp_path: Path) -> None:
+    with web(tmp_path, "-m", "uvicorn") as server, ExitStack() as open_clients:
+        # Given as many of them as the trials had
+        started = time.monotonic()
+        clients = [
+            open_clients.enter_context(closing(connect(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-")))
+            for _ in range(400)
+        ]
+        assert server.call("GET", "/healthz")[0] == 200
+        # When the server has waited long enough, then it closes each of them
+        for client in clients:
+            assert rest(client)[:13] in {b"HTTP/1.1 408 ", b""}
+        assert time.monotonic() - started >= connections.HEAD_S * 0.9
+        assert server.call("GET", "/healthz")[0] == 200
+
+
+def until_answered(client: socket.socket) -> None:
+    """Take an answer of /healthz, which may come in pieces."""
+    found = b""
+    while not found.endswith(b'"}'):
+        piece = client.recv(65536)
+        assert piece, found
+        found += piece
+
+
+def test_a_head_that_drips_and_one_that_never_begins_are_given_up(server: Server) -> None:
+    with (
+        closing(connect(server, b"")) as silent,
+        closing(connect(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: ")) as dripping,
+        closing(connect(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")) as second,
+    ):
+        # And one on a connection that has been answered before
+        until_answered(second)
+        second.sendall(b"GET /hea")
+        ended = threading.Event()
+
+        def drip() -> None:
+            while not ended.wait(0.5):
+                try:
+                    dripping.sendall(b"x")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            for client in (silent, dripping, second):
+                rest(client)
+        finally:
+            ended.set()
+            thread.join()
+
+
+def test_more_connections_than_there_may_be_shut_nobody_out(server: Server) -> None:
+    with ExitStack() as open_clients:
+        for _ in range(connections.MAX_CONNECTIONS + 100):
+            open_clients.enter_context(closing(socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)))
+        assert server.call("GET", "/healthz")[0] == 200
+        count = len(list(Path(f"/proc/{_pid(server)}/fd").iterdir()))
+        assert count <= connections.MAX_CONNECTIONS + 60
+
+
+def _pid(server: Server) -> int:
+    pid = server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else pid
+
+
+def test_a_body_that_stops_is_answered_408_and_closed(server: Server) -> None:
+    head = b"PUT /campaigns/c1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with (
+        closing(connect(server, head + b"Content-Length: 1000\r\n\r\n{")) as whole,
+        closing(connect(server, head + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")) as chunked,
+    ):
+        for client in (whole, chunked):
+            answer = rest(client)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"connection: close" in answer.lower()
+            assert b"too slowly" in answer
+
+
+def test_a_body_that_is_refused_by_its_headers_is_not_waited_for(server: Server) -> None:
+    head = b"PUT /campaigns/c1 HTTP/1.1\r\nHost: localhost\r\n"
+    with closing(connect(server, head + b"Content-Length: 99999999\r\n\r\n")) as client:
+        assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
+    with closing(connect(server, head + b"Content-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n")) as client:
+        assert client.recv(65536).startswith(b"HTTP/1.1 415 ")
+        # And what still comes of it is not waited for without end either
+        client.sendall(b"x")
+        rest(client)
+
+
+def test_unsigned_bodies_cost_no_memory(server: Server) -> None:
+    # Given a warm process
+    body = b"[" + b" " * (8 * MIB - 2) + b"]"
+    url = f"http://127.0.0.1:{server.port}/webhooks/sendgrid"
+    forged = Signer().headers(body)
+    assert send("POST", url, body, {})[0] == 403
+    assert send("POST", url, body, forged)[0] == 403
+    before = _rss_bytes(server.process.pid)
+    # When fifty bodies come at once, without a signature or with a forged one, none of which ends
+    half = len(body) // 2
+    for headers in ({}, forged):
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"POST /webhooks/sendgrid HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+        with ExitStack() as open_clients:
+            for _ in range(50):
+                open_clients.enter_context(closing(connect(server, head.encode() + body[:half])))
+            assert Client(server.port).ask("GET", "/healthz")[0] == 200
+            # Then the process does not hold them
+            assert _rss_bytes(server.process.pid) - before < 60 * MIB
+
+
+def test_a_client_behind_a_proxy_cannot_seem_to_be_here(server: Server) -> None:
+    # uvicorn itself takes a proxy's word from loopback: neither that nor its opposite lets anybody in.
+    for value in ("192.0.2.7", "127.0.0.1", ""):
+        status, problem = server.call("GET", "/openapi.json", headers={"X-Forwarded-For": value})
+        assert status == 403
+        assert "API_TOKEN" in problem["detail"]
+    assert server.call("GET", "/openapi.json")[0] == 200
+    assert server.call("GET", "/openapi.json", headers={"Host": "evil.test:8122"})[0] == 403
