@@ -17,7 +17,7 @@ from storage import Part, bare_etag
 MIB: Final = 1024 * 1024
 #: The smallest part that clients are asked for, in bytes.
 MIN_PART_BYTES: Final = 8 * MIB
-#: How many parts a file is cut into at most. Each costs an address of some 400 bytes in an answer, and the CPU to sign it.
+#: How many parts a file is cut into at most. Each costs an address of 400 bytes in an answer, and the CPU to sign it.
 PLANNED_PARTS: Final = 1000
 #: How many part numbers a detail names.
 NAMED: Final = 20
