@@ -4,8 +4,7 @@ Which content is acceptable besides its template syntax stands in `mail.content`
 
 Templates are Jinja2 in its immutable sandbox, with strict undefined names; HTML is escaped, subject and text are not.
 They see the columns that they name and `email`, no files and no other templates. The sandbox keeps a template from
-reaching the process; it cannot bound its CPU time: nested loops stay possible, so templates are written by whoever may
-run campaigns (`docs/templates.md`).
+reaching the process, and its budget bounds what a row costs: at most 50 ms of CPU time and 10 MB (`docs/templates.md`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from campaigns.models import Content
 from mail.addresses import mailbox
+from mail.budget import Budget
 from mail.message import Message
 from mail.outcome import reason
 from mail.template import GLOBALS, HTML, TEXT, Template
@@ -25,6 +25,12 @@ EMAIL: Final = "email"
 
 #: The longest rendered body, html or text, in characters.
 MAX_BODY: Final = 10_000_000
+#: The longest rendered subject before its white space is collapsed, in characters.
+MAX_SUBJECT: Final = 10_000
+#: The longest address, in characters: RFC 5321, 4.5.3.1, and some more.
+MAX_ADDRESS: Final = 400
+#: How much of a text is encoded at once, in characters, to see whether it can be.
+_CHUNK: Final = 65_536
 
 _CONTROLS: Final = dict.fromkeys([*range(0x09), *range(0x0E, 0x1C), *range(0x7F, 0x85), *range(0x86, 0xA0)])
 #: White space that a subject line cannot keep. A no-break space can stay.
@@ -90,6 +96,10 @@ class Renderer:
         self._subject, self._html, self._text = templates
         self._names = names
         self._constants = constants
+        made = [template for template in templates if template]
+        self._computes = any(template.computes for template in made)
+        #: How long the cells of a row may be together, in characters, for forms to be filled in without a look.
+        self._room = min(template.room for template in made) - MAX_ADDRESS
 
     def message(self, row: int, email: str, values: Sequence[str]) -> Message:
         """The message of one row.
@@ -108,9 +118,10 @@ class Renderer:
         variables[EMAIL] = email
         if self._constants:
             variables.update(self._constants)
-        subject = one_line(_render(self._subject, variables))
-        html = _render(self._html, variables) if self._html else None
-        text = _render(self._text, variables) if self._text else None
+        budget = Budget() if self._computes or len("".join(values)) > self._room else None
+        subject = one_line(_render(self._subject, variables, budget, MAX_SUBJECT))
+        html = _render(self._html, variables, budget) if self._html else None
+        text = _render(self._text, variables, budget) if self._text else None
         if not subject:
             raise RenderError("the subject is empty")
         if not html and not text:
@@ -136,16 +147,25 @@ def one_line(text: str) -> str:
     return _BLANKS.sub(" ", text.translate(_CONTROLS)).strip(" ")
 
 
-def _render(template: Template, variables: dict[str, Any]) -> str:
+def _encode(text: str) -> None:
+    """See whether a text can be encoded, without a copy of all of it."""
+    if len(text) <= _CHUNK:
+        text.encode()
+        return
+    for start in range(0, len(text), _CHUNK):
+        text[start : start + _CHUNK].encode()
+
+
+def _render(template: Template, variables: dict[str, Any], budget: Budget | None, longest: int = MAX_BODY) -> str:
     try:
-        text = template.render(variables)
+        text = template.render(variables, budget)
         if not text.isascii():
-            text.encode()
+            _encode(text)
     except UnicodeEncodeError:
         raise RenderError(f"{template.field}: holds half of a surrogate pair, which is no text") from None
     except Exception as error:  # noqa: BLE001 - a template can raise anything that Python can
         words = str(error) or type(error).__name__
         raise RenderError(f"{template.field}{template.line(error)}: {words}") from None
-    if len(text) > MAX_BODY:
-        raise RenderError(f"{template.field}: longer than {MAX_BODY:,} characters")
+    if len(text) > longest:
+        raise RenderError(f"{template.field}: longer than {longest:,} characters")
     return text

@@ -1,47 +1,29 @@
-"""One template: compiled in Jinja2's immutable sandbox, and filled in.
+"""One template: compiled in the sandbox, and filled in.
 
 Which templates a campaign has, and what becomes of their texts, stands in `mail.rendering`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
-from jinja2.utils import Namespace
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.exceptions import UndefinedError
 from markupsafe import escape
 
 from campaigns.errors import InvalidCampaign
+from mail import compiling
+from mail.budget import NODE_BYTES, NODE_NS, ROOM, Budget, text_bytes
+from mail.sandbox import GLOBALS, HTML, TEXT, Rendering, Sandbox
+from mail.template_methods import ESCAPED, OBJECT_BYTES
 
-#: What a product may grow to: bits of a number, characters of a repeated string.
-MAX_PRODUCT: Final = 10_000
+__all__ = ["GLOBALS", "HTML", "TEXT", "Template"]
 
-#: What templates can call besides their columns. A column of the same name wins.
-GLOBALS: Final[dict[str, Any]] = {"range": safe_range, "namespace": Namespace}
-
-
-class Sandbox(ImmutableSandboxedEnvironment):
-    """The immutable sandbox without globals, where no product or power can eat the machine."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def __init__(self, autoescape: bool) -> None:
-        super().__init__(autoescape=autoescape, undefined=StrictUndefined, keep_trailing_newline=True)
-        self.globals.clear()
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**":
-            raise SecurityError("powers are not available in templates")
-        if _oversized(left, right):
-            raise SecurityError("this product is too large for a template")
-        return super().call_binop(context, operator, left, right)
-
-
-HTML: Final = Sandbox(autoescape=True)
-TEXT: Final = Sandbox(autoescape=False)
+#: Pieces, and the positions of the names among them with their lines.
+_Form = tuple[list[str], list[tuple[int, str, int]]]
+#: The share of a row's memory that each of its three texts can have without a look.
+_SHARE: Final = ROOM // 3
 
 
 class Template:
@@ -58,56 +40,114 @@ class Template:
 
     def __init__(self, sandbox: Sandbox, field: str, source: str) -> None:
         self.field = field
-        try:
-            tree = sandbox.parse(source)
-            if any(True for _ in meta.find_referenced_templates(tree)):
-                raise InvalidCampaign(f"{field}: a template cannot include, import or extend another one")
-            self.names = frozenset(meta.find_undeclared_variables(tree))
-            self._template = sandbox.from_string(source)
-        except TemplateSyntaxError as error:
-            raise InvalidCampaign(f"{field}, line {error.lineno}: {error.message}") from None
-        except (ArithmeticError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
-            # Python's own limits, met while the template is translated or its constants are folded.
-            raise InvalidCampaign(f"{field}: this template cannot be compiled: {error}") from None
         self._escape = escape if sandbox.autoescape else str
-        self._form = _form(tree)
+        self._sandbox = sandbox
+        self._line_of: Callable[[int], int] = int
+        try:
+            self._compile(sandbox, source)
+        except compiling.TooLarge as error:
+            raise InvalidCampaign(f"{field}: {error}") from None
+        except TemplateSyntaxError as error:
+            raise InvalidCampaign(f"{field}, line {self._line_of(error.lineno)}: {error.message}") from None
+        except RecursionError:
+            raise InvalidCampaign(f"{field}: it is nested too deep: use `set` for parts of it") from None
+        except (ArithmeticError, MemoryError, SyntaxError, TypeError, ValueError) as error:
+            # Python's own limits, met while the template is translated.
+            raise InvalidCampaign(f"{field}: this template cannot be compiled: {error}") from None
 
-    def render(self, variables: dict[str, Any]) -> str:
+    def _compile(self, sandbox: Sandbox, text: str) -> None:
+        source = compiling.Source(text)
+        self._line_of = source.line
+        self._form: _Form | None
+        if source.is_plain:
+            self._form = [source.code], []
+        else:
+            tree = compiling.parse(sandbox, source)
+            self._form = _form(tree)
+        if self._form is None:
+            fixed = tree.find(nodes.ScopedEvalContextModifier) is None
+            self._template, self.names, weight = compiling.generate(sandbox, tree)
+            self._eval_ctx = nodes.EvalContext(sandbox) if fixed else None
+            self._work_ns, self._made_bytes = weight * NODE_NS, weight * NODE_BYTES
+            self.room = _SHARE
+            return
+        pieces, slots = self._form
+        self.names = frozenset(name for _position, name, _line in slots)
+        #: How long the cells of a row may be together, in characters, for this form to be filled in without a look.
+        self.room = (_SHARE - sum(map(text_bytes, pieces))) // (4 * ESCAPED * len(slots)) if slots else _SHARE
+
+    @property
+    def computes(self) -> bool:
+        """Whether it is more than a form to fill in."""
+        return self._form is None
+
+    def render(self, variables: dict[str, Any], budget: Budget | None) -> str:
         """Its text. Whatever Python can raise, it can.
 
         Args:
             variables: by name; those of the recipient are strings.
+            budget: what the row has left. None: the cells fit in `room`, which forms alone can do without.
         """
-        if self._form is not None:
-            text, slots = self._form
-            filled = text.copy()
-            try:
-                for position, name in slots:
-                    filled[position] = self._escape(variables[name])
-                return "".join(filled)
-            except KeyError:
-                pass  # Jinja2 has the words for it
-        # `Template.render` copies the variables, the globals and their names for each call: 16 us a message, this 4 us.
+        if self._form is None:
+            return self._run(variables, budget or Budget())
+        if budget is not None:
+            return self._fill(self._form, variables, budget)
+        text, slots = self._form
+        filled = text.copy()
+        try:
+            for position, name, _line in slots:
+                filled[position] = self._escape(variables[name])
+        except KeyError:
+            raise _Missing(name, _line) from None
+        return "".join(filled)
+
+    def _run(self, variables: dict[str, Any], budget: Budget) -> str:
+        budget.spend(self._work_ns, self._made_bytes)
+        # `Template.render` copies the variables, the globals and their names for each call: 16 us a message, this 3 us.
         # What it would add, the template's line in a traceback, `line` finds when it is needed.
-        context = Context(self._template.environment, variables, self._template.name, self._template.blocks)
-        return "".join(self._template.root_render_func(context))
+        context = Rendering.of(self._template, variables, self._eval_ctx, budget)
+        # A list: what its pieces take is charged as they are made, and the text before it is joined.
+        return context.concat([*self._template.root_render_func(context)])
+
+    def _fill(self, form: _Form, variables: dict[str, Any], budget: Budget) -> str:
+        """A form filled in with cells that may be too long for it."""
+        text, slots = form
+        filled = text.copy()
+        for position, name, line in slots:
+            if name not in variables:
+                raise _Missing(name, line)
+            budget.spend(500, OBJECT_BYTES + ESCAPED * text_bytes(variables[name]))
+            filled[position] = self._escape(variables[name])
+        if slots:
+            budget.spend(0, (1 if all(map(str.isascii, filled)) else 4) * sum(map(len, filled)))
+        return "".join(filled)
 
     def line(self, error: BaseException) -> str:
         """Where in the template an error of `render` arose: ", line 3", or "" where that is not known."""
+        if isinstance(error, _Missing):
+            return f", line {self._line_of(error.line)}"
         number, traceback = 0, error.__traceback__
         while traceback is not None:
             if traceback.tb_frame.f_code.co_filename == "<template>":
                 number = self._template.get_corresponding_lineno(traceback.tb_lineno)
             traceback = traceback.tb_next
-        return f", line {number}" if number else ""
+        return f", line {self._line_of(number)}" if number else ""
 
 
-def _form(tree: nodes.Template) -> tuple[list[str], list[tuple[int, str]]] | None:
+class _Missing(UndefinedError):
+    """A form names what is not there."""
+
+    def __init__(self, name: str, line: int) -> None:
+        super().__init__(f"{name!r} is undefined")
+        self.line = line
+
+
+def _form(tree: nodes.Template) -> _Form | None:
     """A template that is nothing but text and names as a form to fill in, which takes half the time: its pieces, and
-    the positions of the names among them. None where the template computes something.
+    the positions of the names among them with their lines. None where the template computes something.
     """
     pieces: list[str] = []
-    slots: list[tuple[int, str]] = []
+    slots: list[tuple[int, str, int]] = []
     for node in tree.body:
         if not isinstance(node, nodes.Output):
             return None
@@ -116,25 +156,8 @@ def _form(tree: nodes.Template) -> tuple[list[str], list[tuple[int, str]]] | Non
                 case nodes.TemplateData():
                     pieces.append(part.data)
                 case nodes.Name() if part.name not in GLOBALS:
-                    slots.append((len(pieces), part.name))
+                    slots.append((len(pieces), part.name, part.lineno))
                     pieces.append("")
                 case _:
                     return None
     return pieces, slots
-
-
-def _oversized(left: Any, right: Any) -> bool:
-    """Whether a product could eat the machine: a sequence repeated too often, a number of too many digits."""
-    if hasattr(left, "__len__") or hasattr(right, "__len__"):
-        return _count(left) * _count(right) > MAX_PRODUCT
-    return _bits(left) + _bits(right) > MAX_PRODUCT
-
-
-def _count(operand: Any) -> int:
-    if hasattr(operand, "__len__"):
-        return len(operand)
-    return operand if isinstance(operand, int) else 1
-
-
-def _bits(number: Any) -> int:
-    return number.bit_length() if isinstance(number, int) else 0

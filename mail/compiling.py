@@ -1,0 +1,253 @@
+"""Compiling templates within bounds: what is too large is refused before the step that it would make expensive.
+
+The tags are counted before they are read, the tokens before they are parsed, and the depth of the nodes is looked at
+before code is generated.
+"""
+
+# ruff: noqa: N802, N815 - visitors are named for Jinja2's nodes
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import Any, Final
+
+from jinja2 import TemplateSyntaxError, meta, nodes
+from jinja2.environment import Template as Compiled
+from jinja2.lexer import TokenStream
+from jinja2.parser import Parser
+from jinja2.visitor import NodeTransformer
+
+from mail.budget import CALL_NODES
+from mail.sandbox import Generator, Sandbox
+from mail.template_filters import CHARGE, EACH, PART_OF, WEIGHED
+
+#: The most tags of a template, `{{ }}`, `{% %}` and `{# #}`.
+MAX_TAGS: Final = 2_000
+#: The most tokens within its tags: names, operators, constants, brackets.
+MAX_TOKENS: Final = 8_000
+#: How long its tags may be together with the texts that are not set aside, in characters.
+MAX_CODE: Final = 500_000
+#: How deep its nodes may lie in each other.
+MAX_DEPTH: Final = 60
+#: How long a text between two tags is set aside instead of read by Jinja2's lexer, in characters.
+LONG_TEXT: Final = 500
+
+_OPENING: Final = re.compile(r"\{[{%#]")
+_CLOSING: Final = ("}}", "%}", "#}")
+#: Stands for a text that is set aside. Private characters that no template holds.
+_MARK: Final = re.compile("\ue010([0-9]+)\ue011")
+
+
+class TooLarge(Exception):
+    """A template is larger than may be compiled; the words name the limit."""
+
+
+class Source:
+    """A template's text with the long texts between its tags set aside: reading the rest is cheap, however long it is.
+
+    Raises:
+        TooLarge
+    """
+
+    def __init__(self, text: str) -> None:
+        tags = sum(text.count(opening) for opening in ("{{", "{%", "{#"))
+        if tags > MAX_TAGS:
+            raise TooLarge(f"{tags:,} tags are more than {MAX_TAGS:,}: use loops, or fewer of them")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self._texts: list[str] = []
+        self._lines: list[tuple[int, int]] = []
+        self.is_plain = not tags
+        if self.is_plain or "\ue010" in text:
+            self.code = text
+        else:
+            self.code = "".join(self._pieces(text))
+        if not self.is_plain and len(self.code) > MAX_CODE:
+            raise TooLarge(f"its tags are longer than {MAX_CODE:,} characters: move texts out of them")
+        lines = (self.code.count("\n", 0, match.start()) for match in _MARK.finditer(self.code))
+        skipped = accumulate(text.count("\n") for text in self._texts)
+        self._lines = list(zip(lines, skipped, strict=True)) if self._texts else []
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        starts = [match.start() for match in _OPENING.finditer(text)]
+        yield from self._set_aside(text[: starts[0]], 0)
+        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+            part = text[start:end]
+            # Whatever this tag is, its end, if it is here at all, is not behind the last thing that could be one.
+            yield from self._set_aside(part, max(part.rfind(closing) for closing in _CLOSING) + 2)
+
+    def _set_aside(self, part: str, start: int) -> Iterator[str]:
+        middle = part[start:].strip()
+        if (start < 2 and part.startswith("{")) or len(middle) < LONG_TEXT:
+            yield part
+            return
+        begin = part.index(middle[:LONG_TEXT], start)
+        self._texts.append(middle)
+        yield part[:begin]
+        yield f"\ue010{len(self._texts) - 1}\ue011"
+        yield part[begin + len(middle) :]
+
+    def restored(self, text: str) -> str:
+        """A token's text with what was set aside."""
+        return _MARK.sub(lambda match: self._texts[int(match.group(1))], text)
+
+    def line(self, line: int) -> int:
+        """The line in the template of a line in `code`."""
+        position = bisect_right(self._lines, (line - 2, len(self.code) + 10**9))
+        return line + (self._lines[position - 1][1] if position else 0)
+
+
+def parse(sandbox: Sandbox, source: Source) -> nodes.Template:
+    """A template's nodes, not yet charged.
+
+    Raises:
+        TooLarge; jinja2.TemplateSyntaxError
+    """
+    parser = _Parser(sandbox, source)
+    tree = parser.parse()
+    _check_depth(tree)
+    if any(True for _ in meta.find_referenced_templates(tree)):
+        raise TooLarge("a template cannot include, import or extend another one")
+    return tree
+
+
+class _Parser(Parser):
+    """Jinja2's parser over counted tokens."""
+
+    def __init__(self, sandbox: Sandbox, source: Source) -> None:
+        super().__init__(sandbox, "")
+        tokens = sandbox.lexer.tokeniter(source.code, None)
+        stream = sandbox.lexer.wrap(_counted(tokens, source), None)
+        self.stream = TokenStream(stream, None, None)
+
+
+def _counted(tokens: Iterable[tuple[int, str, str]], source: Source) -> Iterator[tuple[int, str, str]]:
+    count = 0
+    for line, kind, text in tokens:
+        if kind != "whitespace":
+            count += 1
+        if count > MAX_TOKENS:
+            raise TooLarge(f"it has more than {MAX_TOKENS:,} names, operators and constants: make it simpler")
+        yield line, kind, source.restored(text) if "\ue010" in text else text
+
+
+def _check_depth(tree: nodes.Node) -> None:
+    level, depth = [tree], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise TooLarge(f"it is nested more than {MAX_DEPTH} deep: use `set` for parts of it")
+        level = [child for node in level for child in node.iter_child_nodes()]
+
+
+def generate(sandbox: Sandbox, tree: nodes.Template) -> tuple[Compiled, frozenset[str], int]:
+    """A template ready to be filled in, the names that it takes, and how many nodes it runs outside of its loops and
+    macros.
+
+    Raises:
+        jinja2.TemplateSyntaxError, and whatever Python's compiler can
+    """
+    weight = _weight(tree.body)
+    tree = _Charging().visit(tree)
+    generator = Generator(sandbox)
+    generator.visit(tree)
+    code = compile(generator.stream.getvalue(), "<template>", "exec")  # type: ignore[attr-defined]
+    namespace: dict[str, Any] = {"environment": sandbox, "__file__": "<template>", "texts": tuple(generator.texts)}
+    exec(code, namespace)  # noqa: S102 - Jinja2's way, with its code
+    template = Compiled._from_namespace(sandbox, namespace, {})  # noqa: SLF001 - what its from_code does
+    return template, frozenset(generator.names), weight
+
+
+def _weight(body: Iterable[nodes.Node]) -> int:
+    """How many nodes run at most when these run once. Loops and macros are charged by themselves."""
+    total, left = 0, list(body)
+    while left:
+        node = left.pop()
+        total += CALL_NODES if isinstance(node, (nodes.Filter, nodes.Test, nodes.Call)) else 1
+        if isinstance(node, nodes.For):
+            left.append(node.iter)
+            left.extend(node.else_)
+        elif not isinstance(node, nodes.Macro):
+            left.extend(node.iter_child_nodes())
+    return total
+
+
+class _Charging(NodeTransformer):
+    """Puts a charge before each loop, slice, comparison and macro."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:
+        if node.recursive:
+            raise TemplateSyntaxError("loops cannot be recursive: use a loop in a loop", node.lineno)
+        weight = 2 + _weight([*node.body, *([node.test] if node.test else [])])
+        self.generic_visit(node)
+        node.iter = _filter(node.iter, EACH, weight)
+        return node
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Node:
+        return self._charge_body(node)
+
+    def visit_CallBlock(self, node: nodes.CallBlock) -> nodes.Node:
+        return self._charge_body(node)
+
+    def _charge_body(self, node: Any) -> nodes.Node:
+        weight = 2 + _weight([*node.body, *node.defaults])
+        self.generic_visit(node)
+        charge = _filter(nodes.Const(None, lineno=node.lineno), CHARGE, weight)
+        node.body.insert(0, nodes.ExprStmt(charge, lineno=node.lineno))
+        return node  # type: ignore[no-any-return]
+
+    def visit_Call(self, node: Any) -> nodes.Node:
+        self.generic_visit(node)
+        if node.dyn_args is not None:
+            node.dyn_args = _filter(node.dyn_args, EACH, 1)
+        if node.dyn_kwargs is not None:
+            node.dyn_kwargs = _filter(node.dyn_kwargs, WEIGHED)
+        return node  # type: ignore[no-any-return]
+
+    visit_Filter = visit_Test = visit_Call
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.key, nodes.Const):
+            node.key = _filter(node.key, WEIGHED)
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.arg, nodes.Slice):
+            return node
+        parts = [part or nodes.Const(None) for part in (node.arg.start, node.arg.stop, node.arg.step)]
+        return nodes.Filter(node.node, PART_OF, parts, [], None, None, lineno=node.lineno)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        if len(node.ops) == 1:
+            return _compared(node)
+        node.expr = _filter(node.expr, WEIGHED)
+        for operand in node.ops:
+            if operand.op in {"in", "notin"}:
+                raise TemplateSyntaxError("`in` does not stand in a row of comparisons: use brackets", node.lineno)
+            operand.expr = _filter(operand.expr, WEIGHED)
+        return node
+
+
+def _compared(node: nodes.Compare) -> nodes.Node:
+    """One comparison. With a constant it costs no more than the constant is long."""
+    (operand,) = node.ops
+    left, right = node.expr, operand.expr
+    if operand.op in {"in", "notin"}:
+        if isinstance(right, (nodes.List, nodes.Tuple)) and all(isinstance(item, nodes.Const) for item in right.items):
+            return node
+        inside = nodes.Test(left, "in", [right], [], None, None, lineno=node.lineno)
+        return inside if operand.op == "in" else nodes.Not(inside, lineno=node.lineno)
+    if not isinstance(left, nodes.Const) and not isinstance(right, nodes.Const):
+        node.expr, operand.expr = _filter(left, WEIGHED), _filter(right, WEIGHED)
+    return node
+
+
+def _filter(node: nodes.Node, name: str, *args: int) -> nodes.Filter:
+    constants = [nodes.Const(value, lineno=node.lineno) for value in args]
+    return nodes.Filter(node, name, constants, [], None, None, lineno=node.lineno)

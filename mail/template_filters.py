@@ -1,0 +1,515 @@
+"""The filters and tests of templates: Jinja2's own, each charged by its size before it runs.
+
+Filters that return an iterator in Jinja2 return a list here, so that what they make is charged at once. `pprint` is
+left out: what it costs cannot be told beforehand.
+"""
+
+# ruff: noqa: D103, ARG001, PLR0917 - each of these functions is Jinja2's filter of that name, with its arguments
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import wraps
+from typing import Any, Final
+
+from jinja2 import Undefined, filters as plain, tests as plain_tests
+from jinja2.utils import pass_context
+from markupsafe import Markup, escape, soft_str
+
+from mail.budget import NODE_BYTES, NODE_NS, SHORT, SIZED, text_bytes
+from mail.template_methods import (
+    ESCAPED,
+    MAX_WIDTH,
+    OBJECT_BYTES,
+    charge_percent,
+    joined,
+    lines,
+    replaced,
+    search,
+    width,
+    words,
+)
+
+#: The longest number that is read from a text, in characters; more digits Python does not print either.
+MAX_DIGITS: Final = 1_000
+#: The widest indentation of JSON, in blanks.
+MAX_JSON_INDENT: Final = 16
+
+_WORD: Final = re.compile(r"\w+")
+
+Function = Any
+
+
+def each(context: Any, value: Any, nodes: int = 1) -> Any:
+    """What a loop goes over, charged with all its rounds.
+
+    Args:
+        context: the row's rendering.
+        value: what to loop over.
+        nodes: how many nodes of the template each round runs.
+    """
+    if type(value) is list:
+        nodes *= len(value)
+        context.budget.spend(nodes * NODE_NS, nodes * NODE_BYTES)
+        return value
+    if type(value) not in SIZED and not isinstance(value, tuple):
+        if isinstance(value, Undefined):
+            iter(value)
+        raise TypeError(f"{type(value).__name__!r} object is not iterable")
+    rounds = len(value)
+    context.budget.spend(rounds * nodes * NODE_NS, rounds * nodes * NODE_BYTES)
+    if isinstance(value, str) and not value.isascii():
+        context.budget.spend(0, rounds * OBJECT_BYTES)
+    return value
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, (int, float, Undefined)):
+        raise TypeError(f"expected a number, not a {type(value).__name__}: use |int or |float")
+    return value
+
+
+def _mapped(names: Iterable[str], ns_per_byte: int, factor: int) -> dict[str, Function]:
+    """Filters of one text whose result grows with it at most by a factor."""
+    return {name: _of_text(plain.FILTERS[name], ns_per_byte, factor) for name in names}
+
+
+def _of_text(function: Function, ns_per_byte: int, factor: int) -> Function:
+    def charged(context: Any, value: Any) -> Any:
+        text = value if type(value) is str or type(value) is Markup else context.text(value)
+        size = text_bytes(text)
+        # A Markup is copied once more.
+        context.budget.spend(500 + size * ns_per_byte, OBJECT_BYTES + 2 * factor * size)
+        return function(text)
+
+    return pass_context(charged)
+
+
+def upper(context: Any, value: Any) -> Any:
+    if type(value) is str and len(value) < SHORT:
+        return value.upper()
+    text = value if type(value) is str or type(value) is Markup else context.text(value)
+    size = 3 * text_bytes(text)
+    context.budget.spend(200 + 10 * size, OBJECT_BYTES + size)
+    return text.upper()
+
+
+def lower(context: Any, value: Any) -> Any:
+    if type(value) is str and len(value) < SHORT:
+        return value.lower()
+    text = value if type(value) is str or type(value) is Markup else context.text(value)
+    size = 3 * text_bytes(text)
+    context.budget.spend(200 + 10 * size, OBJECT_BYTES + size)
+    return text.lower()
+
+
+def title(context: Any, value: Any) -> Any:
+    if type(value) is str and len(value) < SHORT:
+        return plain.do_title(value)
+    text = value if type(value) is str or type(value) is Markup else context.text(value)
+    size = text_bytes(text)
+    context.budget.spend(1_000 + 120 * size, OBJECT_BYTES + 70 * size)
+    return plain.do_title(text)
+
+
+def escaped(context: Any, value: Any) -> Markup:
+    return context.escaped(value)  # type: ignore[no-any-return]
+
+
+def safe(context: Any, value: Any) -> Markup:
+    text = value if isinstance(value, str) else context.text(value)
+    context.budget.spend(200 + len(text), OBJECT_BYTES + text_bytes(text))
+    return Markup(text)  # noqa: S704 - that is what `safe` is for
+
+
+def string(context: Any, value: Any) -> Any:
+    return value if isinstance(value, str) else context.text(value)
+
+
+def forceescape(context: Any, value: Any) -> Markup:
+    return context.escaped(context.text(value))  # type: ignore[no-any-return]
+
+
+def trim(context: Any, value: Any, chars: Any = None) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    if chars is not None:
+        search(context.budget, text, str(chars), backward=True)
+    context.budget.spend(200 + len(text), OBJECT_BYTES + 2 * text_bytes(text))
+    return text.strip(chars)
+
+
+def to_int(context: Any, value: Any, default: Any = 0, base: int = 10) -> Any:
+    if isinstance(value, str) and len(value) > MAX_DIGITS:
+        return default
+    return plain.do_int(value, default, base)
+
+
+def to_float(context: Any, value: Any, default: Any = 0.0) -> Any:
+    if isinstance(value, str) and len(value) > MAX_DIGITS:
+        return default
+    return plain.do_float(value, default)
+
+
+def filesizeformat(context: Any, value: Any, binary: bool = False) -> str:
+    return plain.do_filesizeformat(to_float(context, value) if isinstance(value, str) else value, binary)
+
+
+def round_(context: Any, value: Any, precision: int = 0, method: Any = "common") -> Any:
+    context.budget.spend(1_000)
+    if abs(precision) > 100:
+        raise ValueError("round takes at most 100 decimals")
+    return plain.do_round(_number(value), precision, method)
+
+
+def sum_(context: Any, value: Any, attribute: Any = None, start: Any = 0) -> Any:
+    items = each(context, value, 10)
+    if attribute is not None:
+        items = map(_getter(context, attribute), items)
+    total = start
+    for item in items:
+        total = context.environment.call_binop(context, "+", total, item)
+    return total
+
+
+def center(context: Any, value: Any, columns: Any = 80) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    size = 2 * (text_bytes(text) + 4 * abs(width(columns)))
+    context.budget.spend(200 + size, OBJECT_BYTES + size)
+    return text.center(columns)
+
+
+def indent(context: Any, value: Any, columns: Any = 4, first: bool = False, blank: bool = False) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    step = text_bytes(columns) if isinstance(columns, str) else abs(width(columns))
+    context.budget.spend(1_000 + 20 * len(text))
+    count = lines(text) + 1
+    wide = 1 if text.isascii() and (not isinstance(columns, str) or columns.isascii()) else 4
+    size = 3 * (wide * len(text) + count * (step * wide + OBJECT_BYTES))
+    context.budget.spend(size, size)
+    return plain.do_indent(text, columns, first, blank)
+
+
+def truncate(
+    context: Any, value: Any, length: int = 255, killwords: bool = False, end: Any = "...", leeway: Any = None
+) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    size = 2 * (text_bytes(text) + text_bytes(str(end)))
+    context.budget.spend(500 + 2 * size, OBJECT_BYTES + size)
+    return plain.do_truncate(context.environment, text, length, killwords, end, leeway)
+
+
+def replace(context: Any, value: Any, old: Any, new: Any, count: Any = None) -> Any:
+    value, old, new = (part if isinstance(part, str) else context.text(part) for part in (value, old, new))
+    html = context.eval_ctx.autoescape
+    text, insert = (escape(value), escape(new)) if html else (value, new)
+    size = replaced(context.budget, text, old, insert) + text_bytes(text)
+    size = 2 * size if html else size
+    context.budget.spend(500 + size, OBJECT_BYTES + size)
+    return plain.do_replace(context.eval_ctx, value, old, new, count)
+
+
+def format_(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    charge_percent(context.budget, text, kwargs or args)
+    return plain.do_format(text, *args, **kwargs)
+
+
+def join(context: Any, value: Any, d: Any = "", attribute: Any = None) -> Any:
+    items = list(each(context, value, 2))
+    if attribute is not None:
+        items = list(map(_getter(context, attribute), items))
+    items = [item if isinstance(item, str) else context.text(item) for item in items]
+    separator = d if isinstance(d, str) else context.text(d)
+    size = joined(context.budget, separator, items)
+    if context.eval_ctx.autoescape:
+        size *= ESCAPED
+    context.budget.spend(500 + size, OBJECT_BYTES + size)
+    return plain.sync_do_join(context.eval_ctx, items, separator)
+
+
+def urlencode(context: Any, value: Any) -> str:
+    size = context.budget.weigh(value)
+    # Up to four bytes a character, each of which becomes three characters; the pieces lie in a list before.
+    context.budget.spend(2_000 + 200 * size, 12 * size + OBJECT_BYTES)
+    return plain.do_urlencode(value)
+
+
+def wordcount(context: Any, value: Any) -> int:
+    text = value if isinstance(value, str) else context.text(value)
+    context.budget.spend(500 + 100 * len(text))
+    return sum(1 for _ in _WORD.finditer(soft_str(text)))
+
+
+def striptags(context: Any, value: Any) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    count = text.count("<") + text.count("&") + words(text)
+    # Some versions of it copy the text once for each tag.
+    context.budget.spend(1_000 + 50 * len(text) + text.count("<") * len(text) // 8 + 300 * count)
+    context.budget.spend(0, 6 * text_bytes(text) + count * OBJECT_BYTES)
+    return plain.do_striptags(text)
+
+
+def wordwrap(
+    context: Any,
+    value: Any,
+    columns: int = 79,
+    break_long_words: bool = True,
+    wrapstring: Any = None,
+    break_on_hyphens: bool = True,
+) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    context.budget.spend(2_000 + 400 * len(text))
+    longest = max(map(len, text.split()), default=0)
+    # It copies the rest of a long word for each line, and looks for hyphens from each character on.
+    context.budget.spend(longest * longest)
+    most = words(text) + lines(text) + len(text) // max(1, columns)
+    size = 3 * text_bytes(text) + most * (OBJECT_BYTES + text_bytes(str(wrapstring or "\n")))
+    context.budget.spend(1_000 * most, size)
+    return plain.do_wordwrap(context.environment, text, columns, break_long_words, wrapstring, break_on_hyphens)
+
+
+def urlize(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
+    text = value if isinstance(value, str) else context.text(value)
+    context.budget.spend(5_000 + 30 * len(text))
+    around = sum(context.budget.weigh(part) for part in (*args, *kwargs.values()))
+    size = 0
+    for word in text.split():
+        longest = len(escape(word))
+        context.budget.spend(10_000 + longest * longest + 1_000 * around)
+        size += 3 * text_bytes(word) * ESCAPED + around + 2 * OBJECT_BYTES
+    context.budget.spend(size, size + 6 * text_bytes(text))
+    return plain.do_urlize(context.eval_ctx, text, *args, **kwargs)
+
+
+def tojson(context: Any, value: Any, indent: Any = None) -> Markup:
+    if indent is not None and not 0 <= indent <= MAX_JSON_INDENT:
+        raise ValueError(f"tojson indents by 0 to {MAX_JSON_INDENT} blanks")
+    before = context.budget.work
+    size = ESCAPED * context.budget.weigh(value) + ESCAPED * (before - context.budget.work)
+    size += (before - context.budget.work) // 100 * 20 * (indent or 0)
+    context.budget.spend(5_000 + 10 * size, 2 * size)
+    return plain.do_tojson(context.eval_ctx, value, indent)
+
+
+def xmlattr(context: Any, value: Any, autospace: bool = True) -> str:
+    size = 4 * ESCAPED * (context.budget.weigh(value) + 100)
+    context.budget.spend(2_000 + 10 * size, size)
+    return plain.do_xmlattr(context.eval_ctx, value, autospace)
+
+
+def _getter(context: Any, attribute: Any) -> Function:
+    """Looks an attribute up in each item, as `attribute=` of many filters."""
+    getter = plain.make_attrgetter(context.environment, attribute)
+    parts = 1 + str(attribute).count(".")
+
+    def get(item: Any) -> Any:
+        context.budget.spend(2_000 * parts, NODE_BYTES)
+        return getter(item)
+
+    return get
+
+
+def _ordering(context: Any, value: Any, attribute: Any = None) -> None:
+    """Charge comparing all items with each other's neighbours, as sorting does, and looking up what is compared."""
+    if type(value) not in SIZED and not isinstance(value, tuple):
+        each(context, value)
+    count = len(value)
+    weight = context.budget.weigh(value)
+    parts = 1 + str(attribute).count(".") + str(attribute).count(",")
+    context.budget.spend((count * 200 + weight // 4) * count.bit_length() + 2_000 * count * parts, weight + 120 * count)
+
+
+def sort(
+    context: Any, value: Any, reverse: bool = False, case_sensitive: bool = False, attribute: Any = None
+) -> list[Any]:
+    _ordering(context, value, attribute)
+    return plain.do_sort(context.environment, value, reverse, case_sensitive, attribute)
+
+
+def dictsort(
+    context: Any, value: Any, case_sensitive: bool = False, by: Any = "key", reverse: bool = False
+) -> list[Any]:
+    _ordering(context, value)
+    return plain.do_dictsort(value, case_sensitive, by, reverse)
+
+
+def unique(context: Any, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
+    _ordering(context, value, attribute)
+    return list(plain.sync_do_unique(context.environment, value, case_sensitive, attribute))
+
+
+def groupby(context: Any, value: Any, attribute: Any, default: Any = None, case_sensitive: bool = False) -> list[Any]:
+    _ordering(context, value, attribute)
+    context.budget.spend(1_000 * len(value), 200 * len(value))
+    return plain.sync_do_groupby(context.environment, value, attribute, default, case_sensitive)
+
+
+def min_(context: Any, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
+    _ordering(context, value, attribute)
+    return plain.do_min(context.environment, value, case_sensitive, attribute)
+
+
+def max_(context: Any, value: Any, case_sensitive: bool = False, attribute: Any = None) -> Any:
+    _ordering(context, value, attribute)
+    return plain.do_max(context.environment, value, case_sensitive, attribute)
+
+
+def batch(context: Any, value: Any, linecount: int, fill_with: Any = None) -> list[Any]:
+    each(context, value, 3)
+    if fill_with is not None and not 1 <= linecount <= MAX_WIDTH:
+        raise ValueError(f"batch fills 1 to {MAX_WIDTH:,} places")
+    context.budget.spend(1_000, 8 * linecount if fill_with is not None else 0)
+    return list(plain.do_batch(value, linecount, fill_with))
+
+
+def slice_(context: Any, value: Any, slices: int, fill_with: Any = None) -> list[Any]:
+    each(context, value, 1)
+    context.budget.spend(1_000 + 500 * abs(slices), 150 * abs(slices))
+    return list(plain.sync_do_slice(value, slices, fill_with))
+
+
+def list_(context: Any, value: Any) -> list[Any]:
+    return list(each(context, value))
+
+
+def items(context: Any, value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        each(context, value, 2)
+    return list(plain.do_items(value))
+
+
+def reverse(context: Any, value: Any) -> Any:
+    if isinstance(value, str):
+        context.budget.spend(200 + len(value), OBJECT_BYTES + 2 * text_bytes(value))
+        return value[::-1]
+    return list(plain.do_reverse(each(context, value)))
+
+
+def attr(context: Any, value: Any, name: Any) -> Any:
+    context.budget.spend(10_000)
+    return plain.do_attr(context.environment, value, name)
+
+
+def random(context: Any, value: Any) -> Any:
+    context.budget.spend(2_000)
+    return plain.do_random(context, value)
+
+
+def map_(context: Any, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+    if not value:
+        return []
+    if "attribute" in kwargs:
+        context.budget.spend(2_000 * len(value) * (1 + str(kwargs["attribute"]).count(".")))
+    function = plain.prepare_map(context, args, kwargs)
+    return [function(item) for item in each(context, value, 20)]
+
+
+def _selecting(name: str) -> Function:
+    function = getattr(plain, f"sync_do_{name}")
+
+    def charged(context: Any, value: Any, *args: Any) -> list[Any]:
+        if name.endswith("attr") and args:
+            context.budget.spend(2_000 * len(value) * (1 + str(args[0]).count(".")))
+        return list(function(context, each(context, value, 30), *args))
+
+    return charged
+
+
+def weighed(context: Any, value: Any) -> Any:
+    """A value that is compared or hashed, charged with its size."""
+    if type(value) is not int and not (type(value) is str and len(value) < 100):
+        weight = context.budget.weigh(value)
+        context.budget.spend(weight)
+    return value
+
+
+def part_of(context: Any, value: Any, start: Any, stop: Any, step: Any) -> Any:
+    """`value[start:stop:step]`."""
+    if isinstance(value, str):
+        context.budget.spend(
+            200 + len(value) // 4, OBJECT_BYTES + 2 * text_bytes(value[start:stop] if step is None else value)
+        )
+    elif type(value) in SIZED or isinstance(value, tuple):
+        context.budget.spend(200, OBJECT_BYTES + 8 * len(value))
+    return value[start:stop:step]
+
+
+def charge(context: Any, _value: Any, nodes: int) -> None:
+    """What a macro's body costs, each time it is called."""
+    context.budget.spend(nodes * NODE_NS, nodes * NODE_BYTES)
+
+
+#: Filters that the compiler puts in; no template can write their names.
+EACH: Final = "each of"
+WEIGHED: Final = "weight of"
+PART_OF: Final = "part of"
+CHARGE: Final = "charge for"
+
+FILTERS: Final[dict[str, Function]] = {
+    # constant in their time and result
+    **{name: plain.FILTERS[name] for name in ("abs", "count", "d", "default", "first", "last", "length")},
+    **_mapped(("capitalize",), 20, 3),
+    **{
+        name: pass_context(function)
+        for name, function in {
+            EACH: each, WEIGHED: weighed, PART_OF: part_of, CHARGE: charge,
+            "attr": attr, "batch": batch, "center": center, "dictsort": dictsort, "e": escaped, "escape": escaped,
+            "filesizeformat": filesizeformat, "float": to_float, "forceescape": forceescape, "format": format_,
+            "groupby": groupby, "indent": indent, "int": to_int, "items": items, "join": join, "list": list_,
+            "lower": lower, "map": map_, "max": max_, "min": min_, "random": random, "replace": replace,
+            "reverse": reverse, "round": round_, "safe": safe, "slice": slice_, "sort": sort, "string": string,
+            "striptags": striptags, "sum": sum_, "title": title, "tojson": tojson, "trim": trim,
+            "truncate": truncate, "unique": unique, "upper": upper, "urlencode": urlencode, "urlize": urlize,
+            "wordcount": wordcount, "wordwrap": wordwrap, "xmlattr": xmlattr,
+            **{name: _selecting(name) for name in ("reject", "rejectattr", "select", "selectattr")},
+        }.items()
+    },
+}  # fmt: skip
+
+
+def _comparing(function: Function) -> Function:
+    def charged(context: Any, left: Any, right: Any) -> Any:
+        return function(weighed(context, left), weighed(context, right))
+
+    return pass_context(charged)
+
+
+def _inside(context: Any, value: Any, holder: Any) -> bool:
+    if isinstance(value, str) and isinstance(holder, str):
+        search(context.budget, holder, value)
+    elif not (isinstance(holder, range) and isinstance(value, (int, float, str))):
+        weighed(context, value)
+        weighed(context, holder)
+    return value in holder
+
+
+def _numeric(function: Function) -> Function:
+    @wraps(function)
+    def checked(value: Any, *args: Any) -> bool:
+        return bool(function(_number(value), *map(_number, args)))
+
+    return checked
+
+
+def _cased(function: Function) -> Function:
+    def charged(context: Any, value: Any) -> bool:
+        text = context.text(value)
+        context.budget.spend(200 + 20 * len(text))
+        return bool(function(text))
+
+    return pass_context(charged)
+
+
+TESTS: Final[dict[str, Function]] = {
+    **plain_tests.TESTS,
+    **{
+        name: _comparing(plain_tests.TESTS[name])
+        for name in (
+            "!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "le", "lessthan", "lt", "ne",
+        )
+    },
+    **{name: _numeric(plain_tests.TESTS[name]) for name in ("divisibleby", "even", "odd")},
+    **{name: _cased(plain_tests.TESTS[name]) for name in ("lower", "upper")},
+    "in": pass_context(_inside),
+}  # fmt: skip

@@ -1,0 +1,331 @@
+"""What a template may call on a value, and what it costs: methods of texts, lists, dicts and numbers, `%` and `format`.
+
+Whatever is not named here cannot be called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
+from types import BuiltinMethodType, MethodType
+from typing import Any, Final
+
+from jinja2 import Undefined
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
+from markupsafe import Markup
+
+from mail.budget import SHORT, Budget, text_bytes
+
+#: The widest column, in characters: of `center`, `%99d`, `{:99}`, and the most decimals.
+MAX_WIDTH: Final = 10_000
+#: An escaped character can be this many times as long.
+ESCAPED: Final = 6
+#: A text, number or list as an object, in bytes.
+OBJECT_BYTES: Final = 64
+
+#: One directive of a `%` format behind its key.
+_DIRECTIVE: Final = re.compile(r"[#0\- +]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?")
+_NUMBER: Final = re.compile(r"[0-9]+")
+
+Estimate = Callable[[Budget, str, Sequence[Any]], int]
+
+
+def search(budget: Budget, text: str, part: str, backward: bool = False) -> None:
+    """Charge the search for a part of a text. Python's search is quadratic in the worst case below 30,000 characters,
+    backward always.
+    """
+    length = len(text)
+    if backward or length < 30_000:
+        budget.spend(100 + length + min(length, len(part)) * length // 4)
+    else:
+        budget.spend(100 + 6 * length)
+
+
+def replaced(budget: Budget, text: str, old: str, new: str) -> int:
+    """Charge a replacement; returns the bytes of its result."""
+    search(budget, text, old)
+    count = text.count(old) if old else len(text) + 1
+    wide = 1 if text.isascii() and new.isascii() else 4
+    return wide * (len(text) + count * len(new))
+
+
+def width(value: Any) -> int:
+    """A width that may be used.
+
+    Raises:
+        ValueError: naming the limit.
+    """
+    number = int(value)
+    if abs(number) > MAX_WIDTH:
+        raise ValueError(f"a width of {str(number)[:20]} is more than {MAX_WIDTH:,}: use a smaller one")
+    return number
+
+
+def words(text: str) -> int:
+    """At most so many words stand in a text."""
+    if not text.isascii():
+        return len(text) // 2 + 1
+    return 1 + sum(text.count(blank) for blank in " \n\t\r\v\f\x1c\x1d\x1e\x1f")
+
+
+def lines(text: str) -> int:
+    """At most so many lines stand in a text."""
+    return 1 + sum(text.count(end) for end in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+
+
+def _same(_budget: Budget, text: str, _args: Sequence[Any]) -> int:
+    return text_bytes(text)
+
+
+def _cased(_budget: Budget, text: str, _args: Sequence[Any]) -> int:
+    return text_bytes(text) if text.isascii() else 3 * text_bytes(text)
+
+
+def _tested(_budget: Budget, _text: str, _args: Sequence[Any]) -> int:
+    return 0
+
+
+def _stripped(budget: Budget, text: str, args: Sequence[Any]) -> int:
+    if args and isinstance(args[0], str):
+        search(budget, text, args[0], backward=True)
+    return text_bytes(text)
+
+
+def _padded(_budget: Budget, text: str, args: Sequence[Any]) -> int:
+    return text_bytes(text) + ESCAPED * 4 * abs(width(args[0] if args else 0))
+
+
+def _found(budget: Budget, text: str, args: Sequence[Any]) -> int:
+    if args and isinstance(args[0], str):
+        search(budget, text, args[0])
+    return 0
+
+
+def _found_backward(budget: Budget, text: str, args: Sequence[Any]) -> int:
+    if args and isinstance(args[0], str):
+        search(budget, text, args[0], backward=True)
+    return 2 * text_bytes(text)
+
+
+def _parted(budget: Budget, text: str, args: Sequence[Any]) -> int:
+    return _found(budget, text, args) + 2 * text_bytes(text)
+
+
+def _split(budget: Budget, text: str, args: Sequence[Any]) -> int:
+    parts = words(text)
+    if args and isinstance(args[0], str) and args[0]:
+        search(budget, text, args[0], backward=True)
+        parts = text.count(args[0]) + 1
+    budget.spend(100 * parts)
+    return 2 * (text_bytes(text) + parts * OBJECT_BYTES)
+
+
+def _split_lines(budget: Budget, text: str, _args: Sequence[Any]) -> int:
+    budget.spend(100 * lines(text))
+    return 2 * (text_bytes(text) + lines(text) * OBJECT_BYTES)
+
+
+def _replaced(budget: Budget, text: str, args: Sequence[Any]) -> int:
+    if len(args) < 2 or not isinstance(args[0], str) or not isinstance(args[1], str):
+        return 0
+    new = args[1] if type(text) is str else Markup.escape(args[1])
+    return replaced(budget, text, args[0], new)
+
+
+def _tabs(_budget: Budget, text: str, args: Sequence[Any]) -> int:
+    return text_bytes(text) + 4 * text.count("\t") * abs(width(args[0] if args else 8))
+
+
+def _joined(budget: Budget, text: str, args: Sequence[Any]) -> int:
+    if args and isinstance(args[0], Undefined):
+        return len(args[0])  # raises what it is
+    if not args or type(args[0]) not in {list, tuple, str, Markup, dict}:
+        raise TypeError("join takes a list of texts")
+    return joined(budget, text, args[0])
+
+
+def joined(budget: Budget, separator: str, parts: Any) -> int:
+    """Charge a join of texts; returns the bytes of its result."""
+    budget.spend(50 * len(parts))
+    characters = len(separator) * len(parts)
+    wide = 1 if separator.isascii() else 4
+    for part in parts:
+        if isinstance(part, str):
+            characters += len(part)
+            wide = wide if part.isascii() else 4
+    budget.spend(characters)
+    return wide * characters
+
+
+_TEXT: Final[dict[str, Estimate]] = {
+    **dict.fromkeys(("swapcase", "upper", "lower", "title", "capitalize", "casefold"), _cased),
+    **dict.fromkeys(("strip", "lstrip", "rstrip"), _stripped),
+    **dict.fromkeys(("removeprefix", "removesuffix"), _same),
+    **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _padded),
+    **dict.fromkeys(("count", "find", "index"), _found),
+    **dict.fromkeys(("rfind", "rindex", "rpartition"), _found_backward),
+    **dict.fromkeys(("split", "rsplit"), _split),
+    **dict.fromkeys(
+        (
+            "endswith", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric",
+            "isprintable", "isspace", "istitle", "isupper", "startswith",
+        ),
+        _tested,
+    ),
+    "expandtabs": _tabs,
+    "join": _joined,
+    "partition": _parted,
+    "replace": _replaced,
+    "splitlines": _split_lines,
+}  # fmt: skip
+#: Positions of arguments that may be given by name.
+_NAMED: Final = {"sep": 0, "tabsize": 0}
+_OTHERS: Final[dict[type, frozenset[str]]] = {
+    list: frozenset({"copy", "count", "index"}),
+    tuple: frozenset({"count", "index"}),
+    dict: frozenset({"copy", "get", "items", "keys", "values"}),
+    int: frozenset({"bit_length"}),
+    float: frozenset({"is_integer"}),
+    LoopContext: frozenset({"changed", "cycle"}),
+}
+
+
+#: Methods that need no look at what they are called on and with, as long as that is short.
+CHEAP: Final = frozenset(_TEXT) - {"center", "expandtabs", "join", "ljust", "replace", "rjust", "zfill"}
+
+
+def is_cheap(method: BuiltinMethodType, args: Sequence[Any]) -> bool:
+    """Whether a method is called on a short text with short texts."""
+    owner = method.__self__
+    return (
+        type(owner) is str
+        and len(owner) < SHORT
+        and method.__name__ in CHEAP
+        and (not args or (len(args) == 1 and type(args[0]) is str and len(args[0]) < SHORT))
+    )
+
+
+def charge_call(budget: Budget, method: BuiltinMethodType | MethodType, args: Sequence[Any], named: Any) -> bool:
+    """Charge the call of a method; returns whether there is such a method for templates.
+
+    Raises:
+        OverBudget
+    """
+    owner, name = method.__self__, method.__name__
+    budget.spend(300 + sum(budget.weigh(value) for value in (*args, *named.values())))
+    if isinstance(owner, str):
+        return _charge_text(budget, owner, name, args, named)
+    if name not in _OTHERS.get(type(owner), ()):
+        return False
+    if isinstance(owner, (list, tuple)):
+        budget.spend(budget.weigh(owner), 8 * len(owner))
+    elif isinstance(owner, dict):
+        budget.spend(100, 100 * len(owner) if name == "copy" else 0)
+    return True
+
+
+def _charge_text(budget: Budget, owner: str, name: str, args: Sequence[Any], named: Mapping[str, Any]) -> bool:
+    estimate = _TEXT.get(name)
+    if estimate is None:
+        return False
+    positional = [*args, *(value for key, value in named.items() if key in _NAMED)]
+    budget.spend(20 * len(owner))
+    made = estimate(budget, owner, positional)
+    # A Markup's methods escape what comes in and make a copy of what goes out.
+    budget.spend(made, OBJECT_BYTES + (made if type(owner) is str else 2 * made))
+    return True
+
+
+def charge_percent(budget: Budget, template: str, values: Any) -> None:
+    """Charge `template % values`."""
+    directives, padding = 0, 0
+    position = template.find("%")
+    while position >= 0:
+        budget.spend(300)
+        position = _behind_key(template, position + 1)
+        match = _DIRECTIVE.match(template, position)
+        assert match is not None  # noqa: S101 - it matches nothing as well
+        if "*" in match.groups():
+            raise ValueError("a format takes its widths as numbers, not as *")
+        padding += width(match.group(1) or 0) + width(match.group(2) or 0)
+        directives += 1
+        position = template.find("%", match.end() + 1)
+    weight = budget.weigh(values)
+    made = 4 * (len(template) + padding) + directives * (4 * weight + OBJECT_BYTES)
+    budget.spend(made, made if type(template) is str else ESCAPED * made)
+
+
+def _behind_key(template: str, position: int) -> int:
+    """Where a directive goes on behind its `(key)`, which may hold brackets itself."""
+    if not template.startswith("(", position):
+        return position
+    depth = 0
+    for match in re.compile(r"[()]").finditer(template, position):
+        depth += 1 if match.group() == "(" else -1
+        if not depth:
+            return match.end()
+    return len(template)
+
+
+class _Charged(Formatter):
+    """`str.format` piece by piece, each charged before it is made."""
+
+    budget: Budget
+    #: How many bytes a character can become.
+    factor = 4
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        if conversion is not None:
+            made = 3 * self.factor * self.budget.weigh(value)
+            self.budget.spend(made, made + OBJECT_BYTES)
+        return super().convert_field(value, conversion)
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        padding = sum(width(number) for number in _NUMBER.findall(format_spec))
+        made = self.factor * (self.budget.weigh(value) + padding + len(format_spec))
+        self.budget.spend(1_000 + made, made + OBJECT_BYTES)
+        return super().format_field(value, format_spec)
+
+
+class _TextFormatter(_Charged, SandboxedFormatter):
+    pass
+
+
+class _MarkupFormatter(_Charged, SandboxedEscapeFormatter):
+    factor = 4 * ESCAPED
+
+
+class Format:
+    """A text's `format` or `format_map`, as a template gets it."""
+
+    __slots__ = ("_sandbox", "_template", "by_map")
+
+    def __init__(self, sandbox: Any, template: str, by_map: bool) -> None:
+        self._sandbox = sandbox
+        self._template = template
+        self.by_map = by_map
+
+    def fill(self, budget: Budget, args: Sequence[Any], named: Mapping[str, Any]) -> str:
+        """The text filled in.
+
+        Raises:
+            OverBudget; and whatever `str.format` does.
+        """
+        if self.by_map:
+            if named or len(args) != 1:
+                raise TypeError("format_map() takes exactly one argument")
+            (named,) = args
+            args = ()
+        template = self._template
+        pieces = template.count("{") + template.count("}") + 1
+        made = 2 * text_bytes(template) + pieces * OBJECT_BYTES
+        budget.spend(made + 1_000 * pieces, made)
+        formatter: _Charged
+        if isinstance(template, Markup):
+            formatter = _MarkupFormatter(self._sandbox, escape=template.escape)
+        else:
+            formatter = _TextFormatter(self._sandbox)
+        formatter.budget = budget
+        return type(template)(formatter.vformat(template, args, named))
