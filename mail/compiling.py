@@ -16,29 +16,31 @@ from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, meta, nodes
 from jinja2.environment import Template as Compiled
-from jinja2.lexer import TokenStream
+from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 
 from mail.budget import CALL_NODES
 from mail.sandbox import Generator, Sandbox
-from mail.template_filters import CHARGE, EACH, PART_OF, WEIGHED
+from mail.template_filters import CHARGE, EACH, MAX_DIGITS, PART_OF, WEIGHED
 
 #: The most tags of a template, `{{ }}`, `{% %}` and `{# #}`.
-MAX_TAGS: Final = 2_000
+MAX_TAGS: Final = 1_000
 #: The most tokens within its tags: names, operators, constants, brackets.
-MAX_TOKENS: Final = 8_000
+MAX_TOKENS: Final = 4_000
 #: How long its tags may be together with the texts that are not set aside, in characters.
-MAX_CODE: Final = 500_000
+MAX_CODE: Final = 250_000
 #: How deep its nodes may lie in each other.
 MAX_DEPTH: Final = 60
 #: How long a text between two tags is set aside instead of read by Jinja2's lexer, in characters.
 LONG_TEXT: Final = 500
 
 _OPENING: Final = re.compile(r"\{[{%#]")
+_BLANKS: Final = re.compile(r"\s*")
 _CLOSING: Final = ("}}", "%}", "#}")
 #: Stands for a text that is set aside. Private characters that no template holds.
-_MARK: Final = re.compile("\ue010([0-9]+)\ue011")
+_MARKS: Final = "\ue010\ue011"
+_MARK: Final = re.compile("{}([0-9]+){}".format(*_MARKS))
 
 
 class TooLarge(Exception):
@@ -61,7 +63,7 @@ class Source:
         self._texts: list[str] = []
         self._lines: list[tuple[int, int]] = []
         self.is_plain = not tags
-        if self.is_plain or "\ue010" in text:
+        if self.is_plain or _MARKS[0] in text:
             self.code = text
         else:
             self.code = "".join(self._pieces(text))
@@ -73,22 +75,27 @@ class Source:
 
     def _pieces(self, text: str) -> Iterator[str]:
         starts = [match.start() for match in _OPENING.finditer(text)]
-        yield from self._set_aside(text[: starts[0]], 0)
+        yield from self._set_aside(text, 0, 0, starts[0])
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-            part = text[start:end]
             # Whatever this tag is, its end, if it is here at all, is not behind the last thing that could be one.
-            yield from self._set_aside(part, max(part.rfind(closing) for closing in _CLOSING) + 2)
+            closing = max(text.rfind(closing, start, end) for closing in _CLOSING)
+            yield from self._set_aside(text, start, closing + 2 if closing >= 0 else end, end)
 
-    def _set_aside(self, part: str, start: int) -> Iterator[str]:
-        middle = part[start:].strip()
-        if (start < 2 and part.startswith("{")) or len(middle) < LONG_TEXT:
-            yield part
+    def _set_aside(self, text: str, start: int, begin: int, end: int) -> Iterator[str]:
+        """`text[start:end]`, of which the part from `begin` on is set aside where it is long. White space at its ends
+        stays: tags with a hyphen remove it.
+        """
+        first = _BLANKS.match(text, begin, end)
+        begin = first.end() if first else begin
+        tail = text[max(begin, end - LONG_TEXT) : end]
+        last = end - len(tail) + len(tail.rstrip())
+        if last - begin < LONG_TEXT or not tail.strip():
+            yield text[start:end]
             return
-        begin = part.index(middle[:LONG_TEXT], start)
-        self._texts.append(middle)
-        yield part[:begin]
-        yield f"\ue010{len(self._texts) - 1}\ue011"
-        yield part[begin + len(middle) :]
+        self._texts.append(text[begin:last])
+        yield text[start:begin]
+        yield f"{len(self._texts) - 1}".join(_MARKS)
+        yield text[last:end]
 
     def restored(self, text: str) -> str:
         """A token's text with what was set aside."""
@@ -120,18 +127,26 @@ class _Parser(Parser):
     def __init__(self, sandbox: Sandbox, source: Source) -> None:
         super().__init__(sandbox, "")
         tokens = sandbox.lexer.tokeniter(source.code, None)
-        stream = sandbox.lexer.wrap(_counted(tokens, source), None)
-        self.stream = TokenStream(stream, None, None)
+        self.stream = TokenStream(_restored(sandbox.lexer.wrap(_counted(tokens), None), source), None, None)
 
 
-def _counted(tokens: Iterable[tuple[int, str, str]], source: Source) -> Iterator[tuple[int, str, str]]:
+def _counted(tokens: Iterable[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
     count = 0
     for line, kind, text in tokens:
         if kind != "whitespace":
             count += 1
         if count > MAX_TOKENS:
             raise TooLarge(f"it has more than {MAX_TOKENS:,} names, operators and constants: make it simpler")
-        yield line, kind, source.restored(text) if "\ue010" in text else text
+        if kind in {"integer", "float"} and len(text) > MAX_DIGITS:
+            raise TooLarge(f"a number has more than {MAX_DIGITS:,} digits: use a smaller one")
+        yield line, kind, text
+
+
+def _restored(tokens: Iterable[Token], source: Source) -> Iterator[Token]:
+    for token in tokens:
+        value: Any = token.value  # a number where the token is one
+        is_marked = isinstance(value, str) and _MARKS[0] in value
+        yield Token(token.lineno, token.type, source.restored(value)) if is_marked else token
 
 
 def _check_depth(tree: nodes.Node) -> None:
