@@ -15,10 +15,12 @@ import structlog
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
+from actors.costly_rows import CostlyRows
 from campaigns import refusals
 from campaigns.catalog import Catalog
 from campaigns.ledger import Settlement, deferred_entry
 from campaigns.settler import Settler, Tally
+from mail.message import Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.base import Provider
 from mail.rendering import Renderer, RenderError, Templates
@@ -31,7 +33,7 @@ RENDERERS: Final = 128
 READ_AGAIN_S: Final = 0.25
 
 #: The kinds after which a row may be tried again: its deferred entry goes along.
-_PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED})
+_PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED, Kind.NOT_TRIED})
 
 
 class Run(NamedTuple):
@@ -58,6 +60,7 @@ class Delivery:
         self._provider = provider
         self._settler = settler
         self._renderers: OrderedDict[tuple[str, str], asyncio.Task[Renderer]] = OrderedDict()
+        self._costly = CostlyRows(self._is_sending)
 
     async def deliver(self, run: Run) -> frozenset[int]:
         """Send a run's recipients; returns the rows that may be tried again at the cost of an attempt.
@@ -87,9 +90,9 @@ class Delivery:
         renderer: Renderer | _Unusable,
         recipient: Sequence[Any],
     ) -> None:
-        row, address, values = recipient
+        row = recipient[0]
         started = time.perf_counter()
-        outcome = await self._outcome(renderer, row, address, values)
+        outcome = await self._outcome(run, renderer, recipient, started)
         kind = outcome.kind.value
         entry = deferred_entry(run.retries, recipient) if outcome.kind in _PASSING else b""
         event = {
@@ -104,19 +107,44 @@ class Delivery:
         settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, run.nonce)
         self._settler.settle(tally, settlement, event)
 
-    async def _outcome(self, renderer: Renderer | _Unusable, row: int, address: str, values: Sequence[str]) -> Outcome:
+    async def _outcome(
+        self, run: Run, renderer: Renderer | _Unusable, recipient: Sequence[Any], started: float
+    ) -> Outcome:
         if isinstance(renderer, _Unusable):
             return Outcome(Kind.REFUSED, renderer.reason)
+        row, address, values = recipient
+        key = run.campaign_id, run.generation
+        message: Message | None
         try:
-            message = renderer.message(row, address, values)
+            if key in self._costly:
+                message = await self._costly.render(key, lambda: renderer.message(row, address, values))
+            else:
+                message = self._render(key, renderer, recipient, started)
         except RenderError as error:
             return Outcome(Kind.REJECTED, error.reason)
+        if message is None:
+            return Outcome(Kind.NOT_TRIED)
         try:
             return await self._provider.send(message)
         except Exception as error:
             # A provider answers with outcomes; what it did before an exception of any other kind nobody knows.
             log.exception("provider_failed", row=row)
             return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
+
+    def _render(self, key: tuple[str, str], renderer: Renderer, recipient: Sequence[Any], started: float) -> Message:
+        row, address, values = recipient
+        try:
+            return renderer.message(row, address, values)
+        finally:
+            self._costly.took(key, time.perf_counter() - started)
+
+    async def _is_sending(self, campaign_id: str, generation: str) -> bool:
+        """Whether rows of this list are still to be sent. While Redis does not answer: they were admitted, so yes."""
+        try:
+            return await asyncio.to_thread(self._catalog.is_sending, campaign_id, generation)
+        except RedisError as error:
+            log.error("campaign_unreadable", error=type(error).__name__)
+            return True
 
     async def _renderer(self, campaign_id: str, generation: str) -> Renderer:
         """The list's renderer, compiled once a process; content does not change once a campaign has been started."""
@@ -138,4 +166,6 @@ class Delivery:
                 log.error("campaign_unreadable", error=type(error).__name__)
                 await asyncio.sleep(READ_AGAIN_S)
                 continue
-            return Templates(campaign.content).renderer(campaign_id, campaign.columns)
+            # In a thread as well: large templates take a tenth of a second.
+            templates = await asyncio.to_thread(Templates, campaign.content)
+            return templates.renderer(campaign_id, campaign.columns)

@@ -114,6 +114,11 @@ class Catalog:
             raise UnknownCampaign
         return found
 
+    def is_sending(self, campaign_id: str, generation: str) -> bool:
+        """Whether the campaign is running and has this list."""
+        status, found = self._redis.hmget(keys.campaign(campaign_id), "status", "generation")
+        return bool(status == Status.RUNNING.encode() and found == generation.encode())
+
     def newest(self, offset: int, limit: int) -> tuple[list[str], int]:
         """Ids of campaigns from the newest on, and how many campaigns there are."""
         with self._redis.pipeline(transaction=True) as pipeline:

@@ -22,7 +22,7 @@ LOOK_NS: Final = 500_000
 ROOM: Final = 8_000_000
 #: One node of a template, run once: its time in ns, and the bytes that it may leave behind.
 NODE_NS: Final = 100
-NODE_BYTES: Final = 48
+NODE_BYTES: Final = 32
 #: A filter or a call, as so many nodes: enough for a text of fewer than `SHORT` characters, which is charged no more.
 CALL_NODES: Final = 20
 SHORT: Final = 48
@@ -63,15 +63,15 @@ class Budget:
             self._look()
 
     def _look(self) -> None:
-        if self.room < 0:
-            raise OverBudget(
-                "this row needs more than 10 MB to render: make the texts, lists or widths in the template smaller"
-            )
         now = time.thread_time()
         if not self._deadline:
             self._deadline = now + CPU_S
         if self.work < 0 or now > self._deadline:
             raise OverBudget("this row takes more than 50 ms to render: the template needs fewer or shorter loops")
+        if self.room < 0:
+            raise OverBudget(
+                "this row needs more than 10 MB to render: make the texts, lists or widths in the template smaller"
+            )
         self._look_at = max(0, self.work - LOOK_NS)
 
     def enter(self) -> None:

@@ -29,7 +29,7 @@ MAX_TAGS: Final = 1_000
 #: The most tokens within its tags: names, operators, constants, brackets.
 MAX_TOKENS: Final = 4_000
 #: How long its tags may be together with the texts that are not set aside, in characters.
-MAX_CODE: Final = 250_000
+MAX_CODE: Final = 150_000
 #: How deep its nodes may lie in each other.
 MAX_DEPTH: Final = 60
 #: How long a text between two tags is set aside instead of read by Jinja2's lexer, in characters.

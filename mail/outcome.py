@@ -20,7 +20,7 @@ _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 class Kind(StrEnum):
-    """The seven ways in which a send can end."""
+    """The eight ways in which a send can end."""
 
     #: The provider has taken the message.
     ACCEPTED = "accepted"
@@ -36,6 +36,8 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     #: The provider refuses the account or its configuration; nothing was taken. No other row will fare better.
     REFUSED = "refused"
+    #: The worker has not asked the provider: the row goes back to where it came from, at no cost.
+    NOT_TRIED = "not_tried"
 
 
 @dataclass(slots=True)

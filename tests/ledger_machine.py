@@ -42,7 +42,7 @@ WORKER = st.integers(0, 1)
 STEPS: Final = ("put", "upload", "start", "pause", "resume", "cancel", "delete", "release")
 KINDS: Final = (
     *("accepted", "accepted", "accepted", "rejected", "throttled"),
-    *("unreachable", "unavailable", "unknown", "refused"),
+    *("unreachable", "unavailable", "unknown", "refused", "not_tried"),
 )
 
 

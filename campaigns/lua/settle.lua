@@ -180,6 +180,13 @@ local function record(row, kind, reason, wait_ms, entry, nonce)
   end
   -- where its claim was given up meanwhile: what is certain now is that it was not sent
   redis.call('ZREM', unknown, row)
+  if kind == 'not_tried' then
+    -- says nothing about the provider: a gate that this row was to probe waits for another one
+    gate_probed(gate)
+    gate_probed(own_gate)
+    redis.call('RPUSH', deferred, entry)
+    return 'defer'
+  end
   return record_transient(row, kind, reason, wait_ms, entry)
 end
 

@@ -126,7 +126,7 @@ def test_a_provider_that_raises_leaves_the_row_unknown() -> None:
 @pytest.mark.parametrize("kind", list(Kind))
 def test_what_may_be_tried_again_takes_its_recipient_and_its_retries_along(kind: Kind) -> None:
     again, settler, _ = deliver(lambda _: Outcome(kind, "why", retry_after_ms=5), ["Ann"])
-    passing = kind in {Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED}
+    passing = kind not in {Kind.ACCEPTED, Kind.REJECTED, Kind.UNKNOWN}
     entry = b'2|[1,"r1@shop.test",["Ann"]]' if passing else b""
     assert settler.settled[1] == Settlement(1, kind.value, "why", 5, entry, "n1")
     assert again == (frozenset({1}) if kind is Kind.UNAVAILABLE else frozenset())
