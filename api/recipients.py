@@ -70,7 +70,7 @@ def _check_parsed(campaign: Campaign) -> None:
 
 
 def _chunks(export: Export, wanted: frozenset[RowState]) -> Iterator[bytes]:
-    yield _csv([HEADER])
+    yield f"{','.join(HEADER)}\r\n".encode()
     for rows in export.only_rejected() if wanted == {RowState.REJECTED} else export.slices(wanted):
         yield _csv((row, guarded(email), state.value, guarded(reason)) for row, email, state, reason in rows)
 

@@ -48,7 +48,7 @@ class Rejections:
         """Write the report, a UTF-8 CSV, and go back to the file's start."""
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        writer.writerow(HEADER)
+        text.write(f"{','.join(HEADER)}\n")
         for number, entry in enumerate(self._sorted(), 1):
             writer.writerow(entry)
             if number % _HEED_ROWS == 0:

@@ -58,7 +58,7 @@ def test_the_walk_through_sends_every_email_once(tmp_path: Path) -> None:
         '"status":"running"',
         '"rate_limit":6000',
         '"finished_at"',
-        "300,reader300@example.com",
+        '"300","reader300@example.com"',
     ):
         assert part in text, part
 

@@ -88,7 +88,7 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, house: House) -> 
     expect(visit.status).to_have_text("Completed")
     expect(visit.figure("failed")).to_have_text("2")
     expect(visit.figure("unknown")).to_have_text("1")
-    assert "bad1@shop.test,failed," in visit.download("Failed rows as CSV")
+    assert '"bad1@shop.test","failed",' in visit.download("Failed rows as CSV")
 
     # When the provider takes everything and the failed are tried again
     house.double.behave(rules=[])
