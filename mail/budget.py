@@ -26,6 +26,8 @@ NODE_BYTES: Final = 32
 #: A filter or a call, as so many nodes: enough for a text of fewer than `SHORT` characters, which is charged no more.
 CALL_NODES: Final = 20
 SHORT: Final = 48
+#: A lookup or a calculation, as so many nodes.
+LOOKUP_NODES: Final = 5
 #: How deep lists may lie in lists. Python hashes and prints them recursively, and some of that is not guarded.
 MAX_NESTING: Final = 20
 #: How deep macros may call each other.

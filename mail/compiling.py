@@ -20,7 +20,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 
-from mail.budget import CALL_NODES
+from mail.budget import CALL_NODES, LOOKUP_NODES
 from mail.sandbox import Generator, Sandbox
 from mail.template_filters import CHARGE, EACH, MAX_DIGITS, PART_OF, WEIGHED
 
@@ -181,13 +181,19 @@ def _weight(body: Iterable[nodes.Node]) -> int:
     total, left = 0, list(body)
     while left:
         node = left.pop()
-        total += CALL_NODES if isinstance(node, (nodes.Filter, nodes.Test, nodes.Call)) else 1
+        total += _node_weight(node)
         if isinstance(node, nodes.For):
             left.append(node.iter)
             left.extend(node.else_)
         elif not isinstance(node, nodes.Macro):
             left.extend(node.iter_child_nodes())
     return total
+
+
+def _node_weight(node: nodes.Node) -> int:
+    if isinstance(node, (nodes.Filter, nodes.Test, nodes.Call)):
+        return CALL_NODES
+    return LOOKUP_NODES if isinstance(node, (nodes.Getattr, nodes.Getitem, nodes.BinExpr)) else 1
 
 
 class _Charging(NodeTransformer):

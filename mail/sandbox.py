@@ -94,7 +94,7 @@ class Rendering(Context):
             size = text_bytes(value)
             self.budget.spend(200 + size, OBJECT_BYTES + size)
         elif kind is int or kind is float or kind is bool:
-            self.budget.spend(200, OBJECT_BYTES)
+            self.budget.spend(300, OBJECT_BYTES)
         else:
             size = 4 * self.budget.weigh(value)
             self.budget.spend(500 + size, OBJECT_BYTES + size)
@@ -108,7 +108,7 @@ class Rendering(Context):
         # Each of these characters becomes four or five.
         special = sum(text.count(character) for character in "&<>'\"") if len(text) > 200 else len(text)
         size = (1 if text.isascii() else 4) * (len(text) + 4 * special)
-        self.budget.spend(200 + 6 * len(text), OBJECT_BYTES + size)
+        self.budget.spend(700 + 6 * len(text), OBJECT_BYTES + size)
         return escape(text)
 
     def concat(self, pieces: Any) -> str:
@@ -126,6 +126,7 @@ class Rendering(Context):
 
     def join(self, values: tuple[Any, ...]) -> str:
         """`a ~ b`."""
+        self.budget.spend(1_500)
         if set(map(type, values)) == {str}:
             return self.concat(list(values))
         if not self.eval_ctx.autoescape:

@@ -9,7 +9,7 @@ left out: what it costs cannot be told beforehand.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import wraps
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from mail.template_methods import (
     ESCAPED,
     MAX_WIDTH,
     OBJECT_BYTES,
+    cased,
     charge_percent,
     joined,
     lines,
@@ -70,27 +71,19 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _mapped(names: Iterable[str], ns_per_byte: int, factor: int) -> dict[str, Function]:
-    """Filters of one text whose result grows with it at most by a factor."""
-    return {name: _of_text(plain.FILTERS[name], ns_per_byte, factor) for name in names}
-
-
-def _of_text(function: Function, ns_per_byte: int, factor: int) -> Function:
-    def charged(context: Any, value: Any) -> Any:
-        text = value if type(value) is str or type(value) is Markup else context.text(value)
-        size = text_bytes(text)
-        # A Markup is copied once more.
-        context.budget.spend(500 + size * ns_per_byte, OBJECT_BYTES + 2 * factor * size)
-        return function(text)
-
-    return pass_context(charged)
+def capitalize(context: Any, value: Any) -> Any:
+    if type(value) is str and len(value) < SHORT:
+        return value.capitalize()
+    text = value if type(value) is str or type(value) is Markup else context.text(value)
+    context.budget.spend(500 + 20 * len(text), OBJECT_BYTES + cased(text))
+    return text.capitalize()
 
 
 def upper(context: Any, value: Any) -> Any:
     if type(value) is str and len(value) < SHORT:
         return value.upper()
     text = value if type(value) is str or type(value) is Markup else context.text(value)
-    size = 3 * text_bytes(text)
+    size = text_bytes(text) if text.isascii() else cased(text)
     context.budget.spend(200 + 10 * size, OBJECT_BYTES + size)
     return text.upper()
 
@@ -99,7 +92,7 @@ def lower(context: Any, value: Any) -> Any:
     if type(value) is str and len(value) < SHORT:
         return value.lower()
     text = value if type(value) is str or type(value) is Markup else context.text(value)
-    size = 3 * text_bytes(text)
+    size = text_bytes(text) if text.isascii() else cased(text)
     context.budget.spend(200 + 10 * size, OBJECT_BYTES + size)
     return text.lower()
 
@@ -449,12 +442,12 @@ CHARGE: Final = "charge for"
 FILTERS: Final[dict[str, Function]] = {
     # constant in their time and result
     **{name: plain.FILTERS[name] for name in ("abs", "count", "d", "default", "first", "last", "length")},
-    **_mapped(("capitalize",), 20, 3),
     **{
         name: pass_context(function)
         for name, function in {
             EACH: each, WEIGHED: weighed, PART_OF: part_of, CHARGE: charge,
-            "attr": attr, "batch": batch, "center": center, "dictsort": dictsort, "e": escaped, "escape": escaped,
+            "attr": attr, "batch": batch, "capitalize": capitalize, "center": center,
+            "dictsort": dictsort, "e": escaped, "escape": escaped,
             "filesizeformat": filesizeformat, "float": to_float, "forceescape": forceescape, "format": format_,
             "groupby": groupby, "indent": indent, "int": to_int, "items": items, "join": join, "list": list_,
             "lower": lower, "map": map_, "max": max_, "min": min_, "random": random, "replace": replace,
@@ -492,7 +485,7 @@ def _numeric(function: Function) -> Function:
     return checked
 
 
-def _cased(function: Function) -> Function:
+def _text_test(function: Function) -> Function:
     def charged(context: Any, value: Any) -> bool:
         text = context.text(value)
         context.budget.spend(200 + 20 * len(text))
@@ -510,6 +503,6 @@ TESTS: Final[dict[str, Function]] = {
         )
     },
     **{name: _numeric(plain_tests.TESTS[name]) for name in ("divisibleby", "even", "odd")},
-    **{name: _cased(plain_tests.TESTS[name]) for name in ("lower", "upper")},
+    **{name: _text_test(plain_tests.TESTS[name]) for name in ("lower", "upper")},
     "in": pass_context(_inside),
 }  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +12,21 @@ import pytest
 from redis import ConnectionError as RedisConnectionError
 from structlog.contextvars import bound_contextvars
 
-from actors import delivery as module
+from actors import costly_rows, delivery as module
 from actors.delivery import Delivery, Run
 from campaigns.ledger import Settlement
 from campaigns.models import Campaign, Content, Status
 from campaigns.settler import Tally
 from mail.message import Message
 from mail.outcome import Kind, Outcome
+from mail.rendering import Templates
 
+#: Takes about 10 ms a row.
+COSTLY = Content(
+    from_="news@shop.test",
+    subject="Hi",
+    text="{{ name }}{% for i in range(1400) %}{{ [{'a': i}]|sort(attribute='a') }}{% endfor %}",
+)
 CONTENT = Content(from_="news@shop.test", subject="Hi {{ name }}", text="{{ 10 // (name | length) }}")
 
 
@@ -27,13 +36,19 @@ class Catalog:
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
         self.reads = 0
+        self.paused: set[str] = set()
+
+    def is_sending(self, campaign_id: str, generation: str) -> bool:
+        del generation
+        return campaign_id not in self.paused
 
     def get(self, campaign_id: str) -> Campaign:
         self.reads += 1
         if self.failures:
             self.failures -= 1
             raise RedisConnectionError
-        return Campaign(campaign_id, Status.RUNNING, CONTENT, 1000, "", columns=("email", "name"))
+        content = COSTLY if campaign_id.startswith("costly") else CONTENT
+        return Campaign(campaign_id, Status.RUNNING, content, 1000, "", columns=("email", "name"))
 
 
 class Provider:
@@ -146,3 +161,107 @@ def test_templates_are_compiled_once_also_where_redis_is_away_at_first(monkeypat
     _, settler, _ = deliver(accepted, ["Ann"] * 50, catalog)
     assert len(settler.settled) == 50
     assert catalog.reads == 3
+
+
+class Race:
+    """A costly campaign beside an ordinary one, in one event loop."""
+
+    def __init__(self) -> None:
+        self.begun: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.catalog, self.settler, self.provider = Catalog(), Settler(), Provider(self.answer)
+        self.delivery = Delivery(self.catalog, self.provider, self.settler)  # type: ignore[arg-type]
+
+    def answer(self, message: Message) -> Outcome:
+        self.begun[message.campaign_id].set()
+        return accepted(message)
+
+    async def deliver(self, campaign_id: str, rows: int) -> None:
+        recipients = [[row, f"r{row}@shop.test", ["Ann"]] for row in range(1, rows + 1)]
+        await self.delivery.deliver(Run(campaign_id, "g", 0, recipients, "n1"))
+
+    def sent(self, campaign_id: str) -> int:
+        return sum(message.campaign_id == campaign_id for message in self.provider.messages)
+
+
+def test_a_costly_campaign_leaves_the_others_their_pace() -> None:
+    """Given 40 costly rows under way, when 20 runs of an ordinary campaign come one after the other, then they are
+    sent before the costly ones are.
+    """
+    race = Race()
+
+    async def run() -> None:
+        costly = asyncio.create_task(race.deliver("costly", 40))
+        await race.begun["costly"].wait()
+        for _ in range(20):
+            await race.deliver("plain", 10)
+        assert not costly.done()
+        assert race.sent("plain") == 200
+        assert race.sent("costly") < 40
+        race.catalog.paused.add("costly")
+        await costly
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_pause_hands_the_costly_rows_back_that_are_not_rendered(others: int) -> None:
+    race = Race()
+
+    async def run() -> None:
+        costly = [asyncio.create_task(race.deliver(f"costly{number}", 30)) for number in range(others + 1)]
+        for number in range(others + 1):
+            await race.begun[f"costly{number}"].wait()
+        race.catalog.paused.add("costly0")
+        await costly[0]
+        assert race.sent("costly0") < 30
+        assert all(task.done() is False for task in costly[1:])
+        race.catalog.paused.add("costly1")
+        await asyncio.gather(*costly)
+
+    asyncio.run(run())
+    kinds = [settled.kind for settled in race.settler.settled.values()]
+    assert Kind.NOT_TRIED in kinds
+    assert all(
+        settled.entry.startswith(b"0|[") for settled in race.settler.settled.values() if settled.kind == Kind.NOT_TRIED
+    )
+
+
+def test_costly_rows_that_would_wait_too_long_are_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costly_rows, "PATIENCE_S", -1.0)
+    race = Race()
+    asyncio.run(race.deliver("costly", 5))
+    assert [race.settler.settled[row].kind for row in range(1, 6)] == [Kind.ACCEPTED, *[Kind.NOT_TRIED] * 4]
+
+
+def test_costly_rows_go_on_while_redis_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: str) -> bool:
+        raise RedisConnectionError
+
+    race = Race()
+    monkeypatch.setattr(race.catalog, "is_sending", away)
+    asyncio.run(race.deliver("costly", 3))
+    assert race.sent("costly") == 3
+
+
+def test_a_campaign_whose_rows_are_ordinary_again_takes_no_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a machine that has stopped for a moment while a row was rendered, then only one row waits for a turn."""
+    race = Race()
+    key = "plain", "g"
+    race.delivery._costly.took(key, 1.0)
+    assert key in race.delivery._costly
+    monkeypatch.setattr(costly_rows, "COSTLY_S", 1.0)
+    asyncio.run(race.deliver("plain", 1))
+    assert key not in race.delivery._costly
+
+
+def test_templates_are_compiled_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    def compiles(content: Content) -> Templates:
+        threads.append(threading.get_ident())
+        return Templates(content)
+
+    monkeypatch.setattr(module, "Templates", compiles)
+    deliver(accepted, ["Ann"])
+    assert threads
+    assert threading.get_ident() not in threads

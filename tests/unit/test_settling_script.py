@@ -91,6 +91,27 @@ def test_bury_leaves_final_rows_and_rows_in_flight_alone(world: World) -> None:
     assert world.report().failed == 0
 
 
+def test_a_row_that_was_not_tried_waits_again_at_no_cost(world: World, clock: Clock) -> None:
+    """Given rows handed back without a try, then they count nowhere, close no gate, and go out later, also after a
+    pause; a gate that such a row was to probe is probed by another one.
+    """
+    run = admitted(world, 3)
+    assert world.settle(run, [1], "not_tried") == ["defer"]
+    world.controls.pause("c1")
+    assert world.settle(run, [2], "not_tried") == ["defer"]
+    report = world.report()
+    assert (report.retries, report.in_flight, report.status, report.reason) == (0, 1, Status.PAUSED, None)
+    assert world.ledger.reasons("c1", [1, 2]) == {}
+    world.controls.resume("c1")
+    assert world.settle(run, [3], "throttled", wait=1_000, reason="429") == ["defer"]
+    clock.advance(1_001)
+    (probe,) = world.runs()
+    assert len(world.admit(probe).granted) == 1
+    (probed,) = world.redis.hkeys(keys.of("c1", "flight"))
+    assert world.settle(probe, [int(probed)], "not_tried") == ["defer"]
+    assert sorted(world.drain()) == [1, 2, 3]
+
+
 def test_a_throttled_row_costs_no_attempt_and_closes_the_gate_for_everybody(world: World, clock: Clock) -> None:
     """Given a 429 with Retry-After, then nothing is released or admitted until it has passed; then one row tries,
     then all.
