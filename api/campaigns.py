@@ -38,7 +38,7 @@ def put(request: Request, content: Content) -> Response:
         _refuse_existing(parts, campaign_id)
     campaign, created = parts.catalog.put(campaign_id, content, templates.missing(()))
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return as_json(_details(campaign), status, {"Location": request.url.path} if created else None)
+    return as_json(_details(campaign, templates), status, {"Location": request.url.path} if created else None)
 
 
 def _refuse_existing(parts: Components, campaign_id: str) -> None:
@@ -50,10 +50,11 @@ def _refuse_existing(parts: Components, campaign_id: str) -> None:
     raise Problem(HTTPStatus.PRECONDITION_FAILED, f"There is a campaign {campaign_id} already: choose another id.")
 
 
-def _details(campaign: Campaign) -> bodies.Details:
+def _details(campaign: Campaign, templates: Templates | None = None) -> bodies.Details:
     # Of interest between the parsing and the start; templates may be large.
-    startable = campaign.status is Status.READY
-    return bodies.details(campaign, Templates(campaign.content).missing(campaign.columns) if startable else [])
+    if campaign.status is not Status.READY:
+        return bodies.details(campaign, [])
+    return bodies.details(campaign, (templates or Templates(campaign.content)).missing(campaign.columns))
 
 
 def page(request: Request) -> Response:

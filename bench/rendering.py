@@ -18,7 +18,8 @@ from typing import Final
 from campaigns.models import Content
 from mail.rendering import Templates
 
-MESSAGES: Final = 20_000
+MESSAGES: Final = 4_000
+TURNS: Final = 10
 COLUMNS: Final = ("email", "first_name", "last_name", "city", "tags", "seats")
 CELLS: Final = ["zoë", "O'Brien", "Paris", "rock,jazz,folk", "2"]
 
@@ -45,13 +46,16 @@ COMPUTED: Final = Content(
 
 
 def microseconds(content: Content) -> float:
-    """The CPU time per message."""
+    """The CPU time per message, of the quickest of some turns."""
     renderer = Templates(content).renderer("c1", COLUMNS)
     cells = [CELLS[index - 1] for index in Templates(content).fields(COLUMNS)]
-    started = time.thread_time()
-    for row in range(MESSAGES):
-        renderer.message(row, "zoe@example.com", cells)
-    return (time.thread_time() - started) / MESSAGES * 1e6
+    quickest = float("inf")
+    for _ in range(TURNS):
+        started = time.thread_time()
+        for row in range(MESSAGES):
+            renderer.message(row, "zoe@example.com", cells)
+        quickest = min(quickest, time.thread_time() - started)
+    return quickest / MESSAGES * 1e6
 
 
 def _print(line: str) -> None:

@@ -191,7 +191,7 @@ def _weight(body: Iterable[nodes.Node]) -> int:
 
 
 def _node_weight(node: nodes.Node) -> int:
-    if isinstance(node, (nodes.Filter, nodes.Test, nodes.Call)):
+    if isinstance(node, (nodes.Filter, nodes.Test, nodes.Call, nodes.Concat)):
         return CALL_NODES
     return LOOKUP_NODES if isinstance(node, (nodes.Getattr, nodes.Getitem, nodes.BinExpr)) else 1
 

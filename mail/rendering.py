@@ -13,9 +13,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
 from mail.addresses import mailbox
-from mail.budget import Budget
+from mail.budget import ROOM, Budget
 from mail.message import Message
 from mail.outcome import reason
 from mail.template import GLOBALS, HTML, TEXT, Template
@@ -57,6 +58,11 @@ class Templates:
         self._subject = Template(TEXT, "subject", content.subject)
         self._html = None if content.html is None else Template(HTML, "html", content.html)
         self._text = None if content.text is None else Template(TEXT, "text", content.text)
+        if sum(one.joined_bytes for one in (self._subject, self._html, self._text) if one) > ROOM:
+            raise InvalidCampaign(
+                f"html, text: with tags in them they can have {ROOM:,} characters together, a quarter of that where "
+                "one is not ASCII: shorten them, or link to images instead of embedding them"
+            )
         self._names = frozenset().union(*(one.names for one in (self._subject, self._html, self._text) if one))
         #: The names that the templates take from the list (or from `email`).
         self.used = frozenset(self._names.difference(GLOBALS))
@@ -149,9 +155,6 @@ def one_line(text: str) -> str:
 
 def _encode(text: str) -> None:
     """See whether a text can be encoded, without a copy of all of it."""
-    if len(text) <= _CHUNK:
-        text.encode()
-        return
     for start in range(0, len(text), _CHUNK):
         text[start : start + _CHUNK].encode()
 
@@ -160,7 +163,7 @@ def _render(template: Template, variables: dict[str, Any], budget: Budget | None
     try:
         text = template.render(variables, budget)
         if not text.isascii():
-            _encode(text)
+            text.encode() if len(text) < _CHUNK else _encode(text)
     except UnicodeEncodeError:
         raise RenderError(f"{template.field}: holds half of a surrogate pair, which is no text") from None
     except Exception as error:  # noqa: BLE001 - a template can raise anything that Python can

@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 from jinja2.utils import Namespace
 from markupsafe import Markup, escape
 
-from mail.budget import Budget, text_bytes
+from mail.budget import SHORT, Budget, text_bytes
 from mail.template_filters import FILTERS, TESTS
 from mail.template_methods import CHEAP, ESCAPED, OBJECT_BYTES, Format, charge_call, charge_percent, is_cheap, joined
 
@@ -36,6 +36,8 @@ GLOBALS: Final[dict[str, Any]] = {"range": safe_range, "namespace": Namespace}
 #: A joined text of fewer characters is charged as if all of them were wide.
 SMALL: Final = 50_000
 _NUMBERS: Final = frozenset({int, float, bool})
+#: Operators whose result is no larger than the numbers that they work on.
+_CONSTANT: Final = frozenset({"+", "-", "/", "//", "%"})
 _LOOP_NAMES: Final = frozenset(
     {"depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem", "revindex", "revindex0"}
 )
@@ -115,8 +117,8 @@ class Rendering(Context):
         """Pieces joined, charged before."""
         if not isinstance(pieces, list):
             pieces = list(pieces)
-        if len(pieces) == 1:
-            return pieces[0]  # type: ignore[no-any-return]
+        if len(pieces) == 1 and type(pieces[0]) is str:
+            return pieces[0]
         size = sum(map(len, pieces))
         if size < SMALL or not all(map(str.isascii, pieces)):
             size *= 4
@@ -126,12 +128,15 @@ class Rendering(Context):
 
     def join(self, values: tuple[Any, ...]) -> str:
         """`a ~ b`."""
-        self.budget.spend(1_500)
-        if set(map(type, values)) == {str}:
-            return self.concat(list(values))
-        if not self.eval_ctx.autoescape:
-            return self.concat(list(map(self.text, values)))
-        if not any(hasattr(value, "__html__") for value in values):
+        for value in values:
+            if value.__class__ is not str:
+                break
+        else:
+            size = sum(map(len, values))
+            if size >= SHORT:
+                self.budget.spend(size, 4 * size)
+            return "".join(values)
+        if not self.eval_ctx.autoescape or not any(hasattr(value, "__html__") for value in values):
             return self.concat(list(map(self.text, values)))
         return Markup(self.concat([self.escaped(value) for value in values]))  # noqa: S704 - each one is escaped
 
@@ -261,6 +266,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return Format(self, value.__self__, value.__name__ == "format_map") if isinstance(value.__self__, str) else None
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if type(left) in _NUMBERS and type(right) in _NUMBERS and operator in _CONSTANT:
+            return _ARITHMETIC[operator](left, right)
         assert isinstance(context, Rendering)  # noqa: S101 - the environment makes no others
         if operator == "**":
             raise SecurityError("powers are not available in templates")

@@ -15,13 +15,13 @@ from markupsafe import escape
 from campaigns.errors import InvalidCampaign
 from mail import compiling
 from mail.budget import NODE_BYTES, NODE_NS, ROOM, Budget, text_bytes
-from mail.sandbox import GLOBALS, HTML, TEXT, Rendering, Sandbox
+from mail.sandbox import GLOBALS, HTML, SMALL, TEXT, Rendering, Sandbox
 from mail.template_methods import ESCAPED, OBJECT_BYTES
 
 __all__ = ["GLOBALS", "HTML", "TEXT", "Template"]
 
-#: Pieces, and the positions of the names among them with their lines.
-_Form = tuple[list[str], list[tuple[int, str, int]]]
+#: Pieces, and the positions of the names among them.
+_Form = tuple[list[str], list[tuple[int, str]]]
 #: The share of a row's memory that each of its three texts can have without a look.
 _SHARE: Final = ROOM // 3
 
@@ -59,11 +59,16 @@ class Template:
         source = compiling.Source(text)
         self._line_of = source.line
         self._form: _Form | None
+        self._lines: dict[int, int]
+        #: What its own text takes when it is joined with the cells, in bytes; a plain text is not joined.
+        self.joined_bytes = 0
         if source.is_plain:
-            self._form = [source.code], []
+            self._form, self._lines = ([source.code], []), {}
         else:
             tree = compiling.parse(sandbox, source)
-            self._form = _form(tree)
+            own = [part.data for part in tree.find_all(nodes.TemplateData)]
+            self.joined_bytes = (1 if all(map(str.isascii, own)) else 4) * sum(map(len, own))
+            self._form, self._lines = _form(tree)
         if self._form is None:
             fixed = tree.find(nodes.ScopedEvalContextModifier) is None
             self._template, self.names, weight = compiling.generate(sandbox, tree)
@@ -72,7 +77,7 @@ class Template:
             self.room = _SHARE
             return
         pieces, slots = self._form
-        self.names = frozenset(name for _position, name, _line in slots)
+        self.names = frozenset(name for _position, name in slots)
         #: How long the cells of a row may be together, in characters, for this form to be filled in without a look.
         self.room = (_SHARE - sum(map(text_bytes, pieces))) // (4 * ESCAPED * len(slots)) if slots else _SHARE
 
@@ -93,29 +98,32 @@ class Template:
         if budget is not None:
             return self._fill(self._form, variables, budget)
         text, slots = self._form
+        escape = self._escape
         filled = text.copy()
         try:
-            for position, name, _line in slots:
-                filled[position] = self._escape(variables[name])
+            for position, name in slots:
+                filled[position] = escape(variables[name])
         except KeyError:
-            raise _Missing(name, _line) from None
+            raise _Missing(name, self._lines[position]) from None
         return "".join(filled)
 
     def _run(self, variables: dict[str, Any], budget: Budget) -> str:
-        budget.spend(self._work_ns, self._made_bytes)
+        budget.work -= self._work_ns
+        budget.room -= self._made_bytes
         # `Template.render` copies the variables, the globals and their names for each call: 16 us a message, this 3 us.
         # What it would add, the template's line in a traceback, `line` finds when it is needed.
         context = Rendering.of(self._template, variables, self._eval_ctx, budget)
         # A list: what its pieces take is charged as they are made, and the text before it is joined.
-        return context.concat([*self._template.root_render_func(context)])
+        pieces = [*self._template.root_render_func(context)]
+        return "".join(pieces) if sum(map(len, pieces)) < SMALL else context.concat(pieces)
 
     def _fill(self, form: _Form, variables: dict[str, Any], budget: Budget) -> str:
         """A form filled in with cells that may be too long for it."""
         text, slots = form
         filled = text.copy()
-        for position, name, line in slots:
+        for position, name in slots:
             if name not in variables:
-                raise _Missing(name, line)
+                raise _Missing(name, self._lines[position])
             budget.spend(500, OBJECT_BYTES + ESCAPED * text_bytes(variables[name]))
             filled[position] = self._escape(variables[name])
         if slots:
@@ -142,22 +150,24 @@ class _Missing(UndefinedError):
         self.line = line
 
 
-def _form(tree: nodes.Template) -> _Form | None:
-    """A template that is nothing but text and names as a form to fill in, which takes half the time: its pieces, and
-    the positions of the names among them with their lines. None where the template computes something.
+def _form(tree: nodes.Template) -> tuple[_Form | None, dict[int, int]]:
+    """A template that is nothing but text and names as a form to fill in, which takes half the time, and the lines of
+    its names by position. None where the template computes something.
     """
     pieces: list[str] = []
-    slots: list[tuple[int, str, int]] = []
+    slots: list[tuple[int, str]] = []
+    lines: dict[int, int] = {}
     for node in tree.body:
         if not isinstance(node, nodes.Output):
-            return None
+            return None, lines
         for part in node.nodes:
             match part:
                 case nodes.TemplateData():
                     pieces.append(part.data)
                 case nodes.Name() if part.name not in GLOBALS:
-                    slots.append((len(pieces), part.name, part.lineno))
+                    lines[len(pieces)] = part.lineno
+                    slots.append((len(pieces), part.name))
                     pieces.append("")
                 case _:
-                    return None
-    return pieces, slots
+                    return None, lines
+    return (pieces, slots), lines

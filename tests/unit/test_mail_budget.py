@@ -381,7 +381,16 @@ def test_200_000_names_are_refused_before_they_are_read() -> None:
 
 def test_20_mb_of_plain_text_are_fine() -> None:
     check(content(ENORMOUS["plain text"]))
-    check(content(ENORMOUS["text with tags"]))
+
+
+@pytest.mark.parametrize(("length", "end"), [(7_900_000, ""), (1_900_000, "😀")])
+def test_a_text_that_is_put_is_small_enough_for_its_rows(length: int, end: str) -> None:
+    """Given the longest text with tags that PUT takes, then its rows are made; a longer one PUT refuses."""
+    for tags in ("{{ a }}", "{{ a|upper }}"):
+        of = Templates(content("x" * length + end + tags)).renderer("c1", ("a",))
+        assert len(of.message(1, "ann@example.com", ["Ann"]).text or "") == length + len(end) + 3
+        with pytest.raises(InvalidCampaign, match="8,000,000 characters together"):
+            check(content("x" * (length + 200_000) + end + tags))
 
 
 @pytest.mark.parametrize(
