@@ -16,6 +16,7 @@ from nanio.app import build_app
 from nanio.config import Settings
 from starlette.middleware.cors import CORSMiddleware
 
+from embedded import secret_files
 from embedded.ports import LOOPBACK
 
 
@@ -57,12 +58,7 @@ def _make_credentials(path: Path) -> None:
         "aws_access_key_id": secrets.token_hex(10),
         "aws_secret_access_key": secrets.token_urlsafe(30),
     }
-    draft = path.with_name(path.name + ".new")  # so that the file is there whole or not at all
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    with draft.open("w") as file:
-        parser.write(file)
-    draft.replace(path)
+    secret_files.write(path, parser.write)
 
 
 def app(port: int, directory: Path) -> CORSMiddleware:

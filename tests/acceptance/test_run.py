@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import AuthenticationError, Redis
 
 from embedded import ports
 from embedded.tether import tethered
+from tests import services
 from tests.acceptance import house
 from tests.acceptance.house import House, until
 from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
@@ -60,6 +63,54 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
         report = again.status("c2")
         # A row that was being sent when the worker was killed is held, not sent again.
         assert len(again.mails("c2")) - report["done"] in range(report["unknown"] + 1)
+
+
+def open_to_others(directory: Path) -> list[str]:
+    """What in the directory, itself included, somebody else on the machine may read, write or enter."""
+    found = [directory, *directory.rglob("*")]
+    return [str(path) for path in found if not path.is_symlink() and path.stat().st_mode & 0o077]
+
+
+def test_what_it_keeps_is_for_its_owner_alone_and_redis_asks_for_a_password(tmp_path: Path) -> None:
+    # Given the data of a version that knew of no password, in a directory that everybody may read
+    var = tmp_path / "var"
+    data = var / "redis"
+    data.mkdir(parents=True)
+    var.chmod(0o755)
+    with services.valkey_server(data) as url, Redis.from_url(url) as before:
+        before.set("kept", "yes")
+    (data / "valkey.log").unlink()
+    for path in data.rglob("*"):
+        path.chmod(path.stat().st_mode & ~0o077)
+    data.chmod(0o700)
+
+    with house.running(tmp_path) as started:
+        started.until_ready()
+        started.send_campaign("c1", rows=1, tpm=60)
+        started.until_status("c1", "completed")
+        # Then nothing is open to others, also of what is made while it runs
+        assert open_to_others(var) == []
+        # And Redis, which has the data, answers those alone who know the password
+        password = (var / "redis-password").read_text().strip()
+        [web] = started.programs("uvicorn")
+        found = re.search(r"\0REDIS_URL=([^\0]*)\0", Path(f"/proc/{web}/environ").read_text())
+        assert found
+        port = int(found[1].rpartition(":")[2].partition("/")[0])
+        with Redis(port=port) as anybody, pytest.raises(AuthenticationError):
+            anybody.get("kept")
+        with Redis(port=port, password=password) as owner:
+            assert owner.get("kept") == b"yes"
+        # And neither a command line nor a log line tells it
+        for pid in started.programs():
+            assert password not in Path(f"/proc/{pid}/cmdline").read_text()
+        assert password not in started.output()
+        assert not [log for log in (var / "log").iterdir() if password in log.read_text()]
+        assert started.stop() == 0
+
+    with house.running(tmp_path) as again:
+        again.until_ready()
+        assert (var / "redis-password").read_text().strip() == password
+        assert again.status("c1")["done"] == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
