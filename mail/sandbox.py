@@ -23,7 +23,17 @@ from markupsafe import Markup, escape
 
 from mail.budget import SHORT, Budget, text_bytes
 from mail.template_filters import FILTERS, TESTS
-from mail.template_methods import CHEAP, ESCAPED, OBJECT_BYTES, Format, charge_call, charge_percent, is_cheap, joined
+from mail.template_methods import (
+    CHEAP,
+    ESCAPED,
+    MAX_NAME,
+    OBJECT_BYTES,
+    Format,
+    charge_call,
+    charge_percent,
+    is_cheap,
+    joined,
+)
 
 #: What a product may grow to: bits of a number, characters of a repeated string.
 MAX_PRODUCT: Final = 10_000
@@ -159,7 +169,8 @@ class Rendering(Context):
                 return function(*args, **kwargs)
             raise SecurityError(f"the method {function.__name__} is not available in templates")
         if function is safe_range or function is Namespace:
-            self.budget.spend(2_000 + 100 * len(args), 200)
+            weight = sum(map(self.budget.weigh, args)) + sum(map(self.budget.weigh, kwargs.values()))
+            self.budget.spend(2_000 + weight, 200 + 100 * len(kwargs) + weight)
             return function(*args, **kwargs)
         if isinstance(function, Undefined):
             return function()
@@ -256,8 +267,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(argument, (tuple, frozenset)):
+        if not isinstance(argument, (str, int, float, type(None), Undefined)):
             raise TypeError("a template looks items up by text or number only")
+        if isinstance(argument, str) and len(argument) > MAX_NAME and type(obj) is not dict:
+            raise TypeError(f"a name has at most {MAX_NAME:,} characters")
         return super().getitem(obj, argument)
 
     def wrap_str_format(self, value: Any) -> Any:

@@ -14,12 +14,13 @@ from functools import wraps
 from typing import Any, Final
 
 from jinja2 import Undefined, filters as plain, tests as plain_tests
-from jinja2.utils import pass_context
+from jinja2.utils import pass_context, pass_environment
 from markupsafe import Markup, escape, soft_str
 
 from mail.budget import NODE_BYTES, NODE_NS, SHORT, SIZED, text_bytes
 from mail.template_methods import (
     ESCAPED,
+    MAX_NAME,
     MAX_WIDTH,
     OBJECT_BYTES,
     cased,
@@ -126,8 +127,8 @@ def forceescape(context: Any, value: Any) -> Markup:
 
 def trim(context: Any, value: Any, chars: Any = None) -> Any:
     text = value if isinstance(value, str) else context.text(value)
-    if chars is not None:
-        search(context.budget, text, str(chars), backward=True)
+    if isinstance(chars, str):
+        search(context.budget, text, chars, backward=True)
     context.budget.spend(200 + len(text), OBJECT_BYTES + 2 * text_bytes(text))
     return text.strip(chars)
 
@@ -152,7 +153,7 @@ def round_(context: Any, value: Any, precision: int = 0, method: Any = "common")
     context.budget.spend(1_000)
     if abs(precision) > 100:
         raise ValueError("round takes at most 100 decimals")
-    return plain.do_round(_number(value), precision, method)
+    return plain.do_round(_number(value), precision, weighed(context, method))
 
 
 def sum_(context: Any, value: Any, attribute: Any = None, start: Any = 0) -> Any:
@@ -187,7 +188,8 @@ def truncate(
     context: Any, value: Any, length: int = 255, killwords: bool = False, end: Any = "...", leeway: Any = None
 ) -> Any:
     text = value if isinstance(value, str) else context.text(value)
-    size = 2 * (text_bytes(text) + text_bytes(str(end)))
+    end = end if isinstance(end, str) else context.text(end)
+    size = 2 * (text_bytes(text) + text_bytes(end))
     context.budget.spend(500 + 2 * size, OBJECT_BYTES + size)
     return plain.do_truncate(context.environment, text, length, killwords, end, leeway)
 
@@ -195,6 +197,8 @@ def truncate(
 def replace(context: Any, value: Any, old: Any, new: Any, count: Any = None) -> Any:
     value, old, new = (part if isinstance(part, str) else context.text(part) for part in (value, old, new))
     html = context.eval_ctx.autoescape
+    if html:
+        context.budget.spend(0, ESCAPED * (text_bytes(value) + text_bytes(new)))
     text, insert = (escape(value), escape(new)) if html else (value, new)
     size = replaced(context.budget, text, old, insert) + text_bytes(text)
     size = 2 * size if html else size
@@ -252,19 +256,20 @@ def wordwrap(
     break_on_hyphens: bool = True,
 ) -> Any:
     text = value if isinstance(value, str) else context.text(value)
-    context.budget.spend(2_000 + 400 * len(text))
+    context.budget.spend(2_000 + 400 * len(text), words(text) * OBJECT_BYTES)
+    wrapstring = wrapstring if wrapstring is None or isinstance(wrapstring, str) else context.text(wrapstring)
     longest = max(map(len, text.split()), default=0)
     # It copies the rest of a long word for each line, and looks for hyphens from each character on.
     context.budget.spend(longest * longest)
     most = words(text) + lines(text) + len(text) // max(1, columns)
-    size = 3 * text_bytes(text) + most * (OBJECT_BYTES + text_bytes(str(wrapstring or "\n")))
+    size = 3 * text_bytes(text) + most * (OBJECT_BYTES + text_bytes(wrapstring or "\n"))
     context.budget.spend(1_000 * most, size)
     return plain.do_wordwrap(context.environment, text, columns, break_long_words, wrapstring, break_on_hyphens)
 
 
 def urlize(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
     text = value if isinstance(value, str) else context.text(value)
-    context.budget.spend(5_000 + 30 * len(text))
+    context.budget.spend(5_000 + 30 * len(text), 3 * words(text) * OBJECT_BYTES)
     around = sum(context.budget.weigh(part) for part in (*args, *kwargs.values()))
     size = 0
     for word in text.split():
@@ -291,10 +296,23 @@ def xmlattr(context: Any, value: Any, autospace: bool = True) -> str:
     return plain.do_xmlattr(context.eval_ctx, value, autospace)
 
 
+def _parts(attribute: Any) -> int:
+    """How many lookups an attribute stands for: `a.b` for two.
+
+    Raises:
+        TypeError: it is no name, or too long a one.
+    """
+    if attribute is None or isinstance(attribute, int):
+        return 1
+    if not isinstance(attribute, str) or len(attribute) > MAX_NAME:
+        raise TypeError(f"an attribute is named by a text of at most {MAX_NAME:,} characters")
+    return 1 + attribute.count(".") + attribute.count(",")
+
+
 def _getter(context: Any, attribute: Any) -> Function:
     """Looks an attribute up in each item, as `attribute=` of many filters."""
+    parts = _parts(attribute)
     getter = plain.make_attrgetter(context.environment, attribute)
-    parts = 1 + str(attribute).count(".")
 
     def get(item: Any) -> Any:
         context.budget.spend(2_000 * parts, NODE_BYTES)
@@ -309,7 +327,7 @@ def _ordering(context: Any, value: Any, attribute: Any = None) -> None:
         each(context, value)
     count = len(value)
     weight = context.budget.weigh(value)
-    parts = 1 + str(attribute).count(".") + str(attribute).count(",")
+    parts = _parts(attribute)
     context.budget.spend((count * 200 + weight // 4) * count.bit_length() + 2_000 * count * parts, weight + 120 * count)
 
 
@@ -381,6 +399,7 @@ def reverse(context: Any, value: Any) -> Any:
 
 def attr(context: Any, value: Any, name: Any) -> Any:
     context.budget.spend(10_000)
+    _parts(name)
     return plain.do_attr(context.environment, value, name)
 
 
@@ -392,8 +411,10 @@ def random(context: Any, value: Any) -> Any:
 def map_(context: Any, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
     if not value:
         return []
+    for argument in (*args, *kwargs.values()):
+        weighed(context, argument)
     if "attribute" in kwargs:
-        context.budget.spend(2_000 * len(value) * (1 + str(kwargs["attribute"]).count(".")))
+        context.budget.spend(2_000 * len(value) * _parts(kwargs["attribute"]))
     function = plain.prepare_map(context, args, kwargs)
     return [function(item) for item in each(context, value, 20)]
 
@@ -402,8 +423,10 @@ def _selecting(name: str) -> Function:
     function = getattr(plain, f"sync_do_{name}")
 
     def charged(context: Any, value: Any, *args: Any) -> list[Any]:
+        for argument in args:
+            weighed(context, argument)
         if name.endswith("attr") and args:
-            context.budget.spend(2_000 * len(value) * (1 + str(args[0]).count(".")))
+            context.budget.spend(2_000 * len(value) * _parts(args[0]))
         return list(function(context, each(context, value, 30), *args))
 
     return charged
@@ -469,12 +492,24 @@ def _comparing(function: Function) -> Function:
 
 
 def _inside(context: Any, value: Any, holder: Any) -> bool:
-    if isinstance(value, str) and isinstance(holder, str):
+    if isinstance(holder, range):
+        # Whatever is no whole number, Python compares with each of them.
+        context.budget.spend(300 if type(value) is int else 60 * len(holder) + context.budget.weigh(value))
+    elif isinstance(value, str) and isinstance(holder, str):
         search(context.budget, holder, value)
-    elif not (isinstance(holder, range) and isinstance(value, (int, float, str))):
+    elif type(holder) in SIZED or isinstance(holder, tuple):
         weighed(context, value)
         weighed(context, holder)
+    elif not isinstance(holder, Undefined):
+        raise TypeError(f"argument of type {type(holder).__name__!r} is not iterable")
     return value in holder
+
+
+def _named(function: Function) -> Function:
+    def checked(environment: Any, value: Any) -> bool:
+        return isinstance(value, str) and bool(function(environment, value))
+
+    return pass_environment(checked)
 
 
 def _numeric(function: Function) -> Function:
@@ -504,5 +539,6 @@ TESTS: Final[dict[str, Function]] = {
     },
     **{name: _numeric(plain_tests.TESTS[name]) for name in ("divisibleby", "even", "odd")},
     **{name: _text_test(plain_tests.TESTS[name]) for name in ("lower", "upper")},
+    **{name: _named(plain_tests.TESTS[name]) for name in ("filter", "test")},
     "in": pass_context(_inside),
 }  # fmt: skip

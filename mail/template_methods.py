@@ -20,6 +20,8 @@ from mail.budget import SHORT, Budget, text_bytes
 
 #: The widest column, in characters: of `center`, `%99d`, `{:99}`, and the most decimals.
 MAX_WIDTH: Final = 10_000
+#: The longest name of an attribute, in characters.
+MAX_NAME: Final = 1_000
 #: An escaped character can be this many times as long.
 ESCAPED: Final = 6
 #: A text, number or list as an object, in bytes.
@@ -139,7 +141,10 @@ def _split_lines(budget: Budget, text: str, _args: Sequence[Any]) -> int:
 def _replaced(budget: Budget, text: str, args: Sequence[Any]) -> int:
     if len(args) < 2 or not isinstance(args[0], str) or not isinstance(args[1], str):
         return 0
-    new = args[1] if type(text) is str else Markup.escape(args[1])
+    new = args[1]
+    if type(text) is not str:
+        budget.spend(0, ESCAPED * text_bytes(new))
+        new = Markup.escape(new)
     return replaced(budget, text, args[0], new)
 
 
@@ -152,7 +157,7 @@ def _joined(budget: Budget, text: str, args: Sequence[Any]) -> int:
         return len(args[0])  # raises what it is
     if not args or type(args[0]) not in {list, tuple, str, Markup, dict}:
         raise TypeError("join takes a list of texts")
-    return joined(budget, text, args[0])
+    return joined(budget, text, args[0]) * (1 if type(text) is str else ESCAPED)
 
 
 def joined(budget: Budget, separator: str, parts: Any) -> int:
@@ -329,7 +334,7 @@ class Format:
             (named,) = args
             args = ()
         template = self._template
-        pieces = template.count("{") + template.count("}") + 1
+        pieces = 1 + sum(template.count(sign) for sign in "{}.[")
         made = 2 * text_bytes(template) + pieces * OBJECT_BYTES
         budget.spend(made + 1_000 * pieces, made)
         formatter: _Charged
