@@ -17,7 +17,7 @@ from mail.message import Message
 
 log = structlog.get_logger(__name__)
 
-#: A row that takes longer to render is costly, in s.
+#: A row that takes more CPU time to render is costly, in s.
 COSTLY_S: Final = 0.005
 #: How many times as long as a costly row took no other one is rendered in this process: they get a fifth of its time.
 REST: Final = 4
@@ -44,16 +44,33 @@ class CostlyRows:
     def __init__(self, is_sending: Callable[[str, str], Awaitable[bool]]) -> None:
         self._is_sending = is_sending
         self._costly: set[Key] = set()
+        self._suspects: set[Key] = set()
         self._queues: OrderedDict[Key, deque[_Waiting]] = OrderedDict()
         self._server: asyncio.Task[None] | None = None
 
     def __contains__(self, key: Key) -> bool:
         return key in self._costly
 
-    def took(self, key: Key, seconds: float) -> None:
-        """What a row took that was rendered where it is sent."""
-        if seconds > COSTLY_S:
-            self._costly.add(key)
+    def render_here(self, key: Key, render: Callable[[], Message]) -> Message:
+        """A row's message at once; where it took long, later rows of its campaign may have to wait for their turns.
+
+        Raises:
+            RenderError: as `render` does.
+        """
+        # The thread's CPU time counts: on a busy machine any row may wait for a processor while it is rendered. But to
+        # ask for that takes a microsecond, so it is asked for once a row has taken long by the quick clock.
+        clock = time.thread_time if key in self._suspects else time.perf_counter
+        started = clock()
+        try:
+            return render()
+        finally:
+            self._judge(key, clock() - started, by_cpu=clock is time.thread_time)
+
+    def _judge(self, key: Key, took_s: float, *, by_cpu: bool) -> None:
+        if took_s > COSTLY_S:
+            (self._costly if by_cpu else self._suspects).add(key)
+        elif by_cpu:
+            self._suspects.discard(key)
 
     async def render(self, key: Key, render: Callable[[], Message]) -> Message | None:
         """A row's message when its turn comes; None where it was not tried: the campaign does not send any more, or it

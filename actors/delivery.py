@@ -92,7 +92,7 @@ class Delivery:
     ) -> None:
         row = recipient[0]
         started = time.perf_counter()
-        outcome = await self._outcome(run, renderer, recipient, started)
+        outcome = await self._outcome(run, renderer, recipient)
         kind = outcome.kind.value
         entry = deferred_entry(run.retries, recipient) if outcome.kind in _PASSING else b""
         event = {
@@ -107,19 +107,21 @@ class Delivery:
         settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, run.nonce)
         self._settler.settle(tally, settlement, event)
 
-    async def _outcome(
-        self, run: Run, renderer: Renderer | _Unusable, recipient: Sequence[Any], started: float
-    ) -> Outcome:
+    async def _outcome(self, run: Run, renderer: Renderer | _Unusable, recipient: Sequence[Any]) -> Outcome:
         if isinstance(renderer, _Unusable):
             return Outcome(Kind.REFUSED, renderer.reason)
         row, address, values = recipient
         key = run.campaign_id, run.generation
+
+        def render() -> Message:
+            return renderer.message(row, address, values)
+
         message: Message | None
         try:
             if key in self._costly:
-                message = await self._costly.render(key, lambda: renderer.message(row, address, values))
+                message = await self._costly.render(key, render)
             else:
-                message = self._render(key, renderer, recipient, started)
+                message = self._costly.render_here(key, render)
         except RenderError as error:
             return Outcome(Kind.REJECTED, error.reason)
         if message is None:
@@ -130,13 +132,6 @@ class Delivery:
             # A provider answers with outcomes; what it did before an exception of any other kind nobody knows.
             log.exception("provider_failed", row=row)
             return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
-
-    def _render(self, key: tuple[str, str], renderer: Renderer, recipient: Sequence[Any], started: float) -> Message:
-        row, address, values = recipient
-        try:
-            return renderer.message(row, address, values)
-        finally:
-            self._costly.took(key, time.perf_counter() - started)
 
     async def _is_sending(self, campaign_id: str, generation: str) -> bool:
         """Whether rows of this list are still to be sent. While Redis does not answer: they were admitted, so yes."""
