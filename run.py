@@ -14,18 +14,17 @@ import contextlib
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
-from embedded import lock, ports, s3, secret_files, valkey
+from embedded import lock, ports, private, s3, valkey
 from embedded.processes import Program, StartError, Supervisor, say
 from settings import Settings, load
 
 REDIS_PORT = 6379
 S3_PORT = 9000
-#: Whatever is made under `var/` is for its owner alone: lists, emails, keys.
-PRIVATE = 0o077
 #: Beyond the provider's timeout: what a worker needs to give back its messages and settle what it sent.
 WORKER_STOP_S = 15.0
 #: How long an answer about its readiness may take.
@@ -45,7 +44,7 @@ class House:
     """
 
     settings: Settings
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
     lock: int
     supervisor: Supervisor
 
@@ -65,12 +64,10 @@ class House:
 
     async def _start_redis(self) -> None:
         port = _port_for("Redis", REDIS_PORT, "REDIS_URL")
-        password = secret_files.password(self.settings.var_dir / "redis-password")
         config = self.settings.var_dir / "redis.conf"
-        valkey.protect(config, password)
-        command = valkey.command(port, self._directory("redis"), config)
-        await self._start_server("redis", port, command, {})
+        password = quote(valkey.password(config), safe="")
         self.environment["REDIS_URL"] = f"redis://:{password}@{ports.LOOPBACK}:{port}/0"
+        await self._start_server("redis", port, valkey.command(port, self._directory("redis"), config), {})
 
     async def _start_s3(self) -> None:
         port = _port_for("S3", S3_PORT, "S3_ENDPOINT_URL")
@@ -169,9 +166,8 @@ def main() -> int:
     """Check the settings and the surroundings, then run everything; the exit code."""
     environment = dict(os.environ)
     settings = load(environment)
-    os.umask(PRIVATE)  # for this process and all that it starts
-    settings.var_dir.mkdir(parents=True, exist_ok=True)
-    settings.var_dir.chmod(0o700)  # one that an earlier version has made is open to everybody on the machine
+    os.umask(0o077)  # lists, emails and keys are for this user alone, whatever program writes them
+    private.directory(settings.var_dir)
     with lock.exclusive(settings.var_dir / "run.lock") as held:
         if not ports.is_free(settings.port):
             raise SystemExit(f"postrider: port {settings.port} is in use; choose another one: PORT=8081 make run")

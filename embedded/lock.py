@@ -21,7 +21,7 @@ def exclusive(path: Path) -> Iterator[int]:
     Raises:
         SystemExit: somebody else holds it.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _acquire(descriptor)
         os.ftruncate(descriptor, 0)

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedded.tether import adopt_orphans, tethered
@@ -55,7 +55,7 @@ class Program:
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)  # it holds keys and passwords
     stop_s: float = 10.0
     log: Path | None = None
     inherits: tuple[int, ...] = ()
@@ -63,7 +63,7 @@ class Program:
 
 
 class StartError(Exception):
-    """A program ended before it was ready."""
+    """A program cannot be started, or ended before it was ready."""
 
 
 class Child:

@@ -7,6 +7,7 @@ NANIO_SECRET_KEY, which nanio reads itself.
 from __future__ import annotations
 
 import configparser
+import io
 import secrets
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from nanio.app import build_app
 from nanio.config import Settings
 from starlette.middleware.cors import CORSMiddleware
 
-from embedded import secret_files
+from embedded import private
 from embedded.ports import LOOPBACK
 
 
@@ -58,7 +59,9 @@ def _make_credentials(path: Path) -> None:
         "aws_access_key_id": secrets.token_hex(10),
         "aws_secret_access_key": secrets.token_urlsafe(30),
     }
-    secret_files.write(path, parser.write)
+    text = io.StringIO()
+    parser.write(text)
+    private.write(path, text.getvalue())
 
 
 def app(port: int, directory: Path) -> CORSMiddleware:

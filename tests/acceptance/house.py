@@ -132,6 +132,7 @@ def running(directory: Path, **settings: str) -> Iterator[House]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o022,  # as most users have it: what is written is readable for all unless told otherwise
         )
     house = House(process, int(settings["PORT"]), Path(settings["VAR_DIR"]), log)
     try:

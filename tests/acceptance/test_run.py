@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from redis import AuthenticationError, Redis
+import redis
 
 from embedded import ports
 from embedded.tether import tethered
-from tests import services
 from tests.acceptance import house
 from tests.acceptance.house import House, until
 from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
@@ -50,11 +50,11 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
 
     # When it is started again
     sent = started.mails("c2")
-    keys = (started.var / "s3-credentials").read_text()
+    keys = _keys(started)
     with house.running(tmp_path) as again:
         again.until_ready()
         # Then campaigns, emails and keys are still there, and the campaign goes on by itself
-        assert (started.var / "s3-credentials").read_text() == keys
+        assert _keys(again) == keys
         assert again.status("c1")["done"] == 400
         assert len(again.mails("c1")) == 400
         assert set(sent) <= set(again.mails("c2"))
@@ -65,52 +65,70 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
         assert len(again.mails("c2")) - report["done"] in range(report["unknown"] + 1)
 
 
-def open_to_others(directory: Path) -> list[str]:
-    """What in the directory, itself included, somebody else on the machine may read, write or enter."""
-    found = [directory, *directory.rglob("*")]
-    return [str(path) for path in found if not path.is_symlink() and path.stat().st_mode & 0o077]
+def _keys(started: House) -> list[str]:
+    return [(started.var / name).read_text() for name in ("s3-credentials", "redis.conf")]
 
 
-def test_what_it_keeps_is_for_its_owner_alone_and_redis_asks_for_a_password(tmp_path: Path) -> None:
-    # Given the data of a version that knew of no password, in a directory that everybody may read
-    var = tmp_path / "var"
-    data = var / "redis"
-    data.mkdir(parents=True)
-    var.chmod(0o755)
-    with services.valkey_server(data) as url, Redis.from_url(url) as before:
-        before.set("kept", "yes")
-    (data / "valkey.log").unlink()
-    for path in data.rglob("*"):
-        path.chmod(path.stat().st_mode & ~0o077)
-    data.chmod(0o700)
-
+def test_only_its_user_can_read_what_it_writes_or_use_its_redis(tmp_path: Path) -> None:
+    # Given a campaign that was sent
     with house.running(tmp_path) as started:
         started.until_ready()
-        started.send_campaign("c1", rows=1, tpm=60)
+        started.send_campaign("c1", rows=10, tpm=100_000)
         started.until_status("c1", "completed")
-        # Then nothing is open to others, also of what is made while it runs
-        assert open_to_others(var) == []
-        # And Redis, which has the data, answers those alone who know the password
-        password = (var / "redis-password").read_text().strip()
-        [web] = started.programs("uvicorn")
-        found = re.search(r"\0REDIS_URL=([^\0]*)\0", Path(f"/proc/{web}/environ").read_text())
-        assert found
-        port = int(found[1].rpartition(":")[2].partition("/")[0])
-        with Redis(port=port) as anybody, pytest.raises(AuthenticationError):
-            anybody.get("kept")
-        with Redis(port=port, password=password) as owner:
-            assert owner.get("kept") == b"yes"
-        # And neither a command line nor a log line tells it
-        for pid in started.programs():
-            assert password not in Path(f"/proc/{pid}/cmdline").read_text()
-        assert password not in started.output()
-        assert not [log for log in (var / "log").iterdir() if password in log.read_text()]
+
+        # Then its Redis asks for a password, which no command line shows
+        url, password = _redis_url(started)
+        assert len(password) >= 32
+        assert _answer(url) == "-NOAUTH Authentication required."
+        with redis.Redis.from_url(url) as owner:
+            assert owner.ping()
+        processes = [started.process.pid, *started.programs()]
+        assert len(processes) >= 5  # itself, Redis, S3, web, worker
+        assert [pid for pid in processes if password in _command_line(pid)] == []
         assert started.stop() == 0
 
+    # And nobody else can read what was written, nor does a log hold the password
+    assert _open_to_others(started.var) == []
+    logs = [started.log, *(started.var / "log").iterdir()]
+    assert [log for log in logs if password in log.read_text(errors="replace")] == []
+
+    # When it is started over data that an earlier version wrote, readable for all and without a password
+    for path in [started.var, *started.var.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (started.var / "redis.conf").unlink()
     with house.running(tmp_path) as again:
         again.until_ready()
-        assert (var / "redis-password").read_text().strip() == password
-        assert again.status("c1")["done"] == 1
+        # Then they are still there, and closed
+        assert stat.S_IMODE(again.var.stat().st_mode) == 0o700
+        assert stat.S_IMODE((again.var / "redis.conf").stat().st_mode) == 0o600
+        assert again.status("c1")["done"] == 10
+        url, another = _redis_url(again)
+        assert another != password
+        assert _answer(url).startswith("-NOAUTH")
+
+
+def _redis_url(started: House) -> tuple[str, str]:
+    """The address that its web process uses, and the password in it."""
+    [web] = started.programs("uvicorn api:app")
+    variables = Path(f"/proc/{web}/environ").read_bytes().decode().split("\0")
+    [url] = [value for name, _, value in (line.partition("=") for line in variables) if name == "REDIS_URL"]
+    return url, unquote(urlsplit(url).password or "")
+
+
+def _answer(url: str) -> str:
+    """What the Redis at that address answers a client that gives no password."""
+    with socket.create_connection((ports.LOOPBACK, urlsplit(url).port or 0), house.PATIENCE_S) as client:
+        client.sendall(b"PING\r\n")
+        return client.makefile("rb").readline().decode().strip()
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+
+
+def _open_to_others(directory: Path) -> list[Path]:
+    """The files and directories that another user could use."""
+    return [path for path in [directory, *directory.rglob("*")] if stat.S_IMODE(path.lstat().st_mode) & 0o077]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
@@ -191,6 +209,7 @@ def test_servers_that_settings_name_are_used_instead_of_its_own(
         started.send_campaign("c1", rows=10, tpm=100_000)
         assert started.until_status("c1", "completed")["done"] == 10
         assert started.programs("valkey-server") == started.programs("embedded.s3") == []
+        assert not (started.var / "redis.conf").exists()
         assert started.stop() == 0
 
 

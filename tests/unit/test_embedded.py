@@ -1,4 +1,6 @@
-"""What `make run` does before it starts anything: one supervisor at a time, free ports, credentials made once."""
+"""What `make run` does before it starts anything: one supervisor at a time, free ports, a directory that others cannot
+enter, credentials made once.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ from typing import BinaryIO
 
 import pytest
 
-from embedded import lock, ports, s3
+from embedded import lock, ports, private, s3, valkey
+from embedded.processes import Program, StartError
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.fixture
@@ -55,6 +62,7 @@ def test_the_lock_is_free_once_its_holder_is_gone(tmp_path: Path) -> None:
         pass
     with lock.exclusive(path):
         assert path.read_text() == str(os.getpid())
+    assert _mode(path) == 0o600
 
 
 @pytest.fixture
@@ -88,6 +96,85 @@ def test_the_s3_credentials_are_made_once_and_for_their_owner_only(tmp_path: Pat
     path = tmp_path / "s3-credentials"
     made = s3.credentials(path)
     assert all(len(part) >= 20 for part in made)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert _mode(path) == 0o600
     assert s3.credentials(path) == made
     assert s3.credentials(tmp_path / "another") != made
+
+
+def test_the_redis_password_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    config = tmp_path / "redis.conf"
+    made = valkey.password(config)
+    assert len(made) >= 32
+    assert config.read_text() == f"requirepass {made}\n"
+    assert _mode(config) == 0o600
+    assert valkey.password(config) == made
+    assert valkey.password(tmp_path / "another") != made
+    assert made not in " ".join(valkey.command(6379, tmp_path, config))
+
+
+def test_the_redis_password_is_read_from_a_configuration_that_somebody_has_changed(tmp_path: Path) -> None:
+    config = tmp_path / "redis.conf"
+    config.write_text('# mine\nrequirepass first\nmaxclients 100\nrequirepass "second"\n')
+    assert valkey.password(config) == "second"
+
+
+@pytest.mark.parametrize("text", ["", "# requirepass secret\n", 'requirepass ""\n', "requirepass\n"])
+def test_a_redis_configuration_without_a_password_is_refused(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "redis.conf"
+    config.write_text(text)
+    with pytest.raises(StartError, match=r"redis\.conf has no line 'requirepass PASSWORD'; remove the file"):
+        valkey.password(config)
+
+
+def test_a_private_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "secret"
+    (tmp_path / "secret.new").write_text("of a start that was killed: longer than the next one")
+
+    def full(_: int) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            private.write(path, "half")
+    assert not path.exists()
+    private.write(path, "whole")
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701, 0o700])
+def test_a_directory_that_others_may_enter_is_closed(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "var"
+    path.mkdir()
+    path.chmod(mode)
+    private.directory(path)
+    assert _mode(path) == 0o700
+
+
+def test_a_directory_is_made_closed(tmp_path: Path) -> None:
+    private.directory(tmp_path / "some" / "var")
+    assert _mode(tmp_path / "some" / "var") == 0o700
+
+
+def test_a_directory_that_everybody_uses_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "var"
+    path.mkdir()
+    path.chmod(0o1777)
+    with pytest.raises(SystemExit, match=r"^postrider: other users may read .*/var; set VAR_DIR"):
+        private.directory(path)
+    assert _mode(path) == 0o1777
+
+
+def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("Operation not permitted")
+
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(SystemExit, match="set VAR_DIR to a directory of your own"):
+        private.directory(tmp_path)
+
+
+def test_a_program_shows_no_variable_of_its_own() -> None:
+    assert "secret" not in repr(Program("web", ["true"], {"REDIS_URL": "redis://:secret@127.0.0.1/0"}))
