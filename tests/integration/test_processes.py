@@ -36,7 +36,7 @@ for _ in range(12_000):
     time.sleep(0.02)
 """
 
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
 
 
 class Stage:
