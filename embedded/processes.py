@@ -28,6 +28,8 @@ STEADY_S = 30.0
 POLL_S = 0.05
 #: How long a program that keeps children may take to notice that they have ended, in s.
 CHILDLESS_S = 10.0
+#: How long it may take until its first one is seen, in s: one that was killed at once may never have been.
+FIRST_CHILD_S = 120.0
 #: How long the kernel may take to carry out a SIGKILL.
 KILL_S = 5.0
 
@@ -136,7 +138,7 @@ class Child:
                 had_children, childless_at = True, None
                 continue
             childless_at = childless_at or time.monotonic()
-            if had_children and time.monotonic() - childless_at > CHILDLESS_S:
+            if time.monotonic() - childless_at > (CHILDLESS_S if had_children else FIRST_CHILD_S):
                 say(f"{self.program.name} has not noticed that its process is gone, and is killed")
                 self._process.kill()
                 childless_at = None

@@ -225,6 +225,7 @@ def test_a_program_that_does_not_notice_that_its_process_was_killed_is_started_a
 ) -> None:
     """Given a program that keeps a process, and does not look after it."""
     monkeypatch.setattr(processes, "CHILDLESS_S", 1.0)
+    monkeypatch.setattr(processes, "FIRST_CHILD_S", 10.0)  # it may be killed before the supervisor has seen it
 
     async def scene(supervisor: Supervisor) -> None:
         [child] = supervisor.start(replace(stage.program("worker", "parent"), keeps_children=True))
