@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any, Final
 
 from jinja2 import Undefined
@@ -26,6 +27,8 @@ NODE_BYTES: Final = 32
 #: A filter or a call, as so many nodes: enough for a text of fewer than `SHORT` characters, which is charged no more.
 CALL_NODES: Final = 20
 SHORT: Final = 48
+#: Weighing one item of a list or one argument of a call, in ns.
+ITEM_NS: Final = 300
 #: A lookup or a calculation, as so many nodes.
 LOOKUP_NODES: Final = 5
 #: How deep lists may lie in lists. Python hashes and prints them recursively, and some of that is not guarded.
@@ -110,8 +113,13 @@ class Budget:
     def _weigh_all(self, values: Any, depth: int) -> int:
         if depth >= MAX_NESTING:
             raise OverBudget(f"lists lie in lists more than {MAX_NESTING} deep: use flat ones")
-        self.spend(150 * len(values) + 100)
-        return 32 + sum(self.weigh(item, depth + 1) for item in values)
+        self.spend(100)
+        return 32 + self.weigh_each(values, depth + 1)
+
+    def weigh_each(self, values: Collection[Any], depth: int = 0) -> int:
+        """The sum of what each value weighs. Raises as `weigh`."""
+        self.spend(ITEM_NS * len(values))
+        return sum(self.weigh(value, depth) for value in values)
 
 
 def text_bytes(text: str) -> int:

@@ -169,7 +169,7 @@ class Rendering(Context):
                 return function(*args, **kwargs)
             raise SecurityError(f"the method {function.__name__} is not available in templates")
         if function is safe_range or function is Namespace:
-            weight = sum(map(self.budget.weigh, args)) + sum(map(self.budget.weigh, kwargs.values()))
+            weight = self.budget.weigh_each(args) + self.budget.weigh_each(kwargs.values())
             self.budget.spend(2_000 + weight, 200 + 100 * len(kwargs) + weight)
             return function(*args, **kwargs)
         if isinstance(function, Undefined):
@@ -264,13 +264,22 @@ class Sandbox(ImmutableSandboxedEnvironment):
         kind = type(obj)
         if (kind is str and attribute in CHEAP) or (kind is LoopContext and attribute in _LOOP_NAMES):
             return getattr(obj, attribute)
+        if kind is Namespace and not attribute.startswith("_"):
+            # Jinja2's own check asks a namespace a dozen questions, each of which goes through its `__getattribute__`.
+            try:
+                return getattr(obj, attribute)
+            except AttributeError:
+                return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if not isinstance(argument, (str, int, float, type(None), Undefined)):
             raise TypeError("a template looks items up by text or number only")
-        if isinstance(argument, str) and len(argument) > MAX_NAME and type(obj) is not dict:
-            raise TypeError(f"a name has at most {MAX_NAME:,} characters")
+        if isinstance(argument, str) and len(argument) > MAX_NAME:
+            if type(obj) is not dict:
+                raise TypeError(f"a name has at most {MAX_NAME:,} characters")
+            # No attribute has such a name; looking for one would copy it into a message.
+            return obj[argument] if argument in obj else self.undefined(obj=obj, name=argument)
         return super().getitem(obj, argument)
 
     def wrap_str_format(self, value: Any) -> Any:

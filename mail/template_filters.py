@@ -270,7 +270,7 @@ def wordwrap(
 def urlize(context: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
     text = value if isinstance(value, str) else context.text(value)
     context.budget.spend(5_000 + 30 * len(text), 3 * words(text) * OBJECT_BYTES)
-    around = sum(context.budget.weigh(part) for part in (*args, *kwargs.values()))
+    around = context.budget.weigh_each((*args, *kwargs.values()))
     size = 0
     for word in text.split():
         longest = len(escape(word))

@@ -229,7 +229,8 @@ def charge_call(budget: Budget, method: BuiltinMethodType | MethodType, args: Se
         OverBudget
     """
     owner, name = method.__self__, method.__name__
-    budget.spend(300 + sum(budget.weigh(value) for value in (*args, *named.values())))
+    budget.spend(300)
+    budget.spend(budget.weigh_each((*args, *named.values())))
     if isinstance(owner, str):
         return _charge_text(budget, owner, name, args, named)
     if name not in _OTHERS.get(type(owner), ()):
@@ -336,7 +337,7 @@ class Format:
         template = self._template
         pieces = 1 + sum(template.count(sign) for sign in "{}.[")
         made = 2 * text_bytes(template) + pieces * OBJECT_BYTES
-        budget.spend(made + 1_000 * pieces, made)
+        budget.spend(made + 3_000 * pieces, made)
         formatter: _Charged
         if isinstance(template, Markup):
             formatter = _MarkupFormatter(self._sandbox, escape=template.escape)

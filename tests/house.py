@@ -41,9 +41,13 @@ SENDGRID_KEY: Final = "SG.key-of-the-double"
 PORTS: Final = range(20_000, 32_000)
 
 
+#: Those ports that this process has not given away yet, in random order, as other processes choose too.
+_untouched: Final = random.sample(PORTS, len(PORTS))
+
+
 def free_port() -> int:
-    """A port that is free and that the kernel gives to nobody else while its server is away."""
-    return next(port for port in iter(lambda: random.choice(PORTS), None) if ports.is_free(port))
+    """A port that is free and that the kernel gives to nobody else while its server is away; each once a process."""
+    return next(port for port in iter(_untouched.pop, None) if ports.is_free(port))
 
 
 class House(Client):

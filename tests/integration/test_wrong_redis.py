@@ -16,13 +16,14 @@ from campaigns.server import WrongRedis
 from embedded import ports, valkey
 from tests import services
 from tests.acceptance.house import until
-from tests.house import House
+from tests.house import House, free_port
 from tests.site import Site
 from tests.world import World
 
-#: Options of a wrong Redis, and what the line says to change.
+#: Options of a wrong Redis, and what the line says to change. A cluster listens on a second port, by default one of
+#: those that the kernel gives to outgoing connections.
 WRONG = {
-    "cluster": (["--cluster-enabled", "yes"], "use one with 'cluster-enabled no'"),
+    "cluster": (["--cluster-enabled", "yes", "--cluster-port", str(free_port())], "use one with 'cluster-enabled no'"),
     "eviction": (["--maxmemory-policy", "allkeys-lru"], "set 'maxmemory-policy noeviction'"),
     "no AOF": (["--appendonly", "no"], "set 'appendonly yes' and 'appendfsync always'"),
 }
