@@ -27,9 +27,9 @@ settings.register_profile(
 settings.load_profile("postrider")
 
 #: In the order in which they run: what fails fast comes first.
-FOLDERS = ("unit", "property", "integration", "acceptance", "chaos", "browser")
+FOLDERS = ("unit", "property", "simulated", "integration", "acceptance", "chaos", "browser")
 #: The folders whose tests share nothing, so that they may run in parallel.
-ALONE = ("unit", "property")
+ALONE = ("unit", "property", "simulated")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -73,10 +73,17 @@ def stop(server: subprocess.Popen[bytes]) -> int:
 
 
 @contextmanager
-def valkey_server(directory: Path, port: int | None = None) -> Iterator[str]:
-    """A Valkey server that persists into `directory`, as `make run` starts it; its `redis://` address."""
+def valkey_server(directory: Path, port: int | None = None, *, keeps: bool = True) -> Iterator[str]:
+    """A Valkey server that persists into `directory`, as `make run` starts it; its `redis://` address.
+
+    Args:
+        directory: an existing one.
+        port: where it listens; None: on a free one.
+        keeps: False for one that writes nothing to disk.
+    """
     port = port or ports.free_port()
-    with running(valkey.command(port, directory), port, directory / "valkey.log"):
+    command = valkey.command(port, directory) + ([] if keeps else ["--appendonly", "no"])
+    with running(command, port, directory / "valkey.log"):
         yield f"redis://{ports.LOOPBACK}:{port}/0"
 
 

@@ -23,7 +23,7 @@ from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.ledger import Grant, Group, Ledger, Limits, Recipient, Settlement, deferred_entry, domain_of
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
-from campaigns.pacer import LEASE_MS, Pacer, Tick
+from campaigns.pacer import Pacer, Tick
 from campaigns.parsing import Parsing
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
@@ -53,7 +53,7 @@ class Clock:
 class ServerClock(Clock):
     """The time that the scripts are told on a real server: from a key that the test sets, instead of its own clock.
 
-    What expires there does so by the server's clock; of that only the release lease matters, and it is taken away here.
+    What expires there does so by the server's clock; of that only the release lease matters, and it is aged here.
     """
 
     KEY = "test:now"
@@ -65,8 +65,8 @@ class ServerClock(Clock):
 
     def advance(self, milliseconds: int) -> None:
         super().advance(milliseconds)
-        self._redis.set(self.KEY, self.now_ms)
-        if milliseconds >= LEASE_MS:
+        _, left = self._redis.pipeline(transaction=False).set(self.KEY, self.now_ms).pttl(keys.RELEASE_LEASE).execute()
+        if 0 < left <= milliseconds:
             self._redis.delete(keys.RELEASE_LEASE)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:

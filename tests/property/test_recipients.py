@@ -83,7 +83,7 @@ def test_any_file(data: bytes, chunk: int) -> None:
     check(data, chunk)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(FILES, st.integers(1, 50))
 def test_any_file_across_many_blocks(data: bytes, chunk: int) -> None:
     """Given tiny blocks, and the file in chunks of any size / Then slices, rows and reasons are those of one chunk."""
@@ -108,7 +108,7 @@ def test_any_utf_16_file(encoding: str, body: str, odd_end: bytes, chunk: int) -
         assert (check(data, chunk) is None) == (check(data, len(data)) is None)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(FILES)
 def test_rows_are_those_of_the_rules_read_line_by_line(data: bytes) -> None:
     """Given tiny blocks / Then the rows are those that the rules, applied to the whole file, give."""
@@ -184,7 +184,7 @@ def fit(record: list[str] | None, shape: Shape) -> list[str] | None:
     return record[: shape.width]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(FILES)
 def test_a_row_depends_on_the_bytes_from_its_first_line_on_alone(data: bytes) -> None:
     """Given tiny blocks / Then what begins at any slice reads as it did, with nothing of the file before it."""

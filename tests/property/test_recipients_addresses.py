@@ -32,7 +32,7 @@ def judged(raw: str) -> str | None:
         return None
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(ADDRESSES)
 def test_ordinary_addresses_are_valid_ones(raw: str) -> None:
     if all_ordinary([raw]):

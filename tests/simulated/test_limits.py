@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Final
 
-import fakeredis
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
+from redis import Redis
 
 from campaigns import keys
 from campaigns.ledger import Grant, Limits, Recipient
 from campaigns.models import Status
-from tests.world import Clock, Run, World
+from tests.world import Clock, Run, ServerClock, World
 
 #: What the window counts at most, and at least (see `lib/window.lua`): up to a bucket more.
 WINDOW_MS, BUCKET_MS = 60_200, 100
@@ -70,9 +70,9 @@ class Reference:
 class Play:
     """Two campaigns to three domains on one Redis, every step held against the reference."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, server: Redis, clock: Clock) -> None:
         self.clock = clock
-        self.world = World(fakeredis.FakeRedis(server=fakeredis.FakeServer()), slots=1000, limits=LIMITS)
+        self.world = World(server, slots=1000, limits=LIMITS)
         self.reference = Reference(clock)
         self.tpm = dict.fromkeys(CAMPAIGNS, 6)
         self.paused: set[str] = set()
@@ -170,29 +170,31 @@ class Play:
     ]
 )
 @example(steps=[("ask", 0, "w1"), ("pause", 0, "a"), ("ask", 1, "w2"), ("resume", 0, "a"), ("ask", 1, "w2")])
-@settings(max_examples=60)
-def test_all_limits_hold_for_all_workers_whatever_the_clock_says(steps: Steps) -> None:
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_all_limits_hold_for_all_workers_whatever_the_clock_says(server: Redis, steps: Steps) -> None:
     """Given any order of questions by several workers, changes of limits, pauses, and a clock that jumps.
     Then what is granted never exceeds a limit by a log of timestamps, nor falls short of it by more than a bucket; no
     row is granted twice; and nothing is granted between the answer to a pause and the resume.
     """
     with pytest.MonkeyPatch.context() as patches:
-        clock = Clock()
+        server.flushall()
+        clock = ServerClock(server)
         clock.install(patches)
-        play = Play(clock)
+        play = Play(server, clock)
         for kind, amount, name in steps:
             play.step(kind, amount, name)
 
 
 @given(order=st.permutations(range(8)), at=st.integers(0, 8), stop=st.sampled_from(["pause", "cancel"]))
-@settings(max_examples=60)
-def test_nothing_is_admitted_after_the_answer(order: list[int], at: int, stop: str) -> None:
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_is_admitted_after_the_answer(server: Redis, order: list[int], at: int, stop: str) -> None:
     """Given eight runs in the hands of workers, asked for in any order, and a pause or cancel between two.
     Then those after it get nothing, and the answer's in_flight is exactly what those before it got.
     """
     with pytest.MonkeyPatch.context() as patches:
-        Clock().install(patches)
-        world = World(fakeredis.FakeRedis(server=fakeredis.FakeServer()), slots=8)
+        server.flushall()
+        ServerClock(server).install(patches)
+        world = World(server, slots=8)
         world.start(rows=8 * 64)
         runs = world.runs()
         assert len(runs) == 8

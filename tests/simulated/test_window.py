@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fakeredis
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
+from redis import Redis
 
 from campaigns import keys
 from campaigns.scripts import source
@@ -41,8 +41,8 @@ class Reference:
 class Ask:
     """Calls the window as admit.lua does: asks for rows under a limit at a time; it counts what it grants."""
 
-    def __init__(self) -> None:
-        self._redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._script = self._redis.register_script(
             source("admit").split("local campaign,")[0]
             + """
@@ -61,8 +61,8 @@ class Ask:
 
 
 @pytest.fixture
-def ask() -> Ask:
-    return Ask()
+def ask(server: Redis) -> Ask:
+    return Ask(server)
 
 
 @given(steps=STEPS)

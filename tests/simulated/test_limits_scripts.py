@@ -38,9 +38,9 @@ def most_in_a_minute(times: list[int]) -> int:
     return max((sum(1 for other in times if at <= other <= at + 60_000) for at in times), default=0)
 
 
-def test_the_accounts_limit_holds_over_all_campaigns(fake_redis: Redis, clock: Clock) -> None:
+def test_the_accounts_limit_holds_over_all_campaigns(server: Redis, clock: Clock) -> None:
     """Given two campaigns without a limit and an account of 120 a minute, then together they send that, half each."""
-    world = World(fake_redis, slots=1000, limits=Limits(account=120))
+    world = World(server, slots=1000, limits=Limits(account=120))
     world.start("a", rows=500)
     world.start("b", rows=500)
     sent = send_for(world, clock, 180, step_ms=250)
@@ -49,21 +49,21 @@ def test_the_accounts_limit_holds_over_all_campaigns(fake_redis: Redis, clock: C
     assert abs(world.report("a").done - world.report("b").done) <= 3
 
 
-def test_admission_itself_keeps_the_accounts_limit(fake_redis: Redis, clock: Clock) -> None:
-    world = World(fake_redis, limits=Limits(account=5))
+def test_admission_itself_keeps_the_accounts_limit(server: Redis, clock: Clock) -> None:
+    world = World(server, limits=Limits(account=5))
     world.start(rows=4)
     world.start("b", rows=4)
-    loose = World(fake_redis)
+    loose = World(server)
     runs = loose.runs()
     assert [len(world.admit(run).granted) for run in runs] == [4, 1]
     assert clock.now_ms
 
 
-def test_a_domain_at_its_limit_lets_the_others_pass(fake_redis: Redis, clock: Clock) -> None:
+def test_a_domain_at_its_limit_lets_the_others_pass(server: Redis, clock: Clock) -> None:
     """Given every other recipient at a domain of 30 a minute, then the others are all sent at once and those at its
     pace.
     """
-    world = World(fake_redis, slots=1000, limits=Limits(domains={"slow.test": 30}))
+    world = World(server, slots=1000, limits=Limits(domains={"slow.test": 30}))
     start_mixed(world, [f"r{row}@{'SLOW.test' if row % 2 else 'fast.test'}" for row in range(1, 201)])
     sent = send_for(world, clock, 10)
     assert sum(address.endswith("fast.test") for _, address in sent) == 100
@@ -75,8 +75,8 @@ def test_a_domain_at_its_limit_lets_the_others_pass(fake_redis: Redis, clock: Cl
     assert int(world.redis.hget(keys.of("c1", "progress"), "parked")) == 0
 
 
-def test_the_star_stands_for_each_domain_by_itself(fake_redis: Redis, clock: Clock) -> None:
-    world = World(fake_redis, slots=1000, limits=Limits(domains={"*": 6}))
+def test_the_star_stands_for_each_domain_by_itself(server: Redis, clock: Clock) -> None:
+    world = World(server, slots=1000, limits=Limits(domains={"*": 6}))
     start_mixed(world, [f"r{row}@d{row % 10}.test" for row in range(100)])
     sent = send_for(world, clock, 60)
     by_domain = Counter(address.rpartition("@")[2] for _, address in sent)
@@ -84,13 +84,13 @@ def test_the_star_stands_for_each_domain_by_itself(fake_redis: Redis, clock: Clo
     assert set(by_domain.values()) <= {5, 6}
 
 
-def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(fake_redis: Redis, clock: Clock) -> None:
+def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(server: Redis, clock: Clock) -> None:
     """Given a run that was released without the limit, then admission grants what the domain takes and parks the
     others.
     """
-    world = World(fake_redis, limits=Limits(domains={"slow.test": 3}))
+    world = World(server, limits=Limits(domains={"slow.test": 3}))
     start_mixed(world, [f"r{row}@slow.test" for row in range(10)])
-    (run,) = World(fake_redis).runs()
+    (run,) = World(server).runs()
     grant = world.admit(run)
     assert (len(grant.granted), len(grant.denied), len(grant.parked)) == (3, 0, 7)
     assert world.runs() == []
@@ -98,8 +98,8 @@ def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(fake_redis: R
     assert [len(world.admit(again).granted) for again in world.runs()][:1] == [1]
 
 
-def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(fake_redis: Redis, clock: Clock) -> None:
-    world = World(fake_redis, limits=Limits(domains={"slow.test": 1}))
+def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(server: Redis, clock: Clock) -> None:
+    world = World(server, limits=Limits(domains={"slow.test": 1}))
     start_mixed(world, [f"r{row}@slow.test" for row in range(10)])
     send_for(world, clock, 1)
     assert int(world.redis.hget(keys.of("c1", "progress"), "parked")) == 9
@@ -110,10 +110,10 @@ def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(fake_redis:
     assert not world.redis.keys("*parked*")
 
 
-def test_parking_is_bounded(fake_redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parking_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a list of one slow domain, then no more is parked than the bound, whatever waits."""
     monkeypatch.setattr("campaigns.pacer.PARKED_MAX", 100)
-    world = World(fake_redis, slots=1000, limits=Limits(domains={"slow.test": 60}))
+    world = World(server, slots=1000, limits=Limits(domains={"slow.test": 60}))
     start_mixed(world, [f"r{row}@slow.test" for row in range(1000)])
     send_for(world, clock, 5)
     assert 100 <= int(world.redis.hget(keys.of("c1", "progress"), "parked")) <= 164
