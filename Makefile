@@ -21,8 +21,8 @@ test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
 test-busy: .venv/dev.stamp ## run every test three times on a machine that has no core to spare (N=1 for once)
 	@$(BIN)/python -m tests.busy --runs $(or $(N),3) -- $(PARALLEL) $(PYTEST)
 
-# The tests with servers and processes run one after the other in one process (tests/conftest.py groups them), those
-# without run beside them in the others.
+# The tests with servers run one after the other, and so do those with processes (tests/conftest.py makes the two groups);
+# the others run wherever there is room.
 PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 chaos: .venv/dev.stamp ## break everything on purpose, half an hour long (PYTEST="-k redis" for some)

@@ -28,22 +28,20 @@ settings.load_profile("postrider")
 
 #: In the order in which they run: what fails fast comes first.
 FOLDERS = ("unit", "property", "simulated", "integration", "acceptance", "chaos", "browser")
-#: The folders whose tests share nothing, so that they may run in parallel.
-ALONE = ("unit", "property", "simulated")
+#: With servers and processes, one test after the other: which folders do so in one process (`make test`). The tests of
+#: all others share nothing, so that they may run in parallel.
+IN_TURN = {"integration": "servers", "browser": "servers", "acceptance": "processes", "chaos": "processes"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark every test with the name of its folder, and run the folders in their order.
-
-    In parallel (`make test`) the tests with servers and processes are one group: they run one after the other.
-    """
+    """Mark every test with the name of its folder, and run the folders in their order."""
     tests = Path(__file__).parent
     in_groups = config.getoption("dist", "no") == "loadgroup"
     for item in items:
         folder = item.path.relative_to(tests).parts[0]
         item.add_marker(folder)
-        if in_groups and folder not in ALONE:
-            item.add_marker(pytest.mark.xdist_group("servers"))
+        if in_groups and folder in IN_TURN:
+            item.add_marker(pytest.mark.xdist_group(IN_TURN[folder]))
     items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(tests).parts[0]))
 
 
