@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from bench.report import line
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from bench.lists import CONTENT, small_list
 from bench.report import line, table
 from bench.stage import PROCESSES, Stage, median, resident_mb, until_quiet
 from embedded.ports import LOOPBACK
-from tests.client import send
+from tests.support.client import send
 
 THREADS: Final = 10
 #: Samples of each route, and how often that is repeated: the figure is the median of the repetitions' p99.

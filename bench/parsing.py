@@ -23,7 +23,7 @@ from typing import Any, Final
 from bench.lists import CONTENT, chunks
 from bench.report import line, table
 from bench.stage import Stage
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 SIZES: Final = (1_000_000, 10_000_000)
 KEY: Final = "bench/list.csv"

@@ -20,7 +20,7 @@ from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import CustomArg, Mail
 
 from bench.lists import CONTENT, cells
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 REDIS_URL: Final = "PLAIN_REDIS_URL"
 QUEUE: Final = "plain"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from campaigns import keys
-from tests.house import House
-from tests.program import Program
+from tests.support.program import Program
+from tests.support.stack import House
 
 #: A campaign without a limit: the highest that there is.
 NO_LIMIT: Final = 10_000_000

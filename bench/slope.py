@@ -23,7 +23,7 @@ from typing import Final
 from bench.lists import small_list
 from bench.report import line, table
 from bench.stage import PROCESSES, Stage, median, resident_mb, until_quiet, wait_until
-from tests.program import Program
+from tests.support.program import Program
 
 THREADS: Final = 10
 #: What everything is held against: so many recipients.

@@ -17,11 +17,11 @@ from typing import Any, Final
 from bench.lists import CONTENT
 from embedded import s3
 from storage import ObjectStore
-from tests.doubles.certificate import Certificate
-from tests.doubles.sendgrid import SendGridDouble
-from tests.house import House
-from tests.program import Program
-from tests.services import S3_ACCESS_KEY, S3_SECRET_KEY
+from tests.support.doubles.certificate import Certificate
+from tests.support.doubles.sendgrid import SendGridDouble
+from tests.support.program import Program
+from tests.support.services import S3_ACCESS_KEY, S3_SECRET_KEY
+from tests.support.stack import House
 
 #: A rate that limits nobody here, in emails a minute.
 UNLIMITED: Final = 10_000_000
@@ -37,7 +37,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Stage(House):
-    """The parts of `tests.house`: Valkey, S3, the SendGrid double and the web process. Workers come and go."""
+    """The parts of `tests.support.stack`: Valkey, S3, the SendGrid double and the web process. Workers come and go."""
 
     def prepare(self, campaign_id: str, csv: bytes, tpm: int = UNLIMITED) -> None:
         """Make a campaign with a list, and wait until it can be started."""

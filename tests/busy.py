@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from embedded.tether import tethered
-from tests.services import ROOT
+from tests.support.services import ROOT
 
 #: Counts up as fast as it can while its parent lives.
 BURN: Final = "import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n    for _ in range(1_000_000): pass\n"

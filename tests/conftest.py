@@ -16,8 +16,8 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from embedded import s3
-from tests import services
-from tests.world import Clock, World
+from tests.support import services
+from tests.support.ledger_harness import Clock, World
 
 # A slow moment of the machine is no counter-example. Each run draws other examples, in CI too: over time that finds
 # more, and what fails is printed so that it can be repeated.

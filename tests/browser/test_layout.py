@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.visit import Visit, readers
-from tests.house import House
+from tests.support.stack import House
+from tests.support.visit import Visit, readers
 
 LONG = "a-campaign-id-of-sixty-four-characters_without-any-place-to-rest"
 PHONE = {"width": 320, "height": 640}

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from embedded import ports
-from tests.browser.visit import Visit, readers
-from tests.house import House, free_port
-from tests.program import Program
+from tests.support.program import Program
+from tests.support.stack import House, free_port
+from tests.support.visit import Visit, readers
 
 TOKEN = "a-token-of-the-tests"
 #: Would show itself as a dialog, a script error, a request or a change of the page.

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.visit import Visit
-from tests.client import ApiError
-from tests.house import House
+from tests.support.client import ApiError
+from tests.support.stack import House
+from tests.support.visit import Visit
 
 MIB = 1024 * 1024
 ROWS = 20_000

@@ -11,10 +11,10 @@ from typing import Any, Final, Self
 
 import pytest
 
-from tests.chaos import books
-from tests.chaos.crew import Crew, Kill
-from tests.doubles.sendgrid import Arrival
-from tests.house import House
+from tests.support.chaos import audit as books
+from tests.support.chaos.worker_pool import Crew, Kill
+from tests.support.doubles.sendgrid import Arrival
+from tests.support.stack import House
 
 #: How much longer than promised anything may take on a machine that has other things to do.
 SLACK: Final = 3
@@ -102,7 +102,7 @@ def test_a_worker_killed_before_it_is_ready_ends_its_command(tmp_path: Path) -> 
     seconds and not in the 30 that Dramatiq takes as it comes.
     """
     with House.open(tmp_path) as house:
-        worker = house.add_worker(wait=False, module="tests.chaos.broken_worker", DIE_AT_BOOT="1")
+        worker = house.add_worker(wait=False, module="tests.support.chaos.broken_worker", DIE_AT_BOOT="1")
         assert worker.wait(8 * SLACK) != 0
         assert "exited unexpectedly (code -9)" in worker.output()
 

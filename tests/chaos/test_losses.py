@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.chaos import books
-from tests.chaos.crew import Crew
-from tests.house import House
+from tests.support.chaos import audit as books
+from tests.support.chaos.worker_pool import Crew
+from tests.support.stack import House
 
-BROKEN = "tests.chaos.broken_worker"
+BROKEN = "tests.support.chaos.broken_worker"
 
 
 def test_the_retrys_enqueue_fails(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import pytest
 
-from tests.acceptance.house import until
-from tests.chaos import books
-from tests.chaos.crew import Crew
-from tests.house import House
+from tests.support.chaos import audit as books
+from tests.support.chaos.worker_pool import Crew
+from tests.support.stack import House
+from tests.support.waiting import until
 
 #: How much longer than promised anything may take on a machine that has other things to do.
 SLACK: Final = 3

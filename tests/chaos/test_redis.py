@@ -11,11 +11,11 @@ from typing import Final
 import pytest
 import redis
 
-from tests.acceptance.house import until
-from tests.chaos import books
-from tests.chaos.crew import Crew
-from tests.doubles.loading_redis import loading_redis
-from tests.house import House
+from tests.support.chaos import audit as books
+from tests.support.chaos.worker_pool import Crew
+from tests.support.doubles.loading_redis import loading_redis
+from tests.support.stack import House
+from tests.support.waiting import until
 
 #: How long after Redis has gone what had been admitted may still reach the provider, in s.
 ADMITTED_S: Final = 1.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import books
-from tests.house import House
+from tests.support.chaos import audit as books
+from tests.support.stack import House
 
 
 @pytest.mark.short

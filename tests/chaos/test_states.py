@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from campaigns import keys
-from tests.acceptance.house import until
-from tests.chaos import books
-from tests.house import House
+from tests.support.chaos import audit as books
+from tests.support.stack import House
+from tests.support.waiting import until
 
 #: What is promised, and how much longer it may take on a machine that has other things to do, in s.
 SETTLED_S = 60

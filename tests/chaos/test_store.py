@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import books
-from tests.chaos.crew import Crew
-from tests.client import ApiError
-from tests.house import House
+from tests.support.chaos import audit as books
+from tests.support.chaos.worker_pool import Crew
+from tests.support.client import ApiError
+from tests.support.stack import House
 
 
 def test_the_store_is_away_during_an_upload(tmp_path: Path, figures: Callable[..., None]) -> None:

@@ -9,11 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,52 +23,15 @@ from api import direct_upload
 from campaigns.catalog import Catalog
 from embedded import ports, s3
 from storage import ObjectStore
-from tests import services
-from tests.acceptance.house import until
+from tests.support import services
+from tests.support.waiting import until
+from tests.support.web_process import PATIENCE_S, WebProcess, rss_bytes
 
 CONTENT = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi"}
-#: The longest that anything here may take, in seconds.
-PATIENCE_S = 60.0
-
-
-@dataclass
-class Server:
-    """A running web process."""
-
-    port: int
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("localhost", self.port, timeout=PATIENCE_S)
-
-    def call(
-        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Any]:
-        """A request; the status, and the answer's JSON, or its bytes where it is none."""
-        connection = self.connection()
-        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        connection.request(method, path, data, dict(headers or {}))
-        answer = connection.getresponse()
-        raw = answer.read()
-        connection.close()
-        return answer.status, json.loads(raw) if "json" in answer.headers.get("Content-Type", "") else raw
-
-    def wait_for(self, path: str, status: int) -> Any:
-        """Ask until the answer has this status."""
-        deadline = time.monotonic() + PATIENCE_S
-        while (found := self.call("GET", path))[0] != status:
-            assert time.monotonic() < deadline, found
-            time.sleep(0.05)
-        return found[1]
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What it has logged: every line is JSON."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @contextmanager
-def web(tmp_path: Path, redis_url: str, s3_url: str, bucket: str, **environment: str) -> Iterator[Server]:
+def web(tmp_path: Path, redis_url: str, s3_url: str, bucket: str, **environment: str) -> Iterator[WebProcess]:
     port, log = ports.free_port(), tmp_path / "web.log"
     command = [sys.executable, "-m", "uvicorn", "api:app", "--host", "127.0.0.1", "--port", str(port)]
     variables = {
@@ -81,11 +42,11 @@ def web(tmp_path: Path, redis_url: str, s3_url: str, bucket: str, **environment:
         **environment,
     }
     with services.running(command, port, log, variables) as process:
-        yield Server(port, process, log)
+        yield WebProcess(port, process, log)
 
 
 @pytest.fixture
-def server(tmp_path: Path, redis_client: Redis, valkey_url: str, s3_endpoint: str, bucket: str) -> Iterator[Server]:
+def server(tmp_path: Path, redis_client: Redis, valkey_url: str, s3_endpoint: str, bucket: str) -> Iterator[WebProcess]:
     assert redis_client.ping()
     with web(tmp_path, valkey_url, s3_endpoint, bucket) as found:
         found.wait_for("/readyz", 200)
@@ -104,7 +65,7 @@ def put_part(url: str, data: bytes) -> str:
 
 
 def test_a_list_in_parts_is_uploaded_started_and_exported(
-    server: Server, redis_client: Redis, s3_endpoint: str, bucket: str
+    server: WebProcess, redis_client: Redis, s3_endpoint: str, bucket: str
 ) -> None:
     # Given a campaign and a file of two parts
     rows = b"".join(b"Person %07d,p%07d@shop.test\n" % (row, row) for row in range(1, 250_001))
@@ -190,14 +151,14 @@ def _has_ended(pid: int) -> bool:
     return True
 
 
-def test_the_status_comes_live_and_does_not_hold_up_the_end(server: Server) -> None:
+def test_the_status_comes_live_and_does_not_hold_up_the_end(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     with closing(server.connection()) as connection:
         connection.request("GET", "/campaigns/c1/events")
         _watch_until_the_end(server, connection.getresponse())
 
 
-def _watch_until_the_end(server: Server, answer: http.client.HTTPResponse) -> None:
+def _watch_until_the_end(server: WebProcess, answer: http.client.HTTPResponse) -> None:
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     assert answer.readline() == b"retry: 2000\n"
     assert _next_status(answer)["rate_limit"] == 1000
@@ -218,7 +179,7 @@ def _next_status(answer: http.client.HTTPResponse) -> dict[str, Any]:
     return found
 
 
-def test_a_listener_that_leaves_is_forgotten(server: Server) -> None:
+def test_a_listener_that_leaves_is_forgotten(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     for _ in range(3):
         with closing(server.connection()) as connection:
@@ -231,7 +192,7 @@ def test_a_listener_that_leaves_is_forgotten(server: Server) -> None:
     )
 
 
-def test_a_list_that_is_too_large_is_answered_while_it_is_sent(server: Server) -> None:
+def test_a_list_that_is_too_large_is_answered_while_it_is_sent(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     # Given a client that sends all of its body before it reads the answer
     body = b"x" * (3 * direct_upload.MAX_LIST_BYTES)
@@ -243,23 +204,16 @@ def test_a_list_that_is_too_large_is_answered_while_it_is_sent(server: Server) -
     assert server.call("GET", "/campaigns/c1")[1]["status"] == "draft"
 
 
-def test_a_large_answer_and_upload_need_little_memory(server: Server) -> None:
+def test_a_large_answer_and_upload_need_little_memory(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
-    before = _rss_bytes(server.process.pid)
+    before = rss_bytes(server.process.pid)
     body = b"name,email\n".ljust(direct_upload.MAX_LIST_BYTES, b"\n")
     for _ in range(5):
         assert server.call("POST", "/campaigns/c1/upload", body, {"Content-Type": "text/csv"})[0] == 202
-    assert _rss_bytes(server.process.pid) - before < 30 * 1024 * 1024
+    assert rss_bytes(server.process.pid) - before < 30 * 1024 * 1024
 
 
-def _rss_bytes(pid: int) -> int:
-    # The process itself, or, where it is watched by a parent, that parent's child.
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    pages = Path(f"/proc/{children[0] if children else pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def test_the_log_has_one_line_a_request_and_no_secrets(server: Server) -> None:
+def test_the_log_has_one_line_a_request_and_no_secrets(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     server.call("GET", "/campaigns/ada@shop.test/status?email=ada@shop.test")
     server.call("POST", "/campaigns/c1/upload", b"name,email\nA,ada@shop.test\n", {"Content-Type": "text/csv"})

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import busy
-from tests.acceptance.house import until
-from tests.services import ROOT
+from tests.support.services import ROOT
+from tests.support.waiting import until
 
 SCRIPT = """
 import time

@@ -12,9 +12,9 @@ import pytest
 import redis
 
 from campaigns import keys, messages
-from tests.acceptance.house import PATIENCE_S, clean_environment
-from tests.services import ROOT
-from tests.world import World
+from tests.support.ledger_harness import World
+from tests.support.services import ROOT, clean_environment
+from tests.support.waiting import PATIENCE_S
 
 #: A worker with the real broker and a stand-in for the actor. Works the queue off, and prints how often the actor ran
 #: and how often the ledger was asked; told so, asking it fails.

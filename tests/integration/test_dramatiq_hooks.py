@@ -12,7 +12,7 @@ from dramatiq.middleware import MiddlewareError, SkipMessage
 from dramatiq.rate_limits import RateLimitExceeded
 
 from middleware.admission import NotAdmitted, carry_only
-from tests.integration.dramatiq_stage import QUEUE, Gate, Notes, Stage
+from tests.support.dramatiq_workers import QUEUE, Gate, Notes, Stage
 
 BEFORE = "before_process_message"
 

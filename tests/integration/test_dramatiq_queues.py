@@ -17,9 +17,9 @@ import broker as root
 from campaigns import keys, messages
 from campaigns.ledger import deferred_entry
 from middleware.doorbell import Doorbell
-from tests.acceptance.house import until
-from tests.integration.dramatiq_stage import QUEUE, Stage
-from tests.world import World
+from tests.support.dramatiq_workers import QUEUE, Stage
+from tests.support.ledger_harness import World
+from tests.support.waiting import until
 
 
 class Played:

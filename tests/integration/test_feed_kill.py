@@ -21,9 +21,9 @@ from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
 from embedded import s3
 from storage import ObjectStore
-from tests.acceptance.house import PATIENCE_S, clean_environment
-from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
-from tests.world import World
+from tests.support.ledger_harness import World
+from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
+from tests.support.waiting import PATIENCE_S
 
 ROWS: Final = 24_000
 #: Rows that are no recipients: one in so many.

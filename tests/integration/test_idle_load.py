@@ -10,8 +10,8 @@ from typing import Any, Final
 from redis import Redis
 
 from campaigns import messages
-from tests.acceptance.house import until
-from tests.house import House
+from tests.support.stack import House
+from tests.support.waiting import until
 
 #: The most commands per second, those in scripts included: of one web process and two workers.
 MOST_PER_S: Final = 40.0

@@ -10,8 +10,8 @@ import pytest
 
 from embedded import processes
 from embedded.processes import Program, Supervisor
-from tests.acceptance.house import PATIENCE_S
-from tests.house import House
+from tests.support.stack import House
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell whose children live")
@@ -27,7 +27,7 @@ def test_a_worker_killed_while_it_holds_dramatiqs_lock_is_started_again(
         options = ("--processes", "1", "--threads", "2", "--skip-logging", "--worker-fork-timeout", "60000")
         worker = Program(
             "worker",
-            [sys.executable, "-m", "dramatiq", "tests.chaos.broken_worker", *options],
+            [sys.executable, "-m", "dramatiq", "tests.support.chaos.broken_worker", *options],
             house.environment | {"DIE_WITH_LOCK": str(tmp_path / "died")},
             log=log,
             keeps_children=True,

@@ -15,8 +15,8 @@ from redis.retry import Retry
 from api.components import connect
 from campaigns import keys, layout
 from campaigns.layout import WrongLayout
-from tests.doubles.loading_redis import loading_redis
-from tests.house import House
+from tests.support.doubles.loading_redis import loading_redis
+from tests.support.stack import House
 
 WORDS = "Redis holds data in layout '2' and this version of Postrider works with layout 1 alone"
 

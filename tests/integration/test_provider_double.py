@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.sendgrid import ROOT, Arrival, SendGridDouble
-from tests.doubles.sendgrid_arrivals import digest
-from tests.doubles.sendgrid_rules import problems
+from tests.support.doubles.sendgrid import ROOT, Arrival, SendGridDouble
+from tests.support.doubles.sendgrid_arrivals import digest
+from tests.support.doubles.sendgrid_rules import problems
 
 GOOD: dict[str, Any] = {
     "personalizations": [{"to": [{"email": "jane@example.com"}]}],
@@ -217,7 +217,7 @@ def test_requests_in_pieces_and_in_a_row_on_one_connection(double: SendGridDoubl
 def test_the_log_is_whole_once_it_has_ended(tmp_path: Path) -> None:
     """Given a double started by hand with a log, When its standard input ends, Then it ends, and the log is whole."""
     log = tmp_path / "arrivals.jsonl"
-    command = [sys.executable, "-m", "tests.doubles.sendgrid", "--until-eof", "--log", str(log)]
+    command = [sys.executable, "-m", "tests.support.doubles.sendgrid", "--until-eof", "--log", str(log)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout

@@ -11,10 +11,10 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.events import Event, EventKind, ProviderEvents
-from tests.client import send
-from tests.doubles.sendgrid_events import Signer, event
-from tests.house import House
-from tests.world import World
+from tests.support.client import send
+from tests.support.doubles.sendgrid_events import Signer, event
+from tests.support.ledger_harness import World
+from tests.support.stack import House
 
 SIGNER = Signer()
 

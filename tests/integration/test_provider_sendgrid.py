@@ -14,8 +14,8 @@ from mail.message import Mailbox, Message
 from mail.outcome import Kind, Outcome
 from mail.providers import transport
 from mail.providers.sendgrid import SendGrid
-from tests.doubles.sendgrid import SendGridDouble
-from tests.doubles.sendgrid_arrivals import digest
+from tests.support.doubles.sendgrid import SendGridDouble
+from tests.support.doubles.sendgrid_arrivals import digest
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ import pytest
 
 from mail.providers import transport
 from mail.providers.transport import NoAnswer, NotWritten, Transport
-from tests.doubles.certificate import Certificate
+from tests.support.doubles.certificate import Certificate
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

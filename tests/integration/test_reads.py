@@ -22,9 +22,9 @@ from api.routes import PAGES, ROUTES
 from campaigns import keys
 from campaigns.scripts import Scripts
 from embedded.ports import free_port
-from tests import services
-from tests.site import Site
-from tests.world import recipient
+from tests.support import services
+from tests.support.app_harness import Site
+from tests.support.ledger_harness import recipient
 
 CSV = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\nBad,nobody\nCy,cy@shop.test\nDan,dan@shop.test\n"
 #: GET routes whose answer is not a reading of campaigns: readiness says what is wrong with Redis.

@@ -19,9 +19,8 @@ from campaigns import keys
 from campaigns.models import Campaign, Content
 from embedded import s3
 from storage import ObjectStore
-from tests.acceptance.house import clean_environment
-from tests.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY
-from tests.world import World
+from tests.support.ledger_harness import World
+from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
 
 ROWS: Final = 1_000_000
 MIB: Final = 1024 * 1024

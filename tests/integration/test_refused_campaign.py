@@ -15,8 +15,8 @@ from campaigns import keys, settler as module
 from campaigns.ledger import Group, Settlement
 from campaigns.settler import HELD, Settler, Tally
 from middleware.admission import Admission, Deferred
-from tests.acceptance.house import until
-from tests.world import Run, World
+from tests.support.ledger_harness import Run, World
+from tests.support.waiting import until
 
 WORDS = "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value"
 #: The keys that settling writes, of a campaign.

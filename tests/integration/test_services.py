@@ -13,7 +13,7 @@ import redis
 from botocore.config import Config
 from mypy_boto3_s3 import S3Client
 
-from tests import services
+from tests.support import services
 
 
 @pytest.fixture

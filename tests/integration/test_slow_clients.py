@@ -15,10 +15,10 @@ import pytest
 
 from api import connections
 from embedded import ports
-from tests import services
-from tests.client import Client, send
-from tests.doubles.sendgrid_events import Signer
-from tests.integration.test_api_server import Server, _rss_bytes
+from tests.support import services
+from tests.support.client import Client, send
+from tests.support.doubles.sendgrid_events import Signer
+from tests.support.web_process import WebProcess, rss_bytes
 
 #: How long a close may take beyond the limit, on a machine that is busy.
 PATIENCE_S = 60.0
@@ -37,7 +37,7 @@ QUICKER: Final = (
 
 
 @contextmanager
-def web(directory: Path, *command: str) -> Iterator[Server]:
+def web(directory: Path, *command: str) -> Iterator[WebProcess]:
     """A web process without Redis and S3: it answers /healthz, and whatever it refuses before it asks them."""
     port, log = ports.free_port(), directory / "web.log"
     away = {
@@ -48,16 +48,16 @@ def web(directory: Path, *command: str) -> Iterator[Server]:
     }
     line = [sys.executable, *command, "api:app", "--host", "127.0.0.1", "--port", str(port)]
     with services.running(line, port, log, away) as process:
-        yield Server(port, process, log)
+        yield WebProcess(port, process, log)
 
 
 @pytest.fixture(scope="module", params=["auto", "h11"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
     with web(tmp_path_factory.mktemp("web"), "-c", QUICKER, "--http", request.param) as found:
         yield found
 
 
-def connect(server: Server, data: bytes) -> socket.socket:
+def connect(server: WebProcess, data: bytes) -> socket.socket:
     client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
     client.sendall(data)
     return client
@@ -99,7 +99,7 @@ def until_answered(client: socket.socket) -> None:
         found += piece
 
 
-def test_a_head_that_drips_and_one_that_never_begins_are_given_up(server: Server) -> None:
+def test_a_head_that_drips_and_one_that_never_begins_are_given_up(server: WebProcess) -> None:
     with (
         closing(connect(server, b"")) as silent,
         closing(connect(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: ")) as dripping,
@@ -127,7 +127,7 @@ def test_a_head_that_drips_and_one_that_never_begins_are_given_up(server: Server
             thread.join()
 
 
-def test_more_connections_than_there_may_be_shut_nobody_out(server: Server) -> None:
+def test_more_connections_than_there_may_be_shut_nobody_out(server: WebProcess) -> None:
     with ExitStack() as open_clients:
         for _ in range(connections.MAX_CONNECTIONS + 100):
             open_clients.enter_context(closing(socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)))
@@ -136,13 +136,13 @@ def test_more_connections_than_there_may_be_shut_nobody_out(server: Server) -> N
         assert count <= connections.MAX_CONNECTIONS + 60
 
 
-def _pid(server: Server) -> int:
+def _pid(server: WebProcess) -> int:
     pid = server.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(children[0]) if children else pid
 
 
-def test_a_body_that_stops_is_answered_408_and_closed(server: Server) -> None:
+def test_a_body_that_stops_is_answered_408_and_closed(server: WebProcess) -> None:
     head = b"PUT /campaigns/c1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with (
         closing(connect(server, head + b"Content-Length: 1000\r\n\r\n{")) as whole,
@@ -155,7 +155,7 @@ def test_a_body_that_stops_is_answered_408_and_closed(server: Server) -> None:
             assert b"too slowly" in answer
 
 
-def test_a_body_that_is_refused_by_its_headers_is_not_waited_for(server: Server) -> None:
+def test_a_body_that_is_refused_by_its_headers_is_not_waited_for(server: WebProcess) -> None:
     head = b"PUT /campaigns/c1 HTTP/1.1\r\nHost: localhost\r\n"
     with closing(connect(server, head + b"Content-Length: 99999999\r\n\r\n")) as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
@@ -166,14 +166,14 @@ def test_a_body_that_is_refused_by_its_headers_is_not_waited_for(server: Server)
         rest(client)
 
 
-def test_unsigned_bodies_cost_no_memory(server: Server) -> None:
+def test_unsigned_bodies_cost_no_memory(server: WebProcess) -> None:
     # Given a warm process
     body = b"[" + b" " * (8 * MIB - 2) + b"]"
     url = f"http://127.0.0.1:{server.port}/webhooks/sendgrid"
     forged = Signer().headers(body)
     assert send("POST", url, body, {})[0] == 403
     assert send("POST", url, body, forged)[0] == 403
-    before = _rss_bytes(server.process.pid)
+    before = rss_bytes(server.process.pid)
     # When fifty bodies come at once, without a signature or with a forged one, none of which ends
     half = len(body) // 2
     for headers in ({}, forged):
@@ -184,10 +184,10 @@ def test_unsigned_bodies_cost_no_memory(server: Server) -> None:
                 open_clients.enter_context(closing(connect(server, head.encode() + body[:half])))
             assert Client(server.port).ask("GET", "/healthz")[0] == 200
             # Then the process does not hold them
-            assert _rss_bytes(server.process.pid) - before < 60 * MIB
+            assert rss_bytes(server.process.pid) - before < 60 * MIB
 
 
-def test_a_client_behind_a_proxy_cannot_seem_to_be_here(server: Server) -> None:
+def test_a_client_behind_a_proxy_cannot_seem_to_be_here(server: WebProcess) -> None:
     # uvicorn itself takes a proxy's word from loopback: neither that nor its opposite lets anybody in.
     for value in ("192.0.2.7", "127.0.0.1", ""):
         status, problem = server.call("GET", "/openapi.json", headers={"X-Forwarded-For": value})

@@ -14,11 +14,11 @@ from api import components
 from campaigns import keys
 from campaigns.server import WrongRedis
 from embedded import ports, valkey
-from tests import services
-from tests.acceptance.house import until
-from tests.house import House, free_port
-from tests.site import Site
-from tests.world import World
+from tests.support import services
+from tests.support.app_harness import Site
+from tests.support.ledger_harness import World
+from tests.support.stack import House, free_port
+from tests.support.waiting import until
 
 #: Options of a wrong Redis, and what the line says to change. A cluster listens on a second port, by default one of
 #: those that the kernel gives to outgoing connections.

@@ -12,7 +12,7 @@ from campaigns.models import Content
 from mail.rendering import RenderError, Templates
 from mail.template_filters import FILTERS, TESTS
 from mail.template_methods import _TEXT
-from tests.costs import cpu_s, peak_bytes
+from tests.support.costs import cpu_s, peak_bytes
 
 ROW_S: Final = 0.05
 ROW_BYTES: Final = 10_000_000

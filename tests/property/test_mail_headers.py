@@ -18,7 +18,7 @@ from mail import mime
 from mail.message import Message
 from mail.providers.sendgrid import payload
 from mail.rendering import RenderError, Templates
-from tests.doubles.sendgrid_rules import problems
+from tests.support.doubles.sendgrid_rules import problems
 
 #: What has broken headers before: line ends of all kinds, encoded words, quotes, commas, angle brackets.
 NASTY: Final = [

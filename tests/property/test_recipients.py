@@ -16,7 +16,7 @@ from campaigns.csv_lines import Limits, Lines
 from campaigns.csv_records import Malformed, Row, Shape
 from campaigns.errors import UnusableList
 from campaigns.recipients import Scan, column_names, read_slice
-from tests.lists import parse, rows_of
+from tests.support.lists import parse, rows_of
 
 #: What makes CSV files break, and enough ordinary rows for them to be read at all.
 PIECES = st.sampled_from(

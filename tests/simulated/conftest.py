@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from tests import services
-from tests.world import Clock, ServerClock, World
+from tests.support import services
+from tests.support.ledger_harness import Clock, ServerClock, World
 
 
 @pytest.fixture(scope="session")

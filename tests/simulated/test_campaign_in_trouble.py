@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from campaigns import keys
-from tests.world import PROVIDER, Clock, Run, World
+from tests.support.ledger_harness import PROVIDER, Clock, Run, World
 
 GATE = keys.gate(PROVIDER)
 STEP_MS = 100

@@ -1,4 +1,4 @@
-"""The ledger and Reconcile against a plain model; what must hold stands in `tests.ledger_machine`."""
+"""The ledger and Reconcile against a plain model; what must hold stands in `tests.support.ledger_model.machine`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis import Redis
 
-from tests.ledger_machine import LedgerMachine
-from tests.ledger_walk import Walk
-from tests.world import Clock, ServerClock
+from tests.support.ledger_harness import Clock, ServerClock
+from tests.support.ledger_model.machine import LedgerMachine
+from tests.support.ledger_model.walk import Walk
 
 #: How many examples and walks a run takes; more of them find more.
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "10"))

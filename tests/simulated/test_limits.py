@@ -16,7 +16,7 @@ from redis import Redis
 from campaigns import keys
 from campaigns.ledger import Grant, Limits, Recipient
 from campaigns.models import Status
-from tests.world import Clock, Run, ServerClock, World
+from tests.support.ledger_harness import Clock, Run, ServerClock, World
 
 #: What the window counts at most, and at least (see `lib/window.lua`): up to a bucket more.
 WINDOW_MS, BUCKET_MS = 60_200, 100

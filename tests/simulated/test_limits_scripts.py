@@ -10,7 +10,7 @@ from redis import Redis
 from campaigns import keys
 from campaigns.ledger import Limits, Recipient
 from campaigns.models import Content, Ramp, Status
-from tests.world import Clock, World
+from tests.support.ledger_harness import Clock, World
 
 
 def start_mixed(world: World, addresses: list[str], campaign_id: str = "c1") -> None:

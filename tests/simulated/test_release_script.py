@@ -11,7 +11,7 @@ from campaigns import keys
 from campaigns.ledger import RUN_ROWS
 from campaigns.pacer import LEASE_MS
 from campaigns.parsing import PARSER_LOST_MS
-from tests.world import Clock, World, recipient
+from tests.support.ledger_harness import Clock, World, recipient
 
 
 def test_runs_carry_up_to_64_recipients_where_nothing_limits(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from campaigns import keys
 from campaigns.ledger import BLOCK_MAX_MS, OUTAGE_PATIENCE_MS, Group, Settlement, deferred_entry
 from campaigns.models import OnUnknown, RowState, Status
-from tests.world import PROVIDER, Clock, Run, World
+from tests.support.ledger_harness import PROVIDER, Clock, Run, World
 
 
 def admitted(world: World, rows: int = 10, **options: Any) -> Run:

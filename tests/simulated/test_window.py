@@ -8,7 +8,7 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.scripts import source
-from tests.world import Clock, World
+from tests.support.ledger_harness import Clock, World
 
 #: What a test does to a campaign: wait so many ms, ask for so many rows, or change the limit.
 STEPS = st.lists(

@@ -11,7 +11,7 @@ import redis
 
 from campaigns import keys
 from middleware.admission import NONCE, Admission, Deferred
-from tests.world import Run, World
+from tests.support.ledger_harness import Run, World
 
 
 class LosesAnswers:

@@ -6,7 +6,7 @@ import pytest
 
 from campaigns import keys
 from campaigns.models import Status
-from tests.world import Clock, World
+from tests.support.ledger_harness import Clock, World
 
 
 def test_a_released_run_is_granted_whole_and_claimed(world: World) -> None:
@@ -31,7 +31,7 @@ def test_a_question_asked_again_is_answered_again(world: World, monkeypatch: pyt
     """Given an answer that got lost on the way, when the same question is put again, then the same rows are granted."""
     world.start(rows=10)
     (run,) = world.runs()
-    monkeypatch.setattr("tests.world.uuid4", lambda: type("Nonce", (), {"hex": "0123456789abcdef"}))
+    monkeypatch.setattr("tests.support.ledger_harness.uuid4", lambda: type("Nonce", (), {"hex": "0123456789abcdef"}))
     first = world.admit(run)
     assert world.admit(run).granted == first.granted
     assert world.report().in_flight == 10

@@ -11,8 +11,8 @@ from hypothesis import example, given, strategies as st
 from redis import Redis
 from starlette.types import Message
 
-from tests.doubles.web import Web
-from tests.site import Site
+from tests.support.app_harness import Site
+from tests.support.doubles.web import Web
 
 FAR: tuple[str, int] = ("192.0.2.7", 50_000)
 TOKEN = "s3cret-tökén"

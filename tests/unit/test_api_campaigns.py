@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from tests.site import CONTENT, Site
+from tests.support.app_harness import CONTENT, Site
 
 
 @pytest.fixture

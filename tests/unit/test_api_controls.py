@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from campaigns import keys
-from tests.site import Site
+from tests.support.app_harness import Site
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from redis import Redis
 
 from api import dashboard
-from tests.doubles.web import Web
-from tests.site import CONTENT, Site
+from tests.support.app_harness import CONTENT, Site
+from tests.support.doubles.web import Web
 
 STATIC = Path(dashboard.__file__).parent / "static"
 

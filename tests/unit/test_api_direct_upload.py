@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from tests.doubles.web import Answer
-from tests.site import CSV, Site
+from tests.support.app_harness import CSV, Site
+from tests.support.doubles.web import Answer
 
 MIB = 1024 * 1024
 LIMIT = 10 * MIB

@@ -13,7 +13,7 @@ import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
 
 from api import feeds, progress
-from tests.site import Site
+from tests.support.app_harness import Site
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import ConnectionError as RedisConnectionError, Redis
 
 from api import errors, health
-from tests.site import Site
+from tests.support.app_harness import Site
 
 
 @pytest.fixture

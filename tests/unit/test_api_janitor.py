@@ -9,7 +9,7 @@ from redis import Redis
 
 from api.janitor import Janitor, Swept
 from campaigns import keys
-from tests.site import CSV, Site
+from tests.support.app_harness import CSV, Site
 
 NOW = datetime.now(UTC)
 OLD = NOW - timedelta(days=2)

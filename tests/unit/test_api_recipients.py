@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from storage import StoreError
-from tests.site import Site
+from tests.support.app_harness import Site
 
 LIST = (
     b"name,email\n"

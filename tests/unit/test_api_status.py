@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from campaigns.models import UnknownDecision
-from tests.site import Site
+from tests.support.app_harness import Site
 
 
 @pytest.fixture

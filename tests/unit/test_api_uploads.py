@@ -14,8 +14,8 @@ from redis import ConnectionError as RedisConnectionError, Redis
 from api import bodies, upload_parts
 from campaigns.models import Campaign
 from storage import StoreUnavailable
-from tests.doubles.web import Answer
-from tests.site import CSV, Site
+from tests.support.app_harness import CSV, Site
+from tests.support.doubles.web import Answer
 
 MIB = 1024 * 1024
 FIRST = b"email,name\n" + b"#" * (8 * MIB - 11)

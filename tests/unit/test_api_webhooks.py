@@ -19,9 +19,9 @@ from structlog.testing import capture_logs
 from api import webhooks
 from api.webhooks import event_of
 from campaigns.events import Event, EventKind
-from tests.doubles.sendgrid_events import Signer, event
-from tests.doubles.web import Answer, Web
-from tests.site import CSV, Site
+from tests.support.app_harness import CSV, Site
+from tests.support.doubles.sendgrid_events import Signer, event
+from tests.support.doubles.web import Answer, Web
 
 PATH = "/webhooks/sendgrid"
 SIGNER = Signer()

@@ -11,7 +11,7 @@ from campaigns.catalog import valid_id
 from campaigns.errors import Superseded, UnknownCampaign, UnknownUpload, WrongState
 from campaigns.models import Content, Status, Upload
 from campaigns.parsing import PARSER_LOST_MS, Parsing
-from tests.world import Clock, World, scanned
+from tests.support.ledger_harness import Clock, World, scanned
 
 CONTENT = Content(from_="News <news@shop.test>", subject="Hello {{ name }}", text="Hi")
 

@@ -7,7 +7,7 @@ import pytest
 from campaigns import keys
 from campaigns.errors import WrongState
 from campaigns.models import Status, UnknownDecision
-from tests.world import Clock, Run, World
+from tests.support.ledger_harness import Clock, Run, World
 
 #: What is promised: a minute, and the tick after it.
 SETTLED_MS = 61_000

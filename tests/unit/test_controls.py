@@ -10,7 +10,7 @@ from campaigns import keys
 from campaigns.controls import STEPS
 from campaigns.errors import UnknownCampaign, WrongState
 from campaigns.models import Status
-from tests.world import World
+from tests.support.ledger_harness import World
 
 
 @pytest.mark.parametrize("step", list(STEPS))

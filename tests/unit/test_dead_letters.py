@@ -9,7 +9,7 @@ import pytest
 
 from campaigns import dead_letters, keys
 from campaigns.dead_letters import DeadLetters
-from tests.world import Clock, Exchanges, Run, World
+from tests.support.ledger_harness import Clock, Exchanges, Run, World
 
 
 def bury(world: World, run: Run, letter_id: str, died_at: int, rows: Iterable[int] | None = None) -> None:

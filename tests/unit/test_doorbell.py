@@ -20,7 +20,7 @@ from campaigns.pacer import Tick
 from campaigns.parsing import Parsing
 from middleware.doorbell import Doorbell
 from middleware.release import Release
-from tests.world import World, recipient, scanned
+from tests.support.ledger_harness import World, recipient, scanned
 
 #: Far longer than a ring takes.
 LONG_S = 120.0

@@ -11,8 +11,8 @@ from actors.feeding import GONE, SHORTER, UNREADABLE, Feeder
 from campaigns import keys
 from campaigns.models import Status, UnknownDecision
 from storage import MissingObject, ShortObject, StoreUnavailable
-from tests.doubles.object_store import MemoryStore
-from tests.world import World
+from tests.support.doubles.object_store import MemoryStore
+from tests.support.ledger_harness import World
 
 
 def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(world: World) -> None:

@@ -16,10 +16,10 @@ from campaigns.errors import Superseded
 from campaigns.models import Status
 from campaigns.parsing import PARSER_LOST_MS, Parsing
 from storage import StoreUnavailable
-from tests.acceptance.house import until
-from tests.doubles.object_store import MemoryStore
-from tests.site import CSV, Site
-from tests.world import Clock, World
+from tests.support.app_harness import CSV, Site
+from tests.support.doubles.object_store import MemoryStore
+from tests.support.ledger_harness import Clock, World
+from tests.support.waiting import until
 
 
 class SlowStore(MemoryStore):

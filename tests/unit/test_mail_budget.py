@@ -14,7 +14,7 @@ from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
 from mail.content import check
 from mail.rendering import Renderer, RenderError, Templates
-from tests.costs import cpu_s, peak_bytes
+from tests.support.costs import cpu_s, peak_bytes
 
 #: What a row may cost: CPU time of its thread in s, memory in bytes.
 ROW_S: Final = 0.05

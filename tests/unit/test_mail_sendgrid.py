@@ -9,7 +9,7 @@ import pytest
 from mail.message import Mailbox, Message
 from mail.outcome import Kind, Outcome
 from mail.providers.sendgrid import SendGrid, kind_of, payload
-from tests.doubles.sendgrid_rules import problems
+from tests.support.doubles.sendgrid_rules import problems
 
 MESSAGE = Message(
     campaign_id="c1",

@@ -11,8 +11,8 @@ from campaigns.catalog import name_columns
 from campaigns.errors import WrongState
 from campaigns.models import Content, Status
 from campaigns.parsing import Parsing
-from tests.site import CONTENT, CSV, Site
-from tests.world import World, scanned
+from tests.support.app_harness import CONTENT, CSV, Site
+from tests.support.ledger_harness import World, scanned
 
 WRONG = CONTENT | {"text": "Hi {{ nmae }}"}
 REASON = "the templates name columns that the CSV lacks: nmae"

@@ -14,8 +14,8 @@ from redis import Redis
 from api import openapi, operations
 from api.routes import ROUTES
 from campaigns.models import StatusReport
-from tests.services import ROOT
-from tests.site import CONTENT, Site
+from tests.support.app_harness import CONTENT, Site
+from tests.support.services import ROOT
 
 
 def test_the_description_is_valid() -> None:

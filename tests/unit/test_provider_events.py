@@ -11,7 +11,7 @@ from redis import ResponseError
 from campaigns import keys
 from campaigns.events import CALLS, GROUP, Applied, Event, EventKind, ProviderEvents, Unattributed, Why
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
-from tests.world import RESEND_QUIET_S, Clock, Exchanges, Run, World
+from tests.support.ledger_harness import RESEND_QUIET_S, Clock, Exchanges, Run, World
 
 PROOFS = [kind for kind in EventKind if kind is not EventKind.DROPPED]
 MARKS = {"delivered", "bounced", "complained", "unsubscribed"}

@@ -9,8 +9,8 @@ import pytest
 from redis import Redis
 
 from campaigns import keys
-from tests.site import CONTENT, Site
-from tests.world import Exchanges
+from tests.support.app_harness import CONTENT, Site
+from tests.support.ledger_harness import Exchanges
 
 #: A template that nobody wants to read with every list.
 LARGE = {"html": "<p>" + "x" * 1_000_000 + "</p>"}

@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.errors import UnusableList
 from campaigns.recipients import scan
-from tests.lists import parse, rows_of
+from tests.support.lists import parse, rows_of
 
 HEADER = "email,name\n"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from campaigns import csv_lines, recipients
-from tests.lists import parse, rows_of
+from tests.support.lists import parse, rows_of
 
 NOT_CLOSED = "malformed:quote not closed"
 

@@ -9,7 +9,7 @@ import pytest
 
 from campaigns import csv_lines, duplicates, recipients, rejections
 from campaigns.recipients import Index, Slice, column_names, scan
-from tests.lists import parse, rows_of
+from tests.support.lists import parse, rows_of
 
 
 def people(count: int) -> bytes:

@@ -11,7 +11,7 @@ from campaigns import keys
 from campaigns.errors import WrongState
 from campaigns.models import OnUnknown, Status, UnknownDecision
 from campaigns.reconciliation import Report, last_report
-from tests.world import RESEND_QUIET_S, Clock, Run, World
+from tests.support.ledger_harness import RESEND_QUIET_S, Clock, Run, World
 
 
 def reconciled(world: World) -> Report:

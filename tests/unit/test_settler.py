@@ -14,7 +14,7 @@ from redis._parsers.base import BaseParser
 from campaigns import settler as module
 from campaigns.ledger import Group, Settlement
 from campaigns.settler import NotSettled, Settler, Tally
-from tests.acceptance.house import until
+from tests.support.waiting import until
 
 #: What the settler had logged.
 EVENTS: list[dict[str, Any]] = []

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,36 +16,14 @@ from urllib.request import Request, urlopen
 
 from embedded import ports
 from embedded.tether import tethered
-from tests.services import ROOT
-
-#: How long a step may take; far more than it does, as others may use the machine too.
-PATIENCE_S = 240.0
+from tests.support.services import ROOT, clean_environment
+from tests.support.waiting import PATIENCE_S, until
 
 CONTENT = {"from": "News <news@example.com>", "subject": "Hello {{ name }}", "text": "Dear {{ name }}"}
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait until the condition is met; what it then gives.
-
-    Raises:
-        AssertionError: it is not met in time.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {PATIENCE_S:g} s: {what}")
-
-
-def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without anything that Postrider reads, and with `extra`."""
-    keep = ("PATH", "HOME", "LANG", "TMPDIR")
-    return {name: os.environ[name] for name in keep if name in os.environ} | dict(extra)
-
-
 @dataclass(frozen=True)
-class House:
+class MakeRun:
     """A running `make run`."""
 
     process: subprocess.Popen[bytes]
@@ -119,7 +95,7 @@ class House:
 
 
 @contextmanager
-def running(directory: Path, **settings: str) -> Iterator[House]:
+def running(directory: Path, **settings: str) -> Iterator[MakeRun]:
     """A `make run` over `directory`, ended with the block at the latest."""
     settings = {"PORT": str(ports.free_port()), "WORKER_PROCESSES": "1", "VAR_DIR": str(directory / "var")} | settings
     log = directory / f"output-{len(list(directory.glob('output-*')))}.log"
@@ -134,9 +110,9 @@ def running(directory: Path, **settings: str) -> Iterator[House]:
             start_new_session=True,
             umask=0o022,  # as most users have it: what is written is readable for all unless told otherwise
         )
-    house = House(process, int(settings["PORT"]), Path(settings["VAR_DIR"]), log)
+    run = MakeRun(process, int(settings["PORT"]), Path(settings["VAR_DIR"]), log)
     try:
-        yield house
+        yield run
     finally:
         if process.poll() is None:
-            house.stop()
+            run.stop()

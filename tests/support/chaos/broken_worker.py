@@ -1,4 +1,4 @@
-"""The actors in a worker that breaks as its environment says: `dramatiq tests.chaos.broken_worker`.
+"""The actors in a worker that breaks as its environment says: `dramatiq tests.support.chaos.broken_worker`.
 
 - `LOSE_RETRIES=n`: Dramatiq's enqueue of the first n retries of SendEmail fails.
 - `LOSE_ACKS=n`: so do the first n acknowledgements of SendEmail.

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from embedded.ports import LOOPBACK
-from tests.acceptance.house import PATIENCE_S, until
+from tests.support.waiting import PATIENCE_S, until
 
 CONTENT: Final = {"from": "News <news@shop.test>", "subject": "Hello {{ email }}", "text": "Dear {{ email }}"}
 #: How often a watch reads the status, in s.

@@ -12,7 +12,7 @@ from pathlib import Path
 from embedded import ports, s3, valkey
 from embedded.tether import tethered
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 #: How long a server may take until it answers on its port, and until it has ended after SIGTERM.
 START_S = 60.0
@@ -20,6 +20,12 @@ STOP_S = 60.0
 
 S3_ACCESS_KEY = "test-access-key"
 S3_SECRET_KEY = "test-secret-key"
+
+
+def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without anything that Postrider reads, and with `extra`."""
+    keep = ("PATH", "HOME", "LANG", "TMPDIR")
+    return {name: os.environ[name] for name in keep if name in os.environ} | dict(extra)
 
 
 @contextmanager

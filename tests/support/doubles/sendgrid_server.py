@@ -1,6 +1,6 @@
 """The SendGrid double's server: HTTP/1.1 by hand on asyncio, fast enough that a benchmark measures its client.
 
-`tests.doubles.sendgrid` starts it and talks to it; the rules stand in `sendgrid_rules`, the answers in
+`tests.support.doubles.sendgrid` starts it and talks to it; the rules stand in `sendgrid_rules`, the answers in
 `sendgrid_behaviour`. Control, on every port: GET /_stats, GET /_arrivals?since=N, GET /_violations,
 GET and POST /_behaviour, POST /_reset.
 """
@@ -20,9 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from tests.doubles.sendgrid_arrivals import Arrivals
-from tests.doubles.sendgrid_behaviour import Answers, Behaviour
-from tests.doubles.sendgrid_rules import MAX_REQUEST_BYTES, TOO_LARGE, Problem, at_the_door, problems
+from tests.support.doubles.sendgrid_arrivals import Arrivals
+from tests.support.doubles.sendgrid_behaviour import Answers, Behaviour
+from tests.support.doubles.sendgrid_rules import MAX_REQUEST_BYTES, TOO_LARGE, Problem, at_the_door, problems
 
 MAX_VIOLATIONS_KEPT: Final = 1000
 MAX_HEAD_BYTES: Final = 65_536

@@ -10,9 +10,9 @@ import time
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from tests.client import ApiError, Watch
-from tests.doubles.sendgrid import Arrival
-from tests.house import House
+from tests.support.client import ApiError, Watch
+from tests.support.doubles.sendgrid import Arrival
+from tests.support.stack import House
 
 #: How often an end is looked for, in s.
 LOOK_S: Final = 0.1

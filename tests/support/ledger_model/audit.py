@@ -11,8 +11,8 @@ from typing import IO, Final
 from campaigns import keys
 from campaigns.events import EventKind
 from campaigns.models import Status
-from tests.doubles.object_store import MemoryStore
-from tests.world import World
+from tests.support.doubles.object_store import MemoryStore
+from tests.support.ledger_harness import World
 
 NAMES: Final = ("c1", "c2")
 OTHER: Final = {"c1": "c2", "c2": "c1"}

@@ -1,6 +1,6 @@
 r"""Postrider's parts as real processes on free ports: Valkey, S3, the SendGrid double, the web process, workers.
 
-For tests that start, stop, freeze and kill parts one by one. `make run` as users start it: `tests/acceptance/house.py`.
+For tests that start, stop, freeze and kill parts one by one. `make run` as users start it: `tests/support/make_run.py`.
 
     with House.open(tmp_path, SEND_TIMEOUT_S="2") as house:     # servers, double and web; no worker yet
         worker = house.add_worker(processes=1, threads=8)
@@ -30,11 +30,11 @@ from typing import Final, Self
 import redis
 
 from embedded import ports, s3, valkey
-from tests.acceptance.house import PATIENCE_S, clean_environment, until
-from tests.client import Client
-from tests.doubles.sendgrid import SendGridDouble
-from tests.program import Program
-from tests.services import S3_ACCESS_KEY, S3_SECRET_KEY
+from tests.support.client import Client
+from tests.support.doubles.sendgrid import SendGridDouble
+from tests.support.program import Program
+from tests.support.services import S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
+from tests.support.waiting import PATIENCE_S, until
 
 SENDGRID_KEY: Final = "SG.key-of-the-double"
 #: Below those that the kernel gives to outgoing connections, so that nobody takes the port of a server that is away.
@@ -70,7 +70,15 @@ class House(Client):
         valkey_command = valkey.command(redis_port, self._data("redis"))
         self.redis = self._program("redis", valkey_command, server, _listens(redis_port))
         self.s3 = self._program("s3", s3.command(s3_port, self._data("s3")), server, _listens(s3_port))
-        double = [sys.executable, "-m", "tests.doubles.sendgrid", "--port", str(door), "--control-port", str(control)]
+        double = [
+            sys.executable,
+            "-m",
+            "tests.support.doubles.sendgrid",
+            "--port",
+            str(door),
+            "--control-port",
+            str(control),
+        ]
         double += ["--key", SENDGRID_KEY, "--log", str(directory / "arrivals.jsonl")]
         self.sendgrid = self._program("sendgrid", double, server, _listens(control))
         web = [sys.executable, "-m", "uvicorn", "api:app", "--host", ports.LOOPBACK, "--port", str(self.port)]

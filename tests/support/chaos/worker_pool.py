@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from campaigns import keys
-from tests.acceptance.house import until
-from tests.house import House
-from tests.program import Program
+from tests.support.program import Program
+from tests.support.stack import House
+from tests.support.waiting import until
 
 #: How often the supervisor looks, in s.
 LOOK_S: Final = 0.05

@@ -12,7 +12,7 @@ import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 
-from tests.acceptance.house import until
+from tests.support.waiting import until
 
 QUEUE: Final = "stage"
 #: Hooks that a worker calls about messages and about itself.

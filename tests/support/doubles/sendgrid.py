@@ -2,7 +2,7 @@
 
 By hand:
 
-    python -m tests.doubles.sendgrid --port 8025 --latency-ms 50
+    python -m tests.support.doubles.sendgrid --port 8025 --latency-ms 50
     curl localhost:8025/_stats
     curl localhost:8025/_behaviour -d '{"statuses": {"429": 0.3, "503": 0.1}, "retry_after_s": 2}'
 
@@ -30,12 +30,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.doubles.certificate import Certificate
-from tests.doubles.sendgrid_arrivals import Arrivals
-from tests.doubles.sendgrid_behaviour import Behaviour
-from tests.doubles.sendgrid_server import FLUSH_EVERY_S, Server
+from tests.support.doubles.certificate import Certificate
+from tests.support.doubles.sendgrid_arrivals import Arrivals
+from tests.support.doubles.sendgrid_behaviour import Behaviour
+from tests.support.doubles.sendgrid_server import FLUSH_EVERY_S, Server
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 START_TIMEOUT_S: Final = 20.0
 
 
@@ -78,7 +78,7 @@ class SendGridDouble:
         tls_dir: Path | None = None,
     ) -> Iterator[SendGridDouble]:
         """Start one and wait until it listens. With `tls_dir`, which then holds `ca.pem`, it speaks TLS."""
-        command = [sys.executable, "-m", "tests.doubles.sendgrid", "--until-eof", "--port", str(port)]
+        command = [sys.executable, "-m", "tests.support.doubles.sendgrid", "--until-eof", "--port", str(port)]
         command += ["--latency-ms", str(latency_ms), *(["--key", key] if key else [])]
         command += [*(["--keep-content"] if keep_content else []), *(["--tls", str(tls_dir)] if tls_dir else [])]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -157,7 +157,9 @@ async def serve(options: argparse.Namespace) -> None:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.doubles.sendgrid", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.support.doubles.sendgrid", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free one; the first line of output names it")
     parser.add_argument("--control-port", type=int, default=0, help="answers /_... even while --port is closed")

@@ -1,6 +1,4 @@
-"""Long random walks over the steps of `tests.ledger_machine`: Hypothesis shrinks well, but its walks are too short for
-some faults.
-"""
+"""Long random walks over the steps of `machine`: Hypothesis shrinks well, but its walks miss some faults."""
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ import random
 from collections.abc import Callable
 
 from campaigns.models import UnknownDecision
-from tests.ledger_books import NAMES, REPORTS
-from tests.ledger_machine import KINDS, STEPS, LedgerMachine
+from tests.support.ledger_model.audit import NAMES, REPORTS
+from tests.support.ledger_model.machine import KINDS, STEPS, LedgerMachine
 
 Way = tuple[float, Callable[[], None]]
 

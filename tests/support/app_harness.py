@@ -14,9 +14,9 @@ import settings
 from actors.first_pass import FirstPass
 from api.application import create_app
 from campaigns.models import Campaign
-from tests.doubles.object_store import MemoryStore
-from tests.doubles.web import Answer, Web
-from tests.world import World
+from tests.support.doubles.object_store import MemoryStore
+from tests.support.doubles.web import Answer, Web
+from tests.support.ledger_harness import World
 
 CONTENT: Final = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi {{ name }}"}
 CSV: Final = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\n"

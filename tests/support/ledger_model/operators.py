@@ -1,4 +1,4 @@
-"""What operators do in the model of the ledger (`tests.ledger_machine`): over the API, at any time, in any state."""
+"""What operators do in the model of the ledger (`machine`): over the API, at any time, in any state."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from campaigns.errors import CampaignError
 from campaigns.models import Campaign, Status, UnknownDecision
 from campaigns.reconciliation import check_decision
-from tests.ledger_books import NAMES, OPEN, Book, Checks, SlowStore
-from tests.site import Site
-from tests.world import Clock, Run
+from tests.support.app_harness import Site
+from tests.support.ledger_harness import Clock, Run
+from tests.support.ledger_model.audit import NAMES, OPEN, Book, Checks, SlowStore
 
 ROWS: Final = {"c1": 40, "c2": 20}
 NAME: Final = st.sampled_from(NAMES)

@@ -1,11 +1,11 @@
 """A model of two campaigns from PUT to DELETE: messages get lost, doubled and late, workers, parsers and settlers fail,
 and operators do anything at any time.
 
-It runs on fakeredis (`tests/property`) and on a real server (`tests/integration`). Nobody reconciles, feeds or parses
-by hand: a worker does so when it is asked to, by an upload or by the worker that releases, as in production.
+No step reconciles, feeds or parses by hand: a worker does so when it is asked to, by an upload or by the worker that
+releases, as in production.
 
-What must hold stands in `tests.ledger_books`; and when the faults end, everything in flight reaches an end in whatever
-state its campaign is, and a running campaign is completed.
+`audit` states what must hold. When the faults end, every row in flight reaches an end in every state of its campaign,
+and a running campaign is completed.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from campaigns.events import Event, EventKind, ProviderEvents
 from campaigns.ledger import Group, Settlement, deferred_entry
 from campaigns.models import Campaign, OnUnknown, Status
 from campaigns.pacer import Tick
-from tests.ledger_books import NAMES, OTHER, REPORTS, Book
-from tests.ledger_operators import NAME, LedgerOperators, Refused, Sent
-from tests.world import Run
+from tests.support.ledger_harness import Run
+from tests.support.ledger_model.audit import NAMES, OTHER, REPORTS, Book
+from tests.support.ledger_model.operators import NAME, LedgerOperators, Refused, Sent
 
 MAX_RETRIES: Final = 2
 #: Within which everything that a dead worker held has an end; and what a worker holds that lives and has given it up.

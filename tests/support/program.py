@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from embedded.tether import tethered
-from tests.acceptance.house import PATIENCE_S, until
-from tests.services import ROOT
+from tests.support.services import ROOT
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Program:
