@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from bench.lists import CONTENT, small_list
 from bench.report import line, table
-from bench.stage import PROCESSES, Stage, median, resident_mb, until_quiet
+from bench.stack import PROCESSES, BenchStack, median, resident_mb, until_quiet
 from embedded.ports import LOOPBACK
 from tests.support.client import send
 
@@ -40,8 +40,8 @@ UPLOADS: Final = 4
 class Route:
     """One route, asked again and again over a connection that stays."""
 
-    def __init__(self, stage: Stage, method: str, path: str) -> None:
-        self._connection = http.client.HTTPConnection(LOOPBACK, stage.port, timeout=30)
+    def __init__(self, stack: BenchStack, method: str, path: str) -> None:
+        self._connection = http.client.HTTPConnection(LOOPBACK, stack.port, timeout=30)
         self._method, self._path = method, path
 
     def ask_ms(self) -> float:
@@ -59,8 +59,8 @@ class Route:
 class Ping:
     """A bare `PING` to Redis over a connection that stays."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._socket = socket.create_connection((LOOPBACK, urlsplit(stage.redis_url).port or 0), timeout=30)
+    def __init__(self, stack: BenchStack) -> None:
+        self._socket = socket.create_connection((LOOPBACK, urlsplit(stack.redis_url).port or 0), timeout=30)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask_ms(self) -> float:
@@ -79,19 +79,19 @@ def p99(samples: list[float]) -> float:
     return statistics.quantiles(samples, n=100)[98]
 
 
-def latencies(stage: Stage, fsync: str) -> None:
+def latencies(stack: BenchStack, fsync: str) -> None:
     """Ask the routes and Redis in turns while emails go out, with Redis' `appendfsync` as told."""
-    stage.redis_client().config_set("appendfsync", fsync)
-    worker = stage.add_worker(PROCESSES, THREADS)
+    stack.redis_client().config_set("appendfsync", fsync)
+    worker = stack.add_worker(PROCESSES, THREADS)
     load, paused = f"load-{fsync}", f"paused-{fsync}"
-    stage.prepare(load, small_list(EMAILS))
-    stage.prepare(paused, small_list(1000), tpm=60)
+    stack.prepare(load, small_list(EMAILS))
+    stack.prepare(paused, small_list(1000), tpm=60)
     until_quiet()
-    stage.start(paused)
-    stage.start(load)
-    empty, status = Route(stage, "GET", "/healthz"), Route(stage, "GET", f"/campaigns/{load}/status")
-    pause, resume = (Route(stage, "POST", f"/campaigns/{paused}/{step}") for step in ("pause", "resume"))
-    ping = Ping(stage)
+    stack.start(paused)
+    stack.start(load)
+    empty, status = Route(stack, "GET", "/healthz"), Route(stack, "GET", f"/campaigns/{load}/status")
+    pause, resume = (Route(stack, "POST", f"/campaigns/{paused}/{step}") for step in ("pause", "resume"))
+    ping = Ping(stack)
     found: dict[str, list[list[float]]] = {"bare PING": [], "empty route": [], "status": [], "pause": []}
     for _ in range(REPEAT):
         for samples in found.values():
@@ -102,10 +102,10 @@ def latencies(stage: Stage, fsync: str) -> None:
             found["status"][-1].append(status.ask_ms())
             found["pause"][-1].append(pause.ask_ms())
             resume.ask_ms()
-    during = stage.status(load)
+    during = stack.status(load)
     if during["status"] != "running":
         raise AssertionError("the load ended before the samples did")
-    stage.call("POST", f"/campaigns/{load}/cancel")
+    stack.call("POST", f"/campaigns/{load}/cancel")
     worker.stop()
     slowest = {name: median(p99(samples) for samples in rounds) for name, rounds in found.items()}
     middle = {name: median(statistics.median(samples) for samples in rounds) for name, rounds in found.items()}
@@ -139,22 +139,22 @@ def _put_parts(urls: list[str], part: bytes, size: int) -> list[str]:
         return list(pool.map(put, enumerate(urls)))
 
 
-def _through_postrider(stage: Stage, campaign_id: str, size: int) -> int:
+def _through_postrider(stack: BenchStack, campaign_id: str, size: int) -> int:
     """Upload by the API's addresses, up to the answer to `complete`; the size of a part."""
-    stage.put(campaign_id, **CONTENT)
-    upload = stage.call("POST", f"/campaigns/{campaign_id}/upload/init", {"size": size, "filename": "list.csv"})
+    stack.put(campaign_id, **CONTENT)
+    upload = stack.call("POST", f"/campaigns/{campaign_id}/upload/init", {"size": size, "filename": "list.csv"})
     part_bytes = int(upload["part_size"])
     etags = _put_parts([part["url"] for part in upload["parts"]], os.urandom(part_bytes), size)
     parts = [{"part_number": number, "etag": etag} for number, etag in enumerate(etags, 1)]
-    stage.call("POST", f"/campaigns/{campaign_id}/upload/complete", {"upload_id": upload["upload_id"], "parts": parts})
+    stack.call("POST", f"/campaigns/{campaign_id}/upload/complete", {"upload_id": upload["upload_id"], "parts": parts})
     return part_bytes
 
 
-def _to_the_store(stage: Stage, key: str, size: int, part_bytes: int) -> None:
+def _to_the_store(stack: BenchStack, key: str, size: int, part_bytes: int) -> None:
     """The same without the web process."""
     from storage import Part  # noqa: PLC0415
 
-    store = stage.object_store()
+    store = stack.object_store()
     upload_id = store.create_upload(key)
     numbers = range(1, -(-size // part_bytes) + 1)
     urls = [store.presign_part(key, upload_id, number, 3600) for number in numbers]
@@ -162,24 +162,24 @@ def _to_the_store(stage: Stage, key: str, size: int, part_bytes: int) -> None:
     store.complete_upload(key, upload_id, [Part(number, etag, 0) for number, etag in zip(numbers, etags, strict=True)])
 
 
-def uploads(stage: Stage, megabytes: int) -> None:
+def uploads(stack: BenchStack, megabytes: int) -> None:
     """Both ways in turns."""
     size, part_bytes = megabytes * 1_000_000, 8 << 20
     ours, theirs = [], []
-    before = resident_mb(stage.web.pid)
+    before = resident_mb(stack.web.pid)
     for number in range(UPLOADS):
         # Whoever comes second finds the disk busy with what the first one wrote: each is the first in its turn.
         for way in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
             started = time.perf_counter()
             if way == "ours":
-                part_bytes = _through_postrider(stage, f"large-{number}", size)
+                part_bytes = _through_postrider(stack, f"large-{number}", size)
                 ours.append(time.perf_counter() - started)
             else:
-                _to_the_store(stage, f"bench/{number}", size, part_bytes)
+                _to_the_store(stack, f"bench/{number}", size, part_bytes)
                 theirs.append(time.perf_counter() - started)
         for prefix in ("campaigns/", "bench/"):
-            stage.object_store().delete_prefix(prefix)
-    grown = resident_mb(stage.web.pid) - before
+            stack.object_store().delete_prefix(prefix)
+    grown = resident_mb(stack.web.pid) - before
     mine, other = median(ours), median(theirs)
     head = "upload|store alone, MB/s|Postrider, MB/s|ratio|goal|web process grew by, MB"
     row = [f"{megabytes:,} MB", f"{megabytes / other:.0f}", f"{megabytes / mine:.0f}", f"**{other / mine:.2f}**", "0.8"]
@@ -188,11 +188,11 @@ def uploads(stage: Stage, megabytes: int) -> None:
 
 def main() -> None:
     """Measure and print both."""
-    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
+    with tempfile.TemporaryDirectory() as directory, BenchStack.open(Path(directory)) as stack:
         for fsync in ("always", "everysec"):
-            latencies(stage, fsync)
-        stage.redis_client().config_set("appendfsync", "always")
-        uploads(stage, int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+            latencies(stack, fsync)
+        stack.redis_client().config_set("appendfsync", "always")
+        uploads(stack, int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Final
 from bench.control import Route, p99
 from bench.lists import CONTENT
 from bench.report import line, table
-from bench.stage import Stage, median
+from bench.stack import BenchStack, median
 
 FEW: Final = 10
 MANY: Final = 1000
@@ -27,12 +27,12 @@ TEMPLATE_BYTES: Final = 50_000
 PATHS: Final = ("/campaigns", f"/campaigns?limit={FEW}")
 
 
-def measure(few: Stage, many: Stage) -> None:
+def measure(few: BenchStack, many: BenchStack) -> None:
     """Ask both installations in turns."""
-    for stage, count in ((few, FEW), (many, MANY)):
+    for stack, count in ((few, FEW), (many, MANY)):
         for number in range(count):
-            stage.put(f"c{number}", **CONTENT | {"html": "x" * TEMPLATE_BYTES})
-    asked = {(path, count): Route(stage, "GET", path) for path in PATHS for stage, count in ((few, FEW), (many, MANY))}
+            stack.put(f"c{number}", **CONTENT | {"html": "x" * TEMPLATE_BYTES})
+    asked = {(path, count): Route(stack, "GET", path) for path in PATHS for stack, count in ((few, FEW), (many, MANY))}
     found: dict[tuple[str, int], list[list[float]]] = {key: [] for key in asked}
     for _ in range(REPEAT):
         for samples in found.values():
@@ -59,7 +59,7 @@ def main() -> None:
     """Measure and print."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        few, many = (stack.enter_context(Stage.open(directory / name)) for name in ("few", "many"))
+        few, many = (stack.enter_context(BenchStack.open(directory / name)) for name in ("few", "many"))
         measure(few, many)
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from bench.lists import CONTENT, chunks
 from bench.report import line, table
-from bench.stage import Stage
+from bench.stack import BenchStack
 from tests.support.services import ROOT
 
 SIZES: Final = (1_000_000, 10_000_000)
@@ -86,11 +86,11 @@ def child(work: str, *arguments: str) -> None:
     sys.stdout.write(json.dumps({"took_s": took_s, "cpu_s": cpu_s, "peak_mb": after.ru_maxrss / 1024}) + "\n")
 
 
-def measure(stage: Stage, work: str, *arguments: str) -> dict[str, float]:
+def measure(stack: BenchStack, work: str, *arguments: str) -> dict[str, float]:
     """One measurement in a process of its own."""
     command = [sys.executable, "-m", "bench.parsing", "--child", work, *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env=stage.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        command, cwd=ROOT, env=stack.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     if done.returncode:
         raise AssertionError(done.stderr)
@@ -98,34 +98,34 @@ def measure(stage: Stage, work: str, *arguments: str) -> dict[str, float]:
     return found
 
 
-def compare(stage: Stage, rows: int) -> list[str]:
+def compare(stack: BenchStack, rows: int) -> list[str]:
     """Both passes over one list, in turns; the row of the table."""
     from campaigns.catalog import Catalog  # noqa: PLC0415
 
-    store = stage.object_store()
+    store = stack.object_store()
     with tempfile.TemporaryFile() as file:
         for chunk in chunks(rows):
             file.write(chunk)
         size = file.tell()
         file.seek(0)
         store.put_file(KEY, file)
-    redis = stage.redis_client()
+    redis = stack.redis_client()
     campaign_id = f"rows-{rows}"
-    stage.put(campaign_id, **CONTENT)
+    stack.put(campaign_id, **CONTENT)
     ours, theirs, grown = [], [], 0
     for _ in range(3 if rows <= SIZES[0] else 1):
-        theirs.append(measure(stage, "bare"))
+        theirs.append(measure(stack, "bare"))
         generation, _ = Catalog(redis, 1000).accept_list(
             campaign_id, object_key=KEY, size=size, filename="list.csv", email_column="email"
         )
         before = redis.info("memory")["used_memory"]
-        ours.append(measure(stage, "first_pass", campaign_id, generation))
+        ours.append(measure(stack, "first_pass", campaign_id, generation))
         grown = redis.info("memory")["used_memory"] - before
         line(f"  {rows:,} rows: csv.reader {theirs[-1]['took_s']:.1f} s, ParseCsv {ours[-1]['took_s']:.1f} s")
     mine, other = min(item["took_s"] for item in ours), min(item["took_s"] for item in theirs)
     cpu = min(item["cpu_s"] for item in ours) / min(item["cpu_s"] for item in theirs)
     peak = max(item["peak_mb"] for item in ours)
-    status = stage.status(campaign_id)
+    status = stack.status(campaign_id)
     assert (status["status"], status["total"]) == ("ready", rows)  # noqa: S101 - what has been timed was done
     return [
         f"{rows:,}", f"{size / 1e6:,.0f}", f"{rows / other:,.0f}", f"{rows / mine:,.0f}", f"**{other / mine:.2f}**",
@@ -139,8 +139,8 @@ def main() -> None:
         child(*sys.argv[2:])
         return
     sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
-    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
-        rows = [compare(stage, size) for size in sizes]
+    with tempfile.TemporaryDirectory() as directory, BenchStack.open(Path(directory)) as stack:
+        rows = [compare(stack, size) for size in sizes]
     head = "rows|MB|csv.reader, rows/s|ParseCsv, rows/s|ratio|ratio by CPU|parser's peak memory, MB|Redis grew by, MB"
     table(head.split("|"), rows)
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.rate_bench import RateBench, cpu_s
 from bench.rate_measures import Finding
-from bench.rate_stage import Stage, cpu_s
 
 ROWS: Final = 1_000_000
 SMALL: Final = 1_000
@@ -18,37 +18,37 @@ SETTLE_S: Final = 5.0
 def idle(seconds: int, worker_counts: Sequence[int] = (2, 4, 8)) -> Iterator[Finding]:
     """With so many worker processes each time: a million rows waiting at TPM 60, then the same campaign paused."""
     for processes in worker_counts:
-        with Stage.open(processes) as stage:
-            stage.launch("big", ROWS, 60)
-            yield from _cpu(stage, seconds, f"TPM 60, {processes} processes")
-            stage.house.pause("big")
-            yield from _cpu(stage, seconds, f"paused, {processes} processes")
+        with RateBench.open(processes) as bench:
+            bench.launch("big", ROWS, 60)
+            yield from _cpu(bench, seconds, f"TPM 60, {processes} processes")
+            bench.stack.pause("big")
+            yield from _cpu(bench, seconds, f"paused, {processes} processes")
             if processes == worker_counts[0]:
-                yield from _traffic(stage, seconds)
+                yield from _traffic(bench, seconds)
 
 
-def _cpu(stage: Stage, seconds: int, what: str) -> Iterator[Finding]:
+def _cpu(bench: RateBench, seconds: int, what: str) -> Iterator[Finding]:
     time.sleep(SETTLE_S)
-    house = stage.house
-    before = cpu_s(house.workers), cpu_s([house.redis])
+    stack = bench.stack
+    before = cpu_s(stack.workers), cpu_s([stack.redis])
     started = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - started
-    workers, redis = (cpu_s(house.workers) - before[0]) / took, (cpu_s([house.redis]) - before[1]) / took
-    each = workers / len(house.workers)
+    workers, redis = (cpu_s(stack.workers) - before[0]) / took, (cpu_s([stack.redis]) - before[1]) / took
+    each = workers / len(stack.workers)
     measured = f"{each:.2%} each, {workers:.2%} together"
     yield Finding("4 idle", f"{what}: CPU of the workers, of one core", measured, "< 2 %", each < 0.02)
     yield Finding("4 idle", f"{what}: CPU of Redis, of one core", f"{redis:.2%}", "< 2 %", redis < 0.02)
 
 
-def _traffic(stage: Stage, seconds: int) -> Iterator[Finding]:
+def _traffic(bench: RateBench, seconds: int) -> Iterator[Finding]:
     """What Redis is asked while the big campaign is paused, beside a small one that is paused instead."""
-    big = _a_second(stage, seconds)
-    stage.house.call("POST", "/campaigns/big/cancel")
-    stage.launch("small", SMALL, 60)
-    stage.house.pause("small")
+    big = _a_second(bench, seconds)
+    bench.stack.call("POST", "/campaigns/big/cancel")
+    bench.launch("small", SMALL, 60)
+    bench.stack.pause("small")
     time.sleep(SETTLE_S)
-    small = _a_second(stage, seconds)
+    small = _a_second(bench, seconds)
     for name in ("commands", "bytes"):
         measured = f"{big[name]:,.0f}/s, {small[name]:,.0f}/s"
         wanted = "no more than 1.1 times"
@@ -57,10 +57,10 @@ def _traffic(stage: Stage, seconds: int) -> Iterator[Finding]:
         )
 
 
-def _a_second(stage: Stage, seconds: int) -> dict[str, float]:
-    before, started = stage.commands(), time.monotonic()
+def _a_second(bench: RateBench, seconds: int) -> dict[str, float]:
+    before, started = bench.commands(), time.monotonic()
     time.sleep(seconds)
-    after, took = stage.commands(), time.monotonic() - started
+    after, took = bench.commands(), time.monotonic() - started
     grown = {name: (count - before.get(name, 0)) / took for name, count in after.items()}
     size = grown.pop("bytes")
     return {"commands": sum(grown.values()), "bytes": size}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from bench import rate_measures as measures
+from bench.rate_bench import RateBench
 from bench.rate_measures import Finding
-from bench.rate_stage import Stage
 
 #: Enough to last for all of it at full speed.
 ROWS: Final = 3_000_000
@@ -29,23 +29,23 @@ class Barrier(NamedTuple):
 
 def pause(times: int, processes: int = 8) -> Iterator[Finding]:
     """So many pauses of a campaign without a limit, then as many cancels of others beside it, then kill -9 of all."""
-    with Stage.open(processes, latency_ms=LATENCY_MS) as stage:
-        stage.prepare("big", ROWS)
-        stage.house.start("big")
-        stage.until_in_flight("big")
+    with RateBench.open(processes, latency_ms=LATENCY_MS) as bench:
+        bench.prepare("big", ROWS)
+        bench.stack.start("big")
+        bench.until_in_flight("big")
         empty: list[float] = []
         pauses: list[float] = []
-        seen = [_paused(stage, pauses, empty) for _ in range(times // 4)]
+        seen = [_paused(bench, pauses, empty) for _ in range(times // 4)]
         for _ in range(times - len(seen)):
-            pauses.append(_timed(lambda: stage.house.pause("big")))
-            stage.house.resume("big")
+            pauses.append(_timed(lambda: bench.stack.pause("big")))
+            bench.stack.resume("big")
             time.sleep(FULL_SPEED_S / 2)
-            empty.append(_timed(lambda: stage.house.ask("GET", "/healthz")))
+            empty.append(_timed(lambda: bench.stack.ask("GET", "/healthz")))
         yield from _barriers("pause", seen)
         yield _latency("pause", pauses, empty)
-        yield from _cancel(stage, times)
-        stage.house.ask("POST", "/campaigns/big/cancel")
-        yield from _killed(stage)
+        yield from _cancel(bench, times)
+        bench.stack.ask("POST", "/campaigns/big/cancel")
+        yield from _killed(bench)
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -55,26 +55,26 @@ def _timed(call: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _paused(stage: Stage, took: list[float], empty: list[float]) -> Barrier:
+def _paused(bench: RateBench, took: list[float], empty: list[float]) -> Barrier:
     """One pause at full speed, watched until nothing is in flight; running again when this returns."""
-    house = stage.house
+    stack = bench.stack
     time.sleep(FULL_SPEED_S)
-    empty.append(_timed(lambda: house.ask("GET", "/healthz")))
+    empty.append(_timed(lambda: stack.ask("GET", "/healthz")))
     started = time.perf_counter()
-    told = house.pause("big")
+    told = stack.pause("big")
     took.append((time.perf_counter() - started) * 1000)
-    found = _at_rest(stage, "big", told)
-    house.resume("big")
+    found = _at_rest(bench, "big", told)
+    stack.resume("big")
     return found
 
 
-def _at_rest(stage: Stage, campaign_id: str, told: int) -> Barrier:
+def _at_rest(bench: RateBench, campaign_id: str, told: int) -> Barrier:
     answered = time.time()
-    report = stage.house.status(campaign_id)
+    report = bench.stack.status(campaign_id)
     settled = report["done"] + report["in_flight"]
-    stage.house.until(campaign_id, lambda found: found["in_flight"] == 0, "rest")
+    bench.stack.until(campaign_id, lambda found: found["in_flight"] == 0, "rest")
     time.sleep(2 * LATENCY_MS / 1000)
-    arrivals = stage.times()[campaign_id]
+    arrivals = bench.times()[campaign_id]
     return Barrier(told, sum(at > answered for at in arrivals), settled, len(arrivals))
 
 
@@ -101,42 +101,42 @@ def _latency(name: str, took: list[float], empty: list[float]) -> Finding:
     return Finding(f"3 {name}", what, f"{slow:.1f} ms, {base:.1f} ms", "<= 10 times", slow <= 10 * base)
 
 
-def _cancel(stage: Stage, times: int) -> Iterator[Finding]:
+def _cancel(bench: RateBench, times: int) -> Iterator[Finding]:
     """Each cancels a campaign that runs beside the big one."""
     seen, took, empty = [], [], []
     for number in range(times // 4):
         name = f"small{number}"
-        stage.prepare(name, 3_000)
-        stage.house.start(name)
-        stage.until_in_flight(name)
-        empty.append(_timed(lambda: stage.house.ask("GET", "/healthz")))
+        bench.prepare(name, 3_000)
+        bench.stack.start(name)
+        bench.until_in_flight(name)
+        empty.append(_timed(lambda: bench.stack.ask("GET", "/healthz")))
         started = time.perf_counter()
-        told = stage.house.call("POST", f"/campaigns/{name}/cancel")["in_flight"]
+        told = bench.stack.call("POST", f"/campaigns/{name}/cancel")["in_flight"]
         took.append((time.perf_counter() - started) * 1000)
-        seen.append(_at_rest(stage, name, told))
+        seen.append(_at_rest(bench, name, told))
     yield from _barriers("cancel", seen)
     yield _latency("cancel", took, empty)
 
 
-def _killed(stage: Stage) -> Iterator[Finding]:
+def _killed(bench: RateBench) -> Iterator[Finding]:
     """A pause, kill -9 of workers, web and Redis, and all of them again: nothing is sent until it is resumed."""
-    house = stage.house
-    stage.launch("last", 100_000)
-    stage.until_in_flight("last")
-    told = house.pause("last")
-    for part in (*house.workers, house.web, house.redis):
+    stack = bench.stack
+    bench.launch("last", 100_000)
+    bench.until_in_flight("last")
+    told = stack.pause("last")
+    for part in (*stack.workers, stack.web, stack.redis):
         part.kill()
-    before = len(stage.times()["last"])
-    house.redis.start()
-    for worker in house.workers:
+    before = len(bench.times()["last"])
+    stack.redis.start()
+    for worker in stack.workers:
         worker.start(wait=False)
-    house.web.start()
-    house.until("last", lambda report: report["status"] == "paused", "the status")
-    stage.until_workers(len(house.workers))
+    stack.web.start()
+    stack.until("last", lambda report: report["status"] == "paused", "the status")
+    bench.until_workers(len(stack.workers))
     time.sleep(3)
-    more, status = len(stage.times()["last"]) - before, house.status("last")["status"]
+    more, status = len(bench.times()["last"]) - before, stack.status("last")["status"]
     what = f"status and mails sent after kill -9 of all ({told} were in flight)"
     yield Finding("3 pause", what, f"{status}, {more}", "paused, 0", status == "paused" and more == 0)
-    house.resume("last")
-    done = house.status("last")["done"]
-    house.until("last", lambda report: report["done"] > done, "more mails")
+    stack.resume("last")
+    done = stack.status("last")["done"]
+    stack.until("last", lambda report: report["done"] > done, "more mails")

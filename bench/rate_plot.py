@@ -22,7 +22,7 @@ STYLE: Final = (
 
 
 def svg(series: Sequence[Sent]) -> str:
-    """A panel each: bars of mails a second at the provider's door, and the limit as a dashed line."""
+    """A panel each: bars of mails a second at the provider, and the limit as a dashed line."""
     height = PANEL * len(series) + 10
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',

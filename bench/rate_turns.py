@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from bench import rate_measures as measures
+from bench.rate_bench import Admissions, RateBench
 from bench.rate_measures import Finding
-from bench.rate_stage import Admissions, Stage
 
 MANY: Final = 100
 MANY_TPM: Final = 120
@@ -16,37 +16,37 @@ MANY_TPM: Final = 120
 
 def late(processes: int = 4) -> Iterator[Finding]:
     """Point 5: small campaigns that start while a million-row one runs flat out; shares by weight."""
-    with Stage.open(processes) as stage:
-        stage.launch("big", 1_000_000)
+    with RateBench.open(processes) as bench:
+        bench.launch("big", 1_000_000)
         for number in range(5):
-            stage.prepare(f"small{number}", 200)
-        stage.until_in_flight("big")
+            bench.prepare(f"small{number}", 200)
+        bench.until_in_flight("big")
         time.sleep(3)
         waits = []
         for number in range(5):
             started = time.time()
-            stage.house.start(f"small{number}")
-            stage.house.until_status(f"small{number}", "completed")
+            bench.stack.start(f"small{number}")
+            bench.stack.until_status(f"small{number}", "completed")
             waits.append(time.time() - started)
-        seen = len(stage.times()["big"])
+        seen = len(bench.times()["big"])
         yield Finding(
             "5 turns", "200 rows beside a million: slowest of 5", f"{max(waits):.2f} s", "<= 3 s", max(waits) <= 3
         )
-        stage.house.pause("big")
+        bench.stack.pause("big")
         yield Finding("5 turns", "of the million, sent meanwhile", f"{seen:,}", "> 0", seen > 0)
-        yield from _weights(stage)
+        yield from _weights(bench)
 
 
-def _weights(stage: Stage) -> Iterator[Finding]:
-    stage.prepare("light", 200_000, weight=1)
-    stage.prepare("heavy", 200_000, weight=3)
-    stage.house.start("light")
-    stage.house.start("heavy")
+def _weights(bench: RateBench) -> Iterator[Finding]:
+    bench.prepare("light", 200_000, weight=1)
+    bench.prepare("heavy", 200_000, weight=3)
+    bench.stack.start("light")
+    bench.stack.start("heavy")
     time.sleep(3)
     start = time.time()
     time.sleep(10)
     end = time.time()
-    times = stage.times()
+    times = bench.times()
     light, heavy = (measures.within(sorted(times[name]), start, end) for name in ("light", "heavy"))
     share = heavy / max(1, light)
     yield Finding("5 turns", "weight 3 : 1", f"{heavy:,} : {light:,} = {share:.2f}", "3 +- 10 %", 2.7 <= share <= 3.3)
@@ -55,13 +55,13 @@ def _weights(stage: Stage) -> Iterator[Finding]:
 def many(minutes: int, processes: int = 4) -> Iterator[Finding]:
     """Point 5: a hundred campaigns at once, each at its own rate."""
     names = [f"c{number}" for number in range(MANY)]
-    with Stage.open(processes) as stage:
+    with RateBench.open(processes) as bench:
         for name in names:
-            stage.prepare(name, MANY_TPM * (minutes + 2), MANY_TPM)
+            bench.prepare(name, MANY_TPM * (minutes + 2), MANY_TPM)
         for name in names:
-            stage.house.start(name)
+            bench.stack.start(name)
         start_ms = int(time.time() * 1000) + 10_000
-        with Admissions(stage, names) as admissions:
+        with Admissions(bench, names) as admissions:
             time.sleep(10 + 60 * minutes + 1)
     used = [sum(measures.per_second_of(admissions.buckets[name], start_ms, 60 * minutes)) for name in names]
     least, allowed = min(used), MANY_TPM * minutes
@@ -74,17 +74,17 @@ def many(minutes: int, processes: int = 4) -> Iterator[Finding]:
 def trouble(seconds: int, bad_rows: int = 15, processes: int = 4) -> Iterator[Finding]:
     """Point 5: what a campaign whose recipients the provider fails costs another one, at the same rate."""
     for rows, tpm in ((bad_rows, 600), (2_000, 60), (2_000, 1_200)):
-        with Stage.open(processes) as stage:
-            stage.house.double.behave(rules=[{"to": "*@broken.test", "answers": ["500"]}])
-            stage.prepare("bad", rows, tpm, domain="broken.test")
-            stage.launch("good", 10_000, 1_200)
+        with RateBench.open(processes) as bench:
+            bench.stack.double.behave(rules=[{"to": "*@broken.test", "answers": ["500"]}])
+            bench.prepare("bad", rows, tpm, domain="broken.test")
+            bench.launch("good", 10_000, 1_200)
             time.sleep(5)
             alone = time.time()
             time.sleep(seconds)
             beside = time.time()
-            stage.house.start("bad")
+            bench.stack.start("bad")
             time.sleep(seconds)
-            times = stage.times()["good"]
+            times = bench.times()["good"]
         counts = [measures.within(times, start, start + seconds) for start in (alone, beside)]
         what = f"beside {rows:,} failing ones at TPM {tpm:,}: sent in {seconds} s"
         yield Finding("5 trouble", what, f"{counts[1]}, alone {counts[0]}", ">= 98 %", counts[1] >= 0.98 * counts[0])
@@ -92,27 +92,27 @@ def trouble(seconds: int, bad_rows: int = 15, processes: int = 4) -> Iterator[Fi
 
 def limits(seconds: int, processes: int = 4) -> Iterator[Finding]:
     """Point 6: the account's limit over two campaigns, and a domain's that lets the others pass."""
-    with Stage.open(processes, PROVIDER_TPM="1200") as stage:
-        stage.prepare("a", 5_000)
-        stage.prepare("b", 5_000)
-        stage.house.start("a")
-        stage.house.start("b")
+    with RateBench.open(processes, PROVIDER_TPM="1200") as bench:
+        bench.prepare("a", 5_000)
+        bench.prepare("b", 5_000)
+        bench.stack.start("a")
+        bench.stack.start("b")
         time.sleep(seconds)
-        times = stage.times()
+        times = bench.times()
         both = sorted(times["a"] + times["b"])
     yield from _kept("6 PROVIDER_TPM", "two campaigns together", both, 1_200, seconds)
     a, b = len(times["a"]), len(times["b"])
     yield Finding("6 PROVIDER_TPM", "their shares", f"{a} : {b}", "1 +- 5 %", 0.95 <= a / b <= 1.05)
-    with Stage.open(processes, DOMAIN_TPM="slow.test=120") as stage:
-        stage.prepare("slow", 1_000, domain="slow.test")
-        stage.prepare("mixed", 1_000)
-        stage.house.start("slow")
-        stage.house.start("mixed")
+    with RateBench.open(processes, DOMAIN_TPM="slow.test=120") as bench:
+        bench.prepare("slow", 1_000, domain="slow.test")
+        bench.prepare("mixed", 1_000)
+        bench.stack.start("slow")
+        bench.stack.start("mixed")
         started = time.time()
-        stage.house.until_status("mixed", "completed")
+        bench.stack.until_status("mixed", "completed")
         took = time.time() - started
         time.sleep(max(0, seconds - took))
-        slow = stage.times()["slow"]
+        slow = bench.times()["slow"]
     yield Finding("6 DOMAIN_TPM", "1,000 to other domains meanwhile", f"{took:.1f} s", "<= 5 s", took <= 5)
     yield from _kept("6 DOMAIN_TPM", "slow.test", slow, 120, seconds)
 
@@ -129,13 +129,13 @@ def _kept(point: str, what: str, times: list[float], tpm: int, seconds: int) -> 
 def ramp(seconds: int, processes: int = 2) -> Iterator[Finding]:
     """Point 7: a warm-up from 60 to 6,000 in six minutes, of which this sees the first."""
     hours, first, last = 0.1, 60, 6_000
-    with Stage.open(processes) as stage:
-        stage.prepare("c1", 5_000, ramp={"from": first, "to": last, "over_hours": hours})
-        stage.house.start("c1")
+    with RateBench.open(processes) as bench:
+        bench.prepare("c1", 5_000, ramp={"from": first, "to": last, "over_hours": hours})
+        bench.stack.start("c1")
         wrong, seen = 0, 0
         started = time.time()
         while time.time() < started + seconds:
-            report = stage.house.status("c1")
+            report = bench.stack.status("c1")
             due = first + (last - first) * (time.time() - started) / (hours * 3600)
             wrong += abs(report["limit_now"] - due) > 0.02 * last
             wrong += report["sent_last_minute"] > report["limit_now"]

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench import rate_measures as measures
+from bench.rate_bench import Admissions, RateBench
 from bench.rate_measures import Change, Finding, Sent
-from bench.rate_stage import Admissions, Stage
 
 RATES: Final = (60, 600, 6_000, 60_000)
 #: Each change of point 2, in the order in which they come: down and up, ten times.
@@ -23,15 +23,15 @@ def window(seconds: int, processes: int = 4) -> Iterator[Finding | Sent]:
     A minute's quantum is one mail: a share is missed where more than 1 % and more than one mail is missing.
     """
     names = {tpm: f"tpm{tpm}" for tpm in RATES}
-    with Stage.open(processes) as stage:
+    with RateBench.open(processes) as bench:
         for tpm, name in names.items():
-            stage.prepare(name, tpm * (seconds + 60) // 60 + 100, tpm)
+            bench.prepare(name, tpm * (seconds + 60) // 60 + 100, tpm)
         for name in names.values():
-            stage.house.start(name)
-        with Admissions(stage, list(names.values())) as admissions:
+            bench.stack.start(name)
+        with Admissions(bench, list(names.values())) as admissions:
             time.sleep(seconds)
-        deferred = {tpm: stage.progress(name, "deferrals") for tpm, name in names.items()}
-        arrivals = stage.times()
+        deferred = {tpm: bench.progress(name, "deferrals") for tpm, name in names.items()}
+        arrivals = bench.times()
         for tpm, name in names.items():
             yield from _strict(tpm, seconds, admissions.buckets[name], arrivals[name])
             admitted = sum(admissions.buckets[name].values())
@@ -61,19 +61,19 @@ def _strict(tpm: int, seconds: int, buckets: dict[int, int], times: Sequence[flo
 def change(seconds: int, processes: int = 4) -> Iterator[Finding | Sent]:
     """Point 2: ten changes, spread over the time, of a campaign that never runs out."""
     step_s = seconds / (len(CHANGES) + 1)
-    with Stage.open(processes) as stage:
-        stage.prepare("c1", 20_000, BEFORE)
+    with RateBench.open(processes) as bench:
+        bench.prepare("c1", 20_000, BEFORE)
         asked = _now_ms()
-        stage.house.start("c1")
+        bench.stack.start("c1")
         changes = [Change(asked, _now_ms(), BEFORE)]
-        with Admissions(stage, ["c1"]) as admissions:
+        with Admissions(bench, ["c1"]) as admissions:
             for tpm in CHANGES:
                 time.sleep(step_s)
                 asked = _now_ms()
-                stage.house.rate("c1", tpm)
+                bench.stack.rate("c1", tpm)
                 changes.append(Change(asked, _now_ms(), tpm))
             time.sleep(step_s)
-        buckets, times = admissions.buckets["c1"], stage.times()["c1"]
+        buckets, times = admissions.buckets["c1"], bench.times()["c1"]
     broken = measures.over_limit(buckets, changes)
     yield Finding("2 change", "admissions over the limit in force", str(broken), "0", broken == 0)
     ends = [*(after.asked_ms for after in changes[2:]), _now_ms()]

@@ -23,7 +23,7 @@ import redis
 from bench import plain
 from bench.lists import small_list
 from bench.report import line, table
-from bench.stage import PROCESSES, Stage, TlsStage, median, until_quiet, wait_until
+from bench.stack import PROCESSES, BenchStack, TlsBenchStack, median, until_quiet, wait_until
 
 #: How often each setting is measured, in turns.
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
@@ -40,7 +40,7 @@ class Setting:
     """A provider, and how many emails of each side are sent to it in one run. `goal`: the ratio that is wanted."""
 
     title: str
-    stage: type[Stage]
+    stack: type[BenchStack]
     latency_ms: float
     emails: int
     plain_emails: int
@@ -48,9 +48,9 @@ class Setting:
 
 
 SETTINGS: Final = {
-    "http": Setting("0 ms, HTTP", Stage, 0, 60_000, 5_000, 9.5),
-    "tls": Setting("0 ms, TLS", TlsStage, 0, 60_000, 300, 100),
-    "latency": Setting("100 ms, HTTP", Stage, 100, 60_000, 600, 47),
+    "http": Setting("0 ms, HTTP", BenchStack, 0, 60_000, 5_000, 9.5),
+    "tls": Setting("0 ms, TLS", TlsBenchStack, 0, 60_000, 300, 100),
+    "latency": Setting("100 ms, HTTP", BenchStack, 100, 60_000, 600, 47),
 }
 
 
@@ -63,51 +63,51 @@ class Sample:
     cpu_us: dict[str, float]
 
 
-def postrider(stage: Stage, emails: int, number: int) -> Sample:
+def postrider(stack: BenchStack, emails: int, number: int) -> Sample:
     """One campaign by Postrider; its workers are started before and ended after it."""
     campaign_id = f"run-{number}"
-    worker = stage.add_worker(PROCESSES, THREADS)
-    stage.prepare(campaign_id, small_list(emails))
-    stage.double.reset()
-    before, started = stage.cpu_s(), time.time()
-    stage.start(campaign_id)
-    stop = wait_until(lambda: stage.status(campaign_id)["status"] == "completed", PATIENCE_S, every_s=0.05)
-    used = stage.cpu_s()
+    worker = stack.add_worker(PROCESSES, THREADS)
+    stack.prepare(campaign_id, small_list(emails))
+    stack.double.reset()
+    before, started = stack.cpu_s(), time.time()
+    stack.start(campaign_id)
+    stop = wait_until(lambda: stack.status(campaign_id)["status"] == "completed", PATIENCE_S, every_s=0.05)
+    used = stack.cpu_s()
     worker.stop()
-    status, stats, first = stage.status(campaign_id), stage.double.stats(), stage.first_arrival_s()
+    status, stats, first = stack.status(campaign_id), stack.double.stats(), stack.first_arrival_s()
     if status["done"] != emails or stats["accepted"] != emails or stats["duplicates"]:
         raise AssertionError(f"not everybody was sent one email: {status} {stats}")
     cpu = {part: (used[part] - before[part]) / emails * 1e6 for part in used}
     return Sample(emails / (stop - started), first - started, cpu)
 
 
-def plainly(stage: Stage, emails: int, number: int, *, enqueued: bool) -> Sample:
+def plainly(stack: BenchStack, emails: int, number: int, *, enqueued: bool) -> Sample:
     """The same without Postrider. `enqueued`: its messages are on the queue before it starts."""
-    url = stage.redis_url.removesuffix("/0") + "/1"
+    url = stack.redis_url.removesuffix("/0") + "/1"
     client = redis.Redis.from_url(url)
     started = 0.0
     if enqueued:
         plain.enqueue(client, f"plain-{number}", emails)
-    stage.double.reset()
-    before = stage.cpu_s()
-    worker = stage.add_worker(PROCESSES, PLAIN_THREADS, module="bench.plain", wait=False, **{plain.REDIS_URL: url})
+    stack.double.reset()
+    before = stack.cpu_s()
+    worker = stack.add_worker(PROCESSES, PLAIN_THREADS, module="bench.plain", wait=False, **{plain.REDIS_URL: url})
     if not enqueued:
         plain.enqueue(client, "warm-up", WARM_UP)
-        _until_accepted(stage, WARM_UP)
-        stage.double.reset()
-        before = stage.cpu_s()
+        _until_accepted(stack, WARM_UP)
+        stack.double.reset()
+        before = stack.cpu_s()
         started = plain.send_all(url, f"live-{number}", emails)
-    _until_accepted(stage, emails)
-    used = stage.cpu_s()
+    _until_accepted(stack, emails)
+    used = stack.cpu_s()
     worker.stop()
-    times = [arrival.time_s for arrival in stage.double.arrivals()]
+    times = [arrival.time_s for arrival in stack.double.arrivals()]
     started = min(times) if enqueued else started
     cpu = {part: (used[part] - before[part]) / emails * 1e6 for part in used}
     return Sample(emails / (max(times) - started), 0.0, cpu)
 
 
-def _until_accepted(stage: Stage, emails: int) -> None:
-    wait_until(lambda: stage.double.stats()["accepted"] >= emails, PATIENCE_S, every_s=0.05)
+def _until_accepted(stack: BenchStack, emails: int) -> None:
+    wait_until(lambda: stack.double.stats()["accepted"] >= emails, PATIENCE_S, every_s=0.05)
 
 
 def measure(setting: Setting) -> tuple[list[Sample], list[Sample], list[Sample]]:
@@ -115,15 +115,15 @@ def measure(setting: Setting) -> tuple[list[Sample], list[Sample], list[Sample]]
     ours: list[Sample] = []
     theirs: list[Sample] = []
     enqueued: list[Sample] = []
-    with tempfile.TemporaryDirectory() as directory, setting.stage.open(Path(directory)) as stage:
-        stage.double.behave(latency_ms=setting.latency_ms)
+    with tempfile.TemporaryDirectory() as directory, setting.stack.open(Path(directory)) as stack:
+        stack.double.behave(latency_ms=setting.latency_ms)
         for number in range(ROUNDS):
             busy = until_quiet()
-            theirs.append(plainly(stage, setting.plain_emails, number, enqueued=False))
+            theirs.append(plainly(stack, setting.plain_emails, number, enqueued=False))
             busy = max(busy, until_quiet())
-            enqueued.append(plainly(stage, setting.plain_emails, number, enqueued=True))
+            enqueued.append(plainly(stack, setting.plain_emails, number, enqueued=True))
             busy = max(busy, until_quiet())
-            ours.append(postrider(stage, setting.emails, number))
+            ours.append(postrider(stack, setting.emails, number))
             rates = ", ".join(f"{found[-1].rate:,.0f}/s" for found in (theirs, enqueued, ours))
             line(f"  {setting.title}: {rates}; others used {busy:.0%} of the machine before")
     return ours, theirs, enqueued

@@ -22,7 +22,7 @@ from typing import Final
 
 from bench.lists import small_list
 from bench.report import line, table
-from bench.stage import PROCESSES, Stage, median, resident_mb, until_quiet, wait_until
+from bench.stack import PROCESSES, BenchStack, median, resident_mb, until_quiet, wait_until
 from tests.support.program import Program
 
 THREADS: Final = 10
@@ -48,44 +48,44 @@ class Sample:
     redis_mb: float
 
 
-def run(stage: Stage, worker: Program, campaigns: dict[str, int]) -> Sample:
+def run(stack: BenchStack, worker: Program, campaigns: dict[str, int]) -> Sample:
     """Start all of these campaigns (id -> recipients) and wait for the end of the last one."""
     emails = sum(campaigns.values())
-    stage.double.reset()
+    stack.double.reset()
     started = time.time()
     peak_mb = redis_mb = 0.0
 
     def over() -> bool:
         nonlocal peak_mb, redis_mb
         peak_mb = max(peak_mb, *(resident_mb(pid) for pid in worker.members()))
-        redis_mb = max(redis_mb, stage.redis_client().info("memory")["used_memory"] / 1e6)
-        return stage.double.stats()["accepted"] >= emails and all(
-            stage.status(campaign_id)["status"] == "completed" for campaign_id in campaigns
+        redis_mb = max(redis_mb, stack.redis_client().info("memory")["used_memory"] / 1e6)
+        return stack.double.stats()["accepted"] >= emails and all(
+            stack.status(campaign_id)["status"] == "completed" for campaign_id in campaigns
         )
 
     for campaign_id in campaigns:
-        stage.start(campaign_id)
+        stack.start(campaign_id)
     wait_until(over, emails * PATIENCE_S[0] + PATIENCE_S[1], every_s=0.05)
-    stats = stage.double.stats()
+    stats = stack.double.stats()
     if stats["accepted"] != emails or stats["duplicates"]:
         raise AssertionError(f"not everybody was sent one email: {stats}")
-    first = stage.first_arrival_s()
-    return Sample(emails / _took_s(stage, campaigns), 1.0, first - started, peak_mb, redis_mb)
+    first = stack.first_arrival_s()
+    return Sample(emails / _took_s(stack, campaigns), 1.0, first - started, peak_mb, redis_mb)
 
 
-def _took_s(stage: Stage, campaigns: Iterable[str]) -> float:
+def _took_s(stack: BenchStack, campaigns: Iterable[str]) -> float:
     """From the first start to the last end, by the ledger: a list of 10,000 is over within a few of our looks."""
-    reports = [stage.status(campaign_id) for campaign_id in campaigns]
+    reports = [stack.status(campaign_id) for campaign_id in campaigns]
     moments = [[datetime.fromisoformat(report[name]) for report in reports] for name in ("started_at", "finished_at")]
     return (max(moments[1]) - min(moments[0])).total_seconds()
 
 
 class Track:
-    """Runs one case after the other on one stage and with the same workers."""
+    """Runs one case after the other on one stack and with the same workers."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._worker = stage.add_worker(PROCESSES, THREADS)
+    def __init__(self, stack: BenchStack) -> None:
+        self._stage = stack
+        self._worker = stack.add_worker(PROCESSES, THREADS)
         self._serial = 0
         self.case(1, 2_000)
 
@@ -102,8 +102,8 @@ class Track:
 def main() -> None:
     """Measure all and print the table."""
     found: list[tuple[str, list[Sample]]] = []
-    with tempfile.TemporaryDirectory() as directory, Stage.open(Path(directory)) as stage:
-        track = Track(stage)
+    with tempfile.TemporaryDirectory() as directory, BenchStack.open(Path(directory)) as stack:
+        track = Track(stack)
         references = [track.case(1, REFERENCE)]
         for campaigns, rows, times in (*CASES, *([LARGE] if sys.argv[1:] == ["large"] else [])):
             title = f"{rows:,} recipients" if campaigns == 1 else f"{campaigns} campaigns of {rows:,}"

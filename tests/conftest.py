@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from embedded import s3
 from tests.support import services
-from tests.support.ledger_harness import Clock, World
+from tests.support.ledger_harness import Clock, LedgerHarness
 
 # A slow moment of the machine is no counter-example. Each run draws other examples, in CI too: over time that finds
 # more, and what fails is printed so that it can be repeated.
@@ -96,6 +96,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def world(fake_redis: redis.Redis, clock: Clock) -> World:  # noqa: ARG001 - the clock has to stand before the first step
+def harness(fake_redis: redis.Redis, clock: Clock) -> LedgerHarness:  # noqa: ARG001 - the clock has to stand before the first step
     """The ledger on a Redis inside this process, at a time that stands still."""
-    return World(fake_redis)
+    return LedgerHarness(fake_redis)

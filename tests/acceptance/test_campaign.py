@@ -21,7 +21,7 @@ from tests.support.client import Watch
 from tests.support.doubles.sendgrid import Arrival
 from tests.support.doubles.sendgrid_arrivals import digest
 from tests.support.realistic_list import EMAIL_COLUMN, Export, Person
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.waiting import until
 
 ROWS: Final = 20_000
@@ -53,53 +53,53 @@ CONTENT: Final = {
 def test_a_large_real_looking_list_with_everything_on_the_way(tmp_path: Path) -> None:
     export = realistic.export(ROWS, special={**HOPELESS, **REFUSED, **FLAKY}, row_bytes=480)
     tries = str(MAX_RETRIES)
-    with House.open(tmp_path, MAX_RETRIES=tries, RETRY_MIN_BACKOFF_S="0.2", RETRY_MAX_BACKOFF_S="0.5") as house:
+    with Stack.open(tmp_path, MAX_RETRIES=tries, RETRY_MIN_BACKOFF_S="0.2", RETRY_MAX_BACKOFF_S="0.5") as stack:
         # Slow at first, so that at the pause many are in flight and more wait on the queue.
-        house.double.behave(rules=RULES, latency_ms=500, jitter_ms=100)
-        first = house.add_worker()
-        house.add_worker()
-        house.put("spring", **CONTENT, tpm=24_000)
-        assert house.upload_in_parts("spring", export.csv, email_column=EMAIL_COLUMN) == 2
-        house.until_status("spring", "ready")
-        with house.watch("spring") as watch:
-            assert house.start("spring") == "running"
-            _sent(house, 1_000)
-            _pause_holds(house)
-            house.double.behave(latency_ms=30, jitter_ms=30)
-            house.resume("spring")
-            _sent(house, 2_000)
-            house.rate("spring", 1_000_000)
-            _sent(house, 6_000)
-            house.add_worker()
+        stack.double.behave(rules=RULES, latency_ms=500, jitter_ms=100)
+        first = stack.add_worker()
+        stack.add_worker()
+        stack.put("spring", **CONTENT, tpm=24_000)
+        assert stack.upload_in_parts("spring", export.csv, email_column=EMAIL_COLUMN) == 2
+        stack.until_status("spring", "ready")
+        with stack.watch("spring") as watch:
+            assert stack.start("spring") == "running"
+            _sent(stack, 1_000)
+            _pause_holds(stack)
+            stack.double.behave(latency_ms=30, jitter_ms=30)
+            stack.resume("spring")
+            _sent(stack, 2_000)
+            stack.rate("spring", 1_000_000)
+            _sent(stack, 6_000)
+            stack.add_worker()
             assert first.stop() == 0
-            report = house.until_status("spring", "completed")
+            report = stack.until_status("spring", "completed")
         assert first.logged("worker_stopped")
 
         _counts_are_exact(report, export)
         _never_false(watch)
-        _everybody_got_theirs_once(house, export)
-        _the_export_agrees(house, export)
-        _the_hopeless_row_is_dead_lettered(house)
-        assert house.reconcile("spring")["repaired"] == {}
+        _everybody_got_theirs_once(stack, export)
+        _the_export_agrees(stack, export)
+        _the_hopeless_row_is_dead_lettered(stack)
+        assert stack.reconcile("spring")["repaired"] == {}
 
 
-def _sent(house: House, done: int) -> None:
-    house.until("spring", lambda report: report["done"] >= done, f"{done} done")
+def _sent(stack: Stack, done: int) -> None:
+    stack.until("spring", lambda report: report["done"] >= done, f"{done} done")
 
 
-def _pause_holds(house: House) -> None:
+def _pause_holds(stack: Stack) -> None:
     """After the answer only those arrive of which it told."""
-    in_flight = house.pause("spring")
+    in_flight = stack.pause("spring")
     paused_at = time.time()
-    paused = house.status("spring")
+    paused = stack.status("spring")
     assert paused["status"] == "paused"
     until(lambda: time.time() > paused_at + QUIET_S, "the end of the quiet time")
-    arrivals = house.double.arrivals()
+    arrivals = stack.double.arrivals()
     late = [arrival for arrival in arrivals if arrival.time_s > paused_at]
     assert len(late) <= in_flight, f"{len(late)} arrivals after a pause with {in_flight} in flight"
     arrived = {arrival.row for arrival in arrivals} - FLAKY.keys()
     assert len(arrived) <= paused["done"] + paused["failed"] + paused["in_flight"]
-    report = house.until("spring", lambda found: found["in_flight"] == 0, "nothing in flight")
+    report = stack.until("spring", lambda found: found["in_flight"] == 0, "nothing in flight")
     assert report["status"] == "paused"
     assert 0 < report["done"] < report["total"]
 
@@ -133,11 +133,11 @@ def _never_false(watch: Watch) -> None:
     assert len(reports) > 4 * seconds  # ten a second, less what a busy machine takes
 
 
-def _everybody_got_theirs_once(house: House, export: Export) -> None:
-    stats = house.double.stats()
-    assert stats["violations"] == 0, house.double.violations()[:3]
+def _everybody_got_theirs_once(stack: Stack, export: Export) -> None:
+    stats = stack.double.stats()
+    assert stats["violations"] == 0, stack.double.violations()[:3]
     assert stats["duplicates"] == 0
-    arrivals = house.double.arrivals()
+    arrivals = stack.double.arrivals()
     taken = Counter(arrival.row for arrival in arrivals if arrival.accepted)
     assert taken == Counter(export.people.keys() - REFUSED.keys() - HOPELESS.keys())
     # Rows that the provider failed were asked of it as often as they ought to be, and no others more than once.
@@ -172,9 +172,9 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _the_export_agrees(house: House, export: Export) -> None:
+def _the_export_agrees(stack: Stack, export: Export) -> None:
     """`recipients.csv`: all rows of the file in order, each with what became of it."""
-    rows = list(csv.DictReader(io.StringIO(house.recipients("spring").decode())))
+    rows = list(csv.DictReader(io.StringIO(stack.recipients("spring").decode())))
     assert [int(row["row"]) for row in rows] == list(range(1, export.rows + 1))
     for entry in rows:
         row = int(entry["row"])
@@ -187,11 +187,11 @@ def _the_export_agrees(house: House, export: Export) -> None:
             assert ("400" if row in REFUSED else "500") in entry["reason"]
         else:
             assert (*found, entry["reason"]) == (export.people[row].address, "done", "")
-    failed = csv.DictReader(io.StringIO(house.recipients("spring", "failed").decode()))
+    failed = csv.DictReader(io.StringIO(stack.recipients("spring", "failed").decode()))
     assert [int(entry["row"]) for entry in failed] == sorted([*REFUSED, *HOPELESS])
 
 
-def _the_hopeless_row_is_dead_lettered(house: House) -> None:
-    with house.redis_client() as redis:
+def _the_hopeless_row_is_dead_lettered(stack: Stack) -> None:
+    with stack.redis_client() as redis:
         letters = redis.hvals("dramatiq:send_email.XQ.msgs")
     assert [[recipient[0] for recipient in json.loads(letter)["args"][2]] for letter in letters] == [[*HOPELESS]]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.visit import PATIENCE_MS, Visit
 
 #: Debian's. Playwright's own download of a browser is not used.
@@ -30,11 +30,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Valkey, S3, the SendGrid double, the web process and a worker."""
-    with House.open(tmp_path_factory.mktemp("house"), SEND_TIMEOUT_S="2") as house:
-        house.add_worker(threads=8)
-        yield house
+    with Stack.open(tmp_path_factory.mktemp("stack"), SEND_TIMEOUT_S="2") as stack:
+        stack.add_worker(threads=8)
+        yield stack
 
 
 @pytest.fixture
@@ -56,6 +56,6 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
 
 @pytest.fixture
-def visit(visitor: Callable[..., Visit], house: House) -> Visit:
-    """A visit to the house."""
-    return visitor(house.port)
+def visit(visitor: Callable[..., Visit], stack: Stack) -> Visit:
+    """A visit to the stack."""
+    return visitor(stack.port)

@@ -8,11 +8,11 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.visit import Visit, readers
 
 
-def test_a_newcomer_sends_a_campaign(visit: Visit, house: House) -> None:
+def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     # Given a newcomer at the start
     page = visit.open().page
     page.get_by_role("link", name="New campaign").first.click()
@@ -67,7 +67,7 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, house: House) -> None:
     expect(visit.figure("done")).to_have_text("300")
     expect(visit.figure("pending")).to_have_text("0")
     expect(visit.button("Pause")).to_be_hidden()
-    arrived = [arrival.row for arrival in house.double.arrivals() if arrival.campaign_id == "spring-2026"]
+    arrived = [arrival.row for arrival in stack.double.arrivals() if arrival.campaign_id == "spring-2026"]
     assert sorted(arrived) == list(range(1, 301))
     rows = list(csv.DictReader(io.StringIO(visit.download("All rows"))))
     assert len(rows) == 302
@@ -78,12 +78,12 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, house: House) -> None:
     expect(listed).to_contain_text("300")
 
 
-def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, house: House) -> None:
+def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> None:
     # Given a campaign that has sent what it could
-    house.double.behave(rules=[{"to": "bad*", "answers": ["400"]}, {"to": "odd*", "answers": ["reset"]}])
-    house.put("mixed", tpm=60_000)
-    house.upload("mixed", b"email\na@shop.test\nbad1@shop.test\nbad2@shop.test\nodd@shop.test\n")
-    house.start("mixed")
+    stack.double.behave(rules=[{"to": "bad*", "answers": ["400"]}, {"to": "odd*", "answers": ["reset"]}])
+    stack.put("mixed", tpm=60_000)
+    stack.upload("mixed", b"email\na@shop.test\nbad1@shop.test\nbad2@shop.test\nodd@shop.test\n")
+    stack.start("mixed")
     visit.campaign("mixed")
     expect(visit.status).to_have_text("Completed")
     expect(visit.figure("failed")).to_have_text("2")
@@ -91,7 +91,7 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, house: House) -> 
     assert '"bad1@shop.test","failed",' in visit.download("Failed rows as CSV")
 
     # When the provider takes everything and the failed are tried again
-    house.double.behave(rules=[])
+    stack.double.behave(rules=[])
     visit.press("Retry 2 failed")
     # Then they are sent
     expect(visit.figure("done")).to_have_text("3")
@@ -118,10 +118,10 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, house: House) -> 
     expect(visit.panel("Reconciliation")).to_contain_text("nothing to repair")
 
 
-def test_cancelling_and_deleting_name_what_they_do(visit: Visit, house: House) -> None:
-    house.put("gone", tpm=60)
-    house.upload("gone", readers(500))
-    house.start("gone")
+def test_cancelling_and_deleting_name_what_they_do(visit: Visit, stack: Stack) -> None:
+    stack.put("gone", tpm=60)
+    stack.upload("gone", readers(500))
+    stack.start("gone")
     visit.campaign("gone")
     expect(visit.status).to_have_text("Running")
     expect(visit.button("Delete")).to_be_hidden()
@@ -141,12 +141,12 @@ def test_cancelling_and_deleting_name_what_they_do(visit: Visit, house: House) -
     expect(visit.page.get_by_role("dialog")).to_contain_text("Nobody can bring them back")
     visit.press("Delete the campaign")
     expect(visit.page.get_by_role("heading", name="Campaigns", exact=True)).to_be_focused()
-    assert house.ask("GET", "/campaigns/gone")[0] == 404
+    assert stack.ask("GET", "/campaigns/gone")[0] == 404
 
 
-def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, house: House) -> None:
-    house.put("holes", text="Dear {{ name }} from {{ city }}", headers={"X-Kept": "yes"})
-    house.upload("holes", readers(3))
+def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, stack: Stack) -> None:
+    stack.put("holes", text="Dear {{ name }} from {{ city }}", headers={"X-Kept": "yes"})
+    stack.upload("holes", readers(3))
     visit.campaign("holes")
     expect(visit.reason).to_contain_text(re.compile(r"cannot be started yet.*\{\{\s*city\s*\}\}"))
     expect(visit.button("Start")).to_be_hidden()
@@ -156,5 +156,5 @@ def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, ho
     visit.press("Save")
     expect(visit.button("Start sending to 3 recipients")).to_be_visible()
     expect(visit.reason).to_be_hidden()
-    saved = house.call("GET", "/campaigns/holes")
+    saved = stack.call("GET", "/campaigns/holes")
     assert (saved["text"], saved["headers"]) == ("Dear {{ name }}", {"X-Kept": "yes"})

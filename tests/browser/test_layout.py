@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.visit import Visit, readers
 
 LONG = "a-campaign-id-of-sixty-four-characters_without-any-place-to-rest"
@@ -20,13 +20,13 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
-def test_nothing_stands_out_on_a_phone(visitor: Callable[..., Visit], house: House) -> None:
+def test_nothing_stands_out_on_a_phone(visitor: Callable[..., Visit], stack: Stack) -> None:
     assert len(LONG) == 64
-    house.put(LONG, subject="W" * 300, **{"from": f"{'N' * 60} <news@shop.test>"})
-    house.upload(
+    stack.put(LONG, subject="W" * 300, **{"from": f"{'N' * 60} <news@shop.test>"})
+    stack.upload(
         LONG, (f"email,{'c' * 150}," + ",".join(f"column_{n}" for n in range(60)) + "\na@shop.test\n").encode()
     )
-    visit = visitor(house.port, viewport=PHONE)
+    visit = visitor(stack.port, viewport=PHONE)
     visit.campaign(LONG)
     expect(visit.status).to_have_text("Ready")
     assert overflow(visit.page) == 0
@@ -42,11 +42,11 @@ def test_nothing_stands_out_on_a_phone(visitor: Callable[..., Visit], house: Hou
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_stand_out_from_their_ground(visitor: Callable[..., Visit], house: House, scheme: str) -> None:
+def test_texts_stand_out_from_their_ground(visitor: Callable[..., Visit], stack: Stack, scheme: str) -> None:
     """WCAG 2.2, 1.4.3: at least 4.5 to 1, measured on what the browser has made of the style sheets."""
-    house.put("colours")
-    house.upload("colours", readers(5, "nobody,x\n"))
-    visit = visitor(house.port, color_scheme=scheme)
+    stack.put("colours")
+    stack.upload("colours", readers(5, "nobody,x\n"))
+    visit = visitor(stack.port, color_scheme=scheme)
     visit.campaign("colours")
     expect(visit.status).to_have_text("Ready")
     assert visit.page.evaluate(WEAK_TEXTS) == []
@@ -77,18 +77,18 @@ WEAK_TEXTS = """() => {
 }"""
 
 
-def test_the_list_is_paged_and_lives(visit: Visit, house: House) -> None:
+def test_the_list_is_paged_and_lives(visit: Visit, stack: Stack) -> None:
     # Given more campaigns than a page shows, the newest of them running
     for number in range(25):
-        house.put(f"page-{number:02}", tpm=1)
-    house.upload("page-24", readers(100))
-    house.start("page-24")
+        stack.put(f"page-{number:02}", tpm=1)
+    stack.upload("page-24", readers(100))
+    stack.start("page-24")
     page = visit.open().page
     newest = page.get_by_role("row", name=re.compile("page-24"))
     expect(newest).to_contain_text("Running")
     expect(page.get_by_role("row", name=re.compile("page-04"))).to_have_count(0)
     # When one changes, then the page shows it without being asked
-    house.call("POST", "/campaigns/page-24/cancel")
+    stack.call("POST", "/campaigns/page-24/cancel")
     expect(newest).to_contain_text("Cancelled")
     # When the next page is asked for
     page.get_by_role("link", name="Older campaigns").click()
@@ -96,8 +96,8 @@ def test_the_list_is_paged_and_lives(visit: Visit, house: House) -> None:
     expect(page.get_by_role("heading", name="Campaigns", exact=True)).to_be_focused()
 
 
-def test_the_keyboard_leads_everywhere(visit: Visit, house: House) -> None:
-    house.put("keys")
+def test_the_keyboard_leads_everywhere(visit: Visit, stack: Stack) -> None:
+    stack.put("keys")
     page = visit.open().page
     link = page.get_by_role("link", name="keys", exact=True)
     expect(link).to_be_visible()

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from embedded import ports
 from tests.support.program import Program
-from tests.support.stack import House, free_port
+from tests.support.stack import Stack, free_port
 from tests.support.visit import Visit, readers
 
 TOKEN = "a-token-of-the-tests"
@@ -19,8 +19,8 @@ TOKEN = "a-token-of-the-tests"
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
-def test_a_refused_campaign_says_why_at_its_field(visit: Visit, house: House) -> None:
-    house.put("taken", subject="The first")
+def test_a_refused_campaign_says_why_at_its_field(visit: Visit, stack: Stack) -> None:
+    stack.put("taken", subject="The first")
     visit.expected += ["422 .*/campaigns/new-one", "412 .*/campaigns/taken"]
     page = visit.open("#/new").page
     page.get_by_label("Campaign id").fill("new-one")
@@ -37,18 +37,18 @@ def test_a_refused_campaign_says_why_at_its_field(visit: Visit, house: House) ->
     visit.press("Create the campaign")
     expect(page.get_by_role("alert").filter(has_text="There is a campaign taken already")).to_be_visible()
     expect(page.get_by_label("Campaign id")).to_be_focused()
-    assert house.call("GET", "/campaigns/taken")["subject"] == "The first"
+    assert stack.call("GET", "/campaigns/taken")["subject"] == "The first"
 
 
-def test_a_step_that_is_refused_shows_the_server_s_words(visit: Visit, house: House) -> None:
+def test_a_step_that_is_refused_shows_the_server_s_words(visit: Visit, stack: Stack) -> None:
     # Given a page that does not know yet that somebody else has cancelled the campaign
-    house.put("race", tpm=60)
-    house.upload("race", readers(100))
-    house.start("race")
+    stack.put("race", tpm=60)
+    stack.upload("race", readers(100))
+    stack.start("race")
     visit.campaign("race")
     expect(visit.status).to_have_text("Running")
     visit.page.route(
-        "**/campaigns/race/pause", lambda route: (house.call("POST", "/campaigns/race/cancel"), route.continue_())
+        "**/campaigns/race/pause", lambda route: (stack.call("POST", "/campaigns/race/cancel"), route.continue_())
     )
     visit.expected += ["409 .*/race/pause"]
     visit.press("Pause")
@@ -56,38 +56,38 @@ def test_a_step_that_is_refused_shows_the_server_s_words(visit: Visit, house: Ho
     expect(visit.status).to_have_text("Cancelled")
 
 
-def test_a_server_that_is_away_is_said_and_it_goes_on_by_itself(visit: Visit, house: House) -> None:
+def test_a_server_that_is_away_is_said_and_it_goes_on_by_itself(visit: Visit, stack: Stack) -> None:
     # Given a campaign on its way
-    house.put("outage", tpm=240)
-    house.upload("outage", readers(2000))
-    house.start("outage")
+    stack.put("outage", tpm=240)
+    stack.upload("outage", readers(2000))
+    stack.start("outage")
     visit.campaign("outage")
     expect(visit.figure("done")).to_have_text(re.compile("^[1-9]"))
     banner = visit.page.locator("#banner")
     expect(banner).to_be_hidden()
     # When the web process dies
     visit.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
-    house.web.kill()
+    stack.web.kill()
     # Then the page says so, and what a step came to
     expect(banner).to_contain_text("The server cannot be reached")
     visit.press("Pause")
     expect(visit.notice.get_by_role("alert")).to_contain_text("cannot be reached")
     # When it is back, then the figures move again without a reload
-    house.web.start()
+    stack.web.start()
     expect(banner).to_be_hidden()
     before = visit.figure("done").inner_text()
     expect(visit.figure("done")).not_to_have_text(before)
     expect(visit.status).to_have_text("Running")
-    house.call("POST", "/campaigns/outage/cancel")
+    stack.call("POST", "/campaigns/outage/cancel")
     expect(visit.status).to_have_text("Cancelled")
 
 
 @pytest.fixture
-def guarded(house: House, tmp_path: Path) -> Iterator[int]:
+def guarded(stack: Stack, tmp_path: Path) -> Iterator[int]:
     """The port of another web process over the same data, which asks for a token."""
     port = free_port()
-    command = [word if word != str(house.port) else str(port) for word in house.web.command]
-    environment = house.environment | {"API_TOKEN": TOKEN, "PORT": str(port)}
+    command = [word if word != str(stack.port) else str(port) for word in stack.web.command]
+    environment = stack.environment | {"API_TOKEN": TOKEN, "PORT": str(port)}
     web = Program("guarded", command, environment, tmp_path / "guarded.log", lambda _: ports.answers(port))
     try:
         web.start()
@@ -97,9 +97,9 @@ def guarded(house: House, tmp_path: Path) -> Iterator[int]:
 
 
 def test_the_token_is_asked_for_once_and_goes_with_every_call(
-    visitor: Callable[..., Visit], house: House, guarded: int
+    visitor: Callable[..., Visit], stack: Stack, guarded: int
 ) -> None:
-    house.put("secret", tpm=600)
+    stack.put("secret", tpm=600)
     visit = visitor(guarded)
     visit.expected += ["401"]
     addresses: list[str] = []
@@ -134,9 +134,9 @@ def test_the_token_is_asked_for_once_and_goes_with_every_call(
     expect(asked).to_be_visible()
 
 
-def test_hostile_texts_are_only_texts(visit: Visit, house: House) -> None:
+def test_hostile_texts_are_only_texts(visit: Visit, stack: Stack) -> None:
     # Given markup wherever a campaign can have any
-    house.put(
+    stack.put(
         "hostile",
         subject=HOSTILE,
         text=HOSTILE,

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.support.client import ApiError
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.visit import Visit
 
 MIB = 1024 * 1024
@@ -55,8 +55,8 @@ def send(visit: Visit, campaign_id: str, path: Path) -> None:
     visit.press("Upload")
 
 
-def test_a_large_list_goes_in_parts_straight_to_the_store(visit: Visit, house: House, large: Path) -> None:
-    house.put("large", text="Dear {{ name }}")
+def test_a_large_list_goes_in_parts_straight_to_the_store(visit: Visit, stack: Stack, large: Path) -> None:
+    stack.put("large", text="Dear {{ name }}")
     # When a list beyond 10 MiB is chosen. Nothing is intercepted, so it is the store itself that answers the browser's
     # CORS questions; the network is slow enough to watch.
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
@@ -72,12 +72,12 @@ def test_a_large_list_goes_in_parts_straight_to_the_store(visit: Visit, house: H
     expect(visit.panel("List")).to_contain_text("20,000 recipients, no row rejected")
     expect(visit.panel("List")).to_contain_text("large.csv")
     assert sent == {1: 1, 2: 1, 3: 1}
-    assert house.call("GET", "/campaigns/large")["size"] == large.stat().st_size
+    assert stack.call("GET", "/campaigns/large")["size"] == large.stat().st_size
 
 
-def test_only_the_part_that_failed_is_sent_again(visit: Visit, house: House, large: Path) -> None:
+def test_only_the_part_that_failed_is_sent_again(visit: Visit, stack: Stack, large: Path) -> None:
     # Given a store that drops part 2 once and then refuses it
-    house.put("patchy", text="Dear {{ name }}")
+    stack.put("patchy", text="Dear {{ name }}")
     visit.expected += ["ERR_FAILED .*partNumber=2", "403 .*partNumber=2"]
     allow = {"Access-Control-Allow-Origin": "*"}
     sent = parts_sent(visit.page)
@@ -109,9 +109,9 @@ def test_only_the_part_that_failed_is_sent_again(visit: Visit, house: House, lar
     assert sent[3] <= 2  # it may have been under way when part 2 was given up
 
 
-def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, house: House, large: Path) -> None:
+def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, stack: Stack, large: Path) -> None:
     # Given an upload whose second part does not get on
-    house.put("given-up", text="Dear {{ name }}")
+    stack.put("given-up", text="Dear {{ name }}")
     held: list[Route] = []
     intercept(visit.page, 2, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks its handlers
     with visit.page.expect_response(re.compile("upload/init")) as begun:
@@ -125,14 +125,14 @@ def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, house: House, l
     expect(visit.notice).to_contain_text("given up")
     expect(visit.page.locator(".upload")).to_be_hidden()
     with pytest.raises(ApiError, match="404"):
-        house.call("POST", "/campaigns/given-up/upload/complete", {"upload_id": upload_id})
+        stack.call("POST", "/campaigns/given-up/upload/complete", {"upload_id": upload_id})
     visit.choose_list("small.csv", b"email,name\na@shop.test,A\n")
     visit.press("Upload")
     expect(visit.panel("List")).to_contain_text("1 recipient, no row rejected")
 
 
-def test_a_list_that_cannot_be_used_says_why_and_is_replaced(visit: Visit, house: House) -> None:
-    house.put("wrong")
+def test_a_list_that_cannot_be_used_says_why_and_is_replaced(visit: Visit, stack: Stack) -> None:
+    stack.put("wrong")
     visit.campaign("wrong")
     visit.choose_list("addresses.csv", b"Contact,name\na@shop.test,A\n")
     visit.press("Upload")
@@ -149,8 +149,8 @@ def test_a_list_that_cannot_be_used_says_why_and_is_replaced(visit: Visit, house
     expect(visit.reason).to_be_hidden()
 
 
-def test_a_list_that_the_server_refuses_says_why(visit: Visit, house: House) -> None:
-    house.put("empty")
+def test_a_list_that_the_server_refuses_says_why(visit: Visit, stack: Stack) -> None:
+    stack.put("empty")
     visit.campaign("empty")
     visit.expected += ["422 .*empty/upload"]
     visit.choose_list("nothing.csv", b"")

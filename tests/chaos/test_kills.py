@@ -11,20 +11,20 @@ from typing import Any, Final, Self
 
 import pytest
 
-from tests.support.chaos import audit as books
-from tests.support.chaos.worker_pool import Crew, Kill
+from tests.support.chaos import audit
+from tests.support.chaos.worker_pool import Kill, WorkerPool
 from tests.support.doubles.sendgrid import Arrival
-from tests.support.stack import House
+from tests.support.stack import Stack
 
 #: How much longer than promised anything may take on a machine that has other things to do.
 SLACK: Final = 3
 
 
 class Lost:
-    """Watches Dramatiq's books meanwhile: how long the messages of a dead process take to come back, in s."""
+    """Watches Dramatiq's audit meanwhile: how long the messages of a dead process take to come back, in s."""
 
-    def __init__(self, house: House) -> None:
-        self._redis: Any = house.redis_client()
+    def __init__(self, stack: Stack) -> None:
+        self._redis: Any = stack.redis_client()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lost", daemon=True)
         self._held: dict[bytes, int] = {}
@@ -68,23 +68,23 @@ def test_workers_are_killed_one_after_another(
     kills, rows = (50, 20_000) if full else (4, 1_500)
     # Longer than all the kills can take: after each of them there are recipients left that nobody holds.
     tpm = rows * 60 // (kills * 2 + 4)
-    with House.open(tmp_path, RECONCILE_EVERY_S="2") as house, Crew(house, commands, processes=2) as crew:
-        house.double.behave(latency_ms=20)
-        books.launch(house, "c1", books.addresses(rows), tpm)
-        with house.watch("c1") as watch, Lost(house) as lost:
-            books.until_done(house, "c1", 50, 60)
+    with Stack.open(tmp_path, RECONCILE_EVERY_S="2") as stack, WorkerPool(stack, commands, processes=2) as pool:
+        stack.double.behave(latency_ms=20)
+        audit.launch(stack, "c1", audit.addresses(rows), tpm)
+        with stack.watch("c1") as watch, Lost(stack) as lost:
+            audit.until_done(stack, "c1", 50, 60)
             killed = []
             for _ in range(kills):
                 time.sleep(random.uniform(0.9, 1.9))
-                killed.append(crew.kill_one("c1"))
-            report = books.until_over(house, "c1", 600)
+                killed.append(pool.kill_one("c1"))
+            report = audit.until_over(stack, "c1", 600)
         in_flight = sum(kill.claims for kill in killed)
-        found = books.closed(house, "c1", watch, unknown_at_most=in_flight)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=in_flight)
         waits = _first_sends(killed, found.arrivals)
         figures(
             kills=len(killed),
             rows=rows,
-            restarts=crew.restarts,
+            restarts=pool.restarts,
             in_flight_at_kills=in_flight,
             unknown=report["unknown"],
             sent_twice=0,
@@ -101,8 +101,8 @@ def test_a_worker_killed_before_it_is_ready_ends_its_command(tmp_path: Path) -> 
     """Given a process that dies while it starts: its command ends, so that whoever supervises starts it again, in some
     seconds and not in the 30 that Dramatiq takes as it comes.
     """
-    with House.open(tmp_path) as house:
-        worker = house.add_worker(wait=False, module="tests.support.chaos.broken_worker", DIE_AT_BOOT="1")
+    with Stack.open(tmp_path) as stack:
+        worker = stack.add_worker(wait=False, module="tests.support.chaos.broken_worker", DIE_AT_BOOT="1")
         assert worker.wait(8 * SLACK) != 0
         assert "exited unexpectedly (code -9)" in worker.output()
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.chaos import audit as books
-from tests.support.chaos.worker_pool import Crew
-from tests.support.stack import House
+from tests.support.chaos import audit
+from tests.support.chaos.worker_pool import WorkerPool
+from tests.support.stack import Stack
 from tests.support.waiting import until
 
 #: How much longer than promised anything may take on a machine that has other things to do.
@@ -38,25 +38,25 @@ def test_a_third_of_all_requests_fail(tmp_path: Path, trouble: dict[str, Any], f
     Then nobody is failed or dead-lettered, nobody is sent to twice, and the campaign gets to its end.
     """
     rows = 1_500
-    with _house(tmp_path) as house, Crew(house):
-        house.double.behave(latency_ms=20, **trouble)
+    with _stack(tmp_path) as stack, WorkerPool(stack):
+        stack.double.behave(latency_ms=20, **trouble)
         started = time.monotonic()
-        books.launch(house, "c1", books.addresses(rows))
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", rows // 2, 400)
+        audit.launch(stack, "c1", audit.addresses(rows))
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", rows // 2, 400)
             half_s = time.monotonic() - started
-            house.double.behave(statuses={})
-            report = books.until_over(house, "c1", 200)
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+            stack.double.behave(statuses={})
+            report = audit.until_over(stack, "c1", 200)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0)
         figures(
             rows=rows,
             half_after_s=round(half_s, 1),
             requests=len(found.arrivals),
             retries=report["retries"],
-            dead_letters=_dead_letters(house),
+            dead_letters=_dead_letters(stack),
             failed=report["failed"],
         )
-        assert _dead_letters(house) == 0
+        assert _dead_letters(stack) == 0
 
 
 @pytest.mark.parametrize("away", [pytest.param("503", marks=pytest.mark.short), "refused"])
@@ -68,21 +68,21 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
     """
     away_s, tpm = (120.0 if full else 6.0), 12_000
     rows = int(tpm / 60 * 25) if full else 1_200
-    with _house(tmp_path) as house, Crew(house) as crew:
-        house.double.behave(latency_ms=20)
-        books.launch(house, "c1", books.addresses(rows), tpm)
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", rows // 4, 60)
+    with _stack(tmp_path) as stack, WorkerPool(stack) as pool:
+        stack.double.behave(latency_ms=20)
+        audit.launch(stack, "c1", audit.addresses(rows), tpm)
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", rows // 4, 60)
             began = time.time()
-            house.double.behave(**({"answer": "503"} if away == "503" else {"refuse_s": away_s}))
+            stack.double.behave(**({"answer": "503"} if away == "503" else {"refuse_s": away_s}))
             time.sleep(away_s)
             if away == "503":
-                house.double.behave(answer="202")
+                stack.double.behave(answer="202")
             ended = time.time()
-            report = books.until_over(house, "c1", 200)
+            report = audit.until_over(stack, "c1", 200)
         # A request written into an idle connection at the moment that the provider closes it may have arrived.
-        found = books.closed(house, "c1", watch, unknown_at_most=0 if away == "503" else 10)
-        failing = [line for line in crew.logged("email_not_sent") if line["outcome"] in {"unavailable", "unreachable"}]
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0 if away == "503" else 10)
+        failing = [line for line in pool.logged("email_not_sent") if line["outcome"] in {"unavailable", "unreachable"}]
         moments = sorted(_epoch(line["timestamp"]) for line in failing)
         under_way_s = 2 if full else 4  # how long what had been admitted may take to fail
         probes = [moment for moment in moments if began + under_way_s < moment < ended]
@@ -95,10 +95,10 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
             closest_probes_s=round(min((b - a for a, b in pairwise(probes)), default=0), 2),
             full_speed_after_s=full_after_s,
             retries=report["retries"],
-            dead_letters=_dead_letters(house),
+            dead_letters=_dead_letters(stack),
             failed=report["failed"],
         )
-        assert _dead_letters(house) == 0
+        assert _dead_letters(stack) == 0
         assert len(probes) <= away_s / 2 + 4, "a storm, not probes"
         assert not full or full_after_s < FULL_SPEED_S * SLACK
 
@@ -111,21 +111,21 @@ def test_the_provider_is_away_for_several_campaigns(tmp_path: Path, full: bool, 
     away_s, tpm = (60.0 if full else 6.0), 4_000
     rows = int(tpm / 60 * 25)
     names = ("c1", "c2", "c3")
-    with _house(tmp_path) as house, Crew(house):
-        house.double.behave(latency_ms=20)
+    with _stack(tmp_path) as stack, WorkerPool(stack):
+        stack.double.behave(latency_ms=20)
         for name in names:
-            books.launch(house, name, books.addresses(rows), tpm)
+            audit.launch(stack, name, audit.addresses(rows), tpm)
         with ExitStack() as watching:
-            watches = {name: watching.enter_context(house.watch(name)) for name in names}
+            watches = {name: watching.enter_context(stack.watch(name)) for name in names}
             for name in names:
-                books.until_done(house, name, rows // 4, 60)
-            house.double.behave(answer="503")
+                audit.until_done(stack, name, rows // 4, 60)
+            stack.double.behave(answer="503")
             time.sleep(away_s)
-            house.double.behave(answer="202")
-            retries = [books.until_over(house, name, 200)["retries"] for name in names]
+            stack.double.behave(answer="202")
+            retries = [audit.until_over(stack, name, 200)["retries"] for name in names]
         for name, watch in watches.items():
-            books.closed(house, name, watch, unknown_at_most=0)
-        dead_letters = _dead_letters(house)
+            audit.closed(stack, name, watch, unknown_at_most=0)
+        dead_letters = _dead_letters(stack)
         figures(away_s=away_s, campaigns=len(names), rows=rows, retries=retries, dead_letters=dead_letters, failed=0)
         assert dead_letters == 0
 
@@ -147,22 +147,22 @@ def test_answers_that_leave_it_open_are_never_sent_again(tmp_path: Path, figures
     kinds = {"reset": "accept-reset", "hang": "accept-hang", "gateway": "accept-504", "gone": "504"}
     special = {row: kind for kind, start in zip(kinds, (7, 11, 13, 17), strict=True) for row in range(start, rows, 60)}
     csv = "email\n" + "".join(f"{special.get(row, 'r')}.{row}@shop.test\n" for row in range(1, rows + 1))
-    with _house(tmp_path) as house, Crew(house, 2):
+    with _stack(tmp_path) as stack, WorkerPool(stack, 2):
         rules = [{"to": f"{kind}.*", "answers": [answer]} for kind, answer in kinds.items()]
-        house.double.behave(latency_ms=20, rules=rules)
-        books.launch(house, "c1", csv.encode())
-        with house.watch("c1") as watch:
-            books.until_over(house, "c1", 90)
-        house.reconcile("c1")
-        found = books.closed(house, "c1", watch, unknown_at_most=len(special))
+        stack.double.behave(latency_ms=20, rules=rules)
+        audit.launch(stack, "c1", csv.encode())
+        with stack.watch("c1") as watch:
+            audit.until_over(stack, "c1", 90)
+        stack.reconcile("c1")
+        found = audit.closed(stack, "c1", watch, unknown_at_most=len(special))
         times = Counter(arrival.row for arrival in found.arrivals)
         figures(rows=rows, unknown=found.report["unknown"], most_arrivals_of_one=max(times.values()))
         assert found.in_state("unknown") == special.keys()
         assert set(times.values()) == {1}
         # When the operator decides, then so it is, and nothing is sent for it.
-        house.reconcile("c1", unknown="done")
-        assert house.status("c1")["done"] == rows
-        assert len(house.double.arrivals()) == rows
+        stack.reconcile("c1", unknown="done")
+        assert stack.status("c1")["done"] == rows
+        assert len(stack.double.arrivals()) == rows
 
 
 @pytest.mark.parametrize("answer", ["401", "403"])
@@ -173,24 +173,24 @@ def test_a_refused_account_pauses_the_campaign(tmp_path: Path, answer: str, figu
     key has been replaced, resume goes on to the end with nobody failed.
     """
     rows = 3_000
-    with _house(tmp_path) as house, Crew(house) as crew:
-        house.double.behave(latency_ms=50)
-        books.launch(house, "c1", books.addresses(rows), 30_000)
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", rows // 4, 60)
-            house.double.behave(answer=answer)
-            report = books.until_over(house, "c1", 60, "paused")
-            until(lambda: house.status("c1")["in_flight"] == 0, "nothing in flight")
-            refused = [arrival for arrival in house.double.arrivals() if arrival.answer == answer]
+    with _stack(tmp_path) as stack, WorkerPool(stack) as pool:
+        stack.double.behave(latency_ms=50)
+        audit.launch(stack, "c1", audit.addresses(rows), 30_000)
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", rows // 4, 60)
+            stack.double.behave(answer=answer)
+            report = audit.until_over(stack, "c1", 60, "paused")
+            until(lambda: stack.status("c1")["in_flight"] == 0, "nothing in flight")
+            refused = [arrival for arrival in stack.double.arrivals() if arrival.answer == answer]
             asked_for_s = refused[-1].time_s - refused[0].time_s
             time.sleep(1)
-            assert sum(arrival.answer == answer for arrival in house.double.arrivals()) == len(refused)
-            most = house.double.stats()["most_in_flight"]
-            logged = [line for line in crew.logged("email_not_sent") if line["outcome"] == "refused"]
-            house.double.behave(answer="202")
-            house.resume("c1")
-            books.until_over(house, "c1", 90)
-        books.closed(house, "c1", watch, unknown_at_most=0)
+            assert sum(arrival.answer == answer for arrival in stack.double.arrivals()) == len(refused)
+            most = stack.double.stats()["most_in_flight"]
+            logged = [line for line in pool.logged("email_not_sent") if line["outcome"] == "refused"]
+            stack.double.behave(answer="202")
+            stack.resume("c1")
+            audit.until_over(stack, "c1", 90)
+        audit.closed(stack, "c1", watch, unknown_at_most=0)
         figures(
             rows=rows,
             reason=report["reason"],
@@ -210,26 +210,26 @@ def test_some_recipients_are_refused(tmp_path: Path, figures: Callable[..., None
     rows = 2_000
     special = {row: ("bad", "big")[row % 2] for row in range(10, rows, 37)}
     csv = "email\n" + "".join(f"{special.get(row, 'r')}.{row}@shop.test\n" for row in range(1, rows + 1))
-    with _house(tmp_path) as house, Crew(house):
-        house.double.behave(
+    with _stack(tmp_path) as stack, WorkerPool(stack):
+        stack.double.behave(
             latency_ms=20, rules=[{"to": "bad.*", "answers": ["400"]}, {"to": "big.*", "answers": ["413"]}]
         )
-        books.launch(house, "c1", csv.encode())
-        with house.watch("c1") as watch:
-            report = books.until_over(house, "c1", 90)
-        found = books.closed(house, "c1", watch, unknown_at_most=0, failed=len(special))
+        audit.launch(stack, "c1", csv.encode())
+        with stack.watch("c1") as watch:
+            report = audit.until_over(stack, "c1", 90)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0, failed=len(special))
         assert found.in_state("failed") == special.keys()
         assert len(found.arrivals) == rows
-        assert b"the double answers 400" in house.recipients("c1", "failed")
+        assert b"the double answers 400" in stack.recipients("c1", "failed")
         figures(rows=rows, failed=report["failed"], requests=len(found.arrivals), retries=report["retries"])
 
 
-def _house(directory: Path) -> AbstractContextManager[House]:
-    return House.open(directory, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="3", RETRY_MIN_BACKOFF_S="0.5", MAX_RETRIES="8")
+def _stack(directory: Path) -> AbstractContextManager[Stack]:
+    return Stack.open(directory, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="3", RETRY_MIN_BACKOFF_S="0.5", MAX_RETRIES="8")
 
 
-def _dead_letters(house: House) -> int:
-    client: Any = house.redis_client()
+def _dead_letters(stack: Stack) -> int:
+    client: Any = stack.redis_client()
     with client:
         return int(client.zcard("dramatiq:send_email.XQ"))
 

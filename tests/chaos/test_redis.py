@@ -11,10 +11,10 @@ from typing import Final
 import pytest
 import redis
 
-from tests.support.chaos import audit as books
-from tests.support.chaos.worker_pool import Crew
+from tests.support.chaos import audit
+from tests.support.chaos.worker_pool import WorkerPool
 from tests.support.doubles.loading_redis import loading_redis
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.waiting import until
 
 #: How long after Redis has gone what had been admitted may still reach the provider, in s.
@@ -30,21 +30,21 @@ def test_redis_is_killed_and_started_again(tmp_path: Path, full: bool, figures: 
     Then nothing is sent meanwhile, nobody is sent to twice, nobody is lost, and nobody is unknown.
     """
     times, rows, tpm = (3, 20_000, 20_000) if full else (1, 2_500, 20_000)
-    with House.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as house, Crew(house):
-        house.double.behave(latency_ms=20)
-        books.launch(house, "c1", books.addresses(rows), tpm)
+    with Stack.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack):
+        stack.double.behave(latency_ms=20)
+        audit.launch(stack, "c1", audit.addresses(rows), tpm)
         gaps, resumed = [], []
-        with house.watch("c1") as watch:
+        with stack.watch("c1") as watch:
             for turn in range(1, times + 1):
-                books.until_done(house, "c1", turn * rows // (times + 2), 120)
-                house.redis.kill()
-                since = time.time() if full else _until_nothing_arrives(house)
+                audit.until_done(stack, "c1", turn * rows // (times + 2), 120)
+                stack.redis.kill()
+                since = time.time() if full else _until_nothing_arrives(stack)
                 time.sleep(3)
                 gaps.append((since + ADMITTED_S, time.time()))
                 resumed.append(time.time())
-                house.redis.start()
-            books.until_over(house, "c1", 300)
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+                stack.redis.start()
+            audit.until_over(stack, "c1", 300)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0)
         figures(
             kills=times,
             rows=rows,
@@ -62,24 +62,24 @@ def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, full: bool
     Then nothing is sent meanwhile, and all goes on by itself.
     """
     rows, tpm, away_s = 6_000, 20_000, (30.0 if full else 15.0)
-    with House.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as house, Crew(house):
-        house.double.behave(latency_ms=20)
-        books.launch(house, "c1", books.addresses(rows), tpm)
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", rows // 4, 60)
+    with Stack.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack):
+        stack.double.behave(latency_ms=20)
+        audit.launch(stack, "c1", audit.addresses(rows), tpm)
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", rows // 4, 60)
             began = time.time()
-            house.redis.freeze() if away == "frozen" else house.redis.kill()
+            stack.redis.freeze() if away == "frozen" else stack.redis.kill()
             with (
-                loading_redis(int(house.redis_url.split(":")[2].split("/")[0]))
+                loading_redis(int(stack.redis_url.split(":")[2].split("/")[0]))
                 if away == "LOADING"
                 else contextlib.nullcontext()
             ):
                 time.sleep(away_s)
             ended = time.time()
             back = time.time()
-            house.redis.thaw() if away == "frozen" else house.redis.start()
-            books.until_over(house, "c1", 300)
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+            stack.redis.thaw() if away == "frozen" else stack.redis.start()
+            audit.until_over(stack, "c1", 300)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0)
         gap = [(began + ADMITTED_S, ended)]
         figures(
             away_s=away_s,
@@ -101,19 +101,19 @@ def test_redis_is_away_while_retries_wait(tmp_path: Path, away: str, figures: Ca
     rows = 400
     flaky = dict.fromkeys(range(10, rows, 10), "flaky")
     csv = "email\n" + "".join(f"{flaky.get(row, 'r')}.{row}@shop.test\n" for row in range(1, rows + 1))
-    with House.open(tmp_path, RETRY_MIN_BACKOFF_S="8", SEND_TIMEOUT_S="5") as house, Crew(house, 1):
+    with Stack.open(tmp_path, RETRY_MIN_BACKOFF_S="8", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack, 1):
         # Fewer than make a trouble of the provider's own.
-        house.double.behave(rules=[{"to": "flaky.*0@*", "answers": ["500", "202"]}])
-        books.launch(house, "c1", csv.encode(), 6_000)
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", rows - len(flaky), 60)
-            house.redis.freeze() if away == "frozen" else house.redis.kill()
+        stack.double.behave(rules=[{"to": "flaky.*0@*", "answers": ["500", "202"]}])
+        audit.launch(stack, "c1", csv.encode(), 6_000)
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", rows - len(flaky), 60)
+            stack.redis.freeze() if away == "frozen" else stack.redis.kill()
             time.sleep(35 if away == "frozen" else 10)
             back = time.monotonic()
-            house.redis.thaw() if away == "frozen" else house.redis.start()
-            books.until_over(house, "c1", 200)
+            stack.redis.thaw() if away == "frozen" else stack.redis.start()
+            audit.until_over(stack, "c1", 200)
             over_s = time.monotonic() - back
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0)
         figures(rows=rows, retries=found.report["retries"], over_after_s=round(over_s, 1))
         assert over_s < 10 * SLACK
 
@@ -125,20 +125,20 @@ def test_redis_refuses_to_write(tmp_path: Path, trouble: str, figures: Callable[
     Then nothing more is admitted meanwhile, and all goes on by itself.
     """
     rows, tpm, away_s = 6_000, 20_000, 15.0
-    with House.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as house, Crew(house):
-        house.double.behave(latency_ms=20)
-        books.launch(house, "c1", books.addresses(rows), tpm)
-        client = house.redis_client()
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", rows // 4, 60)
+    with Stack.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack):
+        stack.double.behave(latency_ms=20)
+        audit.launch(stack, "c1", audit.addresses(rows), tpm)
+        client = stack.redis_client()
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", rows // 4, 60)
             _break(client, trouble)
             began = time.time()
             time.sleep(away_s)
             ended = time.time()
             _mend(client, trouble)
             back = time.time()
-            books.until_over(house, "c1", 300)
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+            audit.until_over(stack, "c1", 300)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0)
         gap = [(began + ADMITTED_S, ended)]
         figures(
             away_s=away_s,
@@ -152,11 +152,11 @@ def test_redis_refuses_to_write(tmp_path: Path, trouble: str, figures: Callable[
         assert _between(found, gap) == 0
 
 
-def _until_nothing_arrives(house: House) -> float:
+def _until_nothing_arrives(stack: Stack) -> float:
     """Wait until what had been admitted has reached the provider, however slow the machine is; the time then."""
 
     def nothing_arrived() -> bool:
-        return max(arrival.time_s for arrival in house.double.arrivals()) < time.time() - ADMITTED_S
+        return max(arrival.time_s for arrival in stack.double.arrivals()) < time.time() - ADMITTED_S
 
     until(nothing_arrived, "nothing arrives")
     return time.time()
@@ -177,12 +177,12 @@ def _mend(client: redis.Redis, trouble: str) -> None:
         client.replicaof("NO", "ONE")
 
 
-def _between(found: books.Books, spans: list[tuple[float, float]]) -> int:
+def _between(found: audit.Audit, spans: list[tuple[float, float]]) -> int:
     """How many requests reached the provider within these spans of time."""
     return sum(start < arrival.time_s < end for arrival in found.arrivals for start, end in spans)
 
 
-def _waits(found: books.Books, moments: list[float]) -> str:
+def _waits(found: audit.Audit, moments: list[float]) -> str:
     """How long after each moment the next request came, in s."""
     times = [arrival.time_s for arrival in found.arrivals]
     later = [min((time_s for time_s in times if time_s > moment), default=0) - moment for moment in moments]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chaos import audit as books
-from tests.support.stack import House
+from tests.support.chaos import audit
+from tests.support.stack import Stack
 
 
 @pytest.mark.short
@@ -18,25 +18,25 @@ def test_a_rolling_restart_under_load(tmp_path: Path, full: bool, figures: Calla
     Then every command ends with 0, and no row is unknown.
     """
     rows, tpm, rounds, most = (20_000, 12_000, 3, 8) if full else (4_000, 6_000, 1, 3)
-    with House.open(tmp_path) as house:
-        house.double.behave(latency_ms=100)
+    with Stack.open(tmp_path) as stack:
+        stack.double.behave(latency_ms=100)
         for _ in range(3 if full else 1):
-            house.add_worker()
-        books.launch(house, "c1", books.addresses(rows), tpm)
+            stack.add_worker()
+        audit.launch(stack, "c1", audit.addresses(rows), tpm)
         codes = []
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", 100, 60)
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", 100, 60)
             for _ in range(rounds):
-                for worker in list(house.workers):
+                for worker in list(stack.workers):
                     codes.append(worker.stop())
                     worker.start()
-            while len(house.workers) < most:
-                house.add_worker()
-            codes += [worker.stop() for worker in house.workers[1:]]
-            at_the_end = house.status("c1")
-            house.rate("c1", 1_000_000)
-            books.until_over(house, "c1", 200)
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+            while len(stack.workers) < most:
+                stack.add_worker()
+            codes += [worker.stop() for worker in stack.workers[1:]]
+            at_the_end = stack.status("c1")
+            stack.rate("c1", 1_000_000)
+            audit.until_over(stack, "c1", 200)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0)
         figures(
             rows=rows,
             sigterms=len(codes),

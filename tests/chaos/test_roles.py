@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from campaigns import keys
-from tests.support.chaos import audit as books
-from tests.support.chaos.worker_pool import Crew
-from tests.support.stack import House
+from tests.support.chaos import audit
+from tests.support.chaos.worker_pool import WorkerPool
+from tests.support.stack import Stack
 from tests.support.waiting import until
 
 #: How much longer than promised anything may take on a machine that has other things to do.
@@ -22,15 +22,15 @@ SLACK: Final = 3
 def test_the_web_process_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
     """Given a campaign under way, when the web process is killed and started again, then sending does not notice."""
     times = 5 if full else 2
-    with House.open(tmp_path) as house, Crew(house):
-        books.launch(house, "c1", books.addresses(times * 1_500), 30_000)
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", 100, 60)
+    with Stack.open(tmp_path) as stack, WorkerPool(stack):
+        audit.launch(stack, "c1", audit.addresses(times * 1_500), 30_000)
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", 100, 60)
             for _ in range(times):
-                house.web.kill()
-                house.web.start()
-            books.until_over(house, "c1", 90)
-        found = books.closed(house, "c1", watch, unknown_at_most=0)
+                stack.web.kill()
+                stack.web.start()
+            audit.until_over(stack, "c1", 90)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=0)
         moments = sorted(arrival.time_s for arrival in found.arrivals)
         gap_s = max(later - earlier for earlier, later in pairwise(moments))
         figures(kills=times, longest_gap_s=round(gap_s, 2), missed_samples=watch.missed)
@@ -42,27 +42,27 @@ def test_the_parser_is_killed_mid_file(tmp_path: Path, full: bool, figures: Call
     not a row is missing or double.
     """
     times, rows = (10, 300_000) if full else (2, 150_000)
-    csv = books.addresses(rows)
-    with House.open(tmp_path) as house, Crew(house, 1) as crew:
-        house.put("c1")
+    csv = audit.addresses(rows)
+    with Stack.open(tmp_path) as stack, WorkerPool(stack, 1) as pool:
+        stack.put("c1")
         places, took_s = [], []
         for _ in range(times):
-            crew.until_ready(1)
-            (worker_id,) = crew.alive()
-            house.upload("c1", csv)
+            pool.until_ready(1)
+            (worker_id,) = pool.alive()
+            stack.upload("c1", csv)
             at = random.uniform(0.05, 0.9) * rows
-            until(lambda at=at: _parsed_rows(house) >= at, f"{at:.0f} rows parsed")  # type: ignore[misc]
-            places.append(_parsed_rows(house))
-            crew.kill(worker_id, "c1")
+            until(lambda at=at: _parsed_rows(stack) >= at, f"{at:.0f} rows parsed")  # type: ignore[misc]
+            places.append(_parsed_rows(stack))
+            pool.kill(worker_id, "c1")
             killed = time.monotonic()
-            report = house.until_status("c1", "ready")
+            report = stack.until_status("c1", "ready")
             took_s.append(time.monotonic() - killed)
             assert (report["total"], report["rejected"]) == (rows, 0)
         figures(kills=times, rows=rows, killed_at_rows=places, ready_after_s=f"longest {max(took_s):.1f}")
 
 
-def _parsed_rows(house: House) -> int:
-    client: Any = house.redis_client()
+def _parsed_rows(stack: Stack) -> int:
+    client: Any = stack.redis_client()
     with client:
         return int(client.hget(keys.of("c1", "progress"), "parsed_rows") or 0)
 
@@ -70,49 +70,49 @@ def _parsed_rows(house: House) -> int:
 def test_the_feeder_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
     """Given one worker that feeds and sends, when it is killed just as it feeds, then no row is repeated or skipped."""
     times, rows = (10, 30_000) if full else (2, 6_000)
-    with House.open(tmp_path, RECONCILE_EVERY_S="5") as house, Crew(house, 1) as crew:
-        client: Any = house.redis_client()
+    with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack, 1) as pool:
+        client: Any = stack.redis_client()
 
         def cursor() -> int:
             return int(client.hget(keys.of("c1", "progress"), "cursor") or 0)
 
-        house.double.behave(latency_ms=20)
-        books.launch(house, "c1", books.addresses(rows), 60_000)
+        stack.double.behave(latency_ms=20)
+        audit.launch(stack, "c1", audit.addresses(rows), 60_000)
         killed, fed = [], []
-        with house.watch("c1") as watch:
+        with stack.watch("c1") as watch:
             for _ in range(times):
                 before = cursor()
                 until(lambda before=before: cursor() > before, "another slice")  # type: ignore[misc]
-                killed.append(crew.kill_one("c1"))
+                killed.append(pool.kill_one("c1"))
                 fed.append(cursor())
-                crew.until_ready(1)
-            books.until_over(house, "c1", 200)
+                pool.until_ready(1)
+            audit.until_over(stack, "c1", 200)
         client.close()
         in_flight = sum(kill.claims for kill in killed)
-        found = books.closed(house, "c1", watch, unknown_at_most=in_flight)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=in_flight)
         figures(kills=times, rows=rows, at_slices=fed, in_flight_at_kills=in_flight, unknown=found.report["unknown"])
 
 
 def test_whoever_releases_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
     """Given several workers, when the one that holds the release lease is killed, then another one goes on in 2 s."""
     times = 10 if full else 2
-    with House.open(tmp_path, RECONCILE_EVERY_S="5") as house, Crew(house, 3) as crew:
-        client: Any = house.redis_client()
-        house.double.behave(latency_ms=20)
-        books.launch(house, "c1", books.addresses(times * 1_500), 12_000)
+    with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack, 3) as pool:
+        client: Any = stack.redis_client()
+        stack.double.behave(latency_ms=20)
+        audit.launch(stack, "c1", audit.addresses(times * 1_500), 12_000)
         killed, leases = [], []
-        with house.watch("c1") as watch:
-            books.until_done(house, "c1", 100, 60)
+        with stack.watch("c1") as watch:
+            audit.until_done(stack, "c1", 100, 60)
             for _ in range(times):
-                crew.until_ready(3)
+                pool.until_ready(3)
                 holder = until(lambda: client.get(keys.RELEASE_LEASE), "a lease").decode()
-                killed.append(crew.kill(holder, "c1"))
+                killed.append(pool.kill(holder, "c1"))
                 until(lambda holder=holder: (client.get(keys.RELEASE_LEASE) or b"") not in {b"", holder.encode()}, "it")  # type: ignore[misc]
                 leases.append(time.time() - killed[-1].time_s)
-            books.until_over(house, "c1", 200)
+            audit.until_over(stack, "c1", 200)
         client.close()
         in_flight = sum(kill.claims for kill in killed)
-        found = books.closed(house, "c1", watch, unknown_at_most=in_flight)
+        found = audit.closed(stack, "c1", watch, unknown_at_most=in_flight)
         moments = sorted(arrival.time_s for arrival in found.arrivals)
         gap_s = max(later - earlier for earlier, later in pairwise(moments))
         figures(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from campaigns import keys
-from tests.support.chaos import audit as books
-from tests.support.stack import House
+from tests.support.chaos import audit
+from tests.support.stack import Stack
 from tests.support.waiting import until
 
 #: What is promised, and how much longer it may take on a machine that has other things to do, in s.
@@ -28,28 +28,28 @@ def test_rows_in_flight_of_a_killed_worker_are_settled_in_every_state(
     When the campaign is paused, or cancelled, or left alone, right after.
     Then nothing is in flight within a minute, those rows are unknown, and a campaign that does not run can be deleted.
     """
-    with House.open(tmp_path, RECONCILE_EVERY_S="86400") as house:
-        house.double.behave(latency_ms=10_000)
-        house.put("c1", tpm=600_000)
-        house.upload("c1", books.addresses(50))
-        worker = house.add_worker()
-        house.until_status("c1", "ready")
-        house.start("c1")
-        redis = house.redis_client()
+    with Stack.open(tmp_path, RECONCILE_EVERY_S="86400") as stack:
+        stack.double.behave(latency_ms=10_000)
+        stack.put("c1", tpm=600_000)
+        stack.upload("c1", audit.addresses(50))
+        worker = stack.add_worker()
+        stack.until_status("c1", "ready")
+        stack.start("c1")
+        redis = stack.redis_client()
         until(lambda: redis.hlen(keys.of("c1", "flight")) == 50, "rows in flight")
         worker.kill()
         killed = time.monotonic()
         if step:
-            house.call("POST", f"/campaigns/c1/{step}")
-            status, answer = house.ask("DELETE", "/campaigns/c1")
+            stack.call("POST", f"/campaigns/c1/{step}")
+            status, answer = stack.ask("DELETE", "/campaigns/c1")
             assert (status, b"by themselves" in answer) == (409, True)
-        house.double.behave(latency_ms=0)
+        stack.double.behave(latency_ms=0)
         worker.start()
         deadline = killed + SETTLED_S + SLACK_S
-        while (report := house.status("c1"))["in_flight"] and time.monotonic() < deadline:
+        while (report := stack.status("c1"))["in_flight"] and time.monotonic() < deadline:
             time.sleep(0.1)
         took_s = round(time.monotonic() - killed, 1)
         figures(step=step, settled_after_s=took_s, unknown=report["unknown"], status=report["status"])
         assert (report["in_flight"], report["unknown"], report["done"]) == (0, 50, 0)
         assert report["status"] == ("cancelled" if step == "cancel" else "completed")
-        assert house.ask("DELETE", "/campaigns/c1")[0] == 204
+        assert stack.ask("DELETE", "/campaigns/c1")[0] == 204

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from campaigns import keys, messages
-from tests.support.ledger_harness import World
+from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, clean_environment
 from tests.support.waiting import PATIENCE_S
 
@@ -79,9 +79,9 @@ def test_the_actor_runs_only_after_a_grant(
     redis_client: redis.Redis, valkey_url: str, tmp_path: Path, answer: str, counts: dict[str, int], dead_letters: int
 ) -> None:
     # Given a released run
-    world = World(redis_client)
-    world.start(rows=1)
-    world.tick()
+    harness = LedgerHarness(redis_client)
+    harness.start(rows=1)
+    harness.tick()
     # When a worker takes it
     assert worked_off(tmp_path, valkey_url, answer) == counts
     assert redis_client.zcard(keys.dramatiq_dead("send_email")) == dead_letters

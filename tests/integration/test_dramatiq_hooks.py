@@ -12,14 +12,14 @@ from dramatiq.middleware import MiddlewareError, SkipMessage
 from dramatiq.rate_limits import RateLimitExceeded
 
 from middleware.admission import NotAdmitted, carry_only
-from tests.support.dramatiq_workers import QUEUE, Gate, Notes, Stage
+from tests.support.dramatiq_stack import QUEUE, DramatiqStack, Gate, Notes
 
 BEFORE = "before_process_message"
 
 
-def staged(client: redis.Redis, hook: str, error: Exception) -> Stage:
-    """A stage with a middleware that raises."""
-    return Stage(client, [Notes("bad", [], {hook: error})])
+def staged(client: redis.Redis, hook: str, error: Exception) -> DramatiqStack:
+    """A stack with a middleware that raises."""
+    return DramatiqStack(client, [Notes("bad", [], {hook: error})])
 
 
 @pytest.mark.parametrize(
@@ -32,46 +32,46 @@ def staged(client: redis.Redis, hook: str, error: Exception) -> Stage:
     ],
 )
 def test_the_actor_runs_after_any_exception_of_a_before_hook(redis_client: redis.Redis, error: Exception) -> None:
-    stage = staged(redis_client, BEFORE, error)
-    stage.play.send("x")
-    stage.perform()
-    assert stage.played == [("x",)]
+    stack = staged(redis_client, BEFORE, error)
+    stack.play.send("x")
+    stack.perform()
+    assert stack.played == [("x",)]
 
 
 @pytest.mark.parametrize("error", [MiddlewareError("no"), NotAdmitted("no")])
 def test_only_a_middleware_error_keeps_it_from_running_and_costs_a_retry(
     redis_client: redis.Redis, error: Exception
 ) -> None:
-    stage = staged(redis_client, BEFORE, error)
-    stage.play.send("x")
-    stage.perform()
-    assert stage.played == []
-    assert stage.notes.count("first:after_process_message") == 2  # the message and its one retry
-    assert stage.notes.count("first:after_nack") == 1
+    stack = staged(redis_client, BEFORE, error)
+    stack.play.send("x")
+    stack.perform()
+    assert stack.played == []
+    assert stack.notes.count("first:after_process_message") == 2  # the message and its one retry
+    assert stack.notes.count("first:after_nack") == 1
 
 
 def test_a_skipped_message_costs_no_retry_and_fires_after_skip_message_alone(redis_client: redis.Redis) -> None:
     # Given a middleware that skips the message once, as a deferral does
-    stage = staged(redis_client, BEFORE, SkipMessage())
-    stage.play.send("x")
+    stack = staged(redis_client, BEFORE, SkipMessage())
+    stack.play.send("x")
     # When it is worked on
-    stage.perform()
+    stack.perform()
     # Then it is acknowledged, not retried, and no `after_process_message` is called
-    assert stage.played == []
-    assert [note for note in stage.notes if note.startswith("first:") and "shutdown" not in note] == [
+    assert stack.played == []
+    assert [note for note in stack.notes if note.startswith("first:") and "shutdown" not in note] == [
         "first:after_enqueue",
         "first:before_process_message",
         "first:after_skip_message",
         "first:after_ack",
     ]
-    assert stage.keys() == {}
+    assert stack.keys() == {}
 
 
 def test_after_hooks_run_in_reverse_order(redis_client: redis.Redis) -> None:
-    stage = Stage(redis_client)
-    stage.play.send("x")
-    stage.perform()
-    notes = [note for note in stage.notes if "process_message" in note or note == "play"]
+    stack = DramatiqStack(redis_client)
+    stack.play.send("x")
+    stack.perform()
+    notes = [note for note in stack.notes if "process_message" in note or note == "play"]
     assert notes == [
         "first:before_process_message",
         "last:before_process_message",
@@ -84,20 +84,20 @@ def test_after_hooks_run_in_reverse_order(redis_client: redis.Redis) -> None:
 def test_retries_enqueues_inside_after_process_message_before_the_original_is_acknowledged(
     redis_client: redis.Redis,
 ) -> None:
-    stage = Stage(redis_client)
-    stage.errors = [ValueError("once")]
-    stage.play.send("x")
-    stage.perform()
-    assert stage.played == [("x",), ("x",)]
-    start = stage.notes.index("play")
+    stack = DramatiqStack(redis_client)
+    stack.errors = [ValueError("once")]
+    stack.play.send("x")
+    stack.perform()
+    assert stack.played == [("x",), ("x",)]
+    start = stack.notes.index("play")
     # "last" stands behind Retries, so its hook has run before; "first" stands before, so its hook runs after.
-    assert [note for note in stage.notes[start:] if note != "last:after_enqueue"][:4] == [
+    assert [note for note in stack.notes[start:] if note != "last:after_enqueue"][:4] == [
         "play",
         "last:after_process_message",
         "first:after_enqueue",
         "first:after_process_message",
     ]
-    assert stage.notes.index("first:after_ack") > stage.notes.index("first:after_enqueue", start)
+    assert stack.notes.index("first:after_ack") > stack.notes.index("first:after_enqueue", start)
 
 
 def test_a_retry_that_cannot_be_enqueued_is_gone_without_a_trace(
@@ -105,21 +105,21 @@ def test_a_retry_that_cannot_be_enqueued_is_gone_without_a_trace(
 ) -> None:
     """Hence "never lost" is the ledger's to keep, not the queue's."""
     # Given an actor that fails, and a Redis that is away for the moment of the enqueue
-    stage = Stage(redis_client)
-    stage.errors = [ValueError("once")]
-    stage.play.send("x")
+    stack = DramatiqStack(redis_client)
+    stack.errors = [ValueError("once")]
+    stack.play.send("x")
 
     def away(*_: Any, **__: Any) -> None:
-        stage.notes.append("away")
+        stack.notes.append("away")
         raise redis.ConnectionError("away")
 
-    monkeypatch.setattr(stage.broker, "enqueue", away)
+    monkeypatch.setattr(stack.broker, "enqueue", away)
     # When the message is worked on
-    stage.perform()
+    stack.perform()
     # Then the exception is swallowed, the original acknowledged, and nothing is left
-    assert stage.notes.count("away") == 1
-    assert stage.notes.count("first:after_ack") == 1
-    assert stage.keys() == {}
+    assert stack.notes.count("away") == 1
+    assert stack.notes.count("first:after_ack") == 1
+    assert stack.keys() == {}
 
 
 class CarryOnlyTheSecond(dramatiq.Middleware):
@@ -140,11 +140,11 @@ class CarryOnlyTheSecond(dramatiq.Middleware):
 def test_what_an_after_hook_behind_retries_makes_of_a_message_is_what_is_tried_again(
     redis_client: redis.Redis,
 ) -> None:
-    stage = Stage(redis_client, [CarryOnlyTheSecond()])
-    stage.errors = [ValueError("once")]
-    stage.play.send("c1", "g1", [[1], [2], [3]])
-    stage.perform()
-    assert stage.played == [("c1", "g1", [[1], [2], [3]]), ("c1", "g1", [[2]])]
+    stack = DramatiqStack(redis_client, [CarryOnlyTheSecond()])
+    stack.errors = [ValueError("once")]
+    stack.play.send("c1", "g1", [[1], [2], [3]])
+    stack.perform()
+    assert stack.played == [("c1", "g1", [[1], [2], [3]]), ("c1", "g1", [[2]])]
 
 
 class Ids(dramatiq.Middleware):
@@ -157,39 +157,39 @@ class Ids(dramatiq.Middleware):
 
 def test_a_retry_keeps_the_message_id_and_gets_a_place_of_its_own_in_redis(redis_client: redis.Redis) -> None:
     ids = Ids()
-    stage = Stage(redis_client, [ids])
-    stage.errors = [ValueError("once")]
-    stage.play.send("x")
-    stage.perform()
+    stack = DramatiqStack(redis_client, [ids])
+    stack.errors = [ValueError("once")]
+    stack.play.send("x")
+    stack.perform()
     (message_id, place), (message_id_again, place_again) = ids.seen
     assert message_id == message_id_again
     assert place != place_again
 
 
 def test_a_final_failure_is_seen_in_after_nack(redis_client: redis.Redis) -> None:
-    stage = Stage(redis_client)
-    stage.errors = [ValueError("once"), ValueError("twice")]
-    stage.play.send("x")
-    stage.perform()
+    stack = DramatiqStack(redis_client)
+    stack.errors = [ValueError("once"), ValueError("twice")]
+    stack.play.send("x")
+    stack.perform()
     # Acknowledged: the first attempt and the delayed copy, the latter perhaps while the second attempt runs.
-    assert stage.notes.count("first:after_ack") == 2
-    assert [note for note in stage.notes if note in {"play", "first:after_nack"}] == [
+    assert stack.notes.count("first:after_ack") == 2
+    assert [note for note in stack.notes if note in {"play", "first:after_nack"}] == [
         "play",
         "play",
         "first:after_nack",
     ]
-    assert stage.keys() == {f"dramatiq:{QUEUE}.XQ": "zset", f"dramatiq:{QUEUE}.XQ.msgs": "hash"}
+    assert stack.keys() == {f"dramatiq:{QUEUE}.XQ": "zset", f"dramatiq:{QUEUE}.XQ.msgs": "hash"}
 
 
 def test_workers_stop_before_consumers_and_after_worker_shutdown_comes_last(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a worker in the midst of a message, with another one prefetched
-    stage, gate = Stage(redis_client), Gate()
-    monkeypatch.setattr(stage.play, "fn", lambda *_: gate.pass_through())
+    stack, gate = DramatiqStack(redis_client), Gate()
+    monkeypatch.setattr(stack.play, "fn", lambda *_: gate.pass_through())
     for number in range(3):
-        stage.play.send(number)
-    with stage.working() as worker:
+        stack.play.send(number)
+    with stack.working() as worker:
         assert gate.entered.wait(30)
         # When it is told to stop
         stopping = threading.Thread(target=worker.stop)
@@ -197,11 +197,11 @@ def test_workers_stop_before_consumers_and_after_worker_shutdown_comes_last(
         # Then its consumers live on, and with them its heartbeat, until the message is finished
         worker.consumers[QUEUE].join(0.1)
         assert worker.consumers[QUEUE].is_alive()
-        assert "last:before_worker_shutdown" in stage.notes
-        assert "last:before_consumer_thread_shutdown" not in stage.notes
+        assert "last:before_worker_shutdown" in stack.notes
+        assert "last:before_consumer_thread_shutdown" not in stack.notes
         gate.opened.set()
         stopping.join(30)
-        order = [note for note in stage.notes if note.startswith("last:") and "enqueue" not in note]
+        order = [note for note in stack.notes if note.startswith("last:") and "enqueue" not in note]
         assert order[:2] == ["last:before_process_message", "last:before_worker_shutdown"]
         assert order[2:5] == [
             "last:after_process_message",

@@ -17,8 +17,8 @@ import broker as root
 from campaigns import keys, messages
 from campaigns.ledger import deferred_entry
 from middleware.doorbell import Doorbell
-from tests.support.dramatiq_workers import QUEUE, Stage
-from tests.support.ledger_harness import World
+from tests.support.dramatiq_stack import QUEUE, DramatiqStack
+from tests.support.ledger_harness import LedgerHarness
 from tests.support.waiting import until
 
 
@@ -99,11 +99,11 @@ def dramatiq_keys(client: Any) -> list[bytes]:
 
 def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: redis.Redis) -> None:
     # Given a campaign with a run that waits and one that was put back after two attempts
-    world, played = World(redis_client), Played(redis_client)
-    campaign = world.start(rows=3)
-    world.ledger.defer("c1", campaign.generation, "earlier", [deferred_entry(2, person(9))], partly_admitted=False)
+    harness, played = LedgerHarness(redis_client), Played(redis_client)
+    campaign = harness.start(rows=3)
+    harness.ledger.defer("c1", campaign.generation, "earlier", [deferred_entry(2, person(9))], partly_admitted=False)
     # When they are released
-    world.tick()
+    harness.tick()
     ours = kept(redis_client)
     # Then their messages are as Dramatiq's, the attempts among the options; so are those that parse and feed the list
     redis_client.flushall()
@@ -120,9 +120,9 @@ def person(row: int) -> list[Any]:
 
 
 def test_a_released_run_is_taken_and_acknowledged_by_a_worker(redis_client: redis.Redis) -> None:
-    world, played = World(redis_client), Played(redis_client)
-    campaign = world.start(rows=3)
-    world.tick()
+    harness, played = LedgerHarness(redis_client), Played(redis_client)
+    campaign = harness.start(rows=3)
+    harness.tick()
     played.perform()
     run: Any = ("SendEmail", ("c1", campaign.generation, [person(row) for row in (1, 2, 3)]), {})
     assert [call for call in played.calls if call[0] == "SendEmail"] == [run]
@@ -131,10 +131,10 @@ def test_a_released_run_is_taken_and_acknowledged_by_a_worker(redis_client: redi
 
 def test_dead_letters_lie_where_reconciliation_looks_for_them_for_seven_days(redis_client: redis.Redis) -> None:
     # Given a message that fails for good
-    stage = Stage(redis_client)
-    stage.errors = [ValueError("once"), ValueError("twice")]
-    stage.play.send("x")
-    stage.perform()
+    stack = DramatiqStack(redis_client)
+    stack.errors = [ValueError("once"), ValueError("twice")]
+    stack.play.send("x")
+    stack.perform()
     # Then its id lies in a sorted set by the time in ms, and the message as it was when it was last enqueued in a hash
     dead: Any = redis_client
     [(letter_id, time_ms)] = dead.zrange(keys.dramatiq_dead(QUEUE), 0, -1, withscores=True)
@@ -143,9 +143,9 @@ def test_dead_letters_lie_where_reconciliation_looks_for_them_for_seven_days(red
     assert (letter["actor_name"], letter["args"], letter["options"]["retries"]) == ("play", ["x"], 1)
     # And after seven days, and not before, maintenance removes it
     assert root.broker.dead_message_ttl == 7 * 24 * 3600 * 1000
-    maintain(stage.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl - 60_000)
+    maintain(stack.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl - 60_000)
     assert redis_client.zcard(keys.dramatiq_dead(QUEUE)) == 1
-    maintain(stage.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl + 1)
+    maintain(stack.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl + 1)
     assert dramatiq_keys(redis_client) == []
 
 

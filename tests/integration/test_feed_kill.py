@@ -21,7 +21,7 @@ from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
 from embedded import s3
 from storage import ObjectStore
-from tests.support.ledger_harness import World
+from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
 from tests.support.waiting import PATIENCE_S
 
@@ -113,12 +113,12 @@ def settings(valkey_url: str, store: ObjectStore, s3_endpoint: str, tmp_path: Pa
 
 
 @pytest.fixture
-def world(redis_client: redis.Redis) -> World:
-    return World(redis_client, slots=100)
+def harness(redis_client: redis.Redis) -> LedgerHarness:
+    return LedgerHarness(redis_client, slots=100)
 
 
 @pytest.fixture
-def campaign(world: World, store: ObjectStore) -> Campaign:
+def campaign(harness: LedgerHarness, store: ObjectStore) -> Campaign:
     """A running campaign with a list in the object store, of which nothing has been fed."""
     lines = [f"r{row}@shop.test,Name {row}\n" if row % REJECTED else "nobody,\n" for row in range(1, ROWS + 1)]
     csv = "".join(["email,name\n", *lines]).encode()
@@ -126,15 +126,15 @@ def campaign(world: World, store: ObjectStore) -> Campaign:
         file.write(csv)
         file.seek(0)
         store.put_file("list.csv", file)
-    world.catalog.put("c1", Content(from_="news@shop.test", subject="Hello", text="Dear {{ name }}", tpm=10_000_000))
-    generation, _ = world.catalog.accept_list(
+    harness.catalog.put("c1", Content(from_="news@shop.test", subject="Hello", text="Dear {{ name }}", tpm=10_000_000))
+    generation, _ = harness.catalog.accept_list(
         "c1", object_key="list.csv", size=len(csv), filename="list.csv", email_column="email"
     )
     scan = recipients.scan([csv])
     scan.report.close()
-    Parsing(world.redis, "c1", generation).finish(scan)
-    world.controls.start("c1")
-    return world.catalog.get("c1")
+    Parsing(harness.redis, "c1", generation).finish(scan)
+    harness.controls.start("c1")
+    return harness.catalog.get("c1")
 
 
 def killed(settings: dict[str, str], place: str, count: int) -> bool:
@@ -147,27 +147,29 @@ def killed(settings: dict[str, str], place: str, count: int) -> bool:
     return done.returncode != 0
 
 
-def released(world: World) -> list[list[Any]]:
+def released(harness: LedgerHarness) -> list[list[Any]]:
     """Everything that waits, in the order in which it is released."""
     found: list[list[Any]] = []
-    while runs := world.runs():
+    while runs := harness.runs():
         for run in runs:
             found += run.recipients
     return found
 
 
-def feed_under_fire(world: World, store: ObjectStore, campaign: Campaign, settings: dict[str, str]) -> list[list[Any]]:
+def feed_under_fire(
+    harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
+) -> list[list[Any]]:
     """Ten feeders are killed, the next one feeds the rest. All that comes out, in order."""
     found: list[list[Any]] = []
     deaths = 0
     for place, count in KILLS:
         deaths += killed(settings, place, count)
-        found += released(world)
+        found += released(harness)
     assert deaths == len(KILLS)
-    feeder = Feeder(world.ledger, store, threading.Event())
+    feeder = Feeder(harness.ledger, store, threading.Event())
     while len(found) <= ROWS:
         feeder.feed(campaign)
-        more = released(world)
+        more = released(harness)
         if not more:
             break
         found += more
@@ -179,23 +181,23 @@ def people(rows: range) -> list[list[Any]]:
 
 
 def test_new_rows_are_fed_once_each_and_in_order(
-    world: World, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
+    harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> None:
-    assert feed_under_fire(world, store, campaign, settings) == people(range(1, ROWS + 1))
+    assert feed_under_fire(harness, store, campaign, settings) == people(range(1, ROWS + 1))
 
 
 def test_rows_that_were_put_back_are_fed_once_more_each(
-    world: World, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
+    harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> None:
     # Given a list that the provider has refused from the first to the last row, to be tried again
-    feeder = Feeder(world.ledger, store, threading.Event())
+    feeder = Feeder(harness.ledger, store, threading.Event())
     feeder.feed(campaign)
-    while runs := world.runs():
+    while runs := harness.runs():
         for run in runs:
-            world.settle(run, sorted(world.admit(run).granted), "rejected", reason="no")
+            harness.settle(run, sorted(harness.admit(run).granted), "rejected", reason="no")
         feeder.feed(campaign)
     wanted = people(range(1, ROWS + 1))
-    assert world.report().status == "completed"
-    assert world.reconciler.retry_failed(campaign) == len(wanted)
+    assert harness.report().status == "completed"
+    assert harness.reconciler.retry_failed(campaign) == len(wanted)
     # When it is fed under fire, then each row comes out once
-    assert feed_under_fire(world, store, campaign, settings) == wanted
+    assert feed_under_fire(harness, store, campaign, settings) == wanted

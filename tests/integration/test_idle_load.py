@@ -10,7 +10,7 @@ from typing import Any, Final
 from redis import Redis
 
 from campaigns import messages
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.waiting import until
 
 #: The most commands per second, those in scripts included: of one web process and two workers.
@@ -25,9 +25,9 @@ def commands(client: Any) -> int:
 
 def test_an_idle_installation_asks_little(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     """Given two workers and a web process with nothing to do."""
-    with House.open(tmp_path) as house, house.redis_client() as client:
+    with Stack.open(tmp_path) as stack, stack.redis_client() as client:
         for _ in range(2):
-            house.add_worker(processes=1, threads=8)
+            stack.add_worker(processes=1, threads=8)
         before, started = commands(client), time.monotonic()
         time.sleep(MEASURED_S)
         asked = commands(client) - before
@@ -38,8 +38,8 @@ def test_an_idle_installation_asks_little(tmp_path: Path, record_property: Calla
 
 def test_a_lost_ring_is_survived(tmp_path: Path) -> None:
     """Given a message that was put on a queue without a ring, then an idle worker finds it all the same."""
-    with House.open(tmp_path, web=False) as house, house.redis_client() as client:
-        worker = house.add_worker(processes=1, threads=2)
+    with Stack.open(tmp_path, web=False) as stack, stack.redis_client() as client:
+        worker = stack.add_worker(processes=1, threads=2)
         message = messages.encode("Reconcile", "nobody")
         _put_silently(client, message)
         until(lambda: worker.logged("reconcile_refused"), "the message")

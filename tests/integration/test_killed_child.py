@@ -10,7 +10,7 @@ import pytest
 
 from embedded import processes
 from embedded.processes import Program, Supervisor
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.waiting import PATIENCE_S
 
 
@@ -22,13 +22,13 @@ def test_a_worker_killed_while_it_holds_dramatiqs_lock_is_started_again(
     Then its main process waits for the lock without end, and the supervisor starts it again.
     """
     monkeypatch.setattr(processes, "CHILDLESS_S", 2.0)
-    with House.open(tmp_path, web=False) as house:
+    with Stack.open(tmp_path, web=False) as stack:
         log = tmp_path / "worker.log"
         options = ("--processes", "1", "--threads", "2", "--skip-logging", "--worker-fork-timeout", "60000")
         worker = Program(
             "worker",
             [sys.executable, "-m", "dramatiq", "tests.support.chaos.broken_worker", *options],
-            house.environment | {"DIE_WITH_LOCK": str(tmp_path / "died")},
+            stack.environment | {"DIE_WITH_LOCK": str(tmp_path / "died")},
             log=log,
             keeps_children=True,
         )

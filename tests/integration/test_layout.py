@@ -16,7 +16,7 @@ from api.components import connect
 from campaigns import keys, layout
 from campaigns.layout import WrongLayout
 from tests.support.doubles.loading_redis import loading_redis
-from tests.support.stack import House
+from tests.support.stack import Stack
 
 WORDS = "Redis holds data in layout '2' and this version of Postrider works with layout 1 alone"
 
@@ -70,28 +70,28 @@ def test_web_and_workers_refuse(tmp_path: Path) -> None:
     """Given web and a worker that started before Redis, and a Redis of another layout, then the web process says so and
     stays, and the worker ends; another worker ends at its boot.
     """
-    with House.open(tmp_path, web=False) as house:
-        house.redis_client().set(keys.LAYOUT, "2")
-        house.redis.stop()
-        house.web.start()
-        early = house.add_worker()
+    with Stack.open(tmp_path, web=False) as stack:
+        stack.redis_client().set(keys.LAYOUT, "2")
+        stack.redis.stop()
+        stack.web.start()
+        early = stack.add_worker()
         assert early.logged("redis_away")
         # When Redis comes
-        house.redis.start()
+        stack.redis.start()
         # Then
         assert early.wait() == 1
         assert _lines(early.output()) == 1
-        late = house.add_worker(wait=False)
+        late = stack.add_worker(wait=False)
         assert late.wait() == 1
         assert _lines(late.output()) == 1
         assert "Traceback" not in late.output()
         assert not late.logged("worker_started")
         for method, path in (("GET", "/readyz"), ("GET", "/campaigns"), ("GET", "/campaigns/c1/status")):
-            status, problem = house.ask(method, path)
+            status, problem = stack.ask(method, path)
             assert (status, WORDS in json.loads(problem)["detail"]) == (503, True)
-        assert house.ask("GET", "/healthz")[0] == 200
-        assert WORDS in house.web.logged("redis_refused")[0]["reason"]
-        assert house.redis_client().keys() == [keys.LAYOUT.encode()]
+        assert stack.ask("GET", "/healthz")[0] == 200
+        assert WORDS in stack.web.logged("redis_refused")[0]["reason"]
+        assert stack.redis_client().keys() == [keys.LAYOUT.encode()]
 
 
 def _lines(output: str) -> int:

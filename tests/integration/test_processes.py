@@ -39,7 +39,7 @@ for _ in range(12_000):
 DEADLINE_S = 240.0
 
 
-class Stage:
+class Scripts:
     """The scripts' events, and programs made of the script."""
 
     def __init__(self, directory: Path) -> None:
@@ -62,8 +62,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def scripts(tmp_path: Path) -> Scripts:
+    return Scripts(tmp_path)
 
 
 def play(scene: Callable[[Supervisor], Awaitable[None]]) -> None:
@@ -90,37 +90,37 @@ def child_of(pid: int) -> int:
     return int(child)
 
 
-def test_the_last_started_is_stopped_first(stage: Stage) -> None:
+def test_the_last_started_is_stopped_first(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
-        supervisor.start(stage.program("redis"))
-        await stage.until("redis started")
-        supervisor.start(stage.program("web"))
-        await stage.until("web started")
+        supervisor.start(scripts.program("redis"))
+        await scripts.until("redis started")
+        supervisor.start(scripts.program("web"))
+        await scripts.until("web started")
 
     play(scene)
-    assert stage.events() == ["redis started", "web started", "web got SIGTERM", "redis got SIGTERM"]
+    assert scripts.events() == ["redis started", "web started", "web got SIGTERM", "redis got SIGTERM"]
 
 
-def test_a_killed_program_is_started_again(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_killed_program_is_started_again(scripts: Scripts, capfd: pytest.CaptureFixture[str]) -> None:
     async def scene(supervisor: Supervisor) -> None:
-        [child] = supervisor.start(stage.program("worker"))
-        await stage.until("worker started")
+        [child] = supervisor.start(scripts.program("worker"))
+        await scripts.until("worker started")
         os.kill(pid_of(child), signal.SIGKILL)
-        await stage.until("worker started", times=2)
+        await scripts.until("worker started", times=2)
 
     play(scene)
     assert "postrider: worker ended (by SIGKILL) and is started again in 0.5 s\n" in capfd.readouterr().out
 
 
-def test_what_a_killed_program_left_behind_ends_before_it_is_started_again(stage: Stage) -> None:
+def test_what_a_killed_program_left_behind_ends_before_it_is_started_again(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
-        [child] = supervisor.start(stage.program("worker", "parent"))
-        await stage.until("worker-child started")
+        [child] = supervisor.start(scripts.program("worker", "parent"))
+        await scripts.until("worker-child started")
         os.kill(pid_of(child), signal.SIGKILL)
-        await stage.until("worker started", times=2)
+        await scripts.until("worker started", times=2)
 
     play(scene)
-    events = stage.events()
+    events = scripts.events()
     assert events.index("worker-child got SIGTERM") < _last(events, "worker started")
 
 
@@ -128,25 +128,25 @@ def _last(events: list[str], event: str) -> int:
     return len(events) - 1 - events[::-1].index(event)
 
 
-def test_a_stop_signals_the_direct_child_alone(stage: Stage) -> None:
+def test_a_stop_signals_the_direct_child_alone(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
-        supervisor.start(stage.program("worker", "parent"))
-        await stage.until("worker started")
-        await stage.until("worker-child started")
+        supervisor.start(scripts.program("worker", "parent"))
+        await scripts.until("worker started")
+        await scripts.until("worker-child started")
 
     play(scene)
     # Only once it is gone does what it left behind get a signal.
-    assert stage.events()[-2:] == ["worker got SIGTERM", "worker-child got SIGTERM"]
+    assert scripts.events()[-2:] == ["worker got SIGTERM", "worker-child got SIGTERM"]
 
 
 def test_a_stubborn_program_is_killed_and_everything_it_started_with_it(
-    stage: Stage, capfd: pytest.CaptureFixture[str]
+    scripts: Scripts, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found: list[int] = []
 
     async def scene(supervisor: Supervisor) -> None:
-        [child] = supervisor.start(stage.program("worker", "stubborn", stop_s=0.2))
-        await stage.until("worker started")
+        [child] = supervisor.start(scripts.program("worker", "stubborn", stop_s=0.2))
+        await scripts.until("worker started")
         found.append(pid_of(child))
 
     play(scene)
@@ -155,14 +155,14 @@ def test_a_stubborn_program_is_killed_and_everything_it_started_with_it(
 
 
 def test_a_program_that_keeps_ending_is_started_ever_more_rarely(
-    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    scripts: Scripts, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(processes, "LONGEST_PAUSE_S", 0.03)
 
     async def scene(supervisor: Supervisor) -> None:
-        supervisor.start(stage.program("web", "brief"))
-        await stage.until("web started", times=5)
+        supervisor.start(scripts.program("web", "brief"))
+        await scripts.until("web started", times=5)
 
     play(scene)
     pauses = [line.rsplit(" ", 2)[1] for line in capfd.readouterr().out.splitlines()]
@@ -173,9 +173,9 @@ async def never() -> bool:
     return False
 
 
-def test_a_program_that_ends_before_it_is_ready_fails_the_start(stage: Stage) -> None:
+def test_a_program_that_ends_before_it_is_ready_fails_the_start(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
-        [child] = supervisor.start(stage.program("web", "brief"))
+        [child] = supervisor.start(scripts.program("web", "brief"))
         with pytest.raises(StartError, match="web could not start"):
             await child.until(never)
 
@@ -183,13 +183,13 @@ def test_a_program_that_ends_before_it_is_ready_fails_the_start(stage: Stage) ->
 
 
 def test_an_error_while_a_program_is_kept_is_said_and_fails_the_start(
-    stage: Stage, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    scripts: Scripts, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Given a log that cannot be written, so that the program cannot be started."""
 
     async def scene(supervisor: Supervisor) -> None:
         unlogged = Program(
-            "redis", stage.program("redis").command, dict(os.environ), log=tmp_path / "no-folder" / "log"
+            "redis", scripts.program("redis").command, dict(os.environ), log=tmp_path / "no-folder" / "log"
         )
         [child] = supervisor.start(unlogged)
         with pytest.raises(StartError, match="redis could not start"):
@@ -200,7 +200,7 @@ def test_an_error_while_a_program_is_kept_is_said_and_fails_the_start(
 
 
 def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
-    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    scripts: Scripts, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given that what an ended program left behind may not be ended by this user."""
 
@@ -210,10 +210,10 @@ def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
     async def scene(supervisor: Supervisor) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(processes, "_end_group", refuse)
-            [child] = supervisor.start(stage.program("worker"))
-            await stage.until("worker started")
+            [child] = supervisor.start(scripts.program("worker"))
+            await scripts.until("worker started")
             os.kill(pid_of(child), signal.SIGKILL)
-            await stage.until("worker started", times=2)
+            await scripts.until("worker started", times=2)
 
     play(scene)
     assert "PermissionError: Operation not permitted) and is started again" in capfd.readouterr().out
@@ -221,17 +221,17 @@ def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell whose children live")
 def test_a_program_that_does_not_notice_that_its_process_was_killed_is_started_again(
-    stage: Stage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    scripts: Scripts, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a program that keeps a process, and does not look after it."""
     monkeypatch.setattr(processes, "CHILDLESS_S", 1.0)
     monkeypatch.setattr(processes, "FIRST_CHILD_S", 10.0)  # it may be killed before the supervisor has seen it
 
     async def scene(supervisor: Supervisor) -> None:
-        [child] = supervisor.start(replace(stage.program("worker", "parent"), keeps_children=True))
-        await stage.until("worker-child started")
+        [child] = supervisor.start(replace(scripts.program("worker", "parent"), keeps_children=True))
+        await scripts.until("worker-child started")
         os.kill(child_of(pid_of(child)), signal.SIGKILL)
-        await stage.until("worker-child started", times=2)
+        await scripts.until("worker-child started", times=2)
 
     play(scene)
     output = capfd.readouterr().out
@@ -239,11 +239,11 @@ def test_a_program_that_does_not_notice_that_its_process_was_killed_is_started_a
     assert "worker ended (by SIGKILL) and is started again" in output
 
 
-def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_stop_in_the_middle_of_a_start_leaves_nothing(scripts: Scripts, capfd: pytest.CaptureFixture[str]) -> None:
     found: list[Child] = []
 
     async def scene(supervisor: Supervisor) -> None:
-        found.extend(supervisor.start(stage.program("web")))
+        found.extend(supervisor.start(scripts.program("web")))
         await asyncio.sleep(0)  # now it is between fork and its first instruction
 
     play(scene)
@@ -252,18 +252,18 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing(stage: Stage, capfd: pyt
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
-def test_a_tethered_program_ends_when_its_parent_is_killed(stage: Stage) -> None:
+def test_a_tethered_program_ends_when_its_parent_is_killed(scripts: Scripts) -> None:
     # Given a parent that has started a tethered program and waits for it
-    command = stage.program("web").command
+    command = scripts.program("web").command
     code = f"import subprocess, embedded.tether as t; subprocess.run(t.tethered({command!r}))"
 
     async def scene(_: Supervisor) -> None:
         parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, start_new_session=True)
-        await stage.until("web started")
+        await scripts.until("web started")
         # When the parent is killed
         parent.kill()
         await parent.wait()
         # Then the program is asked to end
-        await stage.until("web got SIGTERM")
+        await scripts.until("web got SIGTERM")
 
     play(scene)

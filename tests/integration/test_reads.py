@@ -23,7 +23,7 @@ from campaigns import keys
 from campaigns.scripts import Scripts
 from embedded.ports import free_port
 from tests.support import services
-from tests.support.app_harness import Site
+from tests.support.app_harness import AppHarness
 from tests.support.ledger_harness import recipient
 
 CSV = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\nBad,nobody\nCy,cy@shop.test\nDan,dan@shop.test\n"
@@ -71,25 +71,25 @@ def broken_disk(client: Any, directory: Path) -> None:
         time.sleep(0.01)
 
 
-def prepared(client: Any) -> Site:
+def prepared(client: Any) -> AppHarness:
     """A paused campaign with a row in each state, whose window has buckets that no longer count."""
-    site = Site(client)
-    campaign = site.ready(CSV, tpm=10_000_000)
-    site.web.post("/campaigns/c1/start")
-    site.world.ledger.feed("c1", campaign.generation, 0, 5, [recipient(row) for row in (1, 2, 4, 5)])
-    (run,) = site.world.runs()
-    site.world.admit(run)
-    site.world.settle(run, [1], "accepted")
-    site.world.settle(run, [2], "rejected", reason="400: no")
-    site.world.settle(run, [4], "unknown", reason="no answer")
-    site.web.post("/campaigns/c1/pause")
-    site.world.reconciler.reconcile(site.world.catalog.get("c1"))
+    app = AppHarness(client)
+    campaign = app.ready(CSV, tpm=10_000_000)
+    app.web.post("/campaigns/c1/start")
+    app.harness.ledger.feed("c1", campaign.generation, 0, 5, [recipient(row) for row in (1, 2, 4, 5)])
+    (run,) = app.harness.runs()
+    app.harness.admit(run)
+    app.harness.settle(run, [1], "accepted")
+    app.harness.settle(run, [2], "rejected", reason="400: no")
+    app.harness.settle(run, [4], "unknown", reason="no answer")
+    app.web.post("/campaigns/c1/pause")
+    app.harness.reconciler.reconcile(app.harness.catalog.get("c1"))
     last = time.time_ns() // 1_000_000 + 600_000  # the window does not move within the test
     young, old = last // 100, last // 100 - 700
     window = {young: 3, old: 5, "sum": 8, "tail": old, "last": last}
     client.delete(keys.of("c1", "window"))
     client.hset(keys.of("c1", "window"), mapping=window)
-    return site
+    return app
 
 
 def reading() -> list[str]:
@@ -99,10 +99,10 @@ def reading() -> list[str]:
     return [path for path in named if not path.endswith("/events")]
 
 
-def first_event(site: Site) -> dict[str, Any]:
+def first_event(app: AppHarness) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
         text = ""
-        async with asyncio.timeout(30), aclosing(site.web.messages("GET", "/campaigns/c1/events", [b""])) as messages:
+        async with asyncio.timeout(30), aclosing(app.web.messages("GET", "/campaigns/c1/events", [b""])) as messages:
             async for message in messages:
                 text += message.get("body", b"").decode()
                 if "data: " in text:
@@ -128,9 +128,9 @@ def test_every_get_answers_with_the_right_figures_while_redis_refuses_writes(
         client.set("x", "1")
     # When a web process that is new to it is asked everything
     with components.connect(_url(client)) as fresh:
-        site = Site(fresh, store=before.store)
-        answers = {path: site.web.get(path) for path in reading()}
-        event = first_event(site)
+        app = AppHarness(fresh, store=before.store)
+        answers = {path: app.web.get(path) for path in reading()}
+        event = first_event(app)
     # Then it answers everything, and rightly
     assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(answers, 200)
     status = answers["/campaigns/c1/status"].json()
@@ -154,7 +154,7 @@ def test_an_empty_redis_that_refuses_writes_is_read_as_empty(
     client.flushall()
     refuse(client, directory)
     with components.connect(_url(client)) as fresh:
-        assert Site(fresh).web.get("/campaigns").json()["campaigns"] == []
+        assert AppHarness(fresh).web.get("/campaigns").json()["campaigns"] == []
 
 
 def test_what_only_reads_cannot_write_by_mistake(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,11 +166,11 @@ def test_what_only_reads_cannot_write_by_mistake(redis_client: redis.Redis, monk
 
 def test_a_connection_that_was_lost_while_it_was_idle_costs_no_answer(client: Any) -> None:
     """Without a health check, the command that finds it lost is repeated on a new one."""
-    site = prepared(client)
+    app = prepared(client)
     with redis.Redis.from_url(_url(client)) as other:
         for path in reading():
             other.client_kill_filter(_type="normal", skipme=True)
-            assert site.web.get(path).status == 200, path
+            assert app.web.get(path).status == 200, path
 
 
 def test_no_connection_of_the_web_process_is_tested_by_a_command_that_a_full_disk_refuses() -> None:

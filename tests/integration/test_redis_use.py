@@ -19,7 +19,7 @@ from campaigns import keys
 from campaigns.models import Campaign, Content
 from embedded import s3
 from storage import ObjectStore
-from tests.support.ledger_harness import World
+from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
 
 ROWS: Final = 1_000_000
@@ -52,8 +52,8 @@ def store(s3_endpoint: str, bucket: str) -> ObjectStore:
 
 
 @pytest.fixture
-def world(redis_client: redis.Redis) -> World:
-    return World(redis_client, slots=16)
+def harness(redis_client: redis.Redis) -> LedgerHarness:
+    return LedgerHarness(redis_client, slots=16)
 
 
 def used_bytes(client: Any) -> int:
@@ -69,16 +69,16 @@ def rows() -> Iterator[bytes]:
         yield b"".join([*lines, b"nobody,Nobody,Town\n", b"Reader1@SHOP.test,Twice,Town\n", b"ragged@shop.test\n"])
 
 
-def uploaded(world: World, store: ObjectStore) -> Campaign:
+def uploaded(harness: LedgerHarness, store: ObjectStore) -> Campaign:
     """A campaign whose list is in the object store, and not parsed yet."""
     with TemporaryFile() as file:
         file.writelines(rows())
         size = file.tell()
         file.seek(0)
         store.put_file("million.csv", file)
-    world.catalog.put("c1", Content(from_="news@shop.test", subject="Hello", text="Dear {{ name }}", tpm=10_000_000))
-    world.catalog.accept_list("c1", object_key="million.csv", size=size, filename="million.csv", email_column="email")
-    return world.catalog.get("c1")
+    harness.catalog.put("c1", Content(from_="news@shop.test", subject="Hello", text="Dear {{ name }}", tpm=10_000_000))
+    harness.catalog.accept_list("c1", object_key="million.csv", size=size, filename="million.csv", email_column="email")
+    return harness.catalog.get("c1")
 
 
 def parse(campaign: Campaign, settings: dict[str, str]) -> int:
@@ -97,7 +97,7 @@ def parse(campaign: Campaign, settings: dict[str, str]) -> int:
 
 
 def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
-    world: World,
+    harness: LedgerHarness,
     store: ObjectStore,
     redis_client: redis.Redis,
     valkey_url: str,
@@ -107,7 +107,7 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
 ) -> None:
     # Given a Redis with nothing in it, and a list in the object store
     empty = used_bytes(redis_client)
-    campaign = uploaded(world, store)
+    campaign = uploaded(harness, store)
     settings = s3.client_environment(S3_ACCESS_KEY, S3_SECRET_KEY) | {
         "REDIS_URL": valkey_url,
         "S3_ENDPOINT_URL": s3_endpoint,
@@ -117,24 +117,24 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
     # When it is parsed
     peak = parse(campaign, settings)
     # Then neither the parser nor Redis has grown with it
-    report = world.report()
+    report = harness.report()
     assert (report.status, report.total, report.rejected) == ("ready", ROWS - 300, 300)
     assert peak <= PARSER_BYTES
     parsed = used_bytes(redis_client) - empty
     assert parsed <= REDIS_BYTES
 
     # When it is started, fed and released as fast as it can be, and no worker takes anything
-    world.controls.start("c1")
-    campaign = world.catalog.get("c1")
-    feeder = Feeder(world.ledger, store, threading.Event())
+    harness.controls.start("c1")
+    campaign = harness.catalog.get("c1")
+    feeder = Feeder(harness.ledger, store, threading.Event())
     for _ in range(20):
         feeder.feed(campaign)
-        world.tick()
+        harness.tick()
     # Then what waits is bounded
     waiting = redis_client.llen(keys.of("c1", "waiting"))
     assert isinstance(waiting, int)
     assert 0 < waiting < 20_000
-    assert redis_client.llen(keys.dramatiq_queue("send_email")) == world.slots
+    assert redis_client.llen(keys.dramatiq_queue("send_email")) == harness.slots
     idle = used_bytes(redis_client) - empty
     assert idle <= REDIS_BYTES
 
@@ -142,25 +142,25 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
     most = 0
     sent = 0
     for turn in itertools.count():
-        sent += send(world)
+        sent += send(harness)
         if turn % 20 == 0:
             feeder.feed(campaign)
             most = max(most, used_bytes(redis_client) - empty)
         if sent >= SENT:
             break
     # Then that is so all the time
-    assert world.report().done == sent
+    assert harness.report().done == sent
     assert most <= REDIS_BYTES
     for name, figure in (("parser", peak), ("parsed", parsed), ("waiting", idle), ("sending", most)):
         record_property(f"{name}_mib", round(figure / MIB, 1))
 
 
-def send(world: World) -> int:
+def send(harness: LedgerHarness) -> int:
     """What a worker does with all that one tick releases; how many recipients it was."""
     count = 0
-    for run in world.runs():
-        granted = sorted(world.admit(run).granted)
-        world.settle(run, granted, "accepted")
-        world.ledger.close_run(run.campaign_id, run.run_id)
+    for run in harness.runs():
+        granted = sorted(harness.admit(run).granted)
+        harness.settle(run, granted, "accepted")
+        harness.ledger.close_run(run.campaign_id, run.run_id)
         count += len(granted)
     return count

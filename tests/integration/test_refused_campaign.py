@@ -15,7 +15,7 @@ from campaigns import keys, settler as module
 from campaigns.ledger import Group, Settlement
 from campaigns.settler import HELD, Settler, Tally
 from middleware.admission import Admission, Deferred
-from tests.support.ledger_harness import Run, World
+from tests.support.ledger_harness import LedgerHarness, Run
 from tests.support.waiting import until
 
 WORDS = "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -24,32 +24,32 @@ SETTLED = ("progress", "flight", "done", "failed", "unknown", "reasons", "deferr
 
 
 @pytest.fixture
-def world(redis_client: Redis) -> World:
-    return World(redis_client)
+def harness(redis_client: Redis) -> LedgerHarness:
+    return LedgerHarness(redis_client)
 
 
-def break_key(world: World, name: str, campaign_id: str = "ill") -> None:
+def break_key(harness: LedgerHarness, name: str, campaign_id: str = "ill") -> None:
     """Put a stream there, which none of the keys is."""
-    world.redis.delete(keys.of(campaign_id, name))
-    world.redis.xadd(keys.of(campaign_id, name), {"not": "what it should be"})
+    harness.redis.delete(keys.of(campaign_id, name))
+    harness.redis.xadd(keys.of(campaign_id, name), {"not": "what it should be"})
 
 
-def claimed(world: World) -> dict[str, Run]:
+def claimed(harness: LedgerHarness) -> dict[str, Run]:
     """A run of each of two campaigns, both claimed and on their way to the provider."""
     for campaign_id in ("ill", "well"):
-        world.start(campaign_id, rows=3)
-    runs = {run.campaign_id: run for run in world.runs()}
+        harness.start(campaign_id, rows=3)
+    runs = {run.campaign_id: run for run in harness.runs()}
     for run in runs.values():
-        assert sorted(world.admit(run).granted) == [1, 2, 3]
+        assert sorted(harness.admit(run).granted) == [1, 2, 3]
     return runs
 
 
-def settle(world: World, runs: dict[str, Run], kind: str) -> dict[str, list[str]]:
+def settle(harness: LedgerHarness, runs: dict[str, Run], kind: str) -> dict[str, list[str]]:
     """Have all rows of the runs settled by a settler of its own; their verdicts."""
 
     async def run_all() -> dict[str, list[str]]:
         settler = Settler(
-            world.ledger,
+            harness.ledger,
             "w1",
             asyncio.get_running_loop(),
             threading.Event(),
@@ -67,109 +67,111 @@ def settle(world: World, runs: dict[str, Run], kind: str) -> dict[str, list[str]
     return asyncio.run(run_all())
 
 
-def unknown(world: World) -> list[bytes]:
-    found: list[bytes] = world.redis.zrange(keys.of("ill", "unknown"), 0, -1)
+def unknown(harness: LedgerHarness) -> list[bytes]:
+    found: list[bytes] = harness.redis.zrange(keys.of("ill", "unknown"), 0, -1)
     return found
 
 
 @pytest.mark.parametrize("name", ["done", "reasons", "deferred"])
 @pytest.mark.parametrize("kind", ["accepted", "rejected"])
 def test_it_is_paused_with_the_reason_and_given_up_and_the_other_is_settled_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
-    give_up, may_give_up = world.ledger.give_up, threading.Event()
+    give_up, may_give_up = harness.ledger.give_up, threading.Event()
     monkeypatch.setattr(module, "REFUSED_S", 0.1)
-    monkeypatch.setattr(world.ledger, "give_up", lambda *args: may_give_up.wait(30) and give_up(*args))
-    runs = claimed(world)
-    break_key(world, name)
+    monkeypatch.setattr(harness.ledger, "give_up", lambda *args: may_give_up.wait(30) and give_up(*args))
+    runs = claimed(harness)
+    break_key(harness, name)
     # When the outcomes of both come together
-    verdicts = settle(world, runs, kind)
+    verdicts = settle(harness, runs, kind)
     # Then
     assert verdicts == {"ill": [HELD] * 3, "well": ["done" if kind == "accepted" else "failed"] * 3}
-    assert world.report("well").status == "completed"
-    report = world.report("ill")
+    assert harness.report("well").status == "completed"
+    report = harness.report("ill")
     assert (report.status, report.reason, report.in_flight) == ("paused", WORDS, 3)
     may_give_up.set()
     # And after a while its rows are unknown, with what is known of them
-    until(lambda: len(unknown(world)) == 3, "unknown rows")
-    assert (world.report("ill").in_flight, world.report("ill").unknown) == (0, 3)
+    until(lambda: len(unknown(harness)) == 3, "unknown rows")
+    assert (harness.report("ill").in_flight, harness.report("ill").unknown) == (0, 3)
     if name != "reasons":
-        assert world.ledger.reasons("ill", [1])[1].startswith(f"{kind}: as the test says; Redis refuses")
+        assert harness.ledger.reasons("ill", [1])[1].startswith(f"{kind}: as the test says; Redis refuses")
 
 
 def test_rows_that_cannot_become_unknown_keep_their_claim_until_the_key_is_mended(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = claimed(world)
-    break_key(world, "unknown")
+    runs = claimed(harness)
+    break_key(harness, "unknown")
     group = Group("ill", runs["ill"].generation, [Settlement(row, "accepted", "", None, b"") for row in (1, 2, 3)])
-    assert world.ledger.give_up("w1", group, "") == (0, 3)
-    assert world.redis.hlen(keys.of("ill", "flight")) == 3
+    assert harness.ledger.give_up("w1", group, "") == (0, 3)
+    assert harness.redis.hlen(keys.of("ill", "flight")) == 3
     # Also where they are reconciled after their worker's death
-    world.redis.zrem(keys.WORKERS, "w1")
+    harness.redis.zrem(keys.WORKERS, "w1")
     monkeypatch.setattr("campaigns.reconciliation.WORKER_DEAD_MS", -1)
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        world.reconciler.reconcile(world.catalog.get("ill"))
-    assert world.redis.hlen(keys.of("ill", "flight")) == 3
+        harness.reconciler.reconcile(harness.catalog.get("ill"))
+    assert harness.redis.hlen(keys.of("ill", "flight")) == 3
     # When somebody removes that key
-    world.redis.delete(keys.of("ill", "unknown"))
-    world.reconciler.reconcile(world.catalog.get("ill"))
+    harness.redis.delete(keys.of("ill", "unknown"))
+    harness.reconciler.reconcile(harness.catalog.get("ill"))
     # Then they are unknown, and none of them is sent again
-    assert world.report("ill").unknown == 3
-    assert world.drain("ill") == []
+    assert harness.report("ill").unknown == 3
+    assert harness.drain("ill") == []
 
 
 @pytest.mark.parametrize("name", SETTLED)
 @pytest.mark.parametrize("kind", ["accepted", "rejected", "unknown", "unavailable"])
-def test_what_is_refused_is_refused_whole(world: World, name: str, kind: str) -> None:
+def test_what_is_refused_is_refused_whole(harness: LedgerHarness, name: str, kind: str) -> None:
     """Given that a claim which is gone without an outcome would be sent again, no step of a settlement is taken before
     all can be.
     """
-    run = claimed(world)["ill"]
-    break_key(world, name)
-    before = world.redis.dump(keys.of("ill", "flight")), world.redis.dump(keys.of("ill", "done"))
-    [answer] = world.ledger.settle("w1", [Group("ill", run.generation, [Settlement(1, kind, "", None, b"0|[1]")])])
+    run = claimed(harness)["ill"]
+    break_key(harness, name)
+    before = harness.redis.dump(keys.of("ill", "flight")), harness.redis.dump(keys.of("ill", "done"))
+    [answer] = harness.ledger.settle("w1", [Group("ill", run.generation, [Settlement(1, kind, "", None, b"0|[1]")])])
     assert isinstance(answer, RedisError)
-    assert (world.redis.dump(keys.of("ill", "flight")), world.redis.dump(keys.of("ill", "done"))) == before
+    assert (harness.redis.dump(keys.of("ill", "flight")), harness.redis.dump(keys.of("ill", "done"))) == before
 
 
 @pytest.mark.parametrize("name", ["waiting", "deferred", "parked", "runs", "window", "progress", "gate", "campaign"])
-def test_it_stands_aside_where_releasing_or_admission_is_refused(world: World, name: str) -> None:
+def test_it_stands_aside_where_releasing_or_admission_is_refused(harness: LedgerHarness, name: str) -> None:
     for campaign_id in ("ill", "well"):
-        world.start(campaign_id, rows=3)
-    break_key(world, name)
+        harness.start(campaign_id, rows=3)
+    break_key(harness, name)
     # When both are released, and admitted where that is where it shows
-    released = world.runs()
+    released = harness.runs()
     # Then the healthy one goes on, and the other is not in the ring any more
     assert "well" in {run.campaign_id for run in released}
     for run in released:
-        refused = _admitted(world, run)
+        refused = _admitted(harness, run)
         assert refused == [] or run.campaign_id == "ill"
     if name != "parked":  # read only where something is parked
-        assert world.redis.smembers(keys.RUNNING) == {b"well"}
+        assert harness.redis.smembers(keys.RUNNING) == {b"well"}
         if name != "campaign":
-            state: Sequence[bytes] = world.redis.hmget(keys.campaign("ill"), "status", "reason")
+            state: Sequence[bytes] = harness.redis.hmget(keys.campaign("ill"), "status", "reason")
             assert [part.decode() for part in state] == ["paused", WORDS]
 
 
 @pytest.mark.parametrize("name", ["done", "flight", "unknown"])
-def test_admission_that_is_refused_holds_no_thread(world: World, name: str) -> None:
-    world.start("ill", rows=3)
-    [run] = world.runs()
-    break_key(world, name)
-    assert _admitted(world, run) == ["Deferred"]
-    state: Sequence[bytes] = world.redis.hmget(keys.campaign("ill"), "status", "reason")
+def test_admission_that_is_refused_holds_no_thread(harness: LedgerHarness, name: str) -> None:
+    harness.start("ill", rows=3)
+    [run] = harness.runs()
+    break_key(harness, name)
+    assert _admitted(harness, run) == ["Deferred"]
+    state: Sequence[bytes] = harness.redis.hmget(keys.campaign("ill"), "status", "reason")
     assert [part.decode() for part in state] == ["paused", WORDS]
 
 
-def _admitted(world: World, run: Run) -> list[str]:
+def _admitted(harness: LedgerHarness, run: Run) -> list[str]:
     """What the middleware raises about a message."""
     message: Any = dramatiq.Message(
         "send_email", "SendEmail", (run.campaign_id, run.generation, run.recipients), {}, {}, run.run_id
     )
     broker: Any = None
     try:
-        Admission(world.ledger, "w1", threading.Event()).before_process_message(broker, dramatiq.MessageProxy(message))
+        Admission(harness.ledger, "w1", threading.Event()).before_process_message(
+            broker, dramatiq.MessageProxy(message)
+        )
     except Deferred as error:
         return [type(error).__name__]
     return []

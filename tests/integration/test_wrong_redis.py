@@ -15,9 +15,9 @@ from campaigns import keys
 from campaigns.server import WrongRedis
 from embedded import ports, valkey
 from tests.support import services
-from tests.support.app_harness import Site
-from tests.support.ledger_harness import World
-from tests.support.stack import House, free_port
+from tests.support.app_harness import AppHarness
+from tests.support.ledger_harness import LedgerHarness
+from tests.support.stack import Stack, free_port
 from tests.support.waiting import until
 
 #: Options of a wrong Redis, and what the line says to change. A cluster listens on a second port, by default one of
@@ -32,22 +32,22 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_it_stops_the_start_of_web_and_workers_with_one_line(tmp_path: Path, wrong: str) -> None:
     options, advice = WRONG[wrong]
-    with _started(tmp_path, options) as house:
-        worker = house.add_worker(wait=False)
-        house.web.start(wait=False)
-        for program in (worker, house.web):
+    with _started(tmp_path, options) as stack:
+        worker = stack.add_worker(wait=False)
+        stack.web.start(wait=False)
+        for program in (worker, stack.web):
             assert program.wait() > 0
             output = program.output()
             assert (output.count("postrider: Redis"), output.count(advice)) == (1, 1), output
             assert "Traceback" not in output
-        assert house.redis_client().dbsize() == 0
+        assert stack.redis_client().dbsize() == 0
 
 
 def test_the_risk_of_no_append_only_file_can_be_accepted(tmp_path: Path) -> None:
-    with _started(tmp_path, WRONG["no AOF"][0], ALLOW_UNSAFE_REDIS="true") as house:
-        house.add_worker()
-        house.web.start()
-        until(house.ready, "readyz")
+    with _started(tmp_path, WRONG["no AOF"][0], ALLOW_UNSAFE_REDIS="true") as stack:
+        stack.add_worker()
+        stack.web.start()
+        until(stack.ready, "readyz")
 
 
 def test_one_that_becomes_wrong_is_noticed_with_the_next_connection(valkey_url: str, redis_client: Any) -> None:
@@ -78,49 +78,49 @@ def test_a_user_that_may_not_ask_for_info_is_let_in(valkey_url: str, redis_clien
 def test_redis_own_words_are_told_by_readyz_and_by_every_campaign_that_waits(tmp_path: Path, words: str) -> None:
     # Given a running campaign, one being parsed, and one that waits for nobody
     with _server(tmp_path) as (url, admin), components.connect(url) as client:
-        site = Site(client)
-        site.ready(campaign_id="running")
-        site.make("parsing")
-        site.upload(campaign_id="parsing")
-        site.ready(campaign_id="ready")
-        World(client).controls.start("running")
-        assert site.web.get("/readyz").status == 200
-        assert _reasons(site) == {"running": None, "parsing": None, "ready": None}
+        app = AppHarness(client)
+        app.ready(campaign_id="running")
+        app.make("parsing")
+        app.upload(campaign_id="parsing")
+        app.ready(campaign_id="ready")
+        LedgerHarness(client).controls.start("running")
+        assert app.web.get("/readyz").status == 200
+        assert _reasons(app) == {"running": None, "parsing": None, "ready": None}
         # When Redis refuses to write
         _refuse(admin, words)
         # Then
-        answer = site.web.get("/readyz")
+        answer = app.web.get("/readyz")
         assert (answer.status, f"Redis refuses to write ({words} " in answer.detail) == (503, True), answer.detail
         assert "cannot be reached" not in answer.detail
-        until(lambda: _reasons(site)["running"], "the reason")
-        found = _reasons(site)
+        until(lambda: _reasons(app)["running"], "the reason")
+        found = _reasons(app)
         assert found["ready"] is None
         assert all(str(found[name]).startswith(f"Redis refuses to write: {words} ") for name in ("running", "parsing"))
-        refused = site.web.post("/campaigns/running/rate-limit", {"tpm": 7})
+        refused = app.web.post("/campaigns/running/rate-limit", {"tpm": 7})
         assert (refused.status, f"Redis refuses this ({words} " in refused.detail) == (503, True), refused.detail
         # And when it takes writes again
         _allow(admin, words)
-        assert site.web.get("/readyz").status == 200
-        until(lambda: set(_reasons(site).values()) == {None}, "no reason any more")
+        assert app.web.get("/readyz").status == 200
+        until(lambda: set(_reasons(app).values()) == {None}, "no reason any more")
         assert client.exists(keys.PROBE) == 0
 
 
-def _reasons(site: Site) -> dict[str, str | None]:
-    progress = site.app.state.components.progress
+def _reasons(app: AppHarness) -> dict[str, str | None]:
+    progress = app.starlette.state.components.progress
     return {name: progress.report(name).reason for name in ("running", "parsing", "ready")}
 
 
 @contextlib.contextmanager
-def _started(directory: Path, options: list[str], **settings: str) -> Iterator[House]:
-    """A house with Redis by these options, and S3."""
-    house = House(directory, settings)
-    house.redis.command = [*house.redis.command, *options]
+def _started(directory: Path, options: list[str], **settings: str) -> Iterator[Stack]:
+    """A stack with Redis by these options, and S3."""
+    stack = Stack(directory, settings)
+    stack.redis.command = [*stack.redis.command, *options]
     try:
-        house.redis.start()
-        house.s3.start()
-        yield house
+        stack.redis.start()
+        stack.s3.start()
+        yield stack
     finally:
-        house.close()
+        stack.close()
 
 
 @contextlib.contextmanager

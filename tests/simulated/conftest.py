@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from tests.support import services
-from tests.support.ledger_harness import Clock, ServerClock, World
+from tests.support.ledger_harness import Clock, LedgerHarness, ServerClock
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,6 @@ def clock(server: Redis, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def world(server: Redis, clock: Clock) -> World:  # noqa: ARG001 - the clock has to stand before the first step
+def harness(server: Redis, clock: Clock) -> LedgerHarness:  # noqa: ARG001 - the clock has to stand before the first step
     """The ledger on the server, at a time that stands still."""
-    return World(server)
+    return LedgerHarness(server)

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from campaigns import keys
-from tests.support.ledger_harness import PROVIDER, Clock, Run, World
+from tests.support.ledger_harness import PROVIDER, Clock, LedgerHarness, Run
 
 GATE = keys.gate(PROVIDER)
 STEP_MS = 100
@@ -18,8 +18,8 @@ STEP_MS = 100
 class Provider:
     """Takes or fails what is released, by campaign, step by step: `sent` and `verdicts` by campaign."""
 
-    def __init__(self, world: World, clock: Clock, *broken: str) -> None:
-        self._world = world
+    def __init__(self, harness: LedgerHarness, clock: Clock, *broken: str) -> None:
+        self._harness = harness
         self._clock = clock
         self.broken = set(broken)
         self.fails_everybody = 0.0
@@ -29,34 +29,34 @@ class Provider:
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds * 1000 // STEP_MS):
-            for run in self._world.runs():
-                for row in sorted(self._world.admit(run).granted):
+            for run in self._harness.runs():
+                for row in sorted(self._harness.admit(run).granted):
                     self._answer(run, row)
             self._clock.advance(STEP_MS)
 
     def _answer(self, run: Run, row: int) -> None:
         self._turn += 1
         if run.campaign_id in self.broken or self._turn % 5 < self.fails_everybody * 5:
-            self.verdicts.update(self._world.settle(run, [row], "unavailable", reason="500 oops"))
+            self.verdicts.update(self._harness.settle(run, [row], "unavailable", reason="500 oops"))
         else:
-            self._world.settle(run, [row], "accepted")
+            self._harness.settle(run, [row], "accepted")
             self.sent[run.campaign_id] += 1
 
 
 @pytest.fixture
-def two(world: World) -> World:
+def two(harness: LedgerHarness) -> LedgerHarness:
     """Two running campaigns at 600 a minute each."""
-    world.slots = 20
+    harness.slots = 20
     for campaign_id in ("bad", "good"):
-        world.start(campaign_id, rows=900, tpm=600)
-    return world
+        harness.start(campaign_id, rows=900, tpm=600)
+    return harness
 
 
-def level(world: World, key: str) -> int:
-    return int(world.redis.hget(key, "level") or 0)
+def level(harness: LedgerHarness, key: str) -> int:
+    return int(harness.redis.hget(key, "level") or 0)
 
 
-def test_a_campaign_that_the_provider_fails_costs_the_others_nothing(two: World, clock: Clock) -> None:
+def test_a_campaign_that_the_provider_fails_costs_the_others_nothing(two: LedgerHarness, clock: Clock) -> None:
     """Given two campaigns of which the provider takes one's mails and fails all of the other's, then the one keeps its
     rate, and the other is down to one at a time, which its own attempts pay for.
     """
@@ -72,7 +72,7 @@ def test_a_campaign_that_the_provider_fails_costs_the_others_nothing(two: World,
     assert two.report("good").reason is None
 
 
-def test_it_goes_on_once_its_mails_are_taken_again(two: World, clock: Clock) -> None:
+def test_it_goes_on_once_its_mails_are_taken_again(two: LedgerHarness, clock: Clock) -> None:
     provider = Provider(two, clock, "bad")
     provider.run(20)
     provider.broken = set()
@@ -83,7 +83,7 @@ def test_it_goes_on_once_its_mails_are_taken_again(two: World, clock: Clock) -> 
     assert two.report("bad").reason is None
 
 
-def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two: World, clock: Clock) -> None:
+def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two: LedgerHarness, clock: Clock) -> None:
     """Given two of five mails failed, whosever they are, then attempts are spent until that shows, and no longer."""
     for campaign_id in ("bad", "good"):
         two.controls.set_rate(campaign_id, 1_800)
@@ -96,7 +96,7 @@ def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two:
     assert provider.verdicts.keys() == {"defer"}
 
 
-def test_it_shows_within_seconds_however_much_was_taken_before(two: World, clock: Clock) -> None:
+def test_it_shows_within_seconds_however_much_was_taken_before(two: LedgerHarness, clock: Clock) -> None:
     """Given so many mails taken that the first failures are few beside them, then it is told by that nobody's pass."""
     for campaign_id in ("bad", "good"):
         two.controls.set_rate(campaign_id, 1_800)
@@ -107,7 +107,9 @@ def test_it_shows_within_seconds_however_much_was_taken_before(two: World, clock
     assert level(two, GATE) > 0
 
 
-def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_trouble(two: World, clock: Clock) -> None:
+def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_trouble(
+    two: LedgerHarness, clock: Clock
+) -> None:
     """Given two campaigns whose mails were all taken, when the provider fails every one, then its gate closes within
     seconds, and from then on nobody's attempts are spent.
     """
@@ -124,17 +126,17 @@ def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_troub
     assert level(two, GATE) == 0
 
 
-def test_a_campaign_alone_has_the_provider_to_itself(world: World, clock: Clock) -> None:
+def test_a_campaign_alone_has_the_provider_to_itself(harness: LedgerHarness, clock: Clock) -> None:
     """Given no other campaign that could show that the provider is well, then it is the provider's trouble."""
-    world.slots = 20
-    world.start("bad", rows=900, tpm=600)
-    Provider(world, clock, "bad").run(10)
-    assert level(world, GATE) > 0
-    assert level(world, keys.of("bad", "gate")) == 0
+    harness.slots = 20
+    harness.start("bad", rows=900, tpm=600)
+    Provider(harness, clock, "bad").run(10)
+    assert level(harness, GATE) > 0
+    assert level(harness, keys.of("bad", "gate")) == 0
 
 
 @pytest.fixture
-def both_probe(two: World, clock: Clock) -> World:
+def both_probe(two: LedgerHarness, clock: Clock) -> LedgerHarness:
     """A campaign in trouble of its own, and a provider that has asked the other one to wait: both waits are over."""
     provider = Provider(two, clock, "bad")
     provider.run(20)
@@ -144,11 +146,11 @@ def both_probe(two: World, clock: Clock) -> World:
     return two
 
 
-def test_the_probe_is_a_row_of_a_campaign_that_has_no_trouble_of_its_own(both_probe: World) -> None:
+def test_the_probe_is_a_row_of_a_campaign_that_has_no_trouble_of_its_own(both_probe: LedgerHarness) -> None:
     assert [run.campaign_id for run in both_probe.runs()] == ["good"]
 
 
-def test_a_probe_that_fails_by_its_campaigns_own_trouble_is_followed_by_another(both_probe: World) -> None:
+def test_a_probe_that_fails_by_its_campaigns_own_trouble_is_followed_by_another(both_probe: LedgerHarness) -> None:
     """Otherwise nobody would be admitted for as long as a send may take."""
     both_probe.controls.pause("good")
     (bad,) = both_probe.runs()

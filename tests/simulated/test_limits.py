@@ -16,7 +16,7 @@ from redis import Redis
 from campaigns import keys
 from campaigns.ledger import Grant, Limits, Recipient
 from campaigns.models import Status
-from tests.support.ledger_harness import Clock, Run, ServerClock, World
+from tests.support.ledger_harness import Clock, LedgerHarness, Run, ServerClock
 
 #: What the window counts at most, and at least (see `lib/window.lua`): up to a bucket more.
 WINDOW_MS, BUCKET_MS = 60_200, 100
@@ -72,7 +72,7 @@ class Play:
 
     def __init__(self, server: Redis, clock: Clock) -> None:
         self.clock = clock
-        self.world = World(server, slots=1000, limits=LIMITS)
+        self.harness = LedgerHarness(server, slots=1000, limits=LIMITS)
         self.reference = Reference(clock)
         self.tpm = dict.fromkeys(CAMPAIGNS, 6)
         self.paused: set[str] = set()
@@ -83,15 +83,15 @@ class Play:
 
     def _start(self, campaign_id: str) -> None:
         """Running, and four runs of six recipients each on their way, as if nothing limited them."""
-        self.world.make(campaign_id, rows=24, tpm=10_000_000)
-        self.world.controls.start(campaign_id)
-        self.world.controls.set_rate(campaign_id, self.tpm[campaign_id])
-        generation = self.world.catalog.get(campaign_id).generation
+        self.harness.make(campaign_id, rows=24, tpm=10_000_000)
+        self.harness.controls.start(campaign_id)
+        self.harness.controls.set_rate(campaign_id, self.tpm[campaign_id])
+        generation = self.harness.catalog.get(campaign_id).generation
         for number in range(4):
             rows = range(number * 6 + 1, number * 6 + 7)
             people = [list(Recipient(row, f"r{row}@{DOMAINS[row % 3]}", [])) for row in rows]
             run = Run(f"{campaign_id}-{number}", campaign_id, generation, people)
-            self.world.redis.hset(keys.of(campaign_id, "runs"), run.run_id, "q|0|")
+            self.harness.redis.hset(keys.of(campaign_id, "runs"), run.run_id, "q|0|")
             self.waiting.append(run)
 
     def step(self, kind: str, amount: int, name: str) -> None:
@@ -101,21 +101,21 @@ class Play:
             self.clock.advance(-amount)
         elif kind == "limit":
             self.tpm[name] = amount
-            self.world.controls.set_rate(name, amount)
+            self.harness.controls.set_rate(name, amount)
         elif kind == "pause":
             self.paused.add(name)
-            in_flight = self.world.controls.pause(name)
+            in_flight = self.harness.controls.pause(name)
             assert in_flight == sum(campaign_id == name for campaign_id, _ in self.granted)
         elif kind == "resume":
             self.paused.discard(name)
-            self.world.controls.resume(name)
+            self.harness.controls.resume(name)
         elif self.waiting:
             self.ask(self.waiting[amount % len(self.waiting)], name)
 
     def ask(self, run: Run, worker_id: str) -> None:
         """One question; the same run may be asked for again, by anybody."""
         open_rows = [person for person in run.recipients if (run.campaign_id, person[0]) not in self.granted]
-        grant = self.world.ledger.admit(
+        grant = self.harness.ledger.admit(
             run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=f"{len(self.granted)}x"
         )
         assert grant.granted <= {person[0] for person in open_rows}
@@ -194,13 +194,13 @@ def test_nothing_is_admitted_after_the_answer(server: Redis, order: list[int], a
     with pytest.MonkeyPatch.context() as patches:
         server.flushall()
         ServerClock(server).install(patches)
-        world = World(server, slots=8)
-        world.start(rows=8 * 64)
-        runs = world.runs()
+        harness = LedgerHarness(server, slots=8)
+        harness.start(rows=8 * 64)
+        runs = harness.runs()
         assert len(runs) == 8
-        before = sum(len(world.admit(runs[number], f"w{number}").granted) for number in order[:at])
-        in_flight = getattr(world.controls, stop)("c1")
-        after = [len(world.admit(runs[number], f"w{number}").granted) for number in order[at:]]
+        before = sum(len(harness.admit(runs[number], f"w{number}").granted) for number in order[:at])
+        in_flight = getattr(harness.controls, stop)("c1")
+        after = [len(harness.admit(runs[number], f"w{number}").granted) for number in order[at:]]
         assert (in_flight, sum(after)) == (before, 0)
-        assert world.report().status == (Status.PAUSED if stop == "pause" else Status.CANCELLED)
-        assert world.report().in_flight == before
+        assert harness.report().status == (Status.PAUSED if stop == "pause" else Status.CANCELLED)
+        assert harness.report().in_flight == before

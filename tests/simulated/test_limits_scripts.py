@@ -10,25 +10,25 @@ from redis import Redis
 from campaigns import keys
 from campaigns.ledger import Limits, Recipient
 from campaigns.models import Content, Ramp, Status
-from tests.support.ledger_harness import Clock, World
+from tests.support.ledger_harness import Clock, LedgerHarness
 
 
-def start_mixed(world: World, addresses: list[str], campaign_id: str = "c1") -> None:
+def start_mixed(harness: LedgerHarness, addresses: list[str], campaign_id: str = "c1") -> None:
     """A running campaign to these addresses, all fed."""
-    world.make(campaign_id, rows=len(addresses))
-    world.controls.start(campaign_id)
-    campaign = world.catalog.get(campaign_id)
+    harness.make(campaign_id, rows=len(addresses))
+    harness.controls.start(campaign_id)
+    campaign = harness.catalog.get(campaign_id)
     people = [Recipient(row, address, []) for row, address in enumerate(addresses, 1)]
-    assert world.ledger.feed(campaign_id, campaign.generation, 0, len(addresses), people)
+    assert harness.ledger.feed(campaign_id, campaign.generation, 0, len(addresses), people)
 
 
-def send_for(world: World, clock: Clock, seconds: int, step_ms: int = 100) -> list[tuple[int, str]]:
+def send_for(harness: LedgerHarness, clock: Clock, seconds: int, step_ms: int = 100) -> list[tuple[int, str]]:
     """Everything that is released and admitted in so many seconds, accepted at once: time in ms and address."""
     sent = []
     for _ in range(seconds * 1000 // step_ms):
-        for run in world.runs():
-            granted = sorted(world.admit(run).granted)
-            world.settle(run, granted, "accepted")
+        for run in harness.runs():
+            granted = sorted(harness.admit(run).granted)
+            harness.settle(run, granted, "accepted")
             sent += [(clock.now_ms, person[1]) for person in run.recipients if person[0] in granted]
         clock.advance(step_ms)
     return sent
@@ -40,22 +40,22 @@ def most_in_a_minute(times: list[int]) -> int:
 
 def test_the_accounts_limit_holds_over_all_campaigns(server: Redis, clock: Clock) -> None:
     """Given two campaigns without a limit and an account of 120 a minute, then together they send that, half each."""
-    world = World(server, slots=1000, limits=Limits(account=120))
-    world.start("a", rows=500)
-    world.start("b", rows=500)
-    sent = send_for(world, clock, 180, step_ms=250)
+    harness = LedgerHarness(server, slots=1000, limits=Limits(account=120))
+    harness.start("a", rows=500)
+    harness.start("b", rows=500)
+    sent = send_for(harness, clock, 180, step_ms=250)
     assert most_in_a_minute([at for at, _ in sent]) <= 120
     assert len([at for at, _ in sent if at >= clock.now_ms - 120_000]) >= 0.99 * 240
-    assert abs(world.report("a").done - world.report("b").done) <= 3
+    assert abs(harness.report("a").done - harness.report("b").done) <= 3
 
 
 def test_admission_itself_keeps_the_accounts_limit(server: Redis, clock: Clock) -> None:
-    world = World(server, limits=Limits(account=5))
-    world.start(rows=4)
-    world.start("b", rows=4)
-    loose = World(server)
+    harness = LedgerHarness(server, limits=Limits(account=5))
+    harness.start(rows=4)
+    harness.start("b", rows=4)
+    loose = LedgerHarness(server)
     runs = loose.runs()
-    assert [len(world.admit(run).granted) for run in runs] == [4, 1]
+    assert [len(harness.admit(run).granted) for run in runs] == [4, 1]
     assert clock.now_ms
 
 
@@ -63,22 +63,22 @@ def test_a_domain_at_its_limit_lets_the_others_pass(server: Redis, clock: Clock)
     """Given every other recipient at a domain of 30 a minute, then the others are all sent at once and those at its
     pace.
     """
-    world = World(server, slots=1000, limits=Limits(domains={"slow.test": 30}))
-    start_mixed(world, [f"r{row}@{'SLOW.test' if row % 2 else 'fast.test'}" for row in range(1, 201)])
-    sent = send_for(world, clock, 10)
+    harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 30}))
+    start_mixed(harness, [f"r{row}@{'SLOW.test' if row % 2 else 'fast.test'}" for row in range(1, 201)])
+    sent = send_for(harness, clock, 10)
     assert sum(address.endswith("fast.test") for _, address in sent) == 100
-    sent += send_for(world, clock, 230, step_ms=250)
+    sent += send_for(harness, clock, 230, step_ms=250)
     slow = [at for at, address in sent if address.endswith("SLOW.test")]
     assert len(slow) == 100
     assert most_in_a_minute(slow) <= 30
-    assert world.report().status == Status.COMPLETED
-    assert int(world.redis.hget(keys.of("c1", "progress"), "parked")) == 0
+    assert harness.report().status == Status.COMPLETED
+    assert int(harness.redis.hget(keys.of("c1", "progress"), "parked")) == 0
 
 
 def test_the_star_stands_for_each_domain_by_itself(server: Redis, clock: Clock) -> None:
-    world = World(server, slots=1000, limits=Limits(domains={"*": 6}))
-    start_mixed(world, [f"r{row}@d{row % 10}.test" for row in range(100)])
-    sent = send_for(world, clock, 60)
+    harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"*": 6}))
+    start_mixed(harness, [f"r{row}@d{row % 10}.test" for row in range(100)])
+    sent = send_for(harness, clock, 60)
     by_domain = Counter(address.rpartition("@")[2] for _, address in sent)
     assert len(by_domain) == 10
     assert set(by_domain.values()) <= {5, 6}
@@ -88,72 +88,72 @@ def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(server: Redis
     """Given a run that was released without the limit, then admission grants what the domain takes and parks the
     others.
     """
-    world = World(server, limits=Limits(domains={"slow.test": 3}))
-    start_mixed(world, [f"r{row}@slow.test" for row in range(10)])
-    (run,) = World(server).runs()
-    grant = world.admit(run)
+    harness = LedgerHarness(server, limits=Limits(domains={"slow.test": 3}))
+    start_mixed(harness, [f"r{row}@slow.test" for row in range(10)])
+    (run,) = LedgerHarness(server).runs()
+    grant = harness.admit(run)
     assert (len(grant.granted), len(grant.denied), len(grant.parked)) == (3, 0, 7)
-    assert world.runs() == []
+    assert harness.runs() == []
     clock.advance(60_301)
-    assert [len(world.admit(again).granted) for again in world.runs()][:1] == [1]
+    assert [len(harness.admit(again).granted) for again in harness.runs()][:1] == [1]
 
 
 def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(server: Redis, clock: Clock) -> None:
-    world = World(server, limits=Limits(domains={"slow.test": 1}))
-    start_mixed(world, [f"r{row}@slow.test" for row in range(10)])
-    send_for(world, clock, 1)
-    assert int(world.redis.hget(keys.of("c1", "progress"), "parked")) == 9
+    harness = LedgerHarness(server, limits=Limits(domains={"slow.test": 1}))
+    start_mixed(harness, [f"r{row}@slow.test" for row in range(10)])
+    send_for(harness, clock, 1)
+    assert int(harness.redis.hget(keys.of("c1", "progress"), "parked")) == 9
     clock.advance(120_000)
-    world.tick()
-    assert "lost" not in world.reconciler.reconcile(world.catalog.get("c1")).found
-    world.controls.cancel("c1")
-    assert not world.redis.keys("*parked*")
+    harness.tick()
+    assert "lost" not in harness.reconciler.reconcile(harness.catalog.get("c1")).found
+    harness.controls.cancel("c1")
+    assert not harness.redis.keys("*parked*")
 
 
 def test_parking_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a list of one slow domain, then no more is parked than the bound, whatever waits."""
     monkeypatch.setattr("campaigns.pacer.PARKED_MAX", 100)
-    world = World(server, slots=1000, limits=Limits(domains={"slow.test": 60}))
-    start_mixed(world, [f"r{row}@slow.test" for row in range(1000)])
-    send_for(world, clock, 5)
-    assert 100 <= int(world.redis.hget(keys.of("c1", "progress"), "parked")) <= 164
+    harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 60}))
+    start_mixed(harness, [f"r{row}@slow.test" for row in range(1000)])
+    send_for(harness, clock, 5)
+    assert 100 <= int(harness.redis.hget(keys.of("c1", "progress"), "parked")) <= 164
 
 
-def test_a_weight_is_a_share(world: World) -> None:
+def test_a_weight_is_a_share(harness: LedgerHarness) -> None:
     """Given campaigns of weight 1 and 3 that could both send more, then one sends a third of what the other does."""
-    world.slots = 4
+    harness.slots = 4
     for campaign_id, weight in (("light", 1), ("heavy", 3)):
         content = Content(from_="a@b.test", subject="s", text="t", tpm=10_000_000, weight=weight)
-        world.make(campaign_id, rows=1000)
-        world.catalog.put(campaign_id, content)
-        world.controls.start(campaign_id)
-        world.feed(world.catalog.get(campaign_id))
-    shares = Counter(run.campaign_id for _ in range(4) for run in world.runs())
+        harness.make(campaign_id, rows=1000)
+        harness.catalog.put(campaign_id, content)
+        harness.controls.start(campaign_id)
+        harness.feed(harness.catalog.get(campaign_id))
+    shares = Counter(run.campaign_id for _ in range(4) for run in harness.runs())
     assert shares == {"light": 4, "heavy": 12}
 
 
-def test_a_campaign_that_had_nothing_to_send_does_not_save_up_turns(world: World, clock: Clock) -> None:
-    world.slots = 2
-    world.start("early", rows=1000)
-    world.start("late", rows=1000)
-    world.controls.pause("late")
+def test_a_campaign_that_had_nothing_to_send_does_not_save_up_turns(harness: LedgerHarness, clock: Clock) -> None:
+    harness.slots = 2
+    harness.start("early", rows=1000)
+    harness.start("late", rows=1000)
+    harness.controls.pause("late")
     for _ in range(5):
-        world.runs()
+        harness.runs()
         clock.advance(100)
-    world.controls.resume("late")
-    assert Counter(run.campaign_id for _ in range(2) for run in world.runs()) == {"early": 2, "late": 2}
+    harness.controls.resume("late")
+    assert Counter(run.campaign_id for _ in range(2) for run in harness.runs()) == {"early": 2, "late": 2}
 
 
-def test_a_ramp_raises_the_limit_evenly_and_status_shows_it(world: World, clock: Clock) -> None:
+def test_a_ramp_raises_the_limit_evenly_and_status_shows_it(harness: LedgerHarness, clock: Clock) -> None:
     content = Content(from_="a@b.test", subject="s", text="t", tpm=800, ramp=Ramp(from_=100, to=1000, over_hours=1))
-    world.make(rows=500)
-    world.catalog.put("c1", content)
-    world.controls.start("c1")
-    world.feed(world.catalog.get("c1"))
-    assert (world.report().limit_now, world.report().rate_limit) == (100, 800)
-    world.slots = 1000
-    assert len(send_for(world, clock, 60)) <= 115
+    harness.make(rows=500)
+    harness.catalog.put("c1", content)
+    harness.controls.start("c1")
+    harness.feed(harness.catalog.get("c1"))
+    assert (harness.report().limit_now, harness.report().rate_limit) == (100, 800)
+    harness.slots = 1000
+    assert len(send_for(harness, clock, 60)) <= 115
     clock.advance(29 * 60_000)
-    assert world.report().limit_now == 550
+    assert harness.report().limit_now == 550
     clock.advance(30 * 60_000)
-    assert world.report().limit_now == 800
+    assert harness.report().limit_now == 800

@@ -8,7 +8,7 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.scripts import source
-from tests.support.ledger_harness import Clock, World
+from tests.support.ledger_harness import Clock, LedgerHarness
 
 #: What a test does to a campaign: wait so many ms, ask for so many rows, or change the limit.
 STEPS = st.lists(
@@ -100,14 +100,14 @@ def test_a_clock_that_steps_back_does_not_open_the_window(ask: Ask, back_ms: int
     assert ask(now + WINDOW_MS + BUCKET_MS, 10, 10) == 10
 
 
-def test_admission_counts_in_the_window_what_it_grants(world: World, clock: Clock) -> None:
+def test_admission_counts_in_the_window_what_it_grants(harness: LedgerHarness, clock: Clock) -> None:
     """Given the whole admission script, then its decisions are the window's."""
-    world.slots = 100
-    world.start(rows=600, tpm=10_000_000)
-    runs = world.runs()
-    world.controls.set_rate("c1", 100)
-    granted = [len(world.admit(run).granted) for run in runs]
+    harness.slots = 100
+    harness.start(rows=600, tpm=10_000_000)
+    runs = harness.runs()
+    harness.controls.set_rate("c1", 100)
+    granted = [len(harness.admit(run).granted) for run in runs]
     assert sum(granted) == 100
-    assert world.redis.hget(keys.of("c1", "window"), "sum") == b"100"
+    assert harness.redis.hget(keys.of("c1", "window"), "sum") == b"100"
     clock.advance(WINDOW_MS + BUCKET_MS)
-    assert world.report().sent_last_minute == 0
+    assert harness.report().sent_last_minute == 0

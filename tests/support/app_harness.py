@@ -16,14 +16,14 @@ from api.application import create_app
 from campaigns.models import Campaign
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.doubles.web import Answer, Web
-from tests.support.ledger_harness import World
+from tests.support.ledger_harness import LedgerHarness
 
 CONTENT: Final = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi {{ name }}"}
 CSV: Final = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\n"
 
 
 @dataclass
-class Site:
+class AppHarness:
     """An application, a client of it on this machine, and what lies behind."""
 
     redis: Redis
@@ -31,11 +31,11 @@ class Site:
     store: MemoryStore = field(default_factory=MemoryStore)
 
     def __post_init__(self) -> None:
-        self.world = World(self.redis)
-        self.app: Starlette = create_app(
+        self.harness = LedgerHarness(self.redis)
+        self.starlette: Starlette = create_app(
             settings.load({"LOG_LEVEL": "error", **self.environment}), redis=self.redis, store=self.store
         )
-        self.web = Web(self.app)
+        self.web = Web(self.starlette)
 
     def make(self, campaign_id: str = "c1", **content: Any) -> None:
         """A campaign without a list."""
@@ -47,8 +47,8 @@ class Site:
 
     def parse(self, campaign_id: str = "c1") -> Campaign:
         """Parse the list, as a worker would."""
-        FirstPass(self.redis, self.store, threading.Event()).run(self.world.catalog.get(campaign_id))
-        return self.world.catalog.get(campaign_id)
+        FirstPass(self.redis, self.store, threading.Event()).run(self.harness.catalog.get(campaign_id))
+        return self.harness.catalog.get(campaign_id)
 
     def ready(self, csv: bytes = CSV, campaign_id: str = "c1", **content: Any) -> Campaign:
         """A campaign with a parsed list."""

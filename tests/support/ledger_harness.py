@@ -133,7 +133,7 @@ class Run:
 
 
 @dataclass
-class World:
+class LedgerHarness:
     """All parts of the ledger on one Redis, with one worker called `w1`."""
 
     redis: Any  # fakeredis or a real client; answers are bytes

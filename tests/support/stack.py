@@ -2,17 +2,17 @@ r"""Postrider's parts as real processes on free ports: Valkey, S3, the SendGrid 
 
 For tests that start, stop, freeze and kill parts one by one. `make run` as users start it: `tests/support/make_run.py`.
 
-    with House.open(tmp_path, SEND_TIMEOUT_S="2") as house:     # servers, double and web; no worker yet
-        worker = house.add_worker(processes=1, threads=8)
-        house.put("c1", tpm=6000)
-        house.upload("c1", b"email\na@shop.test\n")
-        house.start("c1")
+    with Stack.open(tmp_path, SEND_TIMEOUT_S="2") as stack:     # servers, double and web; no worker yet
+        worker = stack.add_worker(processes=1, threads=8)
+        stack.put("c1", tpm=6000)
+        stack.upload("c1", b"email\na@shop.test\n")
+        stack.start("c1")
         worker.kill()                                           # kill -9 of the whole command
         worker.start()                                          # the same command again
-        house.redis.kill(); house.redis.start()                 # its data and its port stay
-        house.double.behave(answer="503")
-        house.until_status("c1", "completed")
-        house.double.arrivals()
+        stack.redis.kill(); stack.redis.start()                 # its data and its port stay
+        stack.double.behave(answer="503")
+        stack.until_status("c1", "completed")
+        stack.double.arrivals()
 
 Whatever a test does, nothing outlives the block, nor the test's own process.
 """
@@ -50,7 +50,7 @@ def free_port() -> int:
     return next(port for port in iter(_untouched.pop, None) if ports.is_free(port))
 
 
-class House(Client):
+class Stack(Client):
     """All parts over one directory. `open` makes one; `settings` are variables of web and workers, over the defaults.
 
     Parts: `redis`, `s3`, `sendgrid` (the double's process), `web`, `workers` (each one `dramatiq` command). `double`
@@ -111,18 +111,18 @@ class House(Client):
     @contextlib.contextmanager
     def open(cls, directory: Path, *, web: bool = True, **settings: str) -> Iterator[Self]:
         """Servers, double and, unless told otherwise, web process started and ready; all end with the block."""
-        house = cls(directory, settings)
+        stack = cls(directory, settings)
         try:
-            for program in (house.redis, house.s3, house.sendgrid):
+            for program in (stack.redis, stack.s3, stack.sendgrid):
                 program.start(wait=False)
-            for program in (house.redis, house.s3, house.sendgrid):
+            for program in (stack.redis, stack.s3, stack.sendgrid):
                 program.until_ready()
             if web:
-                house.web.start()
-                until(house.ready, "readyz")
-            yield house
+                stack.web.start()
+                until(stack.ready, "readyz")
+            yield stack
         finally:
-            house.close()
+            stack.close()
 
     def close(self) -> None:
         """End everything: workers first, each cleanly where it can be, and by SIGKILL whatever is left of it then."""

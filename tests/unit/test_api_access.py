@@ -11,7 +11,7 @@ from hypothesis import example, given, strategies as st
 from redis import Redis
 from starlette.types import Message
 
-from tests.support.app_harness import Site
+from tests.support.app_harness import AppHarness
 from tests.support.doubles.web import Web
 
 FAR: tuple[str, int] = ("192.0.2.7", 50_000)
@@ -29,7 +29,7 @@ def answered(
     path: str = "/campaigns",
     method: str = "GET",
 ) -> int:
-    web = Web(Site(redis, environment).app, client)
+    web = Web(AppHarness(redis, environment).starlette, client)
     answer = web.request(method, path, headers=headers)
     if answer.status in {401, 403}:
         assert answer.detail
@@ -58,7 +58,7 @@ def test_a_token_is_asked_for_wherever_the_client_is(fake_redis: Redis, authoriz
 
 
 def test_a_missing_token_names_the_scheme(fake_redis: Redis) -> None:
-    answer = Site(fake_redis, {"API_TOKEN": TOKEN}).web.get("/campaigns")
+    answer = AppHarness(fake_redis, {"API_TOKEN": TOKEN}).web.get("/campaigns")
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert TOKEN not in answer.detail
 
@@ -126,7 +126,7 @@ def test_a_foreign_host_name_is_refused_in_every_mode(
         ({"Origin": "http://localhost:8080@evil.test"}, 403),
         ({"Origin": "http://localhost:8080"}, 405),
         ({"Origin": "https://mail.example.com"}, 405),
-        # A form that another site's page submits is a navigation too.
+        # A form that another app's page submits is a navigation too.
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403),
     ],
 )
@@ -168,10 +168,10 @@ def test_an_address_is_no_name_to_rebind_but_without_a_token_it_is_not_ours(
 
 
 def test_a_refusal_names_the_host_and_the_setting(fake_redis: Redis) -> None:
-    answer = Site(fake_redis).web.get("/campaigns", {"Host": "evil.test:8122"})
+    answer = AppHarness(fake_redis).web.get("/campaigns", {"Host": "evil.test:8122"})
     assert "'evil.test:8122'" in answer.detail
     assert "ALLOWED_HOSTS" in answer.detail
-    answer = Site(fake_redis).web.get("/campaigns", {"Origin": "http://["})
+    answer = AppHarness(fake_redis).web.get("/campaigns", {"Origin": "http://["})
     assert "'http://['" in answer.detail
 
 
@@ -188,7 +188,7 @@ def test_health_is_told_under_every_name(fake_redis: Redis) -> None:
 def test_behind_a_proxy_a_token_is_needed(fake_redis: Redis, header: str, value: str) -> None:
     # Given a proxy on this machine, through which everybody seems to be here
     for environment in ({}, {"ALLOW_ANONYMOUS": "true"}):
-        answer = Site(fake_redis, environment).web.get("/campaigns", {header: value})
+        answer = AppHarness(fake_redis, environment).web.get("/campaigns", {header: value})
         assert answer.status == 403
         assert "API_TOKEN" in answer.detail
         assert header.lower() in answer.detail
@@ -207,7 +207,7 @@ def test_what_is_no_request_is_closed(fake_redis: Redis, kind: str) -> None:
         return {"type": "websocket.connect"}
 
     scope = {"type": kind, "path": "/campaigns", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1)}
-    asyncio.run(Site(fake_redis).app(scope, receive, send))
+    asyncio.run(AppHarness(fake_redis).starlette(scope, receive, send))
     assert [message["type"] for message in sent] == ["websocket.close"] * (kind == "websocket")
 
 

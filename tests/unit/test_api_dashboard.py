@@ -9,18 +9,18 @@ import pytest
 from redis import Redis
 
 from api import dashboard
-from tests.support.app_harness import CONTENT, Site
+from tests.support.app_harness import CONTENT, AppHarness
 from tests.support.doubles.web import Web
 
 STATIC = Path(dashboard.__file__).parent / "static"
 
 
 def policy(redis: Redis, **environment: str) -> str:
-    return Site(redis, environment).web.get("/").headers["content-security-policy"]
+    return AppHarness(redis, environment).web.get("/").headers["content-security-policy"]
 
 
 def test_the_page_names_only_files_that_are_served(fake_redis: Redis) -> None:
-    web = Site(fake_redis).web
+    web = AppHarness(fake_redis).web
     page = web.get("/")
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     named = re.findall(r'(?:src|href)="(/[^"]*)"', page.body.decode())
@@ -57,7 +57,7 @@ def test_the_browser_may_upload_to_the_store_and_nowhere_else(fake_redis: Redis)
 
 
 def test_an_unchanged_file_is_not_sent_again(fake_redis: Redis) -> None:
-    web = Site(fake_redis).web
+    web = AppHarness(fake_redis).web
     first = web.get("/dashboard/app.js")
     again = web.get("/dashboard/app.js", {"If-None-Match": first.headers["etag"]})
     assert (again.status, again.body) == (304, b"")
@@ -66,56 +66,56 @@ def test_an_unchanged_file_is_not_sent_again(fake_redis: Redis) -> None:
 
 @pytest.mark.parametrize("name", ["__init__.py", "nothing.js", "..%2F__init__.py", ""])
 def test_other_files_are_not_served(fake_redis: Redis, name: str) -> None:
-    assert Site(fake_redis).web.get(f"/dashboard/{name}").status == 404
+    assert AppHarness(fake_redis).web.get(f"/dashboard/{name}").status == 404
 
 
 def test_with_a_token_the_files_are_open_and_the_api_is_not(fake_redis: Redis) -> None:
-    site = Site(fake_redis, {"API_TOKEN": "secret"})
-    far = Web(site.app, ("192.0.2.7", 50_000))
+    app = AppHarness(fake_redis, {"API_TOKEN": "secret"})
+    far = Web(app.starlette, ("192.0.2.7", 50_000))
     assert far.get("/").status == 200
     assert far.get("/dashboard/style.css").status == 200
     assert far.get("/campaigns").status == 401
 
 
 def test_without_one_they_are_for_this_machine_only(fake_redis: Redis) -> None:
-    assert Web(Site(fake_redis).app, ("192.0.2.7", 50_000)).get("/").status == 403
+    assert Web(AppHarness(fake_redis).starlette, ("192.0.2.7", 50_000)).get("/").status == 403
 
 
 def test_the_list_of_campaigns_has_their_figures(fake_redis: Redis) -> None:
-    site = Site(fake_redis)
-    site.ready()
-    [listed] = site.web.get("/campaigns").json()["campaigns"]
-    assert listed["progress"] == site.web.get("/campaigns/c1/status").json()
+    app = AppHarness(fake_redis)
+    app.ready()
+    [listed] = app.web.get("/campaigns").json()["campaigns"]
+    assert listed["progress"] == app.web.get("/campaigns/c1/status").json()
     assert listed["progress"]["total"] == 2
 
 
 def test_a_campaign_tells_which_columns_its_list_lacks(fake_redis: Redis) -> None:
-    site = Site(fake_redis)
-    site.ready()
-    assert site.web.get("/campaigns/c1").json()["missing_columns"] == []
-    changed = site.web.put("/campaigns/c1", CONTENT | {"text": "{{ city }} {{ name }} {{ age }}"}).json()
+    app = AppHarness(fake_redis)
+    app.ready()
+    assert app.web.get("/campaigns/c1").json()["missing_columns"] == []
+    changed = app.web.put("/campaigns/c1", CONTENT | {"text": "{{ city }} {{ name }} {{ age }}"}).json()
     assert changed["missing_columns"] == ["age", "city"]
-    assert site.web.get("/campaigns/c1").json()["missing_columns"] == ["age", "city"]
+    assert app.web.get("/campaigns/c1").json()["missing_columns"] == ["age", "city"]
 
 
 def test_a_campaign_tells_that_it_will_start_by_itself(fake_redis: Redis) -> None:
-    site = Site(fake_redis)
-    site.make()
-    site.upload()
-    told = [site.web.get("/campaigns/c1").json()["start_when_ready"]]
-    site.web.post("/campaigns/c1/start")
-    told.append(site.web.get("/campaigns/c1").json()["start_when_ready"])
-    site.parse()
-    told.append(site.web.get("/campaigns/c1").json()["start_when_ready"])
+    app = AppHarness(fake_redis)
+    app.make()
+    app.upload()
+    told = [app.web.get("/campaigns/c1").json()["start_when_ready"]]
+    app.web.post("/campaigns/c1/start")
+    told.append(app.web.get("/campaigns/c1").json()["start_when_ready"])
+    app.parse()
+    told.append(app.web.get("/campaigns/c1").json()["start_when_ready"])
     assert told == [False, True, False]
-    assert site.web.get("/campaigns/c1").json()["status"] == "running"
+    assert app.web.get("/campaigns/c1").json()["status"] == "running"
 
 
 def test_a_new_campaign_does_not_replace_one_by_mistake(fake_redis: Redis) -> None:
-    site = Site(fake_redis)
+    app = AppHarness(fake_redis)
     only_new = {"If-None-Match": "*"}
-    assert site.web.put("/campaigns/c1", CONTENT, only_new).status == 201
-    refused = site.web.put("/campaigns/c1", CONTENT | {"subject": "Other"}, only_new)
+    assert app.web.put("/campaigns/c1", CONTENT, only_new).status == 201
+    refused = app.web.put("/campaigns/c1", CONTENT | {"subject": "Other"}, only_new)
     assert refused.status == 412
     assert "c1" in refused.detail
-    assert site.web.get("/campaigns/c1").json()["subject"] == CONTENT["subject"]
+    assert app.web.get("/campaigns/c1").json()["subject"] == CONTENT["subject"]

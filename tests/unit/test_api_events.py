@@ -13,12 +13,12 @@ import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
 
 from api import feeds, progress
-from tests.support.app_harness import Site
+from tests.support.app_harness import AppHarness
 
 
 @pytest.fixture
-def site(fake_redis: Redis) -> Site:
-    made = Site(fake_redis)
+def app(fake_redis: Redis) -> AppHarness:
+    made = AppHarness(fake_redis)
     made.ready()
     return made
 
@@ -29,10 +29,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "RETRY_S", 0.01)
 
 
-async def events(site: Site) -> AsyncGenerator[str, None]:
+async def events(app: AppHarness) -> AsyncGenerator[str, None]:
     """The stream's events as text."""
     text = ""
-    async with aclosing(site.web.messages("GET", "/campaigns/c1/events", [b""])) as messages:
+    async with aclosing(app.web.messages("GET", "/campaigns/c1/events", [b""])) as messages:
         async for message in messages:
             if message["type"] == "http.response.start":
                 assert message["status"] == 200
@@ -61,26 +61,26 @@ def run(coroutine: Any) -> None:
     asyncio.run(limited())
 
 
-def test_the_status_is_sent_at_once_and_whenever_it_changes(site: Site) -> None:
+def test_the_status_is_sent_at_once_and_whenever_it_changes(app: AppHarness) -> None:
     async def watch() -> None:
-        stream = events(site)
+        stream = events(app)
         assert await anext(stream) == "retry: 2000"
         first = status_of(await anext(stream))
-        assert first == msgspec.to_builtins(site.world.progress.report("c1"))
-        site.world.controls.start("c1")
+        assert first == msgspec.to_builtins(app.harness.progress.report("c1"))
+        app.harness.controls.start("c1")
         assert status_of(await anext(stream))["status"] == "running"
-        site.world.controls.pause("c1")
+        app.harness.controls.pause("c1")
         assert status_of(await anext(stream))["status"] == "paused"
         await stream.aclose()
 
     run(watch())
 
 
-def test_silence_is_filled_with_comments(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_is_filled_with_comments(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "HEARTBEAT_S", 0.05)
 
     async def watch() -> None:
-        stream = events(site)
+        stream = events(app)
         got = [await anext(stream) for _ in range(4)]
         assert [event.split(":")[0] for event in got] == ["retry", "id", "", ""]
         await stream.aclose()
@@ -89,48 +89,48 @@ def test_silence_is_filled_with_comments(site: Site, monkeypatch: pytest.MonkeyP
 
 
 def test_listeners_share_one_poller_which_looks_anew_for_each_that_joins_and_ends_with_them(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    app: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    report = site.app.state.components.progress.report
+    report = app.starlette.state.components.progress.report
 
     def counted(campaign_id: str) -> Any:
         nonlocal asked
         asked += 1
         return report(campaign_id)
 
-    monkeypatch.setattr(site.app.state.components.progress, "report", counted)
+    monkeypatch.setattr(app.starlette.state.components.progress, "report", counted)
     monkeypatch.setattr(feeds, "POLL_S", 60)
 
     async def watch() -> None:
-        streams = [events(site) for _ in range(5)]
+        streams = [events(app) for _ in range(5)]
         for stream in streams:
             await anext(stream)
             status_of(await anext(stream))
         assert asked == 5 + 5  # each asks whether there is such a campaign, and has one look when it joins
-        site.world.controls.start("c1")
-        site.app.state.components.feeds.changed("c1")
+        app.harness.controls.start("c1")
+        app.starlette.state.components.feeds.changed("c1")
         for stream in streams:
             assert status_of(await anext(stream))["status"] == "running"
         assert asked == 5 + 5 + 1  # the rest is shared
-        (feed,) = site.app.state.components.feeds._feeds.values()
+        (feed,) = app.starlette.state.components.feeds._feeds.values()
         assert feed.listeners == 5
         for stream in streams:
             await stream.aclose()
-        assert site.app.state.components.feeds._feeds == {}
+        assert app.starlette.state.components.feeds._feeds == {}
         await asyncio.wait({feed.poller}, timeout=60)
         assert feed.poller.cancelled()
 
     run(watch())
 
 
-def test_a_deleted_campaign_ends_the_stream(site: Site) -> None:
+def test_a_deleted_campaign_ends_the_stream(app: AppHarness) -> None:
     async def watch() -> None:
-        stream = events(site)
+        stream = events(app)
         await anext(stream)
         await anext(stream)
-        (feed,) = site.app.state.components.feeds._feeds.values()
-        site.world.catalog.delete("c1")
+        (feed,) = app.starlette.state.components.feeds._feeds.values()
+        app.harness.catalog.delete("c1")
         assert [event async for event in stream] == []
         await asyncio.wait({feed.poller}, timeout=60)
         assert feed.poller.cancelled() or feed.poller.exception() is None
@@ -138,21 +138,21 @@ def test_a_deleted_campaign_ends_the_stream(site: Site) -> None:
     run(watch())
 
 
-def test_a_server_that_stops_ends_the_stream(site: Site) -> None:
+def test_a_server_that_stops_ends_the_stream(app: AppHarness) -> None:
     async def watch() -> None:
-        stream = events(site)
+        stream = events(app)
         await anext(stream)
         await anext(stream)
-        site.app.state.components.feeds.close()
+        app.starlette.state.components.feeds.close()
         assert [event async for event in stream] == []
-        assert [event async for event in events(site)] == ["retry: 2000"]
+        assert [event async for event in events(app)] == ["retry: 2000"]
 
     run(watch())
 
 
-def test_the_stream_survives_an_outage_of_redis(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_survives_an_outage_of_redis(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     async def watch() -> None:
-        stream = events(site)
+        stream = events(app)
         await anext(stream)
         await anext(stream)
         failed, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -162,16 +162,16 @@ def test_the_stream_survives_an_outage_of_redis(site: Site, monkeypatch: pytest.
             raise RedisConnectionError("away")
 
         with monkeypatch.context() as patch:
-            patch.setattr(site.app.state.components.progress, "report", fail)
+            patch.setattr(app.starlette.state.components.progress, "report", fail)
             await failed.wait()
-        site.world.controls.start("c1")
+        app.harness.controls.start("c1")
         assert status_of(await anext(stream))["status"] == "running"
         await stream.aclose()
 
     run(watch())
 
 
-def test_head_ends_at_once(site: Site) -> None:
-    answer = site.web.request("HEAD", "/campaigns/c1/events")
+def test_head_ends_at_once(app: AppHarness) -> None:
+    answer = app.web.request("HEAD", "/campaigns/c1/events")
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")

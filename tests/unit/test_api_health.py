@@ -11,85 +11,85 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import ConnectionError as RedisConnectionError, Redis
 
 from api import errors, health
-from tests.support.app_harness import Site
+from tests.support.app_harness import AppHarness
 
 
 @pytest.fixture
-def site(fake_redis: Redis) -> Site:
-    return Site(fake_redis)
+def app(fake_redis: Redis) -> AppHarness:
+    return AppHarness(fake_redis)
 
 
-def break_redis(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def break_redis(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RedisConnectionError("Error 111 connecting to redis.internal:6379")
 
-    monkeypatch.setattr(site.redis.connection_pool, "get_connection", fail)
+    monkeypatch.setattr(app.redis.connection_pool, "get_connection", fail)
 
 
-def test_it_is_alive_whoever_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_redis(site, monkeypatch)
-    site.store.away = True
-    assert site.web.get("/healthz").json() == {"status": "ok"}
+def test_it_is_alive_whoever_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_redis(app, monkeypatch)
+    app.store.away = True
+    assert app.web.get("/healthz").json() == {"status": "ok"}
 
 
-def test_it_is_ready_once_redis_and_the_store_can_be_reached(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert site.web.get("/readyz").status == 200
-    site.store.away = True
-    without_store = site.web.get("/readyz")
+def test_it_is_ready_once_redis_and_the_store_can_be_reached(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert app.web.get("/readyz").status == 200
+    app.store.away = True
+    without_store = app.web.get("/readyz")
     assert (without_store.status, "object store" in without_store.detail, "Redis" in without_store.detail) == (
         503,
         True,
         False,
     )
     with monkeypatch.context() as patch:
-        break_redis(site, patch)
-        without_both = site.web.get("/readyz")
+        break_redis(app, patch)
+        without_both = app.web.get("/readyz")
         assert "Redis" in without_both.detail
         assert "redis.internal" not in without_both.detail
-    site.store.away = False
-    assert site.web.get("/readyz").status == 200
+    app.store.away = False
+    assert app.web.get("/readyz").status == 200
 
 
-def test_a_store_that_hangs_is_not_ready(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_hangs_is_not_ready(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(health, "READY_S", 0.05)
-    monkeypatch.setattr(site.store, "ping", lambda: release.wait(5))
+    monkeypatch.setattr(app.store, "ping", lambda: release.wait(5))
     try:
-        answer = asyncio.run(_readyz(site, release))
+        answer = asyncio.run(_readyz(app, release))
     finally:
         release.set()
     assert answer == 503
 
 
-async def _readyz(site: Site, release: threading.Event) -> int:
-    async with aclosing(site.web.messages("GET", "/readyz", [b""])) as messages:
+async def _readyz(app: AppHarness, release: threading.Event) -> int:
+    async with aclosing(app.web.messages("GET", "/readyz", [b""])) as messages:
         start = await anext(messages)
         release.set()
         return int(start["status"])
 
 
-def test_redis_away_is_503_without_its_words(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.ready()
-    break_redis(site, monkeypatch)
+def test_redis_away_is_503_without_its_words(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.ready()
+    break_redis(app, monkeypatch)
     for method, path in (
         ("GET", "/campaigns/c1/status"),
         ("POST", "/campaigns/c1/pause"),
         ("GET", "/campaigns/c1/events"),
     ):
-        answer = site.web.request(method, path)
+        answer = app.web.request(method, path)
         assert (answer.status, answer.headers["retry-after"]) == (503, "5")
         assert "redis.internal" not in answer.detail
 
 
-def test_a_mistake_of_ours_is_500_without_its_insides(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_of_ours_is_500_without_its_insides(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_campaign_id: str) -> None:
         raise RuntimeError("secret ada@shop.test")
 
-    monkeypatch.setattr(site.app.state.components.progress, "report", fail)
+    monkeypatch.setattr(app.starlette.state.components.progress, "report", fail)
     seen = []
 
     async def collect() -> None:
-        async for message in site.web.messages("GET", "/campaigns/c1/status", [b""]):
+        async for message in app.web.messages("GET", "/campaigns/c1/status", [b""]):
             seen.append(message)  # noqa: PERF401 - what came before the error counts
 
     with pytest.raises(RuntimeError):  # for the server's log
@@ -100,11 +100,11 @@ def test_a_mistake_of_ours_is_500_without_its_insides(site: Site, monkeypatch: p
     assert b"secret" not in seen[1]["body"]
 
 
-def test_the_figures_are_prometheus_text(site: Site) -> None:
-    site.ready()
-    site.make("c2")
-    site.redis.setbit("postrider:{c1}:done", 1, 1)
-    answer = site.web.get("/metrics")
+def test_the_figures_are_prometheus_text(app: AppHarness) -> None:
+    app.ready()
+    app.make("c2")
+    app.redis.setbit("postrider:{c1}:done", 1, 1)
+    answer = app.web.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     families = {family.name: family for family in text_string_to_metric_families(answer.body.decode())}
     pending = {sample.labels["campaign"]: sample.value for sample in families["postrider_pending"].samples}
@@ -121,15 +121,15 @@ def test_the_figures_are_prometheus_text(site: Site) -> None:
     assert families["postrider_retries"].type == "counter"
 
 
-def test_the_figures_tell_that_redis_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_redis(site, monkeypatch)
-    answer = site.web.get("/metrics")
+def test_the_figures_tell_that_redis_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_redis(app, monkeypatch)
+    answer = app.web.get("/metrics")
     assert answer.status == 200
     assert b"postrider_up 0.0" in answer.body
 
 
-def test_the_figures_are_those_of_the_newest_campaigns(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_figures_are_those_of_the_newest_campaigns(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MAX_CAMPAIGNS", 2)
     for number in range(3):
-        site.make(f"c{number}")
-    assert site.web.get("/metrics").body.count(b"postrider_pending{") == 2
+        app.make(f"c{number}")
+    assert app.web.get("/metrics").body.count(b"postrider_pending{") == 2

@@ -14,7 +14,7 @@ from redis import ConnectionError as RedisConnectionError, Redis
 from api import bodies, upload_parts
 from campaigns.models import Campaign
 from storage import StoreUnavailable
-from tests.support.app_harness import CSV, Site
+from tests.support.app_harness import CSV, AppHarness
 from tests.support.doubles.web import Answer
 
 MIB = 1024 * 1024
@@ -23,59 +23,59 @@ LAST = b"\nada@shop.test,Ada\n"
 
 
 @pytest.fixture
-def site(fake_redis: Redis) -> Site:
-    made = Site(fake_redis)
+def app(fake_redis: Redis) -> AppHarness:
+    made = AppHarness(fake_redis)
     made.make()
     return made
 
 
-def begin(site: Site, size: int = len(FIRST) + len(LAST)) -> str:
-    answer = site.web.post("/campaigns/c1/upload/init", {"size": size, "filename": "C:\\lists\\people.csv"})
+def begin(app: AppHarness, size: int = len(FIRST) + len(LAST)) -> str:
+    answer = app.web.post("/campaigns/c1/upload/init", {"size": size, "filename": "C:\\lists\\people.csv"})
     assert answer.status == 201
     return str(answer.json()["upload_id"])
 
 
-def begin_and_send(site: Site) -> tuple[str, list[str]]:
-    upload_id = begin(site)
-    return upload_id, [site.store.put_part(upload_id, 1, FIRST), site.store.put_part(upload_id, 2, LAST)]
+def begin_and_send(app: AppHarness) -> tuple[str, list[str]]:
+    upload_id = begin(app)
+    return upload_id, [app.store.put_part(upload_id, 1, FIRST), app.store.put_part(upload_id, 2, LAST)]
 
 
-def complete(site: Site, upload_id: str, **more: object) -> Answer:
-    return site.web.post("/campaigns/c1/upload/complete", {"upload_id": upload_id, **more})
+def complete(app: AppHarness, upload_id: str, **more: object) -> Answer:
+    return app.web.post("/campaigns/c1/upload/complete", {"upload_id": upload_id, **more})
 
 
-def queued(site: Site) -> int:
-    return int(site.redis.llen("dramatiq:parse_csv"))
+def queued(app: AppHarness) -> int:
+    return int(app.redis.llen("dramatiq:parse_csv"))
 
 
-def test_a_file_in_parts_becomes_the_list(site: Site) -> None:
+def test_a_file_in_parts_becomes_the_list(app: AppHarness) -> None:
     # Given both parts of a file
-    upload_id, etags = begin_and_send(site)
+    upload_id, etags = begin_and_send(app)
     # When it is completed with their ETags, quoted or not
     parts = [{"part_number": 1, "etag": f'"{etags[0]}"'}, {"part_number": 2, "etag": etags[1].upper()}]
-    answer = complete(site, upload_id, parts=parts)
+    answer = complete(app, upload_id, parts=parts)
     # Then the list is being parsed
     assert (answer.status, answer.json()) == (202, {"status": "parsing"})
-    campaign = site.web.get("/campaigns/c1").json()
+    campaign = app.web.get("/campaigns/c1").json()
     assert (campaign["status"], campaign["filename"], campaign["size"]) == (
         "parsing",
         "people.csv",
         8 * MIB + len(LAST),
     )
-    assert list(site.store.objects.values()) == [FIRST + LAST]
-    assert queued(site) == 1
+    assert list(app.store.objects.values()) == [FIRST + LAST]
+    assert queued(app) == 1
 
 
-def test_the_plan_has_an_address_for_each_part(site: Site) -> None:
+def test_the_plan_has_an_address_for_each_part(app: AppHarness) -> None:
     before = datetime.now(UTC)
-    plan = site.web.post("/campaigns/c1/upload/init", {"size": 20 * MIB}).json()
+    plan = app.web.post("/campaigns/c1/upload/init", {"size": 20 * MIB}).json()
     assert plan["part_size"] == 8 * MIB
     assert [part["part_number"] for part in plan["parts"]] == [1, 2, 3]
     assert all("expires=86400" in part["url"] for part in plan["parts"])
     expires = datetime.fromisoformat(plan["expires_at"])
     assert timedelta(hours=23, minutes=59) < expires - before <= timedelta(hours=24)
     assert len({part["url"] for part in plan["parts"]}) == 3
-    key = next(iter(site.store.uploads.values()))[0]
+    key = next(iter(app.store.uploads.values()))[0]
     assert key.startswith("campaigns/c1/")
     assert key.endswith("/list.csv")
 
@@ -92,31 +92,31 @@ def test_a_file_of_any_size_fits_into_its_parts(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, -1, "5", 1.5, None, True])
-def test_an_impossible_size_is_422(site: Site, size: object) -> None:
-    assert site.web.post("/campaigns/c1/upload/init", {"size": size}).status == 422
-    assert site.store.uploads == {}
+def test_an_impossible_size_is_422(app: AppHarness, size: object) -> None:
+    assert app.web.post("/campaigns/c1/upload/init", {"size": size}).status == 422
+    assert app.store.uploads == {}
 
 
 @pytest.mark.parametrize(
     "more", [{"expires_in_s": 7 * 86400 + 1}, {"expires_in_s": 0}, {"filename": "x" * 256}, {"a": 1}]
 )
-def test_other_wrong_plans_are_422(site: Site, more: dict[str, object]) -> None:
-    assert site.web.post("/campaigns/c1/upload/init", {"size": 5, **more}).status == 422
+def test_other_wrong_plans_are_422(app: AppHarness, more: dict[str, object]) -> None:
+    assert app.web.post("/campaigns/c1/upload/init", {"size": 5, **more}).status == 422
 
 
-def test_missing_parts_are_named_and_can_still_be_sent(site: Site) -> None:
+def test_missing_parts_are_named_and_can_still_be_sent(app: AppHarness) -> None:
     # Given an upload whose second part has not arrived
-    upload_id = begin(site)
-    site.store.put_part(upload_id, 1, FIRST)
+    upload_id = begin(app)
+    app.store.put_part(upload_id, 1, FIRST)
     # When it is completed
-    refused = complete(site, upload_id)
+    refused = complete(app, upload_id)
     # Then the part is named and nothing has changed
     assert (refused.status, refused.json()["missing"], refused.json()["wrong"]) == (409, [2], [])
     assert "missing: 2" in refused.detail
-    assert site.web.get("/campaigns/c1").json()["status"] == "draft"
+    assert app.web.get("/campaigns/c1").json()["status"] == "draft"
     # And once it is there, the upload can be completed
-    site.store.put_part(upload_id, 2, LAST)
-    assert complete(site, upload_id).status == 202
+    app.store.put_part(upload_id, 2, LAST)
+    assert complete(app, upload_id).status == 202
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_missing_parts_are_named_and_can_still_be_sent(site: Site) -> None:
         (FIRST + b"x", LAST[1:], [1, 2]),
     ],
 )
-def test_parts_of_a_wrong_size_are_named(site: Site, first: bytes, last: bytes, wrong: list[int]) -> None:
-    upload_id = begin(site)
-    site.store.put_part(upload_id, 1, first)
-    site.store.put_part(upload_id, 2, last)
-    refused = complete(site, upload_id)
+def test_parts_of_a_wrong_size_are_named(app: AppHarness, first: bytes, last: bytes, wrong: list[int]) -> None:
+    upload_id = begin(app)
+    app.store.put_part(upload_id, 1, first)
+    app.store.put_part(upload_id, 2, last)
+    refused = complete(app, upload_id)
     assert (refused.status, refused.json()["wrong"]) == (409, wrong)
-    assert site.store.objects == {}
+    assert app.store.objects == {}
 
 
 @pytest.mark.parametrize(
@@ -147,41 +147,41 @@ def test_parts_of_a_wrong_size_are_named(site: Site, first: bytes, last: bytes, 
     ],
 )
 def test_what_the_client_says_it_sent_is_checked(
-    site: Site, sent: list[tuple[int, str | None]], missing: list[int], wrong: list[int]
+    app: AppHarness, sent: list[tuple[int, str | None]], missing: list[int], wrong: list[int]
 ) -> None:
-    upload_id, etags = begin_and_send(site)
+    upload_id, etags = begin_and_send(app)
     parts = [{"part_number": number, "etag": etag or etags[number - 1]} for number, etag in sent]
-    refused = complete(site, upload_id, parts=parts)
+    refused = complete(app, upload_id, parts=parts)
     assert (refused.status, refused.json()["missing"], refused.json()["wrong"]) == (409, missing, wrong)
-    assert complete(site, upload_id).status == 202
+    assert complete(app, upload_id).status == 202
 
 
-def test_only_the_first_of_many_missing_parts_are_named_in_the_detail(site: Site) -> None:
-    upload_id = begin(site, 30 * 8 * MIB)
-    refused = complete(site, upload_id)
+def test_only_the_first_of_many_missing_parts_are_named_in_the_detail(app: AppHarness) -> None:
+    upload_id = begin(app, 30 * 8 * MIB)
+    refused = complete(app, upload_id)
     assert "20 and 10 more" in refused.detail
     assert len(refused.json()["missing"]) == 30
 
 
-def test_completing_again_gives_the_same_answer_and_parses_once(site: Site) -> None:
-    upload_id, _ = begin_and_send(site)
-    assert complete(site, upload_id).status == 202
-    again = complete(site, upload_id)
+def test_completing_again_gives_the_same_answer_and_parses_once(app: AppHarness) -> None:
+    upload_id, _ = begin_and_send(app)
+    assert complete(app, upload_id).status == 202
+    again = complete(app, upload_id)
     assert (again.status, again.json()) == (202, {"status": "parsing"})
-    assert queued(site) == 1
-    site.parse()
-    site.web.post("/campaigns/c1/start")
-    assert complete(site, upload_id).status == 202
-    assert site.web.get("/campaigns/c1").json()["status"] == "running"
+    assert queued(app) == 1
+    app.parse()
+    app.web.post("/campaigns/c1/start")
+    assert complete(app, upload_id).status == 202
+    assert app.web.get("/campaigns/c1").json()["status"] == "running"
 
 
-def test_eight_completes_at_once_parse_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eight_completes_at_once_parse_once(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given eight requests that complete one upload, when none of them sees another one's list before it gives its own,
     then all get the same answer, and the list is parsed once; a start asked for meanwhile is not forgotten.
     """
-    upload_id, _ = begin_and_send(site)
-    catalog, together = site.app.state.components.catalog, threading.Barrier(8)
-    accept, put_together, one_by_one = catalog.accept_list, site.store.complete_upload, threading.Lock()
+    upload_id, _ = begin_and_send(app)
+    catalog, together = app.starlette.state.components.catalog, threading.Barrier(8)
+    accept, put_together, one_by_one = catalog.accept_list, app.store.complete_upload, threading.Lock()
 
     def put_together_as_a_store_does(*args: Any) -> None:
         with one_by_one:
@@ -191,22 +191,22 @@ def test_eight_completes_at_once_parse_once(site: Site, monkeypatch: pytest.Monk
         together.wait(9)
         return accept(*args, **more)
 
-    monkeypatch.setattr(site.store, "complete_upload", put_together_as_a_store_does)
+    monkeypatch.setattr(app.store, "complete_upload", put_together_as_a_store_does)
     monkeypatch.setattr(catalog, "accept_list", accept_together)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: complete(site, upload_id), range(8)))
+        answers = list(pool.map(lambda _: complete(app, upload_id), range(8)))
     assert [(answer.status, answer.json()) for answer in answers] == [(202, {"status": "parsing"})] * 8
-    assert queued(site) == 1
-    assert len(site.store.objects) == 1
+    assert queued(app) == 1
+    assert len(app.store.objects) == 1
 
 
-def test_a_list_that_is_given_once_more_changes_nothing(site: Site) -> None:
+def test_a_list_that_is_given_once_more_changes_nothing(app: AppHarness) -> None:
     """Given a list in whatever state, when a request that has not seen that gives it again, then all stays."""
-    upload_id, _ = begin_and_send(site)
-    complete(site, upload_id)
-    catalog = site.world.catalog
+    upload_id, _ = begin_and_send(app)
+    complete(app, upload_id)
+    catalog = app.harness.catalog
     campaign = catalog.get("c1")
-    site.web.post("/campaigns/c1/start")
+    app.web.post("/campaigns/c1/start")
     again: dict[str, Any] = {
         "object_key": campaign.object_key,
         "size": campaign.size,
@@ -215,157 +215,157 @@ def test_a_list_that_is_given_once_more_changes_nothing(site: Site) -> None:
     }
     assert catalog.accept_list("c1", **again) == (campaign.generation, "")
     assert catalog.get("c1").start_when_ready
-    assert site.parse().status == "running"
+    assert app.parse().status == "running"
     assert catalog.accept_list("c1", **again) == (campaign.generation, "")
     assert catalog.get("c1").status == "running"
 
 
-def test_a_complete_that_another_one_overtakes_is_no_conflict(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_that_another_one_overtakes_is_no_conflict(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a request that reads the campaign, when another one completes the same upload right then, then the first
     one's answer is the same.
     """
-    upload_id, _ = begin_and_send(site)
-    catalog = site.app.state.components.catalog
+    upload_id, _ = begin_and_send(app)
+    catalog = app.starlette.state.components.catalog
     read = catalog.get
 
     def read_and_be_overtaken(campaign_id: str) -> Campaign:
         campaign: Campaign = read(campaign_id)
         monkeypatch.setattr(catalog, "get", read)
-        assert complete(site, upload_id).status == 202
+        assert complete(app, upload_id).status == 202
         return campaign
 
     monkeypatch.setattr(catalog, "get", read_and_be_overtaken)
-    assert complete(site, upload_id).status == 202
-    assert queued(site) == 1
+    assert complete(app, upload_id).status == 202
+    assert queued(app) == 1
 
 
 def test_a_crash_between_store_and_redis_is_finished_by_the_next_try(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    app: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a complete that reached the store and no further
-    upload_id, _ = begin_and_send(site)
-    parts = site.app.state.components
+    upload_id, _ = begin_and_send(app)
+    parts = app.starlette.state.components
     with monkeypatch.context() as patch:
         patch.setattr(parts.catalog, "accept_list", _raises(RedisConnectionError("away")))
-        assert complete(site, upload_id).status == 503
-    assert len(site.store.objects) == 1
-    assert site.web.get("/campaigns/c1").json()["status"] == "draft"
+        assert complete(app, upload_id).status == 503
+    assert len(app.store.objects) == 1
+    assert app.web.get("/campaigns/c1").json()["status"] == "draft"
     # When the client tries again
-    assert complete(site, upload_id).status == 202
+    assert complete(app, upload_id).status == 202
     # Then the list is in
-    assert site.web.get("/campaigns/c1").json()["status"] == "parsing"
+    assert app.web.get("/campaigns/c1").json()["status"] == "parsing"
 
 
-def test_another_column_of_the_same_file_can_be_chosen(site: Site) -> None:
-    upload_id, _ = begin_and_send(site)
-    assert complete(site, upload_id, email_column="mail").status == 202
-    assert site.parse().status == "rejected"
-    assert complete(site, upload_id, email_column="email").status == 202
-    assert site.web.get("/campaigns/c1").json()["email_column"] == "email"
-    assert queued(site) == 2
-    assert len(site.store.objects) == 1
+def test_another_column_of_the_same_file_can_be_chosen(app: AppHarness) -> None:
+    upload_id, _ = begin_and_send(app)
+    assert complete(app, upload_id, email_column="mail").status == 202
+    assert app.parse().status == "rejected"
+    assert complete(app, upload_id, email_column="email").status == 202
+    assert app.web.get("/campaigns/c1").json()["email_column"] == "email"
+    assert queued(app) == 2
+    assert len(app.store.objects) == 1
 
 
-def test_a_later_upload_replaces_the_list_and_removes_it(site: Site) -> None:
-    first, _ = begin_and_send(site)
-    complete(site, first)
-    second, _ = begin_and_send(site)
-    assert complete(site, second).status == 202
-    assert len(site.store.objects) == 1
+def test_a_later_upload_replaces_the_list_and_removes_it(app: AppHarness) -> None:
+    first, _ = begin_and_send(app)
+    complete(app, first)
+    second, _ = begin_and_send(app)
+    assert complete(app, second).status == 202
+    assert len(app.store.objects) == 1
     # And the first one does not come back
-    refused = complete(site, first)
+    refused = complete(app, first)
     assert (refused.status, "replaced" in refused.detail) == (409, True)
-    assert len(site.store.objects) == 1
+    assert len(app.store.objects) == 1
 
 
-def test_nothing_is_uploaded_once_it_is_started(site: Site) -> None:
-    waiting, _ = begin_and_send(site)
-    site.upload()
-    site.parse()
-    site.web.post("/campaigns/c1/start")
+def test_nothing_is_uploaded_once_it_is_started(app: AppHarness) -> None:
+    waiting, _ = begin_and_send(app)
+    app.upload()
+    app.parse()
+    app.web.post("/campaigns/c1/start")
     for answer in (
-        site.web.post("/campaigns/c1/upload/init", {"size": 5}),
-        complete(site, waiting),
-        site.upload(),
+        app.web.post("/campaigns/c1/upload/init", {"size": 5}),
+        complete(app, waiting),
+        app.upload(),
     ):
         assert answer.status == 409
         assert "running" in answer.detail
-    assert len(site.store.uploads) == 1
-    assert site.web.post("/campaigns/c1/upload/abort", {"upload_id": waiting}).status == 200
+    assert len(app.store.uploads) == 1
+    assert app.web.post("/campaigns/c1/upload/abort", {"upload_id": waiting}).status == 200
 
 
-def test_an_aborted_upload_is_gone(site: Site) -> None:
-    upload_id, _ = begin_and_send(site)
+def test_an_aborted_upload_is_gone(app: AppHarness) -> None:
+    upload_id, _ = begin_and_send(app)
     for _ in range(2):
-        answer = site.web.post("/campaigns/c1/upload/abort", {"upload_id": upload_id})
+        answer = app.web.post("/campaigns/c1/upload/abort", {"upload_id": upload_id})
         assert (answer.status, answer.json()) == (200, {"status": "aborted"})
-    assert site.store.uploads == {}
-    gone = complete(site, upload_id)
+    assert app.store.uploads == {}
+    gone = complete(app, upload_id)
     assert gone.status == 404
     assert "upload/init" in gone.detail
 
 
-def test_an_upload_that_the_store_has_lost_is_gone(site: Site) -> None:
-    upload_id, _ = begin_and_send(site)
-    site.store.uploads.clear()
-    assert complete(site, upload_id).status == 404
+def test_an_upload_that_the_store_has_lost_is_gone(app: AppHarness) -> None:
+    upload_id, _ = begin_and_send(app)
+    app.store.uploads.clear()
+    assert complete(app, upload_id).status == 404
 
 
-def test_a_complete_upload_cannot_be_aborted(site: Site) -> None:
-    upload_id, _ = begin_and_send(site)
-    complete(site, upload_id)
-    assert site.web.post("/campaigns/c1/upload/abort", {"upload_id": upload_id}).status == 409
-    assert len(site.store.objects) == 1
+def test_a_complete_upload_cannot_be_aborted(app: AppHarness) -> None:
+    upload_id, _ = begin_and_send(app)
+    complete(app, upload_id)
+    assert app.web.post("/campaigns/c1/upload/abort", {"upload_id": upload_id}).status == 409
+    assert len(app.store.objects) == 1
 
 
 @pytest.mark.parametrize("step", ["init", "complete", "abort"])
-def test_an_unknown_campaign_is_404(site: Site, step: str) -> None:
+def test_an_unknown_campaign_is_404(app: AppHarness, step: str) -> None:
     body = {"size": 5} if step == "init" else {"upload_id": "u"}
-    answer = site.web.post(f"/campaigns/nobody/upload/{step}", body)
+    answer = app.web.post(f"/campaigns/nobody/upload/{step}", body)
     assert answer.status == 404
     assert "PUT /campaigns/{id}" in answer.detail
-    assert site.store.uploads == {}
+    assert app.store.uploads == {}
 
 
-def test_an_upload_belongs_to_its_campaign(site: Site) -> None:
-    site.make("c2")
-    upload_id, _ = begin_and_send(site)
-    assert site.web.post("/campaigns/c2/upload/complete", {"upload_id": upload_id}).status == 404
-    assert site.web.post("/campaigns/c2/upload/abort", {"upload_id": upload_id}).status == 200
-    assert complete(site, upload_id).status == 202
+def test_an_upload_belongs_to_its_campaign(app: AppHarness) -> None:
+    app.make("c2")
+    upload_id, _ = begin_and_send(app)
+    assert app.web.post("/campaigns/c2/upload/complete", {"upload_id": upload_id}).status == 404
+    assert app.web.post("/campaigns/c2/upload/abort", {"upload_id": upload_id}).status == 200
+    assert complete(app, upload_id).status == 202
 
 
-def test_nothing_is_begun_while_redis_or_the_store_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.store.away = True
-    assert site.web.post("/campaigns/c1/upload/init", {"size": 5}).status == 503
-    site.store.away = False
+def test_nothing_is_begun_while_redis_or_the_store_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.store.away = True
+    assert app.web.post("/campaigns/c1/upload/init", {"size": 5}).status == 503
+    app.store.away = False
     with monkeypatch.context() as patch:
-        patch.setattr(site.app.state.components.catalog, "begin_upload", _raises(RedisConnectionError("away")))
-        refused = site.web.post("/campaigns/c1/upload/init", {"size": 5})
+        patch.setattr(app.starlette.state.components.catalog, "begin_upload", _raises(RedisConnectionError("away")))
+        refused = app.web.post("/campaigns/c1/upload/init", {"size": 5})
     assert (refused.status, refused.headers["retry-after"]) == (503, "5")
-    assert site.store.uploads == {}
+    assert app.store.uploads == {}
 
 
-def test_an_upload_survives_a_store_that_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    upload_id, _ = begin_and_send(site)
+def test_an_upload_survives_a_store_that_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload_id, _ = begin_and_send(app)
     with monkeypatch.context() as patch:
-        patch.setattr(site.store, "complete_upload", _raises(StoreUnavailable("InternalError in a 200")))
-        assert complete(site, upload_id).status == 503
-    assert complete(site, upload_id).status == 202
+        patch.setattr(app.store, "complete_upload", _raises(StoreUnavailable("InternalError in a 200")))
+        assert complete(app, upload_id).status == 503
+    assert complete(app, upload_id).status == 202
 
 
-def test_ten_thousand_etags_fit_into_the_body(site: Site) -> None:
-    upload_id = begin(site)
+def test_ten_thousand_etags_fit_into_the_body(app: AppHarness) -> None:
+    upload_id = begin(app)
     parts = [{"part_number": number, "etag": f'"{number:032x}-{10_000}"'} for number in range(1, 10_001)]
-    assert complete(site, upload_id, parts=parts).status == 409
+    assert complete(app, upload_id, parts=parts).status == 409
 
 
 def test_a_list_that_was_replaced_is_left_to_the_janitor_where_the_store_is_away(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    app: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.upload()
-    monkeypatch.setattr(site.store, "delete", _raises(StoreUnavailable("away")))
-    assert site.upload(CSV + b"Eve,eve@shop.test\n").status == 202
+    app.upload()
+    monkeypatch.setattr(app.store, "delete", _raises(StoreUnavailable("away")))
+    assert app.upload(CSV + b"Eve,eve@shop.test\n").status == 202
 
 
 def _raises(error: Exception):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from api import webhooks
 from api.webhooks import event_of
 from campaigns.events import Event, EventKind
-from tests.support.app_harness import CSV, Site
+from tests.support.app_harness import CSV, AppHarness
 from tests.support.doubles.sendgrid_events import Signer, event
 from tests.support.doubles.web import Answer, Web
 
@@ -28,40 +28,40 @@ SIGNER = Signer()
 ON = {"SENDGRID_WEBHOOK_PUBLIC_KEY": SIGNER.public_key}
 
 
-def post(site: Site, batch: object, **more: Any) -> Answer:
+def post(app: AppHarness, batch: object, **more: Any) -> Answer:
     body = batch if isinstance(batch, bytes) else json.dumps(batch).encode()
-    return site.web.post(PATH, body, SIGNER.headers(body, **more))
+    return app.web.post(PATH, body, SIGNER.headers(body, **more))
 
 
 @pytest.fixture
-def site(fake_redis: Redis) -> Site:
-    return Site(fake_redis, ON)
+def app(fake_redis: Redis) -> AppHarness:
+    return AppHarness(fake_redis, ON)
 
 
 @pytest.fixture
-def sent(site: Site) -> Site:
+def sent(app: AppHarness) -> AppHarness:
     """Two rows with the provider: of the first it is not known whether it took it."""
-    site.ready(CSV, tpm=10_000_000)
-    site.world.controls.start("c1")
-    site.world.feed(site.world.catalog.get("c1"))
-    (run,) = site.world.runs()
-    site.world.admit(run)
-    site.world.settle(run, [1], "unknown", reason="no answer")
-    return site
+    app.ready(CSV, tpm=10_000_000)
+    app.harness.controls.start("c1")
+    app.harness.feed(app.harness.catalog.get("c1"))
+    (run,) = app.harness.runs()
+    app.harness.admit(run)
+    app.harness.settle(run, [1], "unknown", reason="no answer")
+    return app
 
 
-def status(site: Site) -> dict[str, Any]:
-    found: dict[str, Any] = site.web.get("/campaigns/c1/status").json()
+def status(app: AppHarness) -> dict[str, Any]:
+    found: dict[str, Any] = app.web.get("/campaigns/c1/status").json()
     return found
 
 
 def test_it_is_off_without_a_key(fake_redis: Redis) -> None:
-    answer = post(Site(fake_redis), [event()])
+    answer = post(AppHarness(fake_redis), [event()])
     assert answer.status == 404
     assert "SENDGRID_WEBHOOK_PUBLIC_KEY" in answer.detail
 
 
-def test_events_settle_and_are_counted(sent: Site) -> None:
+def test_events_settle_and_are_counted(sent: AppHarness) -> None:
     batch = [event(name="processed"), event(), event(), event("2", "bounce"), event("2", "spamreport")]
     answer = post(sent, [*batch, event("2", "group_unsubscribe"), event("1", "open")])
     assert answer.status == 200
@@ -72,13 +72,13 @@ def test_events_settle_and_are_counted(sent: Site) -> None:
     assert b'postrider_bounced{campaign="c1"} 1.0' in sent.web.get("/metrics").body
 
 
-def test_a_dropped_row_has_sendgrids_reason_without_the_address(sent: Site) -> None:
+def test_a_dropped_row_has_sendgrids_reason_without_the_address(sent: AppHarness) -> None:
     post(sent, [event(name="dropped", reason="Bounced Address: <ada@shop.test>\n\ud83d", status="5.0.0")])
     assert status(sent)["failed"] == 1
-    assert sent.world.ledger.reasons("c1", [1]) == {1: "dropped by SendGrid: Bounced Address: <***@shop.test> ?"}
+    assert sent.harness.ledger.reasons("c1", [1]) == {1: "dropped by SendGrid: Bounced Address: <***@shop.test> ?"}
 
 
-def test_a_dropped_row_that_was_taken_shows_why_in_the_export_and_is_counted_everywhere(sent: Site) -> None:
+def test_a_dropped_row_that_was_taken_shows_why_in_the_export_and_is_counted_everywhere(sent: AppHarness) -> None:
     post(sent, [event(), event(name="dropped", reason="Spam Content: ada@shop.test")])
     assert (status(sent)["done"], status(sent)["failed"], status(sent)["dropped"]) == (1, 0, 1)
     assert b'postrider_dropped{campaign="c1"} 1.0' in sent.web.get("/metrics").body
@@ -87,7 +87,7 @@ def test_a_dropped_row_that_was_taken_shows_why_in_the_export_and_is_counted_eve
 
 
 def test_an_event_that_belongs_to_no_row_leaves_a_trace_without_an_address(
-    sent: Site,
+    sent: AppHarness,
 ) -> None:
     lost = {"event": "bounce", "email": "ada@shop.test", "sg_event_id": "x"}
     with capture_logs() as lines:
@@ -107,7 +107,7 @@ def test_an_event_that_belongs_to_no_row_leaves_a_trace_without_an_address(
 
 @pytest.mark.parametrize("environment", [{}, {"API_TOKEN": "secret"}])
 def test_the_signature_is_the_only_credential(fake_redis: Redis, environment: dict[str, str]) -> None:
-    app = Site(fake_redis, ON | environment).app
+    app = AppHarness(fake_redis, ON | environment).starlette
     far = Web(app, ("192.0.2.7", 50_000), {"Host": "mail.example.com", "User-Agent": "SendGrid Event API"})
     assert far.post(PATH, b"[]", SIGNER.headers(b"[]")).status == 200
     assert far.post(PATH, b"[]").status == 403
@@ -134,8 +134,8 @@ GOOD = b'[{"event":"processed"}]'
         SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"not DER").decode()},
     ],
 )
-def test_what_is_not_signed_by_the_key_is_refused(site: Site, headers: Mapping[str, str]) -> None:
-    answer = site.web.post(PATH, GOOD, headers)
+def test_what_is_not_signed_by_the_key_is_refused(app: AppHarness, headers: Mapping[str, str]) -> None:
+    answer = app.web.post(PATH, GOOD, headers)
     assert answer.status == 403
     assert answer.detail
 
@@ -154,8 +154,8 @@ UNSIGNED: tuple[Mapping[str, str], ...] = (
 
 
 @pytest.mark.parametrize("headers", UNSIGNED)
-def test_a_body_is_not_read_before_its_headers_are_right(site: Site, headers: Mapping[str, str]) -> None:
-    scope = site.web._scope("POST", PATH, headers)
+def test_a_body_is_not_read_before_its_headers_are_right(app: AppHarness, headers: Mapping[str, str]) -> None:
+    scope = app.web._scope("POST", PATH, headers)
     answers: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -164,20 +164,20 @@ def test_a_body_is_not_read_before_its_headers_are_right(site: Site, headers: Ma
     async def receive() -> Message:
         raise AssertionError("the body is asked for")
 
-    asyncio.run(site.app(scope, receive, send))
+    asyncio.run(app.starlette(scope, receive, send))
     assert answers[0]["status"] in {403, 413, 415}
 
 
 @pytest.mark.parametrize(("age_s", "expected"), [(-600, 403), (-60, 403), (-5, 200), (0, 200), (290, 200), (310, 403)])
-def test_old_stamps_and_those_from_the_future_are_refused(site: Site, age_s: float, expected: int) -> None:
-    assert post(site, [], age_s=age_s).status == expected
+def test_old_stamps_and_those_from_the_future_are_refused(app: AppHarness, age_s: float, expected: int) -> None:
+    assert post(app, [], age_s=age_s).status == expected
 
 
 def test_how_old_a_stamp_may_be_is_a_setting(fake_redis: Redis) -> None:
-    assert post(Site(fake_redis, ON | {"WEBHOOK_MAX_AGE_S": "86400"}), [], age_s=80_000).status == 200
+    assert post(AppHarness(fake_redis, ON | {"WEBHOOK_MAX_AGE_S": "86400"}), [], age_s=80_000).status == 200
 
 
-def test_nothing_that_is_signed_is_asked_for_again(sent: Site) -> None:
+def test_nothing_that_is_signed_is_asked_for_again(sent: AppHarness) -> None:
     """Given events that are none, of nobody, or of others, then the rest of the batch counts and the answer is 200."""
     others: list[Any] = [None, 1, "x", [], {}, {"event": "delivered"}]
     campaign_ids: list[Any] = ["unknown", "a b", "", 7, None, {}]
@@ -191,16 +191,16 @@ def test_nothing_that_is_signed_is_asked_for_again(sent: Site) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{}", b"[", b"null", b"[" * 100_000])
-def test_what_is_no_batch_is_422(site: Site, body: bytes) -> None:
-    assert post(site, body).status == 422
+def test_what_is_no_batch_is_422(app: AppHarness, body: bytes) -> None:
+    assert post(app, body).status == 422
 
 
-def test_a_batch_has_its_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_has_its_limit(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "MAX_BATCH_BYTES", 1000)
-    assert post(site, b"[" + b" " * 1000 + b"]").status == 413
+    assert post(app, b"[" + b" " * 1000 + b"]").status == 413
 
 
-def test_without_redis_sendgrid_is_asked_to_come_again(sent: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_sendgrid_is_asked_to_come_again(sent: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RedisConnectionError
 

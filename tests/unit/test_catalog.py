@@ -11,7 +11,7 @@ from campaigns.catalog import valid_id
 from campaigns.errors import Superseded, UnknownCampaign, UnknownUpload, WrongState
 from campaigns.models import Content, Status, Upload
 from campaigns.parsing import PARSER_LOST_MS, Parsing
-from tests.support.ledger_harness import Clock, World, scanned
+from tests.support.ledger_harness import Clock, LedgerHarness, scanned
 
 CONTENT = Content(from_="News <news@shop.test>", subject="Hello {{ name }}", text="Hi")
 
@@ -26,119 +26,119 @@ def test_unusable_ids(campaign_id: str) -> None:
     assert not valid_id(campaign_id)
 
 
-def test_a_new_campaign_is_a_draft_with_the_default_rate(world: World) -> None:
-    campaign, created = world.catalog.put("c1", CONTENT)
+def test_a_new_campaign_is_a_draft_with_the_default_rate(harness: LedgerHarness) -> None:
+    campaign, created = harness.catalog.put("c1", CONTENT)
     assert created
     assert (campaign.status, campaign.tpm, campaign.content) == (Status.DRAFT, 1000, CONTENT)
-    assert world.catalog.put("c1", CONTENT) == (campaign, False)
+    assert harness.catalog.put("c1", CONTENT) == (campaign, False)
 
 
-def test_the_content_can_change_until_the_start(world: World) -> None:
-    world.make()
-    changed, created = world.catalog.put("c1", CONTENT)
+def test_the_content_can_change_until_the_start(harness: LedgerHarness) -> None:
+    harness.make()
+    changed, created = harness.catalog.put("c1", CONTENT)
     assert (changed.content, created) == (CONTENT, False)
-    world.controls.start("c1")
-    world.catalog.put("c1", CONTENT)
+    harness.controls.start("c1")
+    harness.catalog.put("c1", CONTENT)
     with pytest.raises(WrongState, match="running"):
-        world.catalog.put("c1", Content(from_="a@b.test", subject="Other", text="Hi"))
-    assert world.catalog.get("c1").content == CONTENT
+        harness.catalog.put("c1", Content(from_="a@b.test", subject="Other", text="Hi"))
+    assert harness.catalog.get("c1").content == CONTENT
 
 
-def test_unknown_campaigns_are_unknown(world: World) -> None:
+def test_unknown_campaigns_are_unknown(harness: LedgerHarness) -> None:
     with pytest.raises(UnknownCampaign):
-        world.catalog.get("c1")
+        harness.catalog.get("c1")
     with pytest.raises(UnknownCampaign):
-        world.catalog.delete("c1")
+        harness.catalog.delete("c1")
     with pytest.raises(UnknownCampaign):
-        world.catalog.accept_list("c1", object_key="k", size=1, filename="", email_column="email")
-    assert not world.redis.keys("*")
+        harness.catalog.accept_list("c1", object_key="k", size=1, filename="", email_column="email")
+    assert not harness.redis.keys("*")
 
 
-def test_campaigns_are_listed_from_the_newest_on(world: World, clock: Clock) -> None:
+def test_campaigns_are_listed_from_the_newest_on(harness: LedgerHarness, clock: Clock) -> None:
     for number in range(5):
         clock.advance(1)
-        world.catalog.put(f"c{number}", CONTENT)
-    assert world.catalog.newest(1, 2) == (["c3", "c2"], 5)
+        harness.catalog.put(f"c{number}", CONTENT)
+    assert harness.catalog.newest(1, 2) == (["c3", "c2"], 5)
 
 
-def test_a_list_before_the_start_replaces_the_one_before(world: World) -> None:
-    world.make()
-    generation, replaced = world.catalog.accept_list(
+def test_a_list_before_the_start_replaces_the_one_before(harness: LedgerHarness) -> None:
+    harness.make()
+    generation, replaced = harness.catalog.accept_list(
         "c1", object_key="new.csv", size=9, filename="n", email_column="email"
     )
-    campaign = world.catalog.get("c1")
+    campaign = harness.catalog.get("c1")
     assert replaced == "list.csv"
     assert (campaign.status, campaign.generation, campaign.object_key) == (Status.PARSING, generation, "new.csv")
-    assert world.report().total == 0
-    raw = world.redis.hvals(keys.dramatiq_messages("parse_csv"))
+    assert harness.report().total == 0
+    raw = harness.redis.hvals(keys.dramatiq_messages("parse_csv"))
     assert [json.loads(one)["args"] for one in raw][-1] == ["c1", generation]
 
 
-def test_the_parser_of_a_replaced_list_is_superseded(world: World) -> None:
-    world.make()
-    old, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
-    parsing = Parsing(world.redis, "c1", old)
-    new, _ = world.catalog.accept_list("c1", object_key="2.csv", size=9, filename="", email_column="email")
+def test_the_parser_of_a_replaced_list_is_superseded(harness: LedgerHarness) -> None:
+    harness.make()
+    old, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
+    parsing = Parsing(harness.redis, "c1", old)
+    new, _ = harness.catalog.accept_list("c1", object_key="2.csv", size=9, filename="", email_column="email")
     with pytest.raises(Superseded):
         parsing.report(1, 1)
     with pytest.raises(Superseded):
         parsing.finish(scanned(b"email\na@b.test\n"))
     with pytest.raises(Superseded):
-        Parsing(world.redis, "c1", old)
-    assert world.catalog.get("c1").generation == new
+        Parsing(harness.redis, "c1", old)
+    assert harness.catalog.get("c1").generation == new
 
 
-def test_a_second_parser_takes_over_from_one_that_has_been_silent(world: World, clock: Clock) -> None:
-    world.make()
-    generation, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
-    first = Parsing(world.redis, "c1", generation)
+def test_a_second_parser_takes_over_from_one_that_has_been_silent(harness: LedgerHarness, clock: Clock) -> None:
+    harness.make()
+    generation, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
+    first = Parsing(harness.redis, "c1", generation)
     clock.advance(PARSER_LOST_MS)
-    second = Parsing(world.redis, "c1", generation)
+    second = Parsing(harness.redis, "c1", generation)
     with pytest.raises(Superseded):
         first.report(1, 1)
     assert second.finish(scanned(b"email\na@b.test\n")) == Status.READY
 
 
-def test_a_started_campaign_takes_no_other_list(world: World) -> None:
-    world.start()
+def test_a_started_campaign_takes_no_other_list(harness: LedgerHarness) -> None:
+    harness.start()
     with pytest.raises(WrongState, match="running"):
-        world.catalog.accept_list("c1", object_key="k", size=1, filename="", email_column="email")
+        harness.catalog.accept_list("c1", object_key="k", size=1, filename="", email_column="email")
     with pytest.raises(WrongState, match="running"):
-        world.catalog.check_replaceable("c1")
+        harness.catalog.check_replaceable("c1")
 
 
-def test_a_start_during_parsing_takes_effect_when_it_ends(world: World) -> None:
-    world.make()
-    generation, _ = world.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
-    assert world.controls.start("c1") == Status.PARSING
-    parsing = Parsing(world.redis, "c1", generation)
+def test_a_start_during_parsing_takes_effect_when_it_ends(harness: LedgerHarness) -> None:
+    harness.make()
+    generation, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
+    assert harness.controls.start("c1") == Status.PARSING
+    parsing = Parsing(harness.redis, "c1", generation)
     assert parsing.finish(scanned(b"email\na@b.test\n")) == Status.RUNNING
-    assert world.report().started_at is not None
+    assert harness.report().started_at is not None
 
 
-def test_deleting_leaves_nothing(world: World) -> None:
-    world.start()
+def test_deleting_leaves_nothing(harness: LedgerHarness) -> None:
+    harness.start()
     with pytest.raises(WrongState, match="running"):
-        world.catalog.delete("c1")
-    (run,) = world.runs()
-    world.admit(run)
-    world.controls.pause("c1")
+        harness.catalog.delete("c1")
+    (run,) = harness.runs()
+    harness.admit(run)
+    harness.controls.pause("c1")
     with pytest.raises(WrongState, match="in flight"):
-        world.catalog.delete("c1")
-    world.settle(run, run.rows[:9], "accepted")
-    world.settle(run, run.rows[9:], "throttled")
-    world.catalog.delete("c1")
-    assert not world.redis.keys("postrider:{c1}:*")
-    assert world.catalog.newest(0, 10) == ([], 0)
+        harness.catalog.delete("c1")
+    harness.settle(run, run.rows[:9], "accepted")
+    harness.settle(run, run.rows[9:], "throttled")
+    harness.catalog.delete("c1")
+    assert not harness.redis.keys("postrider:{c1}:*")
+    assert harness.catalog.newest(0, 10) == ([], 0)
 
 
-def test_uploads_under_way_are_remembered(world: World) -> None:
+def test_uploads_under_way_are_remembered(harness: LedgerHarness) -> None:
     upload = Upload(
         "u1", "key", 100, "list.csv", 8 << 20, 1, created_at="2026-01-01T00:00:00Z", expires_at="2026-01-02T00:00:00Z"
     )
-    world.catalog.begin_upload("c1", upload)
-    assert world.catalog.upload("c1", "u1") == upload
-    assert world.catalog.uploads("c1") == [upload]
-    world.catalog.end_upload("c1", "u1")
+    harness.catalog.begin_upload("c1", upload)
+    assert harness.catalog.upload("c1", "u1") == upload
+    assert harness.catalog.uploads("c1") == [upload]
+    harness.catalog.end_upload("c1", "u1")
     with pytest.raises(UnknownUpload):
-        world.catalog.upload("c1", "u1")
+        harness.catalog.upload("c1", "u1")

@@ -10,28 +10,28 @@ from campaigns import keys
 from campaigns.controls import STEPS
 from campaigns.errors import UnknownCampaign, WrongState
 from campaigns.models import Status
-from tests.support.ledger_harness import World
+from tests.support.ledger_harness import LedgerHarness
 
 
 @pytest.mark.parametrize("step", list(STEPS))
 @pytest.mark.parametrize("status", list(Status))
-def test_every_step_from_every_state(world: World, step: str, status: Status) -> None:
+def test_every_step_from_every_state(harness: LedgerHarness, step: str, status: Status) -> None:
     """Given a campaign in any state, when a step is taken twice, then it moves, stays or is refused as the table
     says.
     """
-    world.make()
-    world.redis.hset(keys.campaign("c1"), "status", status)
-    take = getattr(world.controls, step)
+    harness.make()
+    harness.redis.hset(keys.campaign("c1"), "status", status)
+    take = getattr(harness.controls, step)
     row = STEPS[step]
     if status not in row.comes_from + row.is_there:
         with pytest.raises(WrongState, match=status):
             take("c1")
-        assert world.report().status == status
+        assert harness.report().status == status
         return
     take("c1")
-    after = world.report()
+    after = harness.report()
     take("c1")
-    assert world.report() == after
+    assert harness.report() == after
     if status in row.is_there:
         assert after.status == status
     elif (step, status) == ("start", Status.PARSING):
@@ -41,36 +41,36 @@ def test_every_step_from_every_state(world: World, step: str, status: Status) ->
 
 
 @pytest.mark.parametrize("step", list(STEPS))
-def test_unknown_campaigns_are_unknown(world: World, step: str) -> None:
+def test_unknown_campaigns_are_unknown(harness: LedgerHarness, step: str) -> None:
     with pytest.raises(UnknownCampaign):
-        getattr(world.controls, step)("c1")
+        getattr(harness.controls, step)("c1")
     with pytest.raises(UnknownCampaign):
-        world.controls.set_rate("c1", 5)
+        harness.controls.set_rate("c1", 5)
     with pytest.raises(UnknownCampaign):
-        world.progress.report("c1")
+        harness.progress.report("c1")
 
 
-def test_a_list_without_valid_recipients_cannot_be_started(world: World) -> None:
-    world.make()
-    world.redis.hset(keys.of("c1", "progress"), "total", 0)
+def test_a_list_without_valid_recipients_cannot_be_started(harness: LedgerHarness) -> None:
+    harness.make()
+    harness.redis.hset(keys.of("c1", "progress"), "total", 0)
     with pytest.raises(WrongState, match="nobody to send to"):
-        world.controls.start("c1")
+        harness.controls.start("c1")
 
 
-def test_the_rate_is_set_live(world: World) -> None:
-    world.start()
-    assert world.controls.set_rate("c1", 600) == 600
-    assert world.report().rate_limit == 600
+def test_the_rate_is_set_live(harness: LedgerHarness) -> None:
+    harness.start()
+    assert harness.controls.set_rate("c1", 600) == 600
+    assert harness.report().rate_limit == 600
 
 
-def test_only_running_campaigns_are_in_the_ring(world: World) -> None:
-    world.start()
-    assert world.redis.smembers(keys.RUNNING) == {b"c1"}
-    world.controls.pause("c1")
-    assert world.redis.smembers(keys.RUNNING) == set()
-    world.controls.resume("c1")
-    world.controls.cancel("c1")
-    assert world.redis.smembers(keys.RUNNING) == set()
+def test_only_running_campaigns_are_in_the_ring(harness: LedgerHarness) -> None:
+    harness.start()
+    assert harness.redis.smembers(keys.RUNNING) == {b"c1"}
+    harness.controls.pause("c1")
+    assert harness.redis.smembers(keys.RUNNING) == set()
+    harness.controls.resume("c1")
+    harness.controls.cancel("c1")
+    assert harness.redis.smembers(keys.RUNNING) == set()
 
 
 def test_the_picture_in_the_docs_shows_the_table() -> None:

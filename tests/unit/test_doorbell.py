@@ -20,7 +20,7 @@ from campaigns.pacer import Tick
 from campaigns.parsing import Parsing
 from middleware.doorbell import Doorbell
 from middleware.release import Release
-from tests.support.ledger_harness import World, recipient, scanned
+from tests.support.ledger_harness import LedgerHarness, recipient, scanned
 
 #: Far longer than a ring takes.
 LONG_S = 120.0
@@ -52,18 +52,18 @@ def doorbell(fake_redis: Redis) -> Iterator[Doorbell]:
     stopping.set()
 
 
-def test_who_puts_a_message_on_a_queue_rings(rung: Any, world: World) -> None:
-    messages.send(world.redis, "Reconcile", "c1")
+def test_who_puts_a_message_on_a_queue_rings(rung: Any, harness: LedgerHarness) -> None:
+    messages.send(harness.redis, "Reconcile", "c1")
     assert rung() == ["reconcile"]
-    world.make()
+    harness.make()
     assert rung() == ["parse_csv"]
-    world.controls.start("c1")
+    harness.controls.start("c1")
     rung()
-    world.feed(world.catalog.get("c1"))
+    harness.feed(harness.catalog.get("c1"))
     assert rung() == ["release"]
-    assert len(world.runs()) == 1
+    assert len(harness.runs()) == 1
     assert rung() == ["send_email"]
-    assert world.runs() == []
+    assert harness.runs() == []
     assert rung() == []
 
 
@@ -105,52 +105,52 @@ def test_who_stops_is_awake(doorbell: Doorbell) -> None:
     assert time.monotonic() - started < LONG_S / 2
 
 
-def test_the_pacer_is_rung_for_where_recipients_wait_and_none_did(rung: Any, world: World) -> None:
-    world.make(rows=3000)
-    world.controls.start("c1")
-    campaign = world.catalog.get("c1")
+def test_the_pacer_is_rung_for_where_recipients_wait_and_none_did(rung: Any, harness: LedgerHarness) -> None:
+    harness.make(rows=3000)
+    harness.controls.start("c1")
+    campaign = harness.catalog.get("c1")
     rung()
-    world.ledger.feed("c1", campaign.generation, 0, 1000, [])
+    harness.ledger.feed("c1", campaign.generation, 0, 1000, [])
     assert rung() == [], "a slice of which nobody is a recipient"
-    world.ledger.feed("c1", campaign.generation, 1, 2000, [recipient(1001)])
+    harness.ledger.feed("c1", campaign.generation, 1, 2000, [recipient(1001)])
     assert rung() == ["release"]
-    world.ledger.feed("c1", campaign.generation, 2, 3000, [recipient(2001)])
+    harness.ledger.feed("c1", campaign.generation, 2, 3000, [recipient(2001)])
     assert rung() == [], "somebody waits already"
 
 
-def test_the_pacer_is_rung_for_whenever_a_campaign_begins_to_run(rung: Any, world: World) -> None:
+def test_the_pacer_is_rung_for_whenever_a_campaign_begins_to_run(rung: Any, harness: LedgerHarness) -> None:
     """Given that it sleeps for long while none runs."""
-    world.make(rows=2)
+    harness.make(rows=2)
     rung()
-    world.controls.start("c1")
+    harness.controls.start("c1")
     assert "release" in rung()
-    world.controls.pause("c1")
+    harness.controls.pause("c1")
     assert rung() == []
-    world.controls.resume("c1")
+    harness.controls.resume("c1")
     assert "release" in rung()
-    campaign = world.catalog.get("c1")
-    world.feed(campaign)
-    [run] = world.runs()
-    world.admit(run)
-    world.settle(run, [1], "unknown")
-    world.settle(run, [2], "rejected")
-    assert world.report().status == "completed"
+    campaign = harness.catalog.get("c1")
+    harness.feed(campaign)
+    [run] = harness.runs()
+    harness.admit(run)
+    harness.settle(run, [1], "unknown")
+    harness.settle(run, [2], "rejected")
+    assert harness.report().status == "completed"
     rung()
-    world.reconciler.retry_failed(campaign)
+    harness.reconciler.retry_failed(campaign)
     assert rung() == ["release"]
-    assert world.drain() == [2]
+    assert harness.drain() == [2]
     rung()
-    world.reconciler.decide(campaign, UnknownDecision.RESEND)
+    harness.reconciler.decide(campaign, UnknownDecision.RESEND)
     assert rung() == ["release"]
 
 
-def test_the_pacer_is_rung_for_when_a_start_has_waited_for_the_parser(rung: Any, world: World) -> None:
-    world.make()
-    generation, _ = world.catalog.accept_list(
+def test_the_pacer_is_rung_for_when_a_start_has_waited_for_the_parser(rung: Any, harness: LedgerHarness) -> None:
+    harness.make()
+    generation, _ = harness.catalog.accept_list(
         "c1", object_key="other.csv", size=20, filename="list.csv", email_column="email"
     )
-    parsing = Parsing(world.redis, "c1", generation)
-    world.controls.start("c1")
+    parsing = Parsing(harness.redis, "c1", generation)
+    harness.controls.start("c1")
     rung()
     assert parsing.finish(scanned(b"email,name\na@shop.test,Ann\n")) == "running"
     assert rung() == ["release"]

@@ -12,64 +12,66 @@ from campaigns import keys
 from campaigns.models import Status, UnknownDecision
 from storage import MissingObject, ShortObject, StoreUnavailable
 from tests.support.doubles.object_store import MemoryStore
-from tests.support.ledger_harness import World
+from tests.support.ledger_harness import LedgerHarness
 
 
-def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(world: World) -> None:
+def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(harness: LedgerHarness) -> None:
     """Given a running campaign whose object store is away, then the status says so; once it is back, it does not."""
     store = MemoryStore()
     store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 11))
-    feeder = Feeder(world.ledger, store, threading.Event())
-    world.make(rows=10)
-    world.controls.start("c1")
-    campaign = world.catalog.get("c1")
+    feeder = Feeder(harness.ledger, store, threading.Event())
+    harness.make(rows=10)
+    harness.controls.start("c1")
+    campaign = harness.catalog.get("c1")
 
     store.away = True
     with pytest.raises(StoreUnavailable):
         feeder.feed(campaign)
-    assert (world.report().status, world.report().reason) == (Status.RUNNING, UNREADABLE)
+    assert (harness.report().status, harness.report().reason) == (Status.RUNNING, UNREADABLE)
 
     store.away = False
     feeder.feed(campaign)
-    assert world.report().reason is None
-    assert sorted(world.drain()) == list(range(1, 11))
+    assert harness.report().reason is None
+    assert sorted(harness.drain()) == list(range(1, 11))
 
 
 @pytest.mark.parametrize(("ahead", "reads"), [(0, 5), (40_000, 3), (10**9, 1)])
-def test_slices_are_read_a_few_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch, ahead: int, reads: int) -> None:
+def test_slices_are_read_a_few_at_a_time(
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, ahead: int, reads: int
+) -> None:
     """Given five slices of about 18 kB, then no request asks for more than it may, and the rows are the same."""
     monkeypatch.setattr(feeding, "AHEAD_BYTES", ahead)
     store = MemoryStore()
     store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 5001))
-    campaign = world.make(rows=5000)
-    world.controls.start("c1")
-    assert len(world.ledger.index(campaign)) == 5
-    Feeder(world.ledger, store, threading.Event()).feed(campaign)
+    campaign = harness.make(rows=5000)
+    harness.controls.start("c1")
+    assert len(harness.ledger.index(campaign)) == 5
+    Feeder(harness.ledger, store, threading.Event()).feed(campaign)
     assert len(store.reads) == reads
-    assert sorted(world.drain()) == list(range(1, 5001))
+    assert sorted(harness.drain()) == list(range(1, 5001))
 
 
-def test_a_list_that_is_gone_is_told_too(world: World) -> None:
-    world.make(rows=10)
-    world.controls.start("c1")
+def test_a_list_that_is_gone_is_told_too(harness: LedgerHarness) -> None:
+    harness.make(rows=10)
+    harness.controls.start("c1")
     with pytest.raises(MissingObject):
-        Feeder(world.ledger, MemoryStore(), threading.Event()).feed(world.catalog.get("c1"))
-    assert world.report().reason == GONE
+        Feeder(harness.ledger, MemoryStore(), threading.Event()).feed(harness.catalog.get("c1"))
+    assert harness.report().reason == GONE
 
 
-def test_the_reason_of_a_paused_campaign_stays(world: World) -> None:
+def test_the_reason_of_a_paused_campaign_stays(harness: LedgerHarness) -> None:
     """Given a campaign that the provider's refusal has paused, then that is what is told."""
-    world.start(rows=10)
-    (run,) = world.runs()
-    world.admit(run)
-    world.settle(run, [1], "refused", reason="401 no")
-    campaign = world.catalog.get("c1")
-    world.ledger.stalled("c1", campaign.generation, UNREADABLE, 2000)
-    assert (world.report().status, world.report().reason) == (Status.PAUSED, "401 no")
+    harness.start(rows=10)
+    (run,) = harness.runs()
+    harness.admit(run)
+    harness.settle(run, [1], "refused", reason="401 no")
+    campaign = harness.catalog.get("c1")
+    harness.ledger.stalled("c1", campaign.generation, UNREADABLE, 2000)
+    assert (harness.report().status, harness.report().reason) == (Status.PAUSED, "401 no")
 
 
 def stored(*addresses: str) -> MemoryStore:
-    """A store with a list of these addresses, as long as that of ten that `World.make` parses."""
+    """A store with a list of these addresses, as long as that of ten that `LedgerHarness.make` parses."""
     store = MemoryStore()
     store.objects["list.csv"] = b"email\n" + b"".join(b"%s\n" % address.encode() for address in addresses)
     return store
@@ -80,90 +82,90 @@ def ten(*, without: tuple[int, ...] = ()) -> MemoryStore:
     return stored(*(f"r{row}%shop.test" if row in without else f"r{row}@shop.test" for row in range(1, 11)))
 
 
-def test_a_row_that_yields_no_recipient_any_more_fails_and_feeding_goes_on(world: World) -> None:
+def test_a_row_that_yields_no_recipient_any_more_fails_and_feeding_goes_on(harness: LedgerHarness) -> None:
     """Given rows that the first pass took and that are no addresses any more, then they fail with the reason, the
     others are sent, and the campaign completes.
     """
-    world.make(rows=10)
-    world.controls.start("c1")
-    Feeder(world.ledger, ten(without=(3, 10)), threading.Event()).feed(world.catalog.get("c1"))
-    assert (world.report().failed, world.report().status) == (2, Status.RUNNING)
-    assert "no usable address" in world.ledger.reasons("c1", [3])[3]
-    assert sorted(world.drain()) == [1, 2, 4, 5, 6, 7, 8, 9]
-    assert (world.report().done, world.report().failed, world.report().status) == (8, 2, Status.COMPLETED)
+    harness.make(rows=10)
+    harness.controls.start("c1")
+    Feeder(harness.ledger, ten(without=(3, 10)), threading.Event()).feed(harness.catalog.get("c1"))
+    assert (harness.report().failed, harness.report().status) == (2, Status.RUNNING)
+    assert "no usable address" in harness.ledger.reasons("c1", [3])[3]
+    assert sorted(harness.drain()) == [1, 2, 4, 5, 6, 7, 8, 9]
+    assert (harness.report().done, harness.report().failed, harness.report().status) == (8, 2, Status.COMPLETED)
 
 
-def test_a_list_of_which_no_row_yields_a_recipient_completes(world: World) -> None:
-    world.make(rows=10)
-    world.controls.start("c1")
-    Feeder(world.ledger, ten(without=tuple(range(1, 11))), threading.Event()).feed(world.catalog.get("c1"))
-    assert (world.report().failed, world.report().status) == (10, Status.COMPLETED)
+def test_a_list_of_which_no_row_yields_a_recipient_completes(harness: LedgerHarness) -> None:
+    harness.make(rows=10)
+    harness.controls.start("c1")
+    Feeder(harness.ledger, ten(without=tuple(range(1, 11))), threading.Event()).feed(harness.catalog.get("c1"))
+    assert (harness.report().failed, harness.report().status) == (10, Status.COMPLETED)
 
 
-def test_rows_that_are_missing_from_the_list_fail(world: World) -> None:
+def test_rows_that_are_missing_from_the_list_fail(harness: LedgerHarness) -> None:
     """Given an object of the same length with fewer rows, then the rows that it lacks fail."""
-    world.make(rows=10)
-    world.controls.start("c1")
+    harness.make(rows=10)
+    harness.controls.start("c1")
     whole = ten().objects["list.csv"]
     store = stored("r1@shop.test")
     store.objects["list.csv"] += b"x" * (len(whole) - len(store.objects["list.csv"]))
-    Feeder(world.ledger, store, threading.Event()).feed(world.catalog.get("c1"))
-    assert world.report().failed == 9
-    assert world.drain() == [1]
-    assert world.report().status == Status.COMPLETED
+    Feeder(harness.ledger, store, threading.Event()).feed(harness.catalog.get("c1"))
+    assert harness.report().failed == 9
+    assert harness.drain() == [1]
+    assert harness.report().status == Status.COMPLETED
 
 
 @pytest.mark.parametrize("way", ["lost", "retried", "resent"])
-def test_feeding_again_does_not_spin_on_a_row_that_yields_no_recipient(world: World, way: str) -> None:
+def test_feeding_again_does_not_spin_on_a_row_that_yields_no_recipient(harness: LedgerHarness, way: str) -> None:
     """Given rows that are to be fed once more, one of which is no address any more, then feeding ends, that one fails
     and the others are sent.
     """
-    world.start(rows=10)
-    [run] = world.runs()
-    world.admit(run)
-    world.settle(run, [1, 2, 3, 4], "accepted")
-    world.settle(run, [5, 6, 7, 8, 9, 10], "unknown" if way == "resent" else "rejected", reason="no")
-    campaign = world.catalog.get("c1")
+    harness.start(rows=10)
+    [run] = harness.runs()
+    harness.admit(run)
+    harness.settle(run, [1, 2, 3, 4], "accepted")
+    harness.settle(run, [5, 6, 7, 8, 9, 10], "unknown" if way == "resent" else "rejected", reason="no")
+    campaign = harness.catalog.get("c1")
     if way == "resent":
-        world.reconciler.decide(campaign, UnknownDecision.RESEND)
+        harness.reconciler.decide(campaign, UnknownDecision.RESEND)
     else:
-        world.reconciler.retry_failed(campaign)
-    world.ledger.close_run("c1", run.run_id)
+        harness.reconciler.retry_failed(campaign)
+    harness.ledger.close_run("c1", run.run_id)
     if way == "lost":
-        world.feed(campaign)
-        world.redis.delete(keys.of("c1", "waiting"))
-        assert world.reconciler.reconcile(world.catalog.get("c1")).repaired == {"lost": 6}
+        harness.feed(campaign)
+        harness.redis.delete(keys.of("c1", "waiting"))
+        assert harness.reconciler.reconcile(harness.catalog.get("c1")).repaired == {"lost": 6}
     feeder = threading.Thread(
-        target=Feeder(world.ledger, ten(without=(6,)), threading.Event()).feed,
-        args=(world.catalog.get("c1"),),
+        target=Feeder(harness.ledger, ten(without=(6,)), threading.Event()).feed,
+        args=(harness.catalog.get("c1"),),
         daemon=True,
     )
     feeder.start()
     feeder.join(60)
     assert not feeder.is_alive()
-    assert "no usable address" in world.ledger.reasons("c1", [6])[6]
-    assert sorted(world.drain()) == [5, 7, 8, 9, 10]
-    assert (world.report().done, world.report().failed, world.report().status) == (9, 1, Status.COMPLETED)
+    assert "no usable address" in harness.ledger.reasons("c1", [6])[6]
+    assert sorted(harness.drain()) == [5, 7, 8, 9, 10]
+    assert (harness.report().done, harness.report().failed, harness.report().status) == (9, 1, Status.COMPLETED)
 
 
-def test_a_row_with_an_end_keeps_it(world: World) -> None:
+def test_a_row_with_an_end_keeps_it(harness: LedgerHarness) -> None:
     """Given rows to be fed again that have got their end meanwhile, when they yield no recipient, then it stays."""
-    world.start(rows=2)
-    [run] = world.runs()
-    world.admit(run)
-    world.settle(run, [1], "accepted")
-    world.settle(run, [2], "unknown")
-    world.redis.setbit(keys.of("c1", "again"), 1, 1)
-    world.redis.setbit(keys.of("c1", "again"), 2, 1)
-    world.redis.hset(keys.campaign("c1"), "status", "running")
-    world.ledger.feed_again("c1", run.generation, [], unfeedable=[1, 2])
-    assert (world.report().done, world.report().failed, world.report().unknown) == (1, 0, 1)
+    harness.start(rows=2)
+    [run] = harness.runs()
+    harness.admit(run)
+    harness.settle(run, [1], "accepted")
+    harness.settle(run, [2], "unknown")
+    harness.redis.setbit(keys.of("c1", "again"), 1, 1)
+    harness.redis.setbit(keys.of("c1", "again"), 2, 1)
+    harness.redis.hset(keys.campaign("c1"), "status", "running")
+    harness.ledger.feed_again("c1", run.generation, [], unfeedable=[1, 2])
+    assert (harness.report().done, harness.report().failed, harness.report().unknown) == (1, 0, 1)
 
 
-def test_a_list_that_has_become_shorter_is_told(world: World) -> None:
+def test_a_list_that_has_become_shorter_is_told(harness: LedgerHarness) -> None:
     """Given an object that ends before the list does, then nothing fails: the status says what to do."""
-    world.make(rows=10)
-    world.controls.start("c1")
+    harness.make(rows=10)
+    harness.controls.start("c1")
     with pytest.raises(ShortObject):
-        Feeder(world.ledger, stored("r1@shop.test"), threading.Event()).feed(world.catalog.get("c1"))
-    assert (world.report().reason, world.report().failed) == (SHORTER, 0)
+        Feeder(harness.ledger, stored("r1@shop.test"), threading.Event()).feed(harness.catalog.get("c1"))
+    assert (harness.report().reason, harness.report().failed) == (SHORTER, 0)

@@ -16,9 +16,9 @@ from campaigns.errors import Superseded
 from campaigns.models import Status
 from campaigns.parsing import PARSER_LOST_MS, Parsing
 from storage import StoreUnavailable
-from tests.support.app_harness import CSV, Site
+from tests.support.app_harness import CSV, AppHarness
 from tests.support.doubles.object_store import MemoryStore
-from tests.support.ledger_harness import Clock, World
+from tests.support.ledger_harness import Clock, LedgerHarness
 from tests.support.waiting import until
 
 
@@ -43,21 +43,23 @@ class SlowStore(MemoryStore):
         return super().stream(key, start)
 
 
-def uploaded(world: World, step: Callable[[], None]) -> tuple[Site, SlowStore]:
+def uploaded(harness: LedgerHarness, step: Callable[[], None]) -> tuple[AppHarness, SlowStore]:
     store = SlowStore(step)
-    site = Site(world.redis, store=store)
-    site.make()
-    assert site.upload(CSV + b"Eve,nobody\n").status == 202
-    return site, store
+    app = AppHarness(harness.redis, store=store)
+    app.make()
+    assert app.upload(CSV + b"Eve,nobody\n").status == 202
+    return app, store
 
 
-def until_told(world: World, clock: Clock) -> None:
+def until_told(harness: LedgerHarness, clock: Clock) -> None:
     """Let 20 s pass without a report from the parser, and wait for its sign of life after that."""
     clock.advance(20_000)
-    until(lambda: world.redis.zscore(keys.PARSING, "c1") == clock.now_ms, "a sign of life")
+    until(lambda: harness.redis.zscore(keys.PARSING, "c1") == clock.now_ms, "a sign of life")
 
 
-def test_a_slow_last_step_supersedes_nobody(world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_last_step_supersedes_nobody(
+    harness: LedgerHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given a store that takes a minute for the report of rejected rows, then the parser gives signs of life all the
     while, no other one is asked for, and one that comes all the same leaves it alone.
     """
@@ -65,19 +67,19 @@ def test_a_slow_last_step_supersedes_nobody(world: World, clock: Clock, monkeypa
 
     def takes_a_minute() -> None:
         for _ in range(3):
-            until_told(world, clock)
-            assert list(world.tick().parse) == []
+            until_told(harness, clock)
+            assert list(harness.tick().parse) == []
         with pytest.raises(Superseded):
-            Parsing(world.redis, "c1", world.catalog.get("c1").generation)
+            Parsing(harness.redis, "c1", harness.catalog.get("c1").generation)
 
-    site, store = uploaded(world, takes_a_minute)
-    assert site.parse().status == Status.READY
+    app, store = uploaded(harness, takes_a_minute)
+    assert app.parse().status == Status.READY
     assert (store.sent, store.streamed) == (1, 1)
-    assert b"nobody" in store.objects[keys.rejected_report("c1", site.world.catalog.get("c1").generation)]
+    assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").generation)]
 
 
 def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a store that refuses the report three times, then the status says so, the list is read once, and the
     reason is gone in the end.
@@ -86,49 +88,49 @@ def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_aga
     reasons: list[str | None] = []
 
     def refuses() -> None:
-        reasons.append(world.report().reason)
+        reasons.append(harness.report().reason)
         if len(reasons) < 4:
             raise StoreUnavailable("the object store has trouble (503)")
 
-    site, store = uploaded(world, refuses)
-    assert site.parse().status == Status.READY
+    app, store = uploaded(harness, refuses)
+    assert app.parse().status == Status.READY
     assert reasons == [None, REPORT_DELAYED, REPORT_DELAYED, REPORT_DELAYED]
-    assert (store.sent, store.streamed, world.report().reason) == (4, 1, None)
-    assert b"nobody" in store.objects[keys.rejected_report("c1", site.world.catalog.get("c1").generation)]
+    assert (store.sent, store.streamed, harness.report().reason) == (4, 1, None)
+    assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").generation)]
 
 
-def test_a_list_replaced_meanwhile_ends_the_wait(world: World) -> None:
+def test_a_list_replaced_meanwhile_ends_the_wait(harness: LedgerHarness) -> None:
     """Given a parser that waits for the store, when its list is replaced, then it stops."""
     refused = threading.Event()
 
     def refuses() -> None:
         if not refused.is_set():
             refused.set()
-            site.upload(CSV)
+            app.upload(CSV)
         raise StoreUnavailable("away")
 
-    site, store = uploaded(world, refuses)
+    app, store = uploaded(harness, refuses)
     with pytest.raises(Superseded):
-        site.parse()
+        app.parse()
     assert store.sent == 1
-    assert world.report().reason is None
+    assert harness.report().reason is None
 
 
-def test_a_worker_that_stops_ends_the_wait_and_leaves_the_list_to_the_next_at_once(world: World) -> None:
+def test_a_worker_that_stops_ends_the_wait_and_leaves_the_list_to_the_next_at_once(harness: LedgerHarness) -> None:
     stopping = threading.Event()
 
     def refuses() -> None:
         stopping.set()
         raise StoreUnavailable("away")
 
-    site, store = uploaded(world, refuses)
+    app, store = uploaded(harness, refuses)
     with pytest.raises(dramatiq.errors.Retry):
-        FirstPass(world.redis, store, stopping).run(world.catalog.get("c1"))
+        FirstPass(harness.redis, store, stopping).run(harness.catalog.get("c1"))
     store.step = lambda: None
-    assert site.parse().status == Status.READY
+    assert app.parse().status == Status.READY
 
 
-def test_only_so_many_threads_wait_for_the_store(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_threads_wait_for_the_store(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given as many waiting parsers as there may be, then one more leaves its thread to others."""
     monkeypatch.setattr(first_pass, "_waiters", threading.BoundedSemaphore(1))
     assert first_pass._waiters.acquire(blocking=False)
@@ -136,36 +138,38 @@ def test_only_so_many_threads_wait_for_the_store(world: World, monkeypatch: pyte
     def refuses() -> None:
         raise StoreUnavailable("away")
 
-    site, store = uploaded(world, refuses)
+    app, store = uploaded(harness, refuses)
     with pytest.raises(StoreUnavailable):
-        site.parse()
-    assert (store.sent, world.report().reason) == (1, REPORT_DELAYED)
+        app.parse()
+    assert (store.sent, harness.report().reason) == (1, REPORT_DELAYED)
 
 
-def test_a_step_that_hangs_for_good_is_given_up(world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_hangs_for_good_is_given_up(
+    harness: LedgerHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given a parser whose step never ends, then it gives no more signs of life after the longest step, and another
     one takes over.
     """
     monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
     monkeypatch.setattr(parsing_module, "HANGS_S", 0.0)
-    uploaded(world, lambda: None)
-    generation = world.catalog.get("c1").generation
-    with Parsing(world.redis, "c1", generation) as first:
+    uploaded(harness, lambda: None)
+    generation = harness.catalog.get("c1").generation
+    with Parsing(harness.redis, "c1", generation) as first:
         until(lambda: "parser-heartbeat" not in {thread.name for thread in threading.enumerate()}, "its last sign")
         clock.advance(PARSER_LOST_MS)
-        assert list(world.tick().parse) == ["c1"]
-        Parsing(world.redis, "c1", generation)
+        assert list(harness.tick().parse) == ["c1"]
+        Parsing(harness.redis, "c1", generation)
         with pytest.raises(Superseded):
             first.report(1, 1)
 
 
 def test_a_parser_that_is_superseded_notices_within_a_step(
-    world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a parser that another one has taken over from, then the next thing that it does ends it."""
     monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
-    uploaded(world, lambda: None)
-    generation = world.catalog.get("c1").generation
+    uploaded(harness, lambda: None)
+    generation = harness.catalog.get("c1").generation
 
     def superseded(parser: Parsing) -> bool:
         try:
@@ -174,8 +178,8 @@ def test_a_parser_that_is_superseded_notices_within_a_step(
             return True
         return False
 
-    first = Parsing(world.redis, "c1", generation)
+    first = Parsing(harness.redis, "c1", generation)
     clock.advance(PARSER_LOST_MS)
-    Parsing(world.redis, "c1", generation)
+    Parsing(harness.redis, "c1", generation)
     with first:
         until(lambda: superseded(first), "its end")

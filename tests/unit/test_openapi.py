@@ -14,7 +14,7 @@ from redis import Redis
 from api import openapi, operations
 from api.routes import ROUTES
 from campaigns.models import StatusReport
-from tests.support.app_harness import CONTENT, Site
+from tests.support.app_harness import CONTENT, AppHarness
 from tests.support.services import ROOT
 
 
@@ -63,6 +63,6 @@ def test_every_campaign_endpoint_tells_of_404(operation: operations.Operation) -
 
 
 def test_it_is_served(fake_redis: Redis) -> None:
-    answer = Site(fake_redis).web.get("/openapi.json")
+    answer = AppHarness(fake_redis).web.get("/openapi.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == json.loads(json.dumps(openapi.document()))

@@ -11,22 +11,22 @@ from redis import ResponseError
 from campaigns import keys
 from campaigns.events import CALLS, GROUP, Applied, Event, EventKind, ProviderEvents, Unattributed, Why
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
-from tests.support.ledger_harness import RESEND_QUIET_S, Clock, Exchanges, Run, World
+from tests.support.ledger_harness import RESEND_QUIET_S, Clock, Exchanges, LedgerHarness, Run
 
 PROOFS = [kind for kind in EventKind if kind is not EventKind.DROPPED]
 MARKS = {"delivered", "bounced", "complained", "unsubscribed"}
 
 
-def sending(world: World, rows: int = 3, **options: Any) -> Run:
+def sending(harness: LedgerHarness, rows: int = 3, **options: Any) -> Run:
     """A campaign whose only run is in flight."""
-    world.start(rows=rows, **options)
-    (run,) = world.runs()
-    world.admit(run)
+    harness.start(rows=rows, **options)
+    (run,) = harness.runs()
+    harness.admit(run)
     return run
 
 
-def tell(world: World, kind: EventKind, *rows: int, reason: str = "", campaign_id: str = "c1") -> Applied:
-    return ProviderEvents(world.redis).apply(Event(campaign_id, row, kind, reason) for row in rows)
+def tell(harness: LedgerHarness, kind: EventKind, *rows: int, reason: str = "", campaign_id: str = "c1") -> Applied:
+    return ProviderEvents(harness.redis).apply(Event(campaign_id, row, kind, reason) for row in rows)
 
 
 def counted(report: StatusReport) -> tuple[int, int, int, int]:
@@ -34,26 +34,28 @@ def counted(report: StatusReport) -> tuple[int, int, int, int]:
 
 
 @pytest.mark.parametrize("kind", PROOFS)
-def test_an_unknown_row_is_done_once_the_provider_proves_that_it_had_it(world: World, kind: EventKind) -> None:
-    run = sending(world)
-    world.settle(run, [1, 2], "accepted")
-    world.settle(run, [3], "unknown", reason="no answer")
-    assert tell(world, kind, 3) == Applied(1, 1, [])  # it is completed already
-    report = world.report()
+def test_an_unknown_row_is_done_once_the_provider_proves_that_it_had_it(
+    harness: LedgerHarness, kind: EventKind
+) -> None:
+    run = sending(harness)
+    harness.settle(run, [1, 2], "accepted")
+    harness.settle(run, [3], "unknown", reason="no answer")
+    assert tell(harness, kind, 3) == Applied(1, 1, [])  # it is completed already
+    report = harness.report()
     assert (report.done, report.unknown, report.pending, report.status) == (3, 0, 0, Status.COMPLETED)
     assert counted(report) == tuple(
         int(kind == name) for name in ("delivered", "bounced", "complained", "unsubscribed")
     )
-    assert world.ledger.reasons("c1", [3]) == {}
+    assert harness.ledger.reasons("c1", [3]) == {}
 
 
-def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(world: World) -> None:
-    run = sending(world)
-    world.settle(run, [3], "unknown")
-    assert tell(world, EventKind.DROPPED, 3, reason="Bounced Address") == Applied(1, 1, [])
-    report = world.report()
+def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(harness: LedgerHarness) -> None:
+    run = sending(harness)
+    harness.settle(run, [3], "unknown")
+    assert tell(harness, EventKind.DROPPED, 3, reason="Bounced Address") == Applied(1, 1, [])
+    report = harness.report()
     assert (report.failed, report.unknown, counted(report)) == (1, 0, (0, 0, 0, 0))
-    assert world.ledger.reasons("c1", [3]) == {3: "Bounced Address"}
+    assert harness.ledger.reasons("c1", [3]) == {3: "Bounced Address"}
 
 
 @pytest.mark.parametrize(
@@ -61,177 +63,185 @@ def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(world
     [("accepted", "done"), ("unknown", "gone"), ("unavailable", "gone"), ("rejected", "gone"), ("throttled", "gone")],
 )
 def test_an_event_that_is_faster_than_the_answer_settles_and_the_answer_changes_nothing(
-    world: World, late: str, verdict: str
+    harness: LedgerHarness, late: str, verdict: str
 ) -> None:
-    run = sending(world)
-    tell(world, EventKind.DELIVERED, 1)
-    assert (world.report().done, world.report().in_flight) == (1, 2)
-    assert world.settle(run, [1], late) == [verdict]
-    report = world.report()
+    run = sending(harness)
+    tell(harness, EventKind.DELIVERED, 1)
+    assert (harness.report().done, harness.report().in_flight) == (1, 2)
+    assert harness.settle(run, [1], late) == [verdict]
+    report = harness.report()
     assert (report.done, report.failed, report.unknown, report.in_flight) == (1, 0, 0, 2)
-    assert world.admit(run).granted == frozenset()
+    assert harness.admit(run).granted == frozenset()
 
 
-def test_the_answer_of_a_row_that_was_dropped_meanwhile_makes_it_done(world: World) -> None:
+def test_the_answer_of_a_row_that_was_dropped_meanwhile_makes_it_done(harness: LedgerHarness) -> None:
     """As it would be had the answer come first."""
-    run = sending(world)
-    tell(world, EventKind.DROPPED, 1, reason="Invalid")
-    assert world.report().failed == 1
-    assert world.settle(run, [1], "accepted") == ["done"]
-    report = world.report()
+    run = sending(harness)
+    tell(harness, EventKind.DROPPED, 1, reason="Invalid")
+    assert harness.report().failed == 1
+    assert harness.settle(run, [1], "accepted") == ["done"]
+    report = harness.report()
     assert (report.done, report.failed, report.in_flight) == (1, 0, 2)
 
 
-def test_the_claim_of_a_settled_row_leaves_nothing_behind_when_its_worker_dies(world: World, clock: Clock) -> None:
-    sending(world)
-    tell(world, EventKind.ACCEPTED, 1, 2)
-    world.outlive(clock, 20_000, "w2")
-    world.reconciler.reconcile(world.catalog.get("c1"))
-    report = world.report()
+def test_the_claim_of_a_settled_row_leaves_nothing_behind_when_its_worker_dies(
+    harness: LedgerHarness, clock: Clock
+) -> None:
+    sending(harness)
+    tell(harness, EventKind.ACCEPTED, 1, 2)
+    harness.outlive(clock, 20_000, "w2")
+    harness.reconciler.reconcile(harness.catalog.get("c1"))
+    report = harness.report()
     assert (report.done, report.unknown, report.status) == (2, 1, Status.COMPLETED)
 
 
-def test_a_row_that_was_tried_and_is_to_be_tried_again_is_done_and_not_sent_again(world: World, clock: Clock) -> None:
+def test_a_row_that_was_tried_and_is_to_be_tried_again_is_done_and_not_sent_again(
+    harness: LedgerHarness, clock: Clock
+) -> None:
     """Given a provider that answered 503 and took the email all the same."""
-    run = sending(world)
-    assert world.settle(run, run.rows, "unreachable", reason="reset") == ["defer"] * 3
-    assert tell(world, EventKind.ACCEPTED, 1, 2).settled == 2
+    run = sending(harness)
+    assert harness.settle(run, run.rows, "unreachable", reason="reset") == ["defer"] * 3
+    assert tell(harness, EventKind.ACCEPTED, 1, 2).settled == 2
     clock.advance(10_000)
-    world.settle(run, [3], "accepted")
-    assert world.drain() == []
-    assert world.report().done == 3
+    harness.settle(run, [3], "accepted")
+    assert harness.drain() == []
+    assert harness.report().done == 3
 
 
-def test_a_row_that_is_resent_is_still_settled_by_the_event_of_its_first_email(world: World, clock: Clock) -> None:
-    run = sending(world, 2, on_unknown=OnUnknown.RESEND)
-    world.settle(run, [1], "accepted")
-    world.settle(run, [2], "unknown", reason="no answer")
+def test_a_row_that_is_resent_is_still_settled_by_the_event_of_its_first_email(
+    harness: LedgerHarness, clock: Clock
+) -> None:
+    run = sending(harness, 2, on_unknown=OnUnknown.RESEND)
+    harness.settle(run, [1], "accepted")
+    harness.settle(run, [2], "unknown", reason="no answer")
     clock.advance(RESEND_QUIET_S * 1000)
-    world.tick()
-    world.reconciler.reconcile(world.catalog.get("c1"))
-    assert (world.report().unknown, world.report().pending) == (0, 1)
+    harness.tick()
+    harness.reconciler.reconcile(harness.catalog.get("c1"))
+    assert (harness.report().unknown, harness.report().pending) == (0, 1)
     # When the provider's event comes before the second send
-    assert tell(world, EventKind.DELIVERED, 2) == Applied(1, 1, ["c1"])
-    assert world.report().status == Status.COMPLETED
+    assert tell(harness, EventKind.DELIVERED, 2) == Applied(1, 1, ["c1"])
+    assert harness.report().status == Status.COMPLETED
     # Then there is none
-    assert world.drain() == []
+    assert harness.drain() == []
 
 
-def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(world: World) -> None:
-    run = sending(world, 2, on_unknown=OnUnknown.RESEND)
-    world.settle(run, [1], "accepted")
-    world.settle(run, [2], "unknown")
-    assert world.report().status == Status.RUNNING
-    assert tell(world, EventKind.DROPPED, 2).completed == ["c1"]
-    assert (world.report().status, world.redis.scard(keys.RUNNING)) == (Status.COMPLETED, 0)
+def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(harness: LedgerHarness) -> None:
+    run = sending(harness, 2, on_unknown=OnUnknown.RESEND)
+    harness.settle(run, [1], "accepted")
+    harness.settle(run, [2], "unknown")
+    assert harness.report().status == Status.RUNNING
+    assert tell(harness, EventKind.DROPPED, 2).completed == ["c1"]
+    assert (harness.report().status, harness.redis.scard(keys.RUNNING)) == (Status.COMPLETED, 0)
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
-def test_a_done_row_stays_so_and_a_failed_one_that_was_taken_is_done(world: World, kind: EventKind) -> None:
+def test_a_done_row_stays_so_and_a_failed_one_that_was_taken_is_done(harness: LedgerHarness, kind: EventKind) -> None:
     """Given rows with an end, then a proof that the provider took one makes it done, so that nobody sends it again."""
-    run = sending(world)
-    world.settle(run, [1], "accepted")
-    world.settle(run, [2], "rejected", reason="400: no")
+    run = sending(harness)
+    harness.settle(run, [1], "accepted")
+    harness.settle(run, [2], "rejected", reason="400: no")
     taken = kind is not EventKind.DROPPED
-    assert tell(world, kind, 1, 2, reason="dropped") == Applied(2, int(taken), [])
-    report = world.report()
+    assert tell(harness, kind, 1, 2, reason="dropped") == Applied(2, int(taken), [])
+    report = harness.report()
     assert (report.done, report.failed) == ((2, 0) if taken else (1, 1))
     assert sum(counted(report)) == (2 if kind in MARKS else 0)
-    assert world.ledger.states("c1", 1, 2) == [RowState.DONE, RowState.DONE if taken else RowState.FAILED]
-    assert world.ledger.reasons("c1", [1, 2]) == ({} if taken else {2: "400: no"})
+    assert harness.ledger.states("c1", 1, 2) == [RowState.DONE, RowState.DONE if taken else RowState.FAILED]
+    assert harness.ledger.reasons("c1", [1, 2]) == ({} if taken else {2: "400: no"})
 
 
-def test_the_same_again_counts_once(world: World) -> None:
-    run = sending(world)
-    world.settle(run, run.rows, "accepted")
+def test_the_same_again_counts_once(harness: LedgerHarness) -> None:
+    run = sending(harness)
+    harness.settle(run, run.rows, "accepted")
     for _ in range(3):
         for kind in EventKind:
-            tell(world, kind, 1, 1, 2)
-    assert counted(world.report()) == (2, 2, 2, 2)
-    assert world.report().dropped == 2
+            tell(harness, kind, 1, 1, 2)
+    assert counted(harness.report()) == (2, 2, 2, 2)
+    assert harness.report().dropped == 2
 
 
-def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(world: World) -> None:
+def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(harness: LedgerHarness) -> None:
     """Given a campaign that was deleted and made anew under its id, when events of the one before come late, then no
     row that waits to be sent is taken for sent.
     """
-    run = sending(world, 50)
-    world.settle(run, run.rows, "accepted")
-    world.catalog.delete("c1")
-    world.start(rows=100)
-    waiting = world.runs()
+    run = sending(harness, 50)
+    harness.settle(run, run.rows, "accepted")
+    harness.catalog.delete("c1")
+    harness.start(rows=100)
+    waiting = harness.runs()
     for kind in EventKind:
-        assert tell(world, kind, *range(1, 200)) == Applied(0, 0, [], {Unattributed(kind, Why.UNKNOWN_ROW): 199})
-    assert counted(world.report()) == (0, 0, 0, 0)
-    assert sorted(row for one in waiting for row in world.admit(one).granted) == list(range(1, 101))
+        assert tell(harness, kind, *range(1, 200)) == Applied(0, 0, [], {Unattributed(kind, Why.UNKNOWN_ROW): 199})
+    assert counted(harness.report()) == (0, 0, 0, 0)
+    assert sorted(row for one in waiting for row in harness.admit(one).granted) == list(range(1, 101))
 
 
-def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row_and_each_is_counted(world: World) -> None:
-    run = sending(world)
-    world.settle(run, run.rows, "accepted")
-    before = set(world.redis.keys())
+def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row_and_each_is_counted(harness: LedgerHarness) -> None:
+    run = sending(harness)
+    harness.settle(run, run.rows, "accepted")
+    before = set(harness.redis.keys())
     gone, row = (Unattributed("delivered", why) for why in (Why.UNKNOWN_CAMPAIGN, Why.UNKNOWN_ROW))
-    assert tell(world, EventKind.DELIVERED, 1, campaign_id="gone") == Applied(0, 0, [], {gone: 1})
+    assert tell(harness, EventKind.DELIVERED, 1, campaign_id="gone") == Applied(0, 0, [], {gone: 1})
     impossible = -1, 0, 4, 2**31, 2**32 - 1, 2**32, 2**70
-    assert tell(world, EventKind.DELIVERED, *impossible) == Applied(0, 0, [], {row: len(impossible)})
-    world.make("c2")
-    assert tell(world, EventKind.DELIVERED, 1, campaign_id="c2") == Applied(0, 0, [], {row: 1})
-    world.catalog.delete("c2")
-    assert tell(world, EventKind.BOUNCED, 1, campaign_id="c2").events == 0
-    assert set(world.redis.keys()) - before == {keys.UNATTRIBUTED.encode()}
-    assert counted(world.report()) == (0, 0, 0, 0)
+    assert tell(harness, EventKind.DELIVERED, *impossible) == Applied(0, 0, [], {row: len(impossible)})
+    harness.make("c2")
+    assert tell(harness, EventKind.DELIVERED, 1, campaign_id="c2") == Applied(0, 0, [], {row: 1})
+    harness.catalog.delete("c2")
+    assert tell(harness, EventKind.BOUNCED, 1, campaign_id="c2").events == 0
+    assert set(harness.redis.keys()) - before == {keys.UNATTRIBUTED.encode()}
+    assert counted(harness.report()) == (0, 0, 0, 0)
     bounce = Unattributed("bounced", Why.UNKNOWN_CAMPAIGN)
-    assert ProviderEvents(world.redis).unattributed() == {gone: 1, row: 8, bounce: 1}
+    assert ProviderEvents(harness.redis).unattributed() == {gone: 1, row: 8, bounce: 1}
 
 
 @pytest.mark.parametrize("order", [("accepted", "dropped"), ("dropped", "accepted")])
-def test_a_row_that_the_provider_took_and_then_dropped_is_done_and_says_so(world: World, order: Sequence[str]) -> None:
+def test_a_row_that_the_provider_took_and_then_dropped_is_done_and_says_so(
+    harness: LedgerHarness, order: Sequence[str]
+) -> None:
     """Given the provider's 202 and its later report that it threw the email away, in either order, then the row is
     done, as it was handed over, and the drop is counted once and keeps its reason.
     """
-    run = sending(world)
+    run = sending(harness)
     for what in (*order, "dropped"):
         if what == "accepted":
-            world.settle(run, run.rows, "accepted")
+            harness.settle(run, run.rows, "accepted")
         else:
-            assert tell(world, EventKind.DROPPED, 2, reason="Bounced Address").events == 1
-    report = world.report()
+            assert tell(harness, EventKind.DROPPED, 2, reason="Bounced Address").events == 1
+    report = harness.report()
     assert (report.done, report.failed, report.dropped, report.status) == (3, 0, 1, Status.COMPLETED)
-    assert world.ledger.drops("c1", [1, 2, 3]) == {2: "Bounced Address"}
+    assert harness.ledger.drops("c1", [1, 2, 3]) == {2: "Bounced Address"}
 
 
-def test_a_new_list_starts_without_what_was_told_of_the_one_before(world: World) -> None:
-    run = sending(world)
-    world.settle(run, run.rows, "accepted")
-    tell(world, EventKind.DELIVERED, 1, 2)
-    world.catalog.delete("c1")
-    assert not world.redis.keys("*c1*")
-    world.make("c1")
-    world.redis.setbit(keys.of("c1", "delivered"), 1, 1)
-    world.catalog.accept_list("c1", object_key="new", size=9, filename="new", email_column="email")
-    assert not world.redis.exists(keys.of("c1", "delivered"))
+def test_a_new_list_starts_without_what_was_told_of_the_one_before(harness: LedgerHarness) -> None:
+    run = sending(harness)
+    harness.settle(run, run.rows, "accepted")
+    tell(harness, EventKind.DELIVERED, 1, 2)
+    harness.catalog.delete("c1")
+    assert not harness.redis.keys("*c1*")
+    harness.make("c1")
+    harness.redis.setbit(keys.of("c1", "delivered"), 1, 1)
+    harness.catalog.accept_list("c1", object_key="new", size=9, filename="new", email_column="email")
+    assert not harness.redis.exists(keys.of("c1", "delivered"))
 
 
-def test_an_event_knows_better_than_an_operator(world: World) -> None:
-    run = sending(world)
-    world.settle(run, run.rows, "unknown")
-    world.reconciler.decide(world.catalog.get("c1"), UnknownDecision.FAILED)
-    tell(world, EventKind.DELIVERED, 1)
-    report = world.report()
+def test_an_event_knows_better_than_an_operator(harness: LedgerHarness) -> None:
+    run = sending(harness)
+    harness.settle(run, run.rows, "unknown")
+    harness.reconciler.decide(harness.catalog.get("c1"), UnknownDecision.FAILED)
+    tell(harness, EventKind.DELIVERED, 1)
+    report = harness.report()
     assert (report.done, report.failed, report.delivered) == (1, 2, 1)
 
 
 def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bounded(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a batch for 60,000 campaigns of which few exist, and one of them with many events."""
-    run = sending(world, 3)
-    world.settle(run, run.rows, "accepted")
+    run = sending(harness, 3)
+    harness.settle(run, run.rows, "accepted")
     for number in range(1_200):
-        world.redis.zadd(keys.CAMPAIGNS, {f"k{number}": number})
+        harness.redis.zadd(keys.CAMPAIGNS, {f"k{number}": number})
     batch = [Event(f"k{number}", 1, EventKind.DELIVERED) for number in range(60_000)]
     batch += [Event("c1", number % 3 + 1, EventKind.DELIVERED) for number in range(3_500)]
-    provider_events = ProviderEvents(world.redis)
+    provider_events = ProviderEvents(harness.redis)
     sizes: list[tuple[int, int]] = []
     each = provider_events._scripts.each
 
@@ -240,7 +250,7 @@ def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bo
         return each(name, calls)
 
     monkeypatch.setattr(provider_events._scripts, "each", watched)
-    with Exchanges(world.redis) as exchanges:
+    with Exchanges(harness.redis) as exchanges:
         applied = provider_events.apply(batch)
     assert (applied.events, sum(applied.unattributed.values())) == (3_500, 60_000)
     assert all(calls <= CALLS and events <= GROUP for calls, events in sizes)
@@ -248,12 +258,12 @@ def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bo
     assert exchanges.count <= 61 + 3 + 4 + 2 + 1
 
 
-def test_a_campaign_that_redis_refuses_holds_back_no_other(world: World) -> None:
-    run = sending(world)
-    world.settle(run, run.rows, "accepted")
-    world.make("c0")
-    world.redis.set(keys.of("c0", "reasons"), "not a hash")
+def test_a_campaign_that_redis_refuses_holds_back_no_other(harness: LedgerHarness) -> None:
+    run = sending(harness)
+    harness.settle(run, run.rows, "accepted")
+    harness.make("c0")
+    harness.redis.set(keys.of("c0", "reasons"), "not a hash")
     batch = [Event(campaign_id, 1, EventKind.DELIVERED) for campaign_id in ("c0", "c1")]
     with pytest.raises(ResponseError):
-        ProviderEvents(world.redis).apply(batch)
-    assert world.report().delivered == 1
+        ProviderEvents(harness.redis).apply(batch)
+    assert harness.report().delivered == 1

@@ -1,4 +1,4 @@
-"""The books: what the provider has taken, held against what Postrider says."""
+"""The audit: what the provider has taken, held against what Postrider says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.support.client import ApiError, Watch
 from tests.support.doubles.sendgrid import Arrival
-from tests.support.stack import House
+from tests.support.stack import Stack
 
 #: How often an end is looked for, in s.
 LOOK_S: Final = 0.1
@@ -20,8 +20,8 @@ LOOK_S: Final = 0.1
 PATIENCE: Final = 3
 
 
-class Books(NamedTuple):
-    """A campaign that is over: its last report, what reached the provider's door, and the state of each row."""
+class Audit(NamedTuple):
+    """A campaign that is over: its last report, what reached the provider, and the state of each row."""
 
     report: dict[str, Any]
     arrivals: list[Arrival]
@@ -40,60 +40,60 @@ def addresses(count: int, local: str = "r{row}") -> bytes:
     return b"email\n" + b"".join(f"{local.format(row=row)}@shop.test\n".encode() for row in range(1, count + 1))
 
 
-def launch(house: House, campaign_id: str, csv_bytes: bytes, tpm: int = 10_000_000, **content: Any) -> None:
+def launch(stack: Stack, campaign_id: str, csv_bytes: bytes, tpm: int = 10_000_000, **content: Any) -> None:
     """A campaign, running."""
-    house.put(campaign_id, tpm=tpm, **content)
-    house.upload(campaign_id, csv_bytes)
-    house.until_status(campaign_id, "ready")
-    house.start(campaign_id)
+    stack.put(campaign_id, tpm=tpm, **content)
+    stack.upload(campaign_id, csv_bytes)
+    stack.until_status(campaign_id, "ready")
+    stack.start(campaign_id)
 
 
-def status(house: House, campaign_id: str) -> dict[str, Any]:
+def status(stack: Stack, campaign_id: str) -> dict[str, Any]:
     """The status, or nothing while it cannot be asked."""
     with contextlib.suppress(OSError, http.client.HTTPException, ApiError):
-        return house.status(campaign_id)
+        return stack.status(campaign_id)
     return {}
 
 
-def until_done(house: House, campaign_id: str, done: int, within_s: float) -> dict[str, Any]:
+def until_done(stack: Stack, campaign_id: str, done: int, within_s: float) -> dict[str, Any]:
     """Wait until so many are done; the report."""
-    return _until(house, campaign_id, lambda report: report.get("done", 0) >= done, within_s)
+    return _until(stack, campaign_id, lambda report: report.get("done", 0) >= done, within_s)
 
 
-def until_over(house: House, campaign_id: str, within_s: float, *wanted: str) -> dict[str, Any]:
+def until_over(stack: Stack, campaign_id: str, within_s: float, *wanted: str) -> dict[str, Any]:
     """Wait until it is completed, or in one of the states given; the report."""
     states = wanted or ("completed",)
-    return _until(house, campaign_id, lambda report: report.get("status") in states, within_s)
+    return _until(stack, campaign_id, lambda report: report.get("status") in states, within_s)
 
 
-def _until(house: House, campaign_id: str, condition: Any, within_s: float) -> dict[str, Any]:
+def _until(stack: Stack, campaign_id: str, condition: Any, within_s: float) -> dict[str, Any]:
     deadline = time.monotonic() + within_s * PATIENCE
     report: dict[str, Any] = {}
     while time.monotonic() < deadline:
-        report = status(house, campaign_id) or report
+        report = status(stack, campaign_id) or report
         if condition(report):
             return report
         time.sleep(LOOK_S)
     raise AssertionError(f"not within {within_s:g} s; last: {report}")
 
 
-def closed(house: House, campaign_id: str, watch: Watch, *, unknown_at_most: int, failed: int = 0) -> Books:
-    """The books of a completed campaign, after the checks that hold whatever was broken.
+def closed(stack: Stack, campaign_id: str, watch: Watch, *, unknown_at_most: int, failed: int = 0) -> Audit:
+    """The audit of a completed campaign, after the checks that hold whatever was broken.
 
     Nobody was sent to twice; who is done was sent to, who failed was not; everybody is done, failed or unknown; and no
     status ever contradicted itself.
     """
     watch.check()
-    report = house.status(campaign_id)
-    rows = csv.DictReader(io.StringIO(house.recipients(campaign_id).decode()))
+    report = stack.status(campaign_id)
+    rows = csv.DictReader(io.StringIO(stack.recipients(campaign_id).decode()))
     states = {int(row["row"]): row["state"] for row in rows}
-    arrivals = [arrival for arrival in house.double.arrivals() if arrival.campaign_id == campaign_id]
-    books = Books(report, arrivals, states)
-    accepted = books.accepted()
+    arrivals = [arrival for arrival in stack.double.arrivals() if arrival.campaign_id == campaign_id]
+    audit = Audit(report, arrivals, states)
+    accepted = audit.accepted()
     assert {row: times for row, times in accepted.items() if times > 1} == {}, "sent twice"
-    assert books.in_state("done") - accepted.keys() == set(), "done, but never taken"
-    assert books.in_state("failed") & accepted.keys() == set(), "failed, but taken"
-    counts = {name: len(books.in_state(name)) for name in ("done", "failed", "unknown", "pending")}
+    assert audit.in_state("done") - accepted.keys() == set(), "done, but never taken"
+    assert audit.in_state("failed") & accepted.keys() == set(), "failed, but taken"
+    counts = {name: len(audit.in_state(name)) for name in ("done", "failed", "unknown", "pending")}
     assert counts == {
         "done": report["done"],
         "failed": failed,
@@ -102,4 +102,4 @@ def closed(house: House, campaign_id: str, watch: Watch, *, unknown_at_most: int
     }, f"{counts} {report}"
     assert report["unknown"] <= unknown_at_most, f"{report['unknown']} unknown, at most {unknown_at_most} may be"
     assert report["done"] + report["failed"] + report["unknown"] == report["total"] == len(states)
-    return books
+    return audit

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from campaigns import keys
 from tests.support.program import Program
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.waiting import until
 
 #: How often the supervisor looks, in s.
@@ -39,21 +39,21 @@ class Kill(NamedTuple):
     survivors: int
 
 
-class Crew:
+class WorkerPool:
     """So many commands, kept running until the block ends. All of them are ready when it begins.
 
     Args:
-        settings: variables of the workers, over the house's.
+        settings: variables of the workers, over the stack's.
     """
 
-    def __init__(self, house: House, commands: int = 2, processes: int = 1, threads: int = 8, **settings: str) -> None:
-        self._house = house
+    def __init__(self, stack: Stack, commands: int = 2, processes: int = 1, threads: int = 8, **settings: str) -> None:
+        self._stack = stack
         self._options: dict[str, Any] = {"processes": processes, "threads": threads, "wait": False, **settings}
         self._wanted = commands
         self._ending = threading.Event()
         # The kernel ends a program with the thread that started it, so this one lives as long as they shall.
-        self._thread = threading.Thread(target=self._run, name="crew", daemon=True)
-        self._redis: Any = house.redis_client()
+        self._thread = threading.Thread(target=self._run, name="pool", daemon=True)
+        self._redis: Any = stack.redis_client()
         self._hit: set[int | None] = set()
         self._seen: dict[str, float] = {}
         self.commands: list[Program] = []
@@ -110,7 +110,7 @@ class Crew:
         return [line for command in self.commands for line in command.logged(event, whole=True)]
 
     def _run(self) -> None:
-        self.commands += [self._house.add_worker(**self._options) for _ in range(self._wanted)]
+        self.commands += [self._stack.add_worker(**self._options) for _ in range(self._wanted)]
         while not self._ending.wait(LOOK_S):
             for command in self.commands:
                 if not command.alive:

@@ -12,7 +12,7 @@ from campaigns import keys
 from campaigns.events import EventKind
 from campaigns.models import Status
 from tests.support.doubles.object_store import MemoryStore
-from tests.support.ledger_harness import World
+from tests.support.ledger_harness import LedgerHarness
 
 NAMES: Final = ("c1", "c2")
 OTHER: Final = {"c1": "c2", "c2": "c1"}
@@ -23,7 +23,7 @@ STARTED: Final = (Status.RUNNING, Status.PAUSED, Status.COMPLETED)
 
 
 @dataclass
-class Book:
+class ListRecord:
     """One list of one campaign.
 
     Attributes:
@@ -71,17 +71,17 @@ class SlowStore(MemoryStore):
 
 
 class Checks:
-    """Compares what Redis holds with the books.
+    """Compares what Redis holds with the records.
 
     Args:
-        books: by the list's generation.
+        records: by the list's generation.
         cities: whether the templates of each campaign name the column `city`.
     """
 
-    def __init__(self, world: World, books: dict[str, Book], cities: dict[str, bool]) -> None:
-        self._world = world
-        self._redis = world.redis
-        self._books = books
+    def __init__(self, harness: LedgerHarness, records: dict[str, ListRecord], cities: dict[str, bool]) -> None:
+        self._harness = harness
+        self._redis = harness.redis
+        self._records = records
         self._cities = cities
 
     def status(self, name: str) -> Status | None:
@@ -89,9 +89,9 @@ class Checks:
         raw = self._redis.hget(keys.campaign(name), "status")
         return None if raw is None else Status(raw.decode())
 
-    def book(self, name: str) -> Book | None:
-        """The book of a campaign's list; None where it has none."""
-        return self._books.get((self._redis.hget(keys.campaign(name), "generation") or b"").decode())
+    def record(self, name: str) -> ListRecord | None:
+        """The record of a campaign's list; None where it has none."""
+        return self._records.get((self._redis.hget(keys.campaign(name), "generation") or b"").decode())
 
     def unknown(self, name: str) -> set[int]:
         return {int(row) for row in self._redis.zrange(keys.of(name, "unknown"), 0, -1)}
@@ -112,9 +112,9 @@ class Checks:
 
     def all(self) -> None:
         """What must hold after every step."""
-        for book in self._books.values():
-            for row, count in book.taken.items():
-                assert count <= 1 + book.again[row], f"row {row} of {book.name} is sent twice"
+        for record in self._records.values():
+            for row, count in record.taken.items():
+                assert count <= 1 + record.again[row], f"row {row} of {record.name} is sent twice"
         for name in NAMES:
             status = self.status(name)
             assert self._is_listed(name) == (
@@ -135,18 +135,18 @@ class Checks:
         return listed, bool(redis.sismember(keys.RUNNING, name)), parsing
 
     def _figures(self, name: str, status: Status) -> None:
-        report, book = self._world.report(name), self.book(name)
+        report, record = self._harness.report(name), self.record(name)
         assert report.done >= 0
         assert report.failed >= 0
-        if book is None or status in {Status.DRAFT, Status.PARSING}:
+        if record is None or status in {Status.DRAFT, Status.PARSING}:
             assert (report.total, report.in_flight, report.unknown) == (0, 0, 0)
             return
-        assert report.total in {0, book.rows} if status is Status.CANCELLED else report.total == book.rows
-        assert report.delivered == len(book.reported[EventKind.DELIVERED])
-        assert report.bounced == len(book.reported[EventKind.BOUNCED])
+        assert report.total in {0, record.rows} if status is Status.CANCELLED else report.total == record.rows
+        assert report.delivered == len(record.reported[EventKind.DELIVERED])
+        assert report.bounced == len(record.reported[EventKind.BOUNCED])
         if status is Status.COMPLETED:
             assert report.pending == report.unknown
-        lacks = self._cities[name] and not book.city
+        lacks = self._cities[name] and not record.city
         if status in STARTED:
             assert not lacks, f"{name} was started with a column that its list lacks"
         if status is Status.READY:

@@ -30,7 +30,7 @@ from campaigns.ledger import Group, Settlement, deferred_entry
 from campaigns.models import Campaign, OnUnknown, Status
 from campaigns.pacer import Tick
 from tests.support.ledger_harness import Run
-from tests.support.ledger_model.audit import NAMES, OTHER, REPORTS, Book
+from tests.support.ledger_model.audit import NAMES, OTHER, REPORTS, ListRecord
 from tests.support.ledger_model.operators import NAME, LedgerOperators, Refused, Sent
 
 MAX_RETRIES: Final = 2
@@ -68,13 +68,13 @@ class LedgerMachine(LedgerOperators):
     @rule(worker=WORKER, slots=st.integers(1, 3), span_ms=st.sampled_from([20, 600]))
     def release(self, worker: int = 0, slots: int = 2, span_ms: int = 600) -> None:
         self.clock.advance(span_ms)
-        self.world.slots = slots
+        self.harness.slots = slots
         self.tick(self.workers[worker])
 
     def tick(self, worker_id: str) -> None:
         """One tick; what it releases and asks for goes onto the queues."""
-        tick: Tick = self.world.tick(worker_id)
-        self.queue += self.world.take()
+        tick: Tick = self.harness.tick(worker_id)
+        self.queue += self.harness.take()
         for actor, names in (("feed", tick.feed), ("parse", tick.parse), ("reconcile", tick.reconcile)):
             for name in names:
                 generation = self.redis.hget(keys.campaign(name), "generation") or b""
@@ -138,12 +138,12 @@ class LedgerMachine(LedgerOperators):
         """What an actor does with its message."""
         if self.checks.status(name) is None:
             return
-        campaign = self.world.catalog.get(name)
+        campaign = self.harness.catalog.get(name)
         if actor == "reconcile":
             self.reconcile(campaign)
         elif campaign.generation == generation and actor == "feed":
             with self.checks.only(name):
-                Feeder(self.world.ledger, self.store, threading.Event()).feed(campaign)
+                Feeder(self.harness.ledger, self.store, threading.Event()).feed(campaign)
         elif campaign.generation == generation:
             with contextlib.suppress(Superseded):
                 FirstPass(self.redis, self.store, threading.Event()).run(campaign)
@@ -151,26 +151,26 @@ class LedgerMachine(LedgerOperators):
     def reconcile(self, campaign: Campaign) -> None:
         before = self.checks.unknown(campaign.id)
         with self.checks.only(campaign.id), contextlib.suppress(WrongState):  # as the actor does
-            self.world.reconciler.reconcile(campaign)
+            self.harness.reconciler.reconcile(campaign)
         if campaign.content.on_unknown is OnUnknown.RESEND:
-            self.books[campaign.generation].again.update(before - self.checks.unknown(campaign.id))
+            self.records[campaign.generation].again.update(before - self.checks.unknown(campaign.id))
 
     @precondition(lambda self: self.queue)
     @rule(pick=PICK, worker=WORKER, defers=st.booleans())
     def admit(self, pick: int, worker: int, defers: bool) -> None:
         """A worker takes a message; it may die after the answer, before it has put back what was denied."""
         run, worker_id = self.queue.pop(pick % len(self.queue)), self.workers[worker]
-        status, book = self.checks.status(run.campaign_id), self.checks.book(run.campaign_id)
+        status, record = self.checks.status(run.campaign_id), self.checks.record(run.campaign_id)
         with self.checks.only(run.campaign_id):
             if defers:
-                grant = self.world.admit(run, worker_id)
+                grant = self.harness.admit(run, worker_id)
             else:
-                grant = self.world.ledger.admit(
+                grant = self.harness.ledger.admit(
                     run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=uuid4().hex[:8]
                 )
         if grant.granted:
             assert status is Status.RUNNING, f"admitted while {run.campaign_id} is {status}"
-            assert book is self.books[run.generation], "admitted from a list that was replaced"
+            assert record is self.records[run.generation], "admitted from a list that was replaced"
             self.sending.append(Sent(run, worker_id, sorted(grant.granted)))
 
     @precondition(lambda self: self.sending)
@@ -179,14 +179,14 @@ class LedgerMachine(LedgerOperators):
         """Rows of a run get an outcome; Dramatiq may lose the retry, and may end before the run is closed."""
         sent, rows = self.send(pick, kind, count)
         with self.checks.only(sent.run.campaign_id):
-            verdicts = self.world.settle(sent.run, rows, kind, sent.worker_id)
+            verdicts = self.harness.settle(sent.run, rows, kind, sent.worker_id)
         sent.again += [row for row, verdict in zip(rows, verdicts, strict=True) if verdict == "retry"]
         if sent.rows:
             return
         if sent.again:
             self.retry(sent.run, sent.again, lost=lost)
         elif closes:
-            self.world.ledger.close_run(sent.run.campaign_id, sent.run.run_id)
+            self.harness.ledger.close_run(sent.run.campaign_id, sent.run.run_id)
 
     def send(self, pick: int, kind: str, count: int) -> tuple[Sent, list[int]]:
         """A worker sends some rows of a run, and has their outcome."""
@@ -199,7 +199,7 @@ class LedgerMachine(LedgerOperators):
         return sent, rows
 
     def take(self, run: Run, rows: list[int]) -> None:
-        self.books[run.generation].taken.update(rows)
+        self.records[run.generation].taken.update(rows)
 
     def retry(self, run: Run, rows: list[int], *, lost: bool) -> None:
         """What Dramatiq does with a run of which rows may be tried again."""
@@ -211,9 +211,9 @@ class LedgerMachine(LedgerOperators):
             self.redis.zadd(dead, {run.run_id: self.clock.now_ms})
             self.redis.hset(f"{dead}.msgs", run.run_id, json.dumps(message))
             if not lost:
-                self.world.ledger.bury(run.campaign_id, run.generation, run.run_id, "exhausted", rows)
+                self.harness.ledger.bury(run.campaign_id, run.generation, run.run_id, "exhausted", rows)
         elif not lost:
-            self.world.ledger.touch_run(run.campaign_id, run.run_id, 1000, rows)
+            self.harness.ledger.touch_run(run.campaign_id, run.run_id, 1000, rows)
             self.queue.append(next_run)
 
     @rule(worker=WORKER, kinds=st.lists(st.sampled_from(KINDS), min_size=4, max_size=8), lost=st.booleans())
@@ -231,16 +231,16 @@ class LedgerMachine(LedgerOperators):
     @rule(name=NAME, pick=st.integers(0, 40), kind=st.sampled_from(REPORTS))
     def provider_reports(self, name: str, pick: int, kind: EventKind) -> None:
         """It tells twice of an email that it took, however its row stands; also where the campaign is deleted."""
-        book = self.checks.book(name)
-        deleted = [old for old in self.books.values() if old.name == name] if self.checks.status(name) is None else []
-        taken = sorted((book or (deleted or [Book(name, 0, city=False)])[-1]).taken)
+        record = self.checks.record(name)
+        deleted = [old for old in self.records.values() if old.name == name] if self.checks.status(name) is None else []
+        taken = sorted((record or (deleted or [ListRecord(name, 0, city=False)])[-1]).taken)
         if taken:
             row = taken[pick % len(taken)]
             with self.checks.only(name):
                 ProviderEvents(self.redis).apply([Event(name, row, kind)] * 2)
             assert row not in self.checks.unknown(name)
-            if book:
-                book.reported[kind].add(row)
+            if record:
+                record.reported[kind].add(row)
 
     # -- faults
 
@@ -274,9 +274,9 @@ class LedgerMachine(LedgerOperators):
             groups.append(self.group(other.run, other.rows, "accepted"))
             self.sending.remove(other)
         with self.refusing(name):
-            refused, *recorded = self.world.ledger.settle(sent.worker_id, groups)
+            refused, *recorded = self.harness.ledger.settle(sent.worker_id, groups)
         assert not any(isinstance(answer, RedisError) for answer in recorded)
-        if self.checks.book(name) is self.books[sent.run.generation]:
+        if self.checks.record(name) is self.records[sent.run.generation]:
             assert isinstance(refused, RedisError)
             self.refused.append(Refused(sent.run, sent.worker_id, rows, kind))
 
@@ -295,10 +295,10 @@ class LedgerMachine(LedgerOperators):
         with self.checks.only(run.campaign_id):
             if gives_up:
                 group = self.group(run, refused.rows, refused.kind)
-                self.world.ledger.give_up(refused.worker_id, group, "Redis refuses to record it")
-                self.world.ledger.halt(run.campaign_id, run.generation, "Redis refuses to record outcomes")
+                self.harness.ledger.give_up(refused.worker_id, group, "Redis refuses to record it")
+                self.harness.ledger.halt(run.campaign_id, run.generation, "Redis refuses to record outcomes")
             else:
-                self.world.settle(run, refused.rows, refused.kind, refused.worker_id)
+                self.harness.settle(run, refused.rows, refused.kind, refused.worker_id)
 
     @rule(worker=WORKER, took=st.booleans())
     def worker_dies(self, worker: int, took: bool) -> None:
@@ -340,9 +340,9 @@ class LedgerMachine(LedgerOperators):
         self.refused.clear()
         for sent in self.sending:
             self.take(sent.run, sent.rows)
-            self.world.settle(sent.run, sent.rows, "accepted", sent.worker_id)
+            self.harness.settle(sent.run, sent.rows, "accepted", sent.worker_id)
         for name in filter(self.checks.status, NAMES):
-            self.world.controls.set_rate(name, 10_000_000)
+            self.harness.controls.set_rate(name, 10_000_000)
         self.go_on(DEAD_MS, 5_000)
         for name in NAMES:
             held = self.checks.holders(name) & self.dead
@@ -357,7 +357,7 @@ class LedgerMachine(LedgerOperators):
                 break
             self.go_on(61_000, 61_000)
         for name in filter(self.checks.status, NAMES):
-            assert self.checks.status(name) not in {Status.RUNNING, Status.PARSING}, self.world.report(name)
+            assert self.checks.status(name) not in {Status.RUNNING, Status.PARSING}, self.harness.report(name)
             self.delete(name)
         self.what_must_hold()
 
@@ -370,8 +370,8 @@ class LedgerMachine(LedgerOperators):
                 self.work_as_asked(0, lost=False)
             self.tick(self.workers[0])
             for run in self.queue:
-                granted = sorted(self.world.admit(run, self.workers[0]).granted)
+                granted = sorted(self.harness.admit(run, self.workers[0]).granted)
                 self.take(run, granted)
-                self.world.settle(run, granted, "accepted", self.workers[0])
+                self.harness.settle(run, granted, "accepted", self.workers[0])
             self.queue = []
             self.what_must_hold()

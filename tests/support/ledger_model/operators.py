@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from campaigns.errors import CampaignError
 from campaigns.models import Campaign, Status, UnknownDecision
 from campaigns.reconciliation import check_decision
-from tests.support.app_harness import Site
+from tests.support.app_harness import AppHarness
 from tests.support.ledger_harness import Clock, Run
-from tests.support.ledger_model.audit import NAMES, OPEN, Book, Checks, SlowStore
+from tests.support.ledger_model.audit import NAMES, OPEN, Checks, ListRecord, SlowStore
 
 ROWS: Final = {"c1": 40, "c2": 20}
 NAME: Final = st.sampled_from(NAMES)
@@ -56,13 +56,13 @@ class LedgerOperators(RuleBasedStateMachine):
         self.redis, self.clock = self.parts()
         self.clock.install(self.patch)
         self.store = SlowStore()
-        self.site = Site(self.redis, store=self.store)
-        self.world = self.site.world
-        self.books: dict[str, Book] = {}
+        self.app = AppHarness(self.redis, store=self.store)
+        self.harness = self.app.harness
+        self.records: dict[str, ListRecord] = {}
         #: Whether the templates of each campaign name the column `city`.
         self.cities: dict[str, bool] = {}
         self.content: dict[str, dict[str, Any]] = {}
-        self.checks = Checks(self.world, self.books, self.cities)
+        self.checks = Checks(self.harness, self.records, self.cities)
         self.queue: list[Run] = []
         self.sending: list[Sent] = []
         self.refused: list[Refused] = []
@@ -85,7 +85,7 @@ class LedgerOperators(RuleBasedStateMachine):
         """A request that is right or is refused, and changes nothing of the other campaign; whether it was right."""
         headers = {"Content-Type": "text/csv"} if isinstance(body, bytes) else {}
         with self.checks.only(name):
-            answer = self.site.web.request(method, f"/campaigns/{name}{path}", body, headers)
+            answer = self.app.web.request(method, f"/campaigns/{name}{path}", body, headers)
         assert (answer.status < 300) == right, (method, path, answer.status, answer.body)
         assert right or answer.status in {404, 409}, answer.body
         self.collect()
@@ -106,12 +106,12 @@ class LedgerOperators(RuleBasedStateMachine):
         header, cell = (b"email,city\n", b",Ulm") if city else (b"email\n", b"")
         csv = header + b"".join(b"r%d@shop.test%s\n" % (row, cell) for row in range(1, ROWS[name] + 1))
         if self.call(name, "POST", "/upload", csv, right=self.checks.status(name) in OPEN):
-            self.books[self.world.catalog.get(name).generation] = Book(name, ROWS[name], city)
+            self.records[self.harness.catalog.get(name).generation] = ListRecord(name, ROWS[name], city)
 
     @rule(name=NAME)
     def start(self, name: str) -> None:
-        status, book = self.checks.status(name), self.checks.book(name)
-        lacks = book is not None and self.cities[name] and not book.city
+        status, record = self.checks.status(name), self.checks.record(name)
+        lacks = record is not None and self.cities[name] and not record.city
         right = status in {Status.PARSING, Status.RUNNING, Status.COMPLETED} or (status is Status.READY and not lacks)
         self.call(name, "POST", "/start", right=right)
 
@@ -140,7 +140,7 @@ class LedgerOperators(RuleBasedStateMachine):
     def change_rate(self, name: str, tpm: int) -> None:
         if self.checks.status(name):
             with self.checks.only(name):
-                self.world.controls.set_rate(name, tpm)
+                self.harness.controls.set_rate(name, tpm)
 
     @rule(name=NAME)
     def launch(self, name: str) -> None:
@@ -157,9 +157,9 @@ class LedgerOperators(RuleBasedStateMachine):
 
     def decision(self, name: str, *, resends: bool) -> Campaign | None:
         """The campaign, where it has rows and an operator may decide about them now."""
-        if self.checks.book(name):
+        if self.checks.record(name):
             with contextlib.suppress(CampaignError):
-                return check_decision(self.world.catalog, name, resends=resends)
+                return check_decision(self.harness.catalog, name, resends=resends)
         return None
 
     @rule(name=NAME)
@@ -167,12 +167,12 @@ class LedgerOperators(RuleBasedStateMachine):
         """Nothing was taken of what is failed, so nobody is sent twice by this."""
         if campaign := self.decision(name, resends=True):
             with self.checks.only(name):
-                self.world.reconciler.retry_failed(campaign)
+                self.harness.reconciler.retry_failed(campaign)
 
     @rule(name=NAME, decision=st.sampled_from(list(UnknownDecision)))
     def decide_unknown(self, name: str, decision: UnknownDecision) -> None:
         if campaign := self.decision(name, resends=decision is UnknownDecision.RESEND):
             if decision is not UnknownDecision.DONE:
-                self.books[campaign.generation].again.update(self.checks.unknown(name))
+                self.records[campaign.generation].again.update(self.checks.unknown(name))
             with self.checks.only(name):
-                self.world.reconciler.decide(campaign, decision)
+                self.harness.reconciler.decide(campaign, decision)

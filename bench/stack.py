@@ -1,4 +1,4 @@
-"""The stage that every measurement plays on: all parts as real processes, and what each of them has used.
+"""The stack that every measurement plays on: all parts as real processes, and what each of them has used.
 
 What is measured, and how the figures are printed, stands in the other modules.
 """
@@ -21,7 +21,7 @@ from tests.support.doubles.certificate import Certificate
 from tests.support.doubles.sendgrid import SendGridDouble
 from tests.support.program import Program
 from tests.support.services import S3_ACCESS_KEY, S3_SECRET_KEY
-from tests.support.stack import House
+from tests.support.stack import Stack
 
 #: A rate that limits nobody here, in emails a minute.
 UNLIMITED: Final = 10_000_000
@@ -36,7 +36,7 @@ PARSE_PATIENCE_S: Final = 600.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-class Stage(House):
+class BenchStack(Stack):
     """The parts of `tests.support.stack`: Valkey, S3, the SendGrid double and the web process. Workers come and go."""
 
     def prepare(self, campaign_id: str, csv: bytes, tpm: int = UNLIMITED) -> None:
@@ -54,7 +54,7 @@ class Stage(House):
         return moment
 
     def object_store(self) -> ObjectStore:
-        """The bucket of this stage."""
+        """The bucket of this stack."""
         os.environ.update(s3.client_environment(S3_ACCESS_KEY, S3_SECRET_KEY))
         return ObjectStore("my-bucket", self.s3_url)
 
@@ -65,7 +65,7 @@ class Stage(House):
         return {name: sum(_cpu_s(pid) for part in found for pid in part.members()) for name, found in parts.items()}
 
 
-class TlsStage(Stage):
+class TlsBenchStack(BenchStack):
     """The same with a double that speaks TLS.
 
     Its authority stands in one file with the system's own, so that whoever reads the authorities anew for each

@@ -1,4 +1,4 @@
-"""The stage on which the rate is measured: real processes on free ports, campaigns on them, and what they cost."""
+"""The bench on which the rate is measured: real processes on free ports, campaigns on them, and what they cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from campaigns import keys
 from tests.support.program import Program
-from tests.support.stack import House
+from tests.support.stack import Stack
 
 #: A campaign without a limit: the highest that there is.
 NO_LIMIT: Final = 10_000_000
@@ -23,30 +23,30 @@ READ_S: Final = 5.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-class Stage:
-    """A house with workers. `times`: when each campaign's mails reached the provider's door, in s since the epoch."""
+class RateBench:
+    """A stack with workers. `times`: when each campaign's mails reached the provider, in s since the epoch."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.redis: Any = house.redis_client()
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.redis: Any = stack.redis_client()
         self._times: dict[str, list[float]] = defaultdict(list)
         self._read = 0
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, processes: int, threads: int = 10, *, latency_ms: float = 20, **settings: str) -> Iterator[Stage]:
+    def open(cls, processes: int, threads: int = 10, *, latency_ms: float = 20, **settings: str) -> Iterator[RateBench]:
         """So many worker processes, each a command of its own, as `make run` starts them."""
         with (
             tempfile.TemporaryDirectory(prefix="postrider-rate-") as directory,
-            House.open(Path(directory), web=True, **settings) as house,
+            Stack.open(Path(directory), web=True, **settings) as stack,
         ):
-            house.double.behave(latency_ms=latency_ms)
-            stage = cls(house)
+            stack.double.behave(latency_ms=latency_ms)
+            bench = cls(stack)
             for _ in range(processes):
-                house.add_worker(threads=threads, wait=False)
-            stage.until_workers(processes)
-            yield stage
-            stage.redis.close()
+                stack.add_worker(threads=threads, wait=False)
+            bench.until_workers(processes)
+            yield bench
+            bench.redis.close()
 
     def until_workers(self, processes: int) -> None:
         """Wait until so many worker processes have told Redis that they work."""
@@ -58,20 +58,20 @@ class Stage:
 
     def prepare(self, campaign_id: str, rows: int, tpm: int = NO_LIMIT, domain: str = "shop.test", **more: Any) -> None:
         """A campaign with a parsed list."""
-        self.house.put(campaign_id, tpm=tpm, **more)
+        self.stack.put(campaign_id, tpm=tpm, **more)
         csv = b"email\n" + b"".join(b"r%d@%s\n" % (row, domain.encode()) for row in range(1, rows + 1))
-        (self.house.upload if rows < 100_000 else self.house.upload_in_parts)(campaign_id, csv)
-        self.house.until_status(campaign_id, "ready")
+        (self.stack.upload if rows < 100_000 else self.stack.upload_in_parts)(campaign_id, csv)
+        self.stack.until_status(campaign_id, "ready")
 
     def launch(self, campaign_id: str, rows: int, tpm: int = NO_LIMIT, **more: Any) -> float:
         """A running campaign; when it was started, in s since the epoch."""
         self.prepare(campaign_id, rows, tpm, **more)
-        self.house.start(campaign_id)
+        self.stack.start(campaign_id)
         return time.time()
 
     def times(self) -> dict[str, list[float]]:
-        """Arrivals at the provider's door by campaign, in their order; only what is new is read."""
-        found = self.house.double.arrivals(self._read)
+        """Arrivals at the provider by campaign, in their order; only what is new is read."""
+        found = self.stack.double.arrivals(self._read)
         self._read += len(found)
         for arrival in found:
             self._times[arrival.campaign_id].append(arrival.time_s)
@@ -79,7 +79,7 @@ class Stage:
 
     def until_in_flight(self, campaign_id: str) -> None:
         """Wait until a campaign has sent something."""
-        self.house.until(campaign_id, lambda report: report["done"] > 0, "the first mail")
+        self.stack.until(campaign_id, lambda report: report["done"] > 0, "the first mail")
 
     def progress(self, campaign_id: str, name: str) -> int:
         """A count of the ledger's progress."""
@@ -98,8 +98,8 @@ class Admissions:
     They are the limiter's own counts, by Redis' clock; a bucket that is over does not change any more.
     """
 
-    def __init__(self, stage: Stage, campaign_ids: Sequence[str]) -> None:
-        self._redis: Any = stage.redis
+    def __init__(self, bench: RateBench, campaign_ids: Sequence[str]) -> None:
+        self._redis: Any = bench.redis
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="admissions", daemon=True)
         self.buckets: dict[str, dict[int, int]] = {campaign_id: {} for campaign_id in campaign_ids}

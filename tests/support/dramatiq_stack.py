@@ -14,7 +14,7 @@ from dramatiq.middleware import Retries
 
 from tests.support.waiting import until
 
-QUEUE: Final = "stage"
+QUEUE: Final = "stack"
 #: Hooks that a worker calls about messages and about itself.
 HOOKS: Final = (
     *("before_process_message", "after_process_message", "after_skip_message"),
@@ -41,7 +41,7 @@ class Notes(dramatiq.Middleware):
         return hook
 
 
-class Stage:
+class DramatiqStack:
     """A broker with one actor, `play`, which runs `act` and notes that it did."""
 
     def __init__(self, client: redis.Redis, middleware: Sequence[dramatiq.Middleware] = ()) -> None:
