@@ -10,7 +10,10 @@ import structlog
 
 from campaigns.ledger import WAITING_BYTES, Ledger, Recipient, low_water
 from campaigns.models import Campaign
-from campaigns.recipients import Index, Layout, address, read_slice
+from lists.addresses import address
+from lists.header import Layout
+from lists.index import Index
+from lists.scan import read_slice
 from mail.rendering import Templates
 from storage import MissingObject, ObjectStore, ShortObject, StoreError
 

@@ -13,11 +13,12 @@ import structlog
 from redis import Redis
 
 import settings
-from campaigns import keys, recipients
+from campaigns import keys
 from campaigns.catalog import name_columns
-from campaigns.errors import UnusableList
 from campaigns.models import Campaign
 from campaigns.parsing import Parsing
+from lists import scan as recipients
+from lists.errors import UnusableList
 from mail.rendering import Templates
 from storage import MissingObject, ObjectStore, StoreError
 

@@ -21,10 +21,13 @@ from api import components, inputs
 from api.components import Components
 from api.errors import invalid
 from campaigns import keys
-from campaigns.cells import guarded
 from campaigns.errors import WrongState
 from campaigns.models import Campaign, RowState, Status
-from campaigns.recipients import Layout, Slice, address, read_slice
+from lists.addresses import address
+from lists.cells import guarded
+from lists.header import Layout
+from lists.index import Slice
+from lists.scan import read_slice
 
 #: row, email, state, reason
 Row = tuple[int, str, RowState, str]

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
-from campaigns.recipients import scan
+from lists.scan import scan
 
 #: Rows of one chunk. Their number is in the address, so that none is a duplicate.
 _ROWS_A_CHUNK = 12_000

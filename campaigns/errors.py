@@ -35,9 +35,5 @@ class IncompleteUpload(CampaignError):
     """The upload's parts are not all there; send the missing ones again, then complete it."""
 
 
-class UnusableList(CampaignError):
-    """The CSV cannot be used."""
-
-
 class Superseded(CampaignError):
     """This work belongs to a list that has been replaced, or to a parser that another one has taken over from."""

@@ -16,8 +16,8 @@ from redis import Redis, RedisError
 from campaigns import keys
 from campaigns.errors import Superseded
 from campaigns.models import Campaign, RowState
-from campaigns.recipients import Index
 from campaigns.scripts import Scripts
+from lists.index import Index
 
 #: The shortest and the longest time for which trouble closes the gate, in ms, where the provider names none. The
 #: longest bounds how long it takes until an outage that has ended is noticed.

@@ -14,8 +14,8 @@ from redis import Redis, RedisError
 from campaigns import keys
 from campaigns.errors import Superseded
 from campaigns.models import Status
-from campaigns.recipients import Scan
 from campaigns.scripts import Scripts
+from lists.scan import Scan
 
 #: A parser that has given no sign of life for so long is started anew, in ms.
 PARSER_LOST_MS: Final = 30_000

@@ -1,6 +1,6 @@
 """Addresses that people write into a campaign: `News <news@example.com>` or bare.
 
-The recipients' addresses are the list's, and `campaigns.recipients` judges them.
+The recipients' addresses are the list's, and `lists.scan` judges them.
 """
 
 from __future__ import annotations

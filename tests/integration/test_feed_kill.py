@@ -16,10 +16,10 @@ import pytest
 import redis
 
 from actors.feeding import Feeder
-from campaigns import recipients
 from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
 from embedded import s3
+from lists import scan as recipients
 from storage import ObjectStore
 from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment

@@ -11,11 +11,12 @@ from unittest.mock import patch
 
 from hypothesis import given, settings, strategies as st
 
-from campaigns import csv_lines, csv_records
-from campaigns.csv_lines import Limits, Lines
-from campaigns.csv_records import Malformed, Row, Shape
-from campaigns.errors import UnusableList
-from campaigns.recipients import Scan, column_names, read_slice
+from lists import lines as csv_lines, records as csv_records
+from lists.errors import UnusableList
+from lists.header import column_names
+from lists.lines import Limits, Lines
+from lists.records import Malformed, Row, Shape
+from lists.scan import Scan, read_slice
 from tests.support.lists import parse, rows_of
 
 #: What makes CSV files break, and enough ordinary rows for them to be read at all.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import email_validator
 from hypothesis import given, settings, strategies as st
 
-from campaigns import addresses
-from campaigns.addresses import address, all_ordinary
+from lists import addresses
+from lists.addresses import address, all_ordinary
 
 #: With the Kelvin sign and the long s, whose other case is ASCII.
 LETTERS = "abzAKZ019.-_+'!@ \u212aé\u017f\n\t"

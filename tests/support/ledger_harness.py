@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 from redis import RedisError
 
-from campaigns import keys, recipients, scripts
+from campaigns import keys, scripts
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.ledger import Grant, Group, Ledger, Limits, Recipient, Settlement, deferred_entry, domain_of
@@ -27,6 +27,7 @@ from campaigns.pacer import Pacer, Tick
 from campaigns.parsing import Parsing
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
+from lists import scan as recipients
 
 PROVIDER = "double"
 #: How long a row stays unknown before `on_unknown: resend` sends it again, in s.

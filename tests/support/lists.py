@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from campaigns.recipients import Scan, read_slice, scan
+from lists.scan import Scan, read_slice, scan
 
 
 def parse(data: bytes, email_column: str = "email", chunk: int = 1 << 20) -> tuple[Scan, dict[int, tuple[str, str]]]:

@@ -12,7 +12,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from campaigns.cells import guarded
+from lists.cells import guarded
 
 #: What spreadsheets take for blank at a cell's beginning.
 BLANK = ' \t\r\n\xa0\u2003\u3000\ufeff\u200b"'

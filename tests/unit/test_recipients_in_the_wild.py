@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from campaigns.errors import UnusableList
-from campaigns.recipients import scan
+from lists.errors import UnusableList
+from lists.scan import scan
 from tests.support.lists import parse, rows_of
 
 HEADER = "email,name\n"

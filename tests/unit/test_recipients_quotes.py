@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from campaigns import csv_lines, recipients
+from lists import lines as csv_lines, scan as recipients
 from tests.support.lists import parse, rows_of
 
 NOT_CLOSED = "malformed:quote not closed"

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaigns import csv_lines, duplicates, recipients, rejections
-from campaigns.recipients import Index, Slice, column_names, scan
+from lists import duplicates, lines as csv_lines, rejections, scan as recipients
+from lists.header import column_names
+from lists.index import Index, Slice
+from lists.scan import scan
 from tests.support.lists import parse, rows_of
 
 

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from campaigns.spool import Heed, Spool
+from lists.temp_file import Heed, Spool
 
 #: 10 million rows make about 10,000 a partition: 2 MB in memory.
 _PARTITIONS: Final = 1024

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
-from campaigns import csv_header, csv_records
-from campaigns.addresses import address, all_ordinary
-from campaigns.csv_header import Layout, column_names
-from campaigns.csv_lines import Lines, opened
-from campaigns.csv_records import Malformed, Row, Rows, none_malformed
-from campaigns.duplicates import Duplicates
-from campaigns.errors import UnusableList
-from campaigns.rejections import Rejections
-from campaigns.slices import Index, Slice
-from campaigns.spool import Heed, Spool, temporary_file
+from lists import header as csv_header, records as csv_records
+from lists.addresses import address, all_ordinary
+from lists.duplicates import Duplicates
+from lists.errors import UnusableList
+from lists.header import Layout, column_names
+from lists.index import Index, Slice
+from lists.lines import Lines, opened
+from lists.records import Malformed, Row, Rows, none_malformed
+from lists.rejections import Rejections
+from lists.temp_file import Heed, Spool, temporary_file
 
 __all__ = ["Index", "Layout", "Scan", "Slice", "address", "column_names", "read_slice", "scan"]
 

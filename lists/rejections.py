@@ -8,8 +8,8 @@ import io
 from collections.abc import Iterator
 from typing import IO, Final
 
-from campaigns.cells import guarded
-from campaigns.spool import Heed, Spool
+from lists.cells import guarded
+from lists.temp_file import Heed, Spool
 
 #: The report's columns.
 HEADER: Final = ("row", "email", "reason")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
 
-from campaigns import csv_lines
-from campaigns.csv_lines import Limits, Lines
-from campaigns.csv_records import Shape, first_record
-from campaigns.errors import UnusableList
+from lists import lines as csv_lines
+from lists.errors import UnusableList
+from lists.lines import Limits, Lines
+from lists.records import Shape, first_record
 
 #: The delimiters that are recognised; the first one counts for a file with one column.
 DELIMITERS: Final = ",;\t|"

@@ -21,8 +21,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeGuard
 
-from campaigns import csv_lines
-from campaigns.csv_lines import Block, Lines
+from lists import lines as csv_lines
+from lists.lines import Block, Lines
 
 #: Appended to every block: comes back as a record of its own unless a quote was left open before it.
 _END: Final = "end"
