@@ -11,7 +11,7 @@ import structlog
 from campaigns.ledger import WAITING_BYTES, Ledger, Recipient, low_water
 from campaigns.models import Campaign
 from lists.addresses import address
-from lists.header import Layout
+from lists.header import CsvDialect
 from lists.index import Index
 from lists.scan import read_slice
 from mail.rendering import Templates
@@ -109,7 +109,7 @@ class _Source:
         self._store = store
         self._object_key = campaign.object_key
         self._email_index = campaign.email_index
-        self._layout = Layout(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
+        self._dialect = CsvDialect(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
         self._fields = Templates(campaign.content).fields(campaign.columns)
         self._read_from = self._read_to = 0
         self._data = b""
@@ -121,7 +121,7 @@ class _Source:
             StoreError
         """
         part = self.index[number]
-        rows = read_slice(self._slice(number), self._layout, part.first_row)
+        rows = read_slice(self._slice(number), self._dialect, part.first_row)
         return list(_chosen(rows, wanted, self._email_index, self._fields))
 
     def _slice(self, number: int) -> bytes:

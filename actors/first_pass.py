@@ -17,8 +17,8 @@ from campaigns import keys
 from campaigns.catalog import name_columns
 from campaigns.models import Campaign
 from campaigns.parsing import Parsing
-from lists import scan as recipients
 from lists.errors import UnusableList
+from lists.scan import ScanResult, scan
 from mail.rendering import Templates
 from storage import MissingObject, ObjectStore, StoreError
 
@@ -66,25 +66,25 @@ class FirstPass:
 
     def _parse(self, parsing: Parsing, campaign: Campaign) -> None:
         started = self._logged_at = time.monotonic()
-        scan = self._scan(parsing, campaign)
-        if scan is None:
+        result = self._scan(parsing, campaign)
+        if result is None:
             return
-        with scan.report as report:
-            self._store_report(parsing, campaign, scan, report)
-        status = parsing.finish(scan)
+        with result.report as report:
+            self._store_report(parsing, campaign, result, report)
+        status = parsing.finish(result)
         log.info(
             "list_parsed",
             status=status,
-            rows=scan.rows,
-            total=scan.total,
-            rejected=scan.rejected,
+            rows=result.rows,
+            total=result.total,
+            rejected=result.rejected,
             duration_s=round(time.monotonic() - started, 2),
         )
 
-    def _scan(self, parsing: Parsing, campaign: Campaign) -> recipients.Scan | None:
+    def _scan(self, parsing: Parsing, campaign: Campaign) -> ScanResult | None:
         """Read the list; None where it cannot be used, which is recorded."""
         try:
-            return recipients.scan(
+            return scan(
                 self._store.stream(campaign.object_key),
                 email_column=campaign.email_column,
                 on_progress=lambda read, rows: self._report(parsing, campaign, read, rows),
@@ -100,14 +100,14 @@ class FirstPass:
             parsing.report(0, 0, "the object store cannot be read at the moment; parsing is tried again by itself")
             raise
 
-    def _store_report(self, parsing: Parsing, campaign: Campaign, scan: recipients.Scan, report: IO[bytes]) -> None:
+    def _store_report(self, parsing: Parsing, campaign: Campaign, result: ScanResult, report: IO[bytes]) -> None:
         """Store the report of rejected rows. While the store does not take it, what has been parsed is kept."""
         key = keys.rejected_report(campaign.id, campaign.generation)
         wait_s = FIRST_WAIT_S
         with ExitStack() as stack:
             while (error := self._send(parsing, key, report)) is not None:
                 self._check(parsing)
-                parsing.report(campaign.size, scan.rows, REPORT_DELAYED)
+                parsing.report(campaign.size, result.rows, REPORT_DELAYED)
                 log.warning("report_delayed", error=str(error), again_s=wait_s)
                 if wait_s == FIRST_WAIT_S:
                     if not _waiters.acquire(blocking=False):

@@ -25,7 +25,7 @@ from campaigns.errors import WrongState
 from campaigns.models import Campaign, RowState, Status
 from lists.addresses import address
 from lists.cells import guarded
-from lists.header import Layout
+from lists.header import CsvDialect
 from lists.index import Slice
 from lists.scan import read_slice
 
@@ -91,7 +91,7 @@ class Export:
         self._store = parts.store
         self._ledger = parts.ledger
         self._campaign = campaign
-        self._layout = Layout(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
+        self._dialect = CsvDialect(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
 
     def only_rejected(self) -> Iterator[list[Row]]:
         """The rows that are no recipients, some at a time."""
@@ -126,7 +126,7 @@ class Export:
         reasons = self._ledger.reasons(self._campaign.id, with_reason)
         reasons |= self._ledger.drops(self._campaign.id, [row for row, state in rows.items() if state is RowState.DONE])
         data = self._store.read(self._campaign.object_key, part.offset, part.end)
-        for row, cells in read_slice(data, self._layout, part.first_row):
+        for row, cells in read_slice(data, self._dialect, part.first_row):
             if row in rows and cells is not None:
                 raw = cells[self._campaign.email_index]
                 yield row, address(raw) or raw.strip(), rows[row], reasons.get(row, "")

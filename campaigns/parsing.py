@@ -1,4 +1,4 @@
-"""The record of a list being parsed: one parser at a time, progress, result. The parsing itself is `recipients`."""
+"""The record of a list being parsed: one parser at a time, progress, result. The parsing itself is `lists.scan`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from campaigns import keys
 from campaigns.errors import Superseded
 from campaigns.models import Status
 from campaigns.scripts import Scripts
-from lists.scan import Scan
+from lists.scan import ScanResult
 
 #: A parser that has given no sign of life for so long is started anew, in ms.
 PARSER_LOST_MS: Final = 30_000
@@ -90,19 +90,25 @@ class Parsing:
             self._told = (bytes_read, rows, reason)
             self._tell()
 
-    def finish(self, scan: Scan) -> Status:
+    def finish(self, result: ScanResult) -> Status:
         """Record the parsed list; returns the campaign's new status: ready, or running where a start was asked for
         meanwhile and the list has the columns that the templates name by now.
         """
-        layout = scan.layout
+        dialect = result.dialect
         fields = {
-            "columns": msgspec.json.encode(layout.columns),
-            "email_index": layout.email_index,
-            "delimiter": layout.delimiter,
-            "encoding": layout.encoding,
-            "slices": len(scan.index),
+            "columns": msgspec.json.encode(dialect.columns),
+            "email_index": dialect.email_index,
+            "delimiter": dialect.delimiter,
+            "encoding": dialect.encoding,
+            "slices": len(result.index),
         }
-        counts: list[int | bytes] = [scan.rows, scan.total, scan.rejected, bytes(scan.skip), scan.index.pack()]
+        counts: list[int | bytes] = [
+            result.rows,
+            result.total,
+            result.rejected,
+            bytes(result.skip),
+            result.index.pack(),
+        ]
         return self._finish("ready", "", counts, fields)
 
     def reject(self, reason: str) -> Status:

@@ -41,10 +41,10 @@ def address(raw: str) -> str | None:
         return f"{local}@{domain.lower()}"
     if len(trimmed) > _MAX_CHARS or "@" not in trimmed:
         return None
-    return _judged(trimmed)
+    return _validated(trimmed)
 
 
-def _judged(trimmed: str) -> str | None:
+def _validated(trimmed: str) -> str | None:
     try:
         valid = email_validator.validate_email(
             trimmed, allow_smtputf8=False, strict=True, check_deliverability=False, globally_deliverable=True

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from lists.temp_file import Heed, Spool
+from lists.temp_file import OnRows, TempFile
 
 #: 10 million rows make about 10,000 a partition: 2 MB in memory.
 _PARTITIONS: Final = 1024
@@ -29,8 +29,8 @@ class Duplicate(NamedTuple):
 class Duplicates:
     """Takes the addresses of a list and tells which rows repeat one."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def __init__(self, file: TempFile) -> None:
+        self._file = file
         self._written: list[array[int]] = []  # of each flush, where its partitions begin and the last one ends
         self._buffered = 0
         self._keys: list[list[str]] = [[] for _ in range(_PARTITIONS)]
@@ -47,7 +47,7 @@ class Duplicates:
         if self._buffered >= _BUFFERED_ROWS:
             self._flush()
 
-    def found(self, heed: Heed) -> Iterator[Duplicate]:
+    def found(self, on_rows: OnRows) -> Iterator[Duplicate]:
         """All duplicates: partition by partition, in row order within each."""
         for partition in range(_PARTITIONS):
             first_rows: dict[str, int] = {}
@@ -55,18 +55,18 @@ class Duplicates:
                 for address, row, first in zip(keys, rows, map(first_rows.setdefault, keys, rows), strict=True):
                     if first != row:
                         yield Duplicate(row, address, first)
-                heed(len(keys))
+                on_rows(len(keys))
 
     def _parts(self, partition: int) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
         for starts in self._written:
-            yield _unpacked(self._spool.read(starts[partition], starts[partition + 1]))
+            yield _unpacked(self._file.read(starts[partition], starts[partition + 1]))
         yield self._keys[partition], self._rows[partition]
 
     def _flush(self) -> None:
-        starts = array("Q", [self._spool.size])
+        starts = array("Q", [self._file.size])
         for keys, rows in zip(self._keys, self._rows, strict=True):
-            self._spool.append(_packed(keys, rows))
-            starts.append(self._spool.size)
+            self._file.append(_packed(keys, rows))
+            starts.append(self._file.size)
             keys.clear()
             rows.clear()
         self._written.append(starts)

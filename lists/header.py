@@ -31,8 +31,8 @@ _NAME_CHARS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """How a file is laid out, as its first bytes and its header tell.
+class CsvDialect:
+    """How a file is written, as its first bytes and its header tell.
 
     Attributes:
         encoding: `csv_lines.UTF_8`, `UTF_16_LE` or `UTF_16_BE`.
@@ -76,7 +76,7 @@ def _name(cell: str) -> str:
     return name if not name or name.isidentifier() else "_" + name
 
 
-def layout(lines: Lines, email_column: str, encoding: str, start: int) -> Layout:
+def read_header(lines: Lines, email_column: str, encoding: str, start: int) -> CsvDialect:
     """Take the header from the lines of a file of this encoding, which begin at byte `start`.
 
     `email_column` is compared without case and surrounding blanks.
@@ -90,7 +90,7 @@ def layout(lines: Lines, email_column: str, encoding: str, start: int) -> Layout
         raise UnusableList(f"The header has {len(header):,} columns; at most {MAX_COLUMNS:,} are possible.")
     email_index = _folded(header).index(_fold(email_column))
     size = csv_lines.raw_size(lines.take(Limits(used, csv_lines.RECORD.size)).data, encoding)
-    return Layout(delimiter, encoding, column_names(header), email_index, start + before + size)
+    return CsvDialect(delimiter, encoding, column_names(header), email_index, start + before + size)
 
 
 def _first_lines(lines: Lines, encoding: str) -> tuple[int, list[str]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from lists.cells import guarded
-from lists.temp_file import Heed, Spool
+from lists.temp_file import OnRows, TempFile
 
 #: The report's columns.
 HEADER: Final = ("row", "email", "reason")
@@ -19,7 +19,7 @@ _BUFFERED_ROWS: Final = 50_000
 _READ_BYTES: Final = 2 * 1024 * 1024
 _LEAST_READ_BYTES: Final = 4096
 #: Rows of the report between two looks at whether to go on.
-_HEED_ROWS: Final = 10_000
+_REPORTED_ROWS: Final = 10_000
 #: Characters of a rejected address that are shown.
 _SHOWN_CHARS: Final = 254
 _CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
@@ -28,11 +28,11 @@ _CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
 class Rejections:
     """Collects rejected rows in any order and writes them in row order.
 
-    Full buffers are sorted and go to the spool as runs, which the report merges.
+    Full buffers are sorted and go to the temporary file as sorted runs, which the report merges.
     """
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
+    def __init__(self, file: TempFile) -> None:
+        self._file = file
         self._buffer: list[str] = []
         self._runs: list[tuple[int, int]] = []  # where each begins and ends
         self.count = 0
@@ -44,15 +44,15 @@ class Rejections:
         if len(self._buffer) >= _BUFFERED_ROWS:
             self._flush()
 
-    def write(self, file: IO[bytes], heed: Heed) -> None:
+    def write(self, file: IO[bytes], on_rows: OnRows) -> None:
         """Write the report, a UTF-8 CSV, and go back to the file's start."""
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         text.write(f"{','.join(HEADER)}\n")
         for number, entry in enumerate(self._sorted(), 1):
             writer.writerow(entry)
-            if number % _HEED_ROWS == 0:
-                heed(_HEED_ROWS)
+            if number % _REPORTED_ROWS == 0:
+                on_rows(_REPORTED_ROWS)
         text.flush()
         text.detach()
         file.seek(0)
@@ -71,17 +71,17 @@ class Rejections:
         """The entries of a run, read `size` bytes at a time."""
         rest = b""
         while start < end:
-            data = self._spool.read(start, min(start + size, end))
+            data = self._file.read(start, min(start + size, end))
             start += len(data)
             *lines, rest = (rest + data).split(b"\n")
             yield from map(bytes.decode, lines)
 
     def _flush(self) -> None:
-        start = self._spool.size
+        start = self._file.size
         self._buffer.sort()
         for entry in self._buffer:
-            self._spool.append(f"{entry}\n".encode())
-        self._runs.append((start, self._spool.size))
+            self._file.append(f"{entry}\n".encode())
+        self._runs.append((start, self._file.size))
         self._buffer.clear()
 
 

@@ -10,18 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
-from lists import header as csv_header, records as csv_records
+from lists import records
 from lists.addresses import address, all_ordinary
 from lists.duplicates import Duplicates
 from lists.errors import UnusableList
-from lists.header import Layout, column_names
-from lists.index import Index, Slice
+from lists.header import CsvDialect, read_header
+from lists.index import Index
 from lists.lines import Lines, opened
 from lists.records import Malformed, Row, Rows, none_malformed
 from lists.rejections import Rejections
-from lists.temp_file import Heed, Spool, temporary_file
-
-__all__ = ["Index", "Layout", "Scan", "Slice", "address", "column_names", "read_slice", "scan"]
+from lists.temp_file import OnRows, TempFile, temporary_file
 
 #: Row numbers have 32 bits, in the index and in Redis' bitmaps.
 MAX_ROWS: Final = 2**32 - 1
@@ -33,19 +31,19 @@ OnProgress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class Scan:
+class ScanResult:
     """What the pass over a file found.
 
     Attributes:
         rows: rows after the header, numbered from 1; blank lines are none.
         total: rows that can be sent to.
         rejected: rows that cannot; `rows = total + rejected`.
-        skip: a bit a rejected row, in Redis' order: row n is byte n >> 3, mask 0x80 >> (n & 7).
+        skip: one bit per row, set for the rejected ones, in Redis' order: row n is byte n >> 3, mask 0x80 >> (n & 7).
         report: the rejected rows in row order as UTF-8 CSV `row,email,reason`, a temporary file at position 0. Reasons
             are `invalid_email`, `duplicate:FIRST_ROW` and `malformed:WHY`.
     """
 
-    layout: Layout
+    dialect: CsvDialect
     index: Index
     rows: int
     total: int
@@ -58,15 +56,15 @@ def scan(
     chunks: Iterable[bytes],
     *,
     email_column: str = "email",
-    spool_dir: str | None = None,
+    temp_dir: str | None = None,
     on_progress: OnProgress | None = None,
-) -> Scan:
+) -> ScanResult:
     """Read a whole file once, whatever its bytes are.
 
     Args:
         chunks: the file's bytes, of about 1 MiB each.
         email_column: the header of the column of addresses, compared without case and surrounding blanks.
-        spool_dir: where temporary files go; about 35 bytes a row, none for a small file.
+        temp_dir: where temporary files go; about 35 bytes a row, none for a small file.
         on_progress: called with the bytes and rows read so far about every MiB, and now and then while duplicates are
             looked for; may raise to stop.
 
@@ -76,23 +74,23 @@ def scan(
     progress = _Progress(on_progress)
     encoding, mark, rest = opened(progress.counted(chunks))
     lines = Lines(rest, encoding)
-    layout = csv_header.layout(lines, email_column.strip() or "email", encoding, mark)
-    with Spool(spool_dir) as addresses, Spool(spool_dir) as rejections:
-        found = _Findings(layout, Duplicates(addresses), Rejections(rejections))
-        for rows in csv_records.read(lines, layout.shape, encoding):
-            found.add(rows)
-            progress.rows = found.rows
-        found.finish(progress)
-        return found.scan(temporary_file(spool_dir), progress.heed)
+    dialect = read_header(lines, email_column.strip() or "email", encoding, mark)
+    with TempFile(temp_dir) as addresses, TempFile(temp_dir) as rejections:
+        state = _ScanState(dialect, Duplicates(addresses), Rejections(rejections))
+        for rows in records.read(lines, dialect.shape, encoding):
+            state.add(rows)
+            progress.rows = state.rows
+        state.finish(progress)
+        return state.result(temporary_file(temp_dir), progress.on_rows)
 
 
-def read_slice(data: bytes, layout: Layout, first_row: int) -> Iterator[tuple[int, list[str] | None]]:
+def read_slice(data: bytes, dialect: CsvDialect, first_row: int) -> Iterator[tuple[int, list[str] | None]]:
     """The rows of a slice with their numbers, the same as the pass over the file saw; None for a malformed one.
 
     `data` are the file's bytes from the slice's `offset` to its `end`.
     """
     row = first_row
-    for rows in csv_records.read(Lines([data], layout.encoding), layout.shape, layout.encoding):
+    for rows in records.read(Lines([data], dialect.encoding), dialect.shape, dialect.encoding):
         for record in rows.rows:
             yield row, None if isinstance(record, Malformed) else record
             row += 1
@@ -115,7 +113,7 @@ class _Progress:
             if self.bytes - self._reported_bytes >= _PROGRESS_BYTES:
                 self.report()
 
-    def heed(self, rows: int) -> None:
+    def on_rows(self, rows: int) -> None:
         """Rows were looked at once more, after all bytes were read."""
         self._looked_at += rows
         if self._looked_at >= _PROGRESS_ROWS:
@@ -128,13 +126,13 @@ class _Progress:
             self._on_progress(self.bytes, self.rows)
 
 
-class _Findings:
-    """What a pass has found so far."""
+class _ScanState:
+    """What the pass has found so far."""
 
-    def __init__(self, layout: Layout, duplicates: Duplicates, rejections: Rejections) -> None:
+    def __init__(self, dialect: CsvDialect, duplicates: Duplicates, rejections: Rejections) -> None:
         self.rows = 0
-        self._layout = layout
-        self._offset = layout.start
+        self._dialect = dialect
+        self._offset = dialect.start
         self._index = Index()
         self._skip = bytearray()
         self._duplicates = duplicates
@@ -149,11 +147,11 @@ class _Findings:
         self._index.add(self._offset, first_row, len(found.rows))
         self._offset += found.size
         self._skip += bytes((self.rows >> 3) + 1 - len(self._skip))
-        self._judge(first_row, found.rows)
+        self._classify(first_row, found.rows)
 
-    def _judge(self, first_row: int, rows: Sequence[Row]) -> None:
+    def _classify(self, first_row: int, rows: Sequence[Row]) -> None:
         numbers = range(first_row, first_row + len(rows))
-        column = self._layout.email_index
+        column = self._dialect.email_index
         if none_malformed(rows):
             emails = [row[column] for row in rows]
             if all_ordinary(emails):
@@ -182,15 +180,15 @@ class _Findings:
         if not self.rows:
             raise UnusableList("The file has a header and no rows.")
         self._index.end = progress.bytes
-        for duplicate in self._duplicates.found(progress.heed):
+        for duplicate in self._duplicates.found(progress.on_rows):
             self._reject(duplicate.row, duplicate.address, f"duplicate:{duplicate.first_row}")
 
-    def scan(self, report: IO[bytes], heed: Heed) -> Scan:
+    def result(self, report: IO[bytes], on_rows: OnRows) -> ScanResult:
         """Write the report and sum up."""
         try:
-            self._rejections.write(report, heed)
+            self._rejections.write(report, on_rows)
         except BaseException:
             report.close()
             raise
         rejected = self._rejections.count
-        return Scan(self._layout, self._index, self.rows, self.rows - rejected, rejected, self._skip, report)
+        return ScanResult(self._dialect, self._index, self.rows, self.rows - rejected, rejected, self._skip, report)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import IO, Final, Self
 
 #: Called with a number of rows after they were worked on; may raise to stop.
-Heed = Callable[[int], None]
+OnRows = Callable[[int], None]
 
 _BUFFER_BYTES: Final = 256 * 1024
 
 
-class Spool:
+class TempFile:
     """Bytes appended, and read back by where they stand. A context manager: it closes its file.
 
     The file has no name, so that it is gone with the process, and is made at the first byte, so that a small list never

@@ -19,7 +19,7 @@ from actors.feeding import Feeder
 from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
 from embedded import s3
-from lists import scan as recipients
+from lists.scan import scan
 from storage import ObjectStore
 from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
@@ -130,9 +130,9 @@ def campaign(harness: LedgerHarness, store: ObjectStore) -> Campaign:
     generation, _ = harness.catalog.accept_list(
         "c1", object_key="list.csv", size=len(csv), filename="list.csv", email_column="email"
     )
-    scan = recipients.scan([csv])
-    scan.report.close()
-    Parsing(harness.redis, "c1", generation).finish(scan)
+    result = scan([csv])
+    result.report.close()
+    Parsing(harness.redis, "c1", generation).finish(result)
     harness.controls.start("c1")
     return harness.catalog.get("c1")
 

@@ -16,7 +16,7 @@ from lists.errors import UnusableList
 from lists.header import column_names
 from lists.lines import Limits, Lines
 from lists.records import Malformed, Row, Shape
-from lists.scan import Scan, read_slice
+from lists.scan import ScanResult, read_slice
 from tests.support.lists import parse, rows_of
 
 #: What makes CSV files break, and enough ordinary rows for them to be read at all.
@@ -53,7 +53,7 @@ def small_limits() -> Iterator[None]:
         yield
 
 
-def check(data: bytes, chunk: int) -> tuple[Scan, list[list[str] | None]] | None:
+def check(data: bytes, chunk: int) -> tuple[ScanResult, list[list[str] | None]] | None:
     """Everything that holds for the pass over any file; returns it and the rows read again."""
     try:
         result, rejected = parse(data, chunk=chunk)
@@ -63,13 +63,13 @@ def check(data: bytes, chunk: int) -> tuple[Scan, list[list[str] | None]] | None
     assert len(rejected) == result.rejected
     assert {row for row in range(result.rows + 1) if result.skip[row >> 3] & (0x80 >> (row & 7))} == set(rejected)
     slices = [result.index[k] for k in range(len(result.index))]
-    assert slices[0].offset == result.layout.start
+    assert slices[0].offset == result.dialect.start
     assert result.index.end == len(data)
     assert all(part.offset < part.end for part in slices)
     rows = rows_of(data, result)
     for number, row in enumerate(rows, 1):
         assert result.index[result.index.slice_of_row(number)].first_row <= number
-        assert row is None or len(row) == len(result.layout.columns)
+        assert row is None or len(row) == len(result.dialect.columns)
         assert (row is None) == rejected.get(number, ("", ""))[1].startswith("malformed")
     return result, rows
 
@@ -117,7 +117,7 @@ def test_rows_are_those_of_the_rules_read_line_by_line(data: bytes) -> None:
         found = check(data, 17)
         if found is not None:
             result, rows = found
-            assert rows == list(plainly(data[result.layout.start :], result.layout.shape))
+            assert rows == list(plainly(data[result.dialect.start :], result.dialect.shape))
 
 
 def plainly(data: bytes, shape: Shape) -> Iterator[list[str] | None]:
@@ -195,7 +195,7 @@ def test_a_row_depends_on_the_bytes_from_its_first_line_on_alone(data: bytes) ->
             return
         result, rows = found
         for part in map(result.index.__getitem__, range(len(result.index))):
-            rest = [row for _, row in read_slice(data[part.offset :], result.layout, part.first_row)]
+            rest = [row for _, row in read_slice(data[part.offset :], result.dialect, part.first_row)]
             assert rest == rows[part.first_row - 1 :]
 
 

@@ -27,7 +27,7 @@ from campaigns.pacer import Pacer, Tick
 from campaigns.parsing import Parsing
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
-from lists import scan as recipients
+from lists.scan import ScanResult, scan
 
 PROVIDER = "double"
 #: How long a row stays unknown before `on_unknown: resend` sends it again, in s.
@@ -281,11 +281,11 @@ class LedgerHarness:
         return sent
 
 
-def scanned(csv: bytes) -> recipients.Scan:
+def scanned(csv: bytes) -> ScanResult:
     """The first pass over a list, without its report."""
-    scan = recipients.scan([csv])
-    scan.report.close()
-    return scan
+    result = scan([csv])
+    result.report.close()
+    return result
 
 
 def recipient(row: int) -> Recipient:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
-from lists.scan import Scan, read_slice, scan
+from lists.scan import ScanResult, read_slice, scan
 
 
-def parse(data: bytes, email_column: str = "email", chunk: int = 1 << 20) -> tuple[Scan, dict[int, tuple[str, str]]]:
+def parse(
+    data: bytes, email_column: str = "email", chunk: int = 1 << 20
+) -> tuple[ScanResult, dict[int, tuple[str, str]]]:
     """The scan of a file and its rejected rows: number -> (what stands as address, reason), from the report."""
     result = scan((data[i : i + chunk] for i in range(0, len(data), chunk)), email_column=email_column)
     with result.report as report:
@@ -18,10 +20,10 @@ def parse(data: bytes, email_column: str = "email", chunk: int = 1 << 20) -> tup
     return result, {int(row): (email, reason) for row, email, reason in rows}
 
 
-def rows_of(data: bytes, result: Scan) -> list[list[str] | None]:
+def rows_of(data: bytes, result: ScanResult) -> list[list[str] | None]:
     """All rows of a file, slice by slice; None for a malformed one."""
     slices = [result.index[k] for k in range(len(result.index))]
-    parts = (read_slice(data[part.offset : part.end], result.layout, part.first_row) for part in slices)
+    parts = (read_slice(data[part.offset : part.end], result.dialect, part.first_row) for part in slices)
     numbered = [pair for part in parts for pair in part]
     assert [number for number, _ in numbered] == list(range(1, result.rows + 1))
     return [row for _, row in numbered]

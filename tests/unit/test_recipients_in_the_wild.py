@@ -36,18 +36,18 @@ def test_ordinary_file() -> None:
     data = b"name,email\nAnna,anna@x.test\nBob,bob@x.test\n"
     result, rejected = parse(data)
     assert (result.rows, result.total, result.rejected, rejected) == (2, 2, 0, {})
-    assert result.layout.delimiter == ","
-    assert result.layout.encoding == "utf-8"
-    assert result.layout.columns == ("name", "email")
-    assert (result.layout.email_index, result.layout.start) == (1, 11)
+    assert result.dialect.delimiter == ","
+    assert result.dialect.encoding == "utf-8"
+    assert result.dialect.columns == ("name", "email")
+    assert (result.dialect.email_index, result.dialect.start) == (1, 11)
     assert rows_of(data, result) == [["Anna", "anna@x.test"], ["Bob", "bob@x.test"]]
 
 
 def test_utf_8_bom() -> None:
     data = "email,name\nzoe@x.test,Zoë\n".encode("utf-8-sig")
     result, _ = parse(data)
-    assert result.layout.columns == ("email", "name")
-    assert result.layout.start == 3 + len(HEADER)
+    assert result.dialect.columns == ("email", "name")
+    assert result.dialect.start == 3 + len(HEADER)
     assert rows_of(data, result) == [["zoe@x.test", "Zoë"]]
 
 
@@ -57,8 +57,8 @@ def test_utf_8_bom() -> None:
 def test_utf_16(mark: str, encoding: str, chunk: int) -> None:
     data = (mark + "email,name\r\nzoe@x.test,Zoë 😀\r\nbob@x.test,Bob\r\n").encode(encoding)
     result, _ = parse(data, chunk=chunk)
-    assert result.layout.encoding == encoding
-    assert result.layout.start == len((mark + "email,name\r\n").encode(encoding))
+    assert result.dialect.encoding == encoding
+    assert result.dialect.start == len((mark + "email,name\r\n").encode(encoding))
     assert rows_of(data, result) == [["zoe@x.test", "Zoë 😀"], ["bob@x.test", "Bob"]]
 
 
@@ -87,7 +87,7 @@ def test_one_odd_byte_in_a_utf_8_file_touches_its_line_alone() -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_delimiter(delimiter: str) -> None:
     data = lines(row.replace(";", delimiter) for row in ["name;email;note", "Bob;b@x.test;a"]).encode()
-    assert parse(data)[0].layout.delimiter == delimiter
+    assert parse(data)[0].dialect.delimiter == delimiter
     assert good_rows(data) == [["Bob", "b@x.test", "a"]]
 
 
@@ -130,7 +130,7 @@ def test_quoted_newlines() -> None:
 
 def test_quoted_newlines_in_the_header() -> None:
     data = b'"email","First\nname"\na@x.test,Anna\n'
-    assert parse(data)[0].layout.columns == ("email", "first_name")
+    assert parse(data)[0].dialect.columns == ("email", "first_name")
     assert good_rows(data) == [["a@x.test", "Anna"]]
 
 
@@ -147,13 +147,13 @@ def test_nul() -> None:
 def test_duplicate_empty_padded_and_upper_case_headers() -> None:
     data = b"Name, E-MAIL ,name,,  ,2nd Name,NAME\na,a@x.test,b,c,d,e,f\n"
     result, _ = parse(data, email_column=" e-mail")
-    assert result.layout.columns == ("name", "e_mail", "name_2", "", "", "_2nd_name", "name_3")
-    assert result.layout.email_index == 1
+    assert result.dialect.columns == ("name", "e_mail", "name_2", "", "", "_2nd_name", "name_3")
+    assert result.dialect.email_index == 1
 
 
 def test_blank_lines_before_the_header() -> None:
     data = b"\n  \r\nemail\na@x.test\n"
-    assert parse(data)[0].layout.start == 11
+    assert parse(data)[0].dialect.start == 11
     assert good_rows(data) == [["a@x.test"]]
 
 
@@ -195,7 +195,7 @@ def test_200_columns() -> None:
     rows = [[f"user{n}@x.test", *(f"{n}.{k}" for k in range(199))] for n in range(3000)]
     data = lines(",".join(row) for row in [["Email", *columns], *rows]).encode()
     result, _ = parse(data)
-    assert len(result.layout.columns) == 200
+    assert len(result.dialect.columns) == 200
     assert rows_of(data, result) == rows
     assert max(result.index[k].end - result.index[k].offset for k in range(len(result.index))) <= 256 * 1024
 

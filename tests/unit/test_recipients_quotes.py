@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from lists import lines as csv_lines, scan as recipients
+from lists import lines as csv_lines, scan as scan_module
 from tests.support.lists import parse, rows_of
 
 NOT_CLOSED = "malformed:quote not closed"
@@ -140,8 +140,8 @@ def test_what_an_address_is_does_not_move_rows(monkeypatch: pytest.MonkeyPatch) 
     data = csv_of('"ann@x.test\nBcc: b@x.test",x,y', '"a@x.test,A,x', *people(3, 4), 'b@x.test,B,"', *people(6, 6))
     result, _ = parse(data)
     before = rows_of(data, result)
-    monkeypatch.setattr(recipients, "address", lambda _raw: None)
-    monkeypatch.setattr(recipients, "all_ordinary", lambda _raws: False)
+    monkeypatch.setattr(scan_module, "address", lambda _raw: None)
+    monkeypatch.setattr(scan_module, "all_ordinary", lambda _raws: False)
     assert rows_of(data, result) == before
     assert parse(data)[0].rows == result.rows
 

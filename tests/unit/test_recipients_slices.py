@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lists import duplicates, lines as csv_lines, rejections, scan as recipients
+from lists import duplicates, lines as csv_lines, rejections, scan as scan_module
 from lists.header import column_names
 from lists.index import Index, Slice
 from lists.scan import scan
@@ -127,8 +127,8 @@ def test_progress_in_bytes_and_rows() -> None:
 @pytest.mark.parametrize("call", [1, 2, 3, 6, 7, 8])
 def test_progress_may_stop_the_scan(call: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a stop at any call, in the pass, among the duplicates or in the report / Then it comes through at once."""
-    monkeypatch.setattr(recipients, "_PROGRESS_BYTES", 100_000)
-    monkeypatch.setattr(recipients, "_PROGRESS_ROWS", 10_000)
+    monkeypatch.setattr(scan_module, "_PROGRESS_BYTES", 100_000)
+    monkeypatch.setattr(scan_module, "_PROGRESS_ROWS", 10_000)
     data = people(15_000) + people(15_000)[11:]
     left = call
 
