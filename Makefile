@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run quick test test-busy chaos bench bench-large bench-rate check fmt format lint types contracts lock clean
+.PHONY: help run quick test test-busy chaos bench bench-large bench-rate check fmt format lint spelling types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -37,7 +37,7 @@ bench-large: .venv/dev.stamp ## the same with 10,000,000 recipients too, half an
 bench-rate: .venv/dev.stamp ## measure rate, pause and turns with real processes, 25 min (ARGS="--short", or points by name)
 	@$(BIN)/python -m bench.rate $(ARGS)
 
-check: format lint types contracts test ## what CI runs: format, lint, types, import contracts, tests
+check: format lint spelling types contracts test ## what CI runs: format, lint, spelling, types, import contracts, tests
 
 fmt: .venv/dev.stamp ## format the code and fix what the linter can
 	@$(BIN)/ruff check --fix-only .
@@ -48,6 +48,9 @@ format: .venv/dev.stamp ## show what fmt would change
 
 lint: .venv/dev.stamp ## look for mistakes and bad style
 	@$(BIN)/ruff check .
+
+spelling: .venv/dev.stamp ## look for misspelt words in code and docs
+	@$(BIN)/codespell
 
 types: .venv/dev.stamp ## check the types, strictly
 	@$(BIN)/mypy .
