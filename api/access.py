@@ -9,6 +9,7 @@ machine seems to come from this machine, so that a server behind a proxy needs a
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -19,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import dashboard, errors
+from api import errors
 
 #: What anybody may ask: whether the process lives, whether it is ready, and what carries a signature of its own.
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/webhooks/sendgrid"})
@@ -60,11 +61,18 @@ class Site(NamedTuple):
 
 
 class Access:
-    """Answers 401 or 403 to those who may not, and passes the others on."""
+    """Answers 401 or 403 to those who may not, and passes the others on.
 
-    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+    Args:
+        app: what is protected.
+        policy: the settings that decide.
+        is_page: whether a path belongs to the page, which asks for the token itself.
+    """
+
+    def __init__(self, app: ASGIApp, policy: Policy, is_page: Callable[[str], bool]) -> None:
         self._app = app
         self._policy = policy
+        self._is_page = is_page
         self._public = site_of(urlsplit(policy.public_url).netloc)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,8 +94,7 @@ class Access:
         if self._policy.token is None:
             found = self._not_from_here(scope, headers)
             return _forbidden(found) if found is not None else None
-        open_to_all = dashboard.serves(scope["path"])  # the page asks for the token itself
-        return None if open_to_all or _bears(headers, self._policy.token) else _unauthorized()
+        return None if self._is_page(scope["path"]) or _bears(headers, self._policy.token) else _unauthorized()
 
     def _misled(self, scope: Scope, headers: Headers) -> str | None:
         """Why a browser may have been misled into sending this; None: it was not."""

@@ -12,12 +12,13 @@ import logs
 import settings as environment
 from api import (
     access,
+    changes,
     components,
     connections,
-    errors,
+    dashboard,
+    exception_handlers,
     headers,
     lifecycle,
-    progress,
     request_log,
     slow_bodies,
     token_file,
@@ -54,11 +55,11 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
             Middleware(connections.Connections),
             Middleware(request_log.RequestLog),
             Middleware(headers.SecurityHeaders),
-            Middleware(access.Access, policy),
+            Middleware(access.Access, policy, dashboard.serves),
             Middleware(slow_bodies.SlowBodies),
-            Middleware(progress.Changes, parts.feeds),
+            Middleware(changes.Changes, parts.feeds),
         ],
-        exception_handlers=errors.HANDLERS,
+        exception_handlers=exception_handlers.HANDLERS,
         lifespan=lifecycle.lifespan,
     )
     app.router.redirect_slashes = False  # an address is right or it is not

@@ -1,7 +1,6 @@
 """What goes wrong, as HTTP: every error is `application/problem+json` (RFC 9457) with a detail that says what to do.
 
-Handlers raise the exceptions of `campaigns`, `storage` and Redis as they come, or `Problem`; nothing else turns an
-exception into an answer.
+`api.exception_handlers` turns the exceptions of `campaigns`, `storage` and Redis into such answers.
 """
 
 from __future__ import annotations
@@ -11,32 +10,16 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-import structlog
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from api import components
 from api.headers import SECURITY_HEADERS
-from campaigns import errors as campaign_errors, refusals
-from campaigns.server import WrongRedis
-from storage import StoreError, StoreUnavailable
-
-log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: When to come back after a 503, in seconds.
 RETRY_AFTER_S: Final = 5
-
-_CAMPAIGN_STATUS: Final[dict[type[campaign_errors.CampaignError], HTTPStatus]] = {
-    campaign_errors.UnknownCampaign: HTTPStatus.NOT_FOUND,
-    campaign_errors.UnknownUpload: HTTPStatus.NOT_FOUND,
-    campaign_errors.InvalidCampaign: HTTPStatus.UNPROCESSABLE_ENTITY,
-    campaign_errors.WrongState: HTTPStatus.CONFLICT,
-    campaign_errors.IncompleteUpload: HTTPStatus.CONFLICT,
-}
 
 _HTTP_DETAIL: Final = {
     404: "There is nothing at this address; GET /openapi.json describes every endpoint.",
@@ -82,40 +65,6 @@ async def on_problem(_request: Request, error: Problem) -> Response:
     return answer(error.status, error.detail, error.headers, **error.members)
 
 
-async def on_campaign_error(_request: Request, error: campaign_errors.CampaignError) -> Response:
-    """Answer what the campaign refused; a wrong state is named in a member of its own."""
-    members: dict[str, Any] = {}
-    if isinstance(error, campaign_errors.WrongState):
-        members["campaign_status"] = error.status
-    status = next((_CAMPAIGN_STATUS[kind] for kind in type(error).__mro__ if kind in _CAMPAIGN_STATUS), None)
-    return answer(status or HTTPStatus.CONFLICT, error.detail, **members)
-
-
-async def on_redis_error(request: Request, error: Exception) -> Response:
-    """Answer that Redis is away, or refuses, and with which words. What a client of it said goes to the log only."""
-    if isinstance(error, WrongRedis):
-        log.error("redis_refused", reason=str(error))
-        return _unavailable(f"{error}.")
-    if words := refusals.words(error):
-        log.error("redis_refused", reason=words)
-        components.of(request).writing.forget()
-        return _unavailable(f"Redis refuses this ({words}); try again once that is mended.")
-    log.error("redis_failed", error=type(error).__name__)
-    return _unavailable("Redis cannot be asked right now; try again in a few seconds.")
-
-
-async def on_store_error(_request: Request, error: Exception) -> Response:
-    """Answer that the object store is away, or does not let us in. What it said goes to the log only."""
-    log.error("store_failed", error=str(error), kind=type(error).__name__)
-    if isinstance(error, StoreUnavailable):
-        return _unavailable("The object store cannot be reached right now; try again in a few seconds.")
-    return _unavailable("The object store refused the request; the server's log says why.")
-
-
-def _unavailable(detail: str) -> Response:
-    return answer(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})
-
-
 async def on_http_error(request: Request, error: HTTPException) -> Response:
     """Answer what the router refused: no such address, or not this method."""
     headers = dict(error.headers or {})
@@ -140,12 +89,9 @@ async def on_unexpected(_request: Request, _error: Exception) -> Response:
     return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side; the server's log says what.")
 
 
-#: Starlette asks it by exception class, the nearest base first.
+#: For exceptions that have nothing to do with campaigns; `api.exception_handlers` adds the others.
 HANDLERS: Final[dict[Any, Any]] = {
     Problem: on_problem,
-    campaign_errors.CampaignError: on_campaign_error,
-    RedisError: on_redis_error,
-    StoreError: on_store_error,
     HTTPException: on_http_error,
     ClientDisconnect: on_disconnect,
     Exception: on_unexpected,

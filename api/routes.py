@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.routing import Route
 
-from api import campaigns, controls, dashboard, direct_upload, health, openapi, progress, recipients, uploads, webhooks
+from api import campaigns, controls, dashboard, direct_upload, health, openapi, recipients, status, uploads, webhooks
 
 _CAMPAIGN: Final = "/campaigns/{id}"
 
@@ -39,8 +39,8 @@ ROUTES: Final = [
     _route("POST", f"{_CAMPAIGN}/reconcile", controls.reconcile),
     _route("GET", f"{_CAMPAIGN}/reconcile", controls.reconciled),
     # Where it stands
-    _route("GET", f"{_CAMPAIGN}/status", progress.status),
-    _route("GET", f"{_CAMPAIGN}/events", progress.events),
+    _route("GET", f"{_CAMPAIGN}/status", status.status),
+    _route("GET", f"{_CAMPAIGN}/events", status.events),
     _route("GET", f"{_CAMPAIGN}/recipients.csv", recipients.export),
     # What the provider reports
     _route("POST", "/webhooks/sendgrid", webhooks.sendgrid),

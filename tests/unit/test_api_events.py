@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
 
-from api import feeds, progress
+from api import event_stream, feeds
 from tests.support.app_harness import AppHarness
 
 
@@ -77,7 +77,7 @@ def test_the_status_is_sent_at_once_and_whenever_it_changes(app: AppHarness) -> 
 
 
 def test_silence_is_filled_with_comments(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.05)
 
     async def watch() -> None:
         stream = events(app)

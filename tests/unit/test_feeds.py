@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from api import feeds
+from api.changes import Changes
 from api.feeds import Feeds
-from api.progress import Changes
 
 
 class Progress:

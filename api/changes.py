@@ -1,0 +1,35 @@
+"""A middleware that tells the feeds which campaigns the requests to this process have changed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.feeds import Feeds
+
+#: The methods of requests that change nothing.
+_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Changes:
+    """Tells the feeds of every request that may have changed a campaign, before it is answered: those who listen hear
+    of the change at once, and after that answer nothing from before it.
+    """
+
+    def __init__(self, app: ASGIApp, feeds: Feeds) -> None:
+        self._app = app
+        self._feeds = feeds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http" or scope["method"] in _HARMLESS:
+            await self._app(scope, receive, send)
+            return
+
+        async def tell_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start" and (campaign_id := scope.get("path_params", {}).get("id")):
+                self._feeds.changed(campaign_id)
+            await send(message)
+
+        await self._app(scope, receive, tell_and_send)

@@ -1,0 +1,32 @@
+"""Where a campaign stands: once, and live."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from api import components, event_stream, inputs
+from api.answers import as_json
+
+#: Tells proxies that buffer answers to leave this one alone.
+_LIVE: Final = {"X-Accel-Buffering": "no"}
+
+
+def status(request: Request) -> Response:
+    """The status, its figures all of one instant after the request has come."""
+    return as_json(components.of(request).progress.report(inputs.campaign_id(request)))
+
+
+async def events(request: Request) -> Response:
+    """Server-Sent Events (WHATWG HTML, 9.2): the status now, and whenever it changes, until the client leaves."""
+    parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    await run_in_threadpool(parts.progress.report, campaign_id)  # an unknown campaign, or Redis away: no stream
+    if request.method == "HEAD":
+        return Response(None, HTTPStatus.OK, _LIVE, media_type=event_stream.MEDIA_TYPE)
+    return StreamingResponse(
+        event_stream.stream(parts.feeds, campaign_id), headers=_LIVE, media_type=event_stream.MEDIA_TYPE
+    )
