@@ -87,7 +87,7 @@ class House:
     def _web(self) -> Program:
         listen = ("--host", ports.LOOPBACK, "--port", str(self.settings.port))
         stop = ("--timeout-graceful-shutdown", str(WEB_STOP_S))
-        # A proxy's word for where a request comes from counts nowhere: see api/access.py.
+        # A proxy's word for where a request comes from counts nowhere: see api/http/access.py.
         command = [sys.executable, "-m", "uvicorn", "api:app", *listen, *stop, "--no-proxy-headers"]
         return Program("web", command, self.environment)
 

@@ -10,19 +10,9 @@ from starlette.middleware import Middleware
 
 import logs
 import settings as environment
-from api import (
-    access,
-    changes,
-    components,
-    connections,
-    dashboard,
-    exception_handlers,
-    headers,
-    lifecycle,
-    request_log,
-    slow_bodies,
-    token_file,
-)
+from api import components, dashboard, exception_handlers, lifecycle
+from api.http import access, connections, headers, request_log, slow_bodies, token_file
+from api.live import changes
 from api.routes import PAGES, ROUTES
 from settings import Settings
 

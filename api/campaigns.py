@@ -10,10 +10,11 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components, inputs
-from api.answers import as_json
+from api import bodies, components
 from api.components import Components
-from api.errors import Problem
+from api.http import inputs
+from api.http.answers import as_json
+from api.http.errors import Problem
 from campaigns.errors import UnknownCampaign
 from campaigns.models import Campaign, Content, Status
 from mail import content as mail_content

@@ -11,7 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 from starlette.requests import Request
 
-from api.feeds import Feeds
+from api.live.feeds import Feeds
 from campaigns import connection, layout
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls

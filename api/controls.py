@@ -8,9 +8,10 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components, inputs
-from api.answers import as_json
-from api.errors import Problem
+from api import bodies, components
+from api.http import inputs
+from api.http.answers import as_json
+from api.http.errors import Problem
 from campaigns import messages
 from campaigns.catalog import name_columns
 from campaigns.models import Status, UnknownDecision

@@ -1,6 +1,7 @@
 """Turns the exceptions of `campaigns`, `storage` and Redis into answers.
 
-Handlers let these exceptions pass, or raise `api.errors.Problem`; no other module turns an exception into an answer.
+Handlers let these exceptions pass, or raise `api.http.errors.Problem`; no other module turns an exception into an
+answer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import components, errors
+from api import components
+from api.http import errors
 from campaigns import errors as campaign_errors, refusals
 from campaigns.server import WrongRedis
 from storage import StoreError, StoreUnavailable

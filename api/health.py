@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import components
-from api.answers import as_json
 from api.components import Components
-from api.errors import RETRY_AFTER_S, Problem
+from api.http.answers import as_json
+from api.http.errors import RETRY_AFTER_S, Problem
 from campaigns.events import Unattributed
 from campaigns.models import Status, StatusReport
 from campaigns.server import WrongRedis

@@ -19,8 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.components import Components
-from api.feeds import Feeds
-from api.janitor import Janitor
+from api.live.feeds import Feeds
+from api.uploads.janitor import Janitor
 from campaigns import refusals
 from campaigns.server import WrongRedis
 from storage import StoreError

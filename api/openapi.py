@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.errors import MEDIA_TYPE as PROBLEM
+from api.http.errors import MEDIA_TYPE as PROBLEM
 from api.operations import JSON, OPERATIONS, Operation
 from campaigns.models import CAMPAIGN_ID
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api import bodies, campaigns, direct_upload
+from api import bodies, campaigns
+from api.uploads import direct_upload
 from campaigns.models import Content, RowState, StatusReport
 from campaigns.reconciliation import Report
 

@@ -17,9 +17,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import components, inputs
+from api import components
 from api.components import Components
-from api.errors import invalid
+from api.http import inputs
+from api.http.errors import invalid
 from campaigns import keys
 from campaigns.errors import WrongState
 from campaigns.models import Campaign, RowState, Status

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from starlette.routing import Route
 
-from api import campaigns, controls, dashboard, direct_upload, health, openapi, recipients, status, uploads, webhooks
+from api import campaigns, controls, dashboard, health, openapi, recipients, status, webhooks
+from api.uploads import direct_upload, multipart_upload
 
 _CAMPAIGN: Final = "/campaigns/{id}"
 
@@ -26,9 +27,9 @@ ROUTES: Final = [
     _route("GET", _CAMPAIGN, campaigns.get),
     _route("DELETE", _CAMPAIGN, campaigns.delete),
     # Its list: in parts, or in one piece
-    _route("POST", f"{_CAMPAIGN}/upload/init", uploads.init),
-    _route("POST", f"{_CAMPAIGN}/upload/complete", uploads.complete),
-    _route("POST", f"{_CAMPAIGN}/upload/abort", uploads.abort),
+    _route("POST", f"{_CAMPAIGN}/upload/init", multipart_upload.init),
+    _route("POST", f"{_CAMPAIGN}/upload/complete", multipart_upload.complete),
+    _route("POST", f"{_CAMPAIGN}/upload/abort", multipart_upload.abort),
     _route("POST", f"{_CAMPAIGN}/upload", direct_upload.upload),
     # Its controls
     _route("POST", f"{_CAMPAIGN}/start", controls.start),

@@ -9,8 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api import components, event_stream, inputs
-from api.answers import as_json
+from api import components
+from api.http import inputs
+from api.http.answers import as_json
+from api.live import event_stream
 
 #: Tells proxies that buffer answers to leave this one alone.
 _LIVE: Final = {"X-Accel-Buffering": "no"}

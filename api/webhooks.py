@@ -31,10 +31,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components, inputs
-from api.answers import as_json
+from api import bodies, components
 from api.components import Components
-from api.errors import Problem, invalid
+from api.http import inputs
+from api.http.answers import as_json
+from api.http.errors import Problem, invalid
 from campaigns.events import Event, EventKind, Unattributed, Why
 from campaigns.models import CAMPAIGN_ID
 from mail.outcome import reason

@@ -19,7 +19,7 @@ import pytest
 from redis import Redis
 
 from actors.first_pass import FirstPass
-from api import direct_upload
+from api.uploads import direct_upload
 from campaigns.catalog import Catalog
 from embedded import ports, s3
 from storage import ObjectStore

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from api import connections
+from api.http import connections
 from embedded import ports
 from tests.support import services
 from tests.support.client import Client, send
@@ -28,7 +28,7 @@ SIGNER = Signer()
 
 #: The command's own start, with times that a test can wait for.
 QUICKER: Final = (
-    "from api import connections, slow_bodies\n"
+    "from api.http import connections, slow_bodies\n"
     "connections.HEAD_S = slow_bodies.GAP_S = 3\n"
     "connections.LINGER_S = 4\n"
     "from uvicorn.main import main\n"

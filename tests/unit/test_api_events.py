@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
 
-from api import event_stream, feeds
+from api.live import event_stream, feeds
 from tests.support.app_harness import AppHarness
 
 

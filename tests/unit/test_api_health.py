@@ -10,7 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import ConnectionError as RedisConnectionError, Redis
 
-from api import errors, health
+from api import health
+from api.http import errors
 from tests.support.app_harness import AppHarness
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from api.janitor import Janitor, Swept
+from api.uploads.janitor import Janitor, Swept
 from campaigns import keys
 from tests.support.app_harness import CSV, AppHarness
 

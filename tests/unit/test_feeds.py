@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from api import feeds
-from api.changes import Changes
-from api.feeds import Feeds
+from api.live import feeds
+from api.live.changes import Changes
+from api.live.feeds import Feeds
 
 
 class Progress:

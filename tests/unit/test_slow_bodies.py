@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api import slow_bodies
-from api.errors import Problem
-from api.slow_bodies import SlowBodies
+from api.http import slow_bodies
+from api.http.errors import Problem
+from api.http.slow_bodies import SlowBodies
 
 
 def read(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, *, piece_s: float = 0, gap_s: float = 60) -> bytes:
     """What an application gets of a body whose pieces take `piece_s` each, by a clock of its own, the last for ever."""
     now, found, left = 0.0, bytearray(), list(pieces)
     monkeypatch.setattr(slow_bodies, "GAP_S", gap_s)
-    monkeypatch.setattr("api.slow_bodies.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("api.http.slow_bodies.time", SimpleNamespace(monotonic=lambda: now))
 
     async def receive() -> Message:
         nonlocal now
@@ -52,7 +52,7 @@ def test_a_client_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_slow_but_steady_client_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given 10 minutes of body at twice the least speed, and silence then
     pieces = [b"x" * 16 * 1024] * 600
-    monkeypatch.setattr("api.slow_bodies.asyncio", SimpleNamespace(timeout=_hurried))
+    monkeypatch.setattr("api.http.slow_bodies.asyncio", SimpleNamespace(timeout=_hurried))
     assert len(read(pieces, monkeypatch, piece_s=1, gap_s=10)) == 600 * 16 * 1024
 
 

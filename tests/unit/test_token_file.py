@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import settings
-from api import token_file
+from api.http import token_file
 
 
 def token(path: Path, **more: str) -> str | None:

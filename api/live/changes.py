@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.feeds import Feeds
+from api.live.feeds import Feeds
 
 #: The methods of requests that change nothing.
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})

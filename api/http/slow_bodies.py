@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import Problem
+from api.http.errors import Problem
 
 #: How long a client may send nothing, in s.
 GAP_S: Final = 10.0

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.errors import Problem, invalid
+from api.http.errors import Problem, invalid
 from campaigns.errors import UnknownCampaign
 from campaigns.models import CAMPAIGN_ID
 

@@ -14,10 +14,12 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components, inputs, lists
-from api.answers import as_json
+from api import bodies, components
 from api.components import Components
-from api.errors import Problem, invalid
+from api.http import inputs
+from api.http.answers import as_json
+from api.http.errors import Problem, invalid
+from api.uploads import lists
 from campaigns.errors import CampaignError
 
 #: The largest list that is taken this way, in bytes.

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from api.headers import SECURITY_HEADERS
+from api.http.headers import SECURITY_HEADERS
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: When to come back after a 503, in seconds.

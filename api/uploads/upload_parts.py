@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from api.bodies import SentPart
-from api.errors import Problem
+from api.http.errors import Problem
 from campaigns.models import Upload
 from storage import Part, bare_etag
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-from api.feeds import Feeds
+from api.live.feeds import Feeds
 
 MEDIA_TYPE: Final = "text/event-stream"
 #: A comment goes out after so much silence, in seconds, so that nobody on the way takes the connection for dead.

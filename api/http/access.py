@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import errors
+from api.http import errors
 
 #: What anybody may ask: whether the process lives, whether it is ready, and what carries a signature of its own.
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/webhooks/sendgrid"})

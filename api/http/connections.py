@@ -4,7 +4,7 @@ uvicorn waits without end for the rest of a request's head, for a client that do
 rest of a body that nobody wants. Its only hook for another behaviour is a command line option, and `uvicorn api:app`
 alone has to be safe. So `Connections` meets uvicorn's configuration when the lifespan starts, before the first
 connection, and puts `Bounded` around the protocol class that was chosen there. How long a body may take is in
-`api.slow_bodies`.
+`api.http.slow_bodies`.
 """
 
 from __future__ import annotations
