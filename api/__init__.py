@@ -1,7 +1,7 @@
 """The web side: HTTP in, calls into `campaigns` and `storage` out. `uvicorn api:app` serves it.
 
 It decides nothing about campaigns, sends nothing and keeps nothing; it gives what those layers say a status and a body.
-`api.routes` is the table of contents.
+`api.endpoints` is the table of contents.
 """
 
 from __future__ import annotations

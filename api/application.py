@@ -11,9 +11,9 @@ from starlette.middleware import Middleware
 import logs
 import settings as environment
 from api import components, dashboard, exception_handlers, lifecycle
+from api.endpoints import ENDPOINTS
 from api.http import access, connections, headers, request_log, slow_bodies, token_file
 from api.live import changes
-from api.routes import PAGES, ROUTES
 from settings import Settings
 
 
@@ -39,7 +39,7 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
     parts = components.build(settings, **overrides)
     policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url, settings.allowed_hosts)
     app = Starlette(
-        routes=[*ROUTES, *PAGES],
+        routes=[*(endpoint.route() for endpoint in ENDPOINTS), *dashboard.ROUTES],
         middleware=[
             Middleware(lifecycle.OneLine),
             Middleware(connections.Connections),

@@ -28,6 +28,11 @@ MAX_CAMPAIGN_BYTES: Final = 25 * inputs.MIB
 #: How many campaigns a page has where the client does not say, and at most.
 PAGE: Final = 50
 MAX_PAGE: Final = 200
+#: The query of a page, as JSON schemas.
+QUERY: Final = {
+    "offset": {"type": "integer", "minimum": 0, "default": 0},
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE},
+}
 
 
 @inputs.takes(Content, MAX_CAMPAIGN_BYTES)

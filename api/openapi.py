@@ -1,18 +1,16 @@
-"""The API's description (OpenAPI 3.1), made from `api.operations` and the models that the handlers use."""
+"""The API's description (OpenAPI 3.1), made from the table of endpoints and the models that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 
+from api.http.answers import JSON
+from api.http.endpoint import Answer, Endpoint
 from api.http.errors import MEDIA_TYPE as PROBLEM
-from api.operations import JSON, OPERATIONS, Operation
 from campaigns.models import CAMPAIGN_ID
 
 #: The project's own, as in `pyproject.toml`, which is not there where the project is only copied; a test compares them.
@@ -23,8 +21,10 @@ _ABOUT: Final = (
     "Sends one email to each row of a CSV, never above the campaign's rate. Put a campaign, upload its list, start it, "
     "watch it."
 )
-_AWAY: Final = 503
-
+#: The problems that every endpoint may answer: no token, not allowed, Redis or the object store away.
+_COMMON: Final = (401, 403, 503)
+#: And those of every endpoint that takes a body: too slow, too large, compressed, invalid.
+_READING: Final = (408, 413, 415, 422)
 
 _PROBLEM_SCHEMA: Final = {
     "type": "object",
@@ -42,35 +42,25 @@ _PROBLEM_SCHEMA: Final = {
 }
 
 
-def describe(_request: Request) -> Response:
-    """The description as JSON."""
-    return Response(_encoded(), media_type=JSON)
-
-
-@cache
-def _encoded() -> bytes:
-    return msgspec.json.encode(document())
-
-
-def document() -> dict[str, Any]:
-    """The description."""
+def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """The description of these endpoints."""
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Postrider", "version": VERSION, "description": _ABOUT},
         "paths": paths,
         "components": {
-            "schemas": {**_schemas(_models()), "Problem": _PROBLEM_SCHEMA},
+            "schemas": {**_schemas(_models(endpoints)), "Problem": _PROBLEM_SCHEMA},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
     }
 
 
-def _models() -> list[type]:
-    found = [model for operation in OPERATIONS for model in (*operation.answers.values(), operation.body)]
+def _models(endpoints: Sequence[Endpoint]) -> list[type]:
+    found = [model for endpoint in endpoints for model in (*endpoint.answers.values(), endpoint.body)]
     return list(dict.fromkeys(model for model in found if isinstance(model, type)))
 
 
@@ -78,37 +68,41 @@ def _schemas(models: Sequence[type]) -> dict[str, Any]:
     return msgspec.json.schema_components(models, ref_template=_REF)[1]
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": _name(operation),
-        "summary": operation.summary,
+        "operationId": _name(endpoint),
+        "summary": endpoint.summary,
         "responses": {
-            **{str(status): _answer(status, model) for status, model in operation.answers.items()},
-            **{str(status): _problem(status) for status in (401, 403, *operation.errors, _AWAY)},
+            **{str(status): _answer(status, model) for status, model in endpoint.answers.items()},
+            **{str(status): _problem(status) for status in _problems(endpoint)},
         },
     }
-    parameters = [_parameter("query", name, schema) for name, schema in operation.query]
-    if "{id}" in operation.path:
+    parameters = [_parameter("query", name, schema) for name, schema in endpoint.query.items()]
+    if "{id}" in endpoint.path:
         parameters.insert(0, _parameter("path", "id", {"type": "string", "pattern": f"^{CAMPAIGN_ID.pattern}$"}))
     if parameters:
         described["parameters"] = parameters
-    if isinstance(operation.body, dict):
-        described["requestBody"] = operation.body
-    elif operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+    if isinstance(endpoint.body, dict):
+        described["requestBody"] = endpoint.body
+    elif endpoint.body is not None:
+        described["requestBody"] = {"required": True, "content": _content(endpoint.body)}
     return described
 
 
-def _name(operation: Operation) -> str:
-    words = operation.path.replace("{id}", "one").replace("/", " ").replace(".", " ").replace("-", " ").split()
-    return "_".join([operation.method, *words])
+def _problems(endpoint: Endpoint) -> list[int]:
+    return sorted({*_COMMON, *endpoint.errors, *(_READING if endpoint.body is not None else ())})
+
+
+def _name(endpoint: Endpoint) -> str:
+    words = endpoint.path.replace("{id}", "one").replace("/", " ").replace(".", " ").replace("-", " ").split()
+    return "_".join([endpoint.method.lower(), *words])
 
 
 def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"in": place, "name": name, "required": place == "path", "schema": schema}
 
 
-def _answer(status: int, model: type | str | None) -> dict[str, Any]:
+def _answer(status: int, model: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if model is not None:
         described["content"] = _content(model)

@@ -42,6 +42,8 @@ REPORT_ROWS: Final = 1000
 _HAVE_REASONS: Final = frozenset({RowState.FAILED, RowState.UNKNOWN, RowState.PENDING})
 
 _ALL: Final = "all"
+#: The query of the export, as JSON schemas.
+QUERY: Final = {"state": {"type": "string", "enum": [*RowState, _ALL], "default": _ALL}}
 _MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 
 

@@ -34,7 +34,7 @@ from starlette.responses import Response
 from api import bodies, components
 from api.components import Components
 from api.http import inputs
-from api.http.answers import as_json
+from api.http.answers import JSON, as_json
 from api.http.errors import Problem, invalid
 from campaigns.events import Event, EventKind, Unattributed, Why
 from campaigns.models import CAMPAIGN_ID
@@ -50,6 +50,8 @@ SPOOL_BYTES: Final = 64 * 1024
 MAX_SIGNATURE_BYTES: Final = 72
 #: How far in the future a stamp may be, in s: clocks differ.
 AHEAD_S: Final = 30
+#: A batch, as OpenAPI's request body object.
+BODY: Final = {"required": True, "content": {JSON: {"schema": {"type": "array", "items": {"type": "object"}}}}}
 
 _ROW: Final = re.compile(r"[1-9][0-9]{0,9}")
 _KINDS: Final = {

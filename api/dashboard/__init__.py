@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from api import components
 
@@ -88,3 +89,7 @@ def _policy(store_url: str | None) -> str:
         f"connect-src 'self' {store}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
+
+
+#: No part of the API, and not in its description.
+ROUTES: Final = [Route("/", page, methods=["GET"]), Route(f"{PREFIX}{{name}}", file, methods=["GET"])]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 from starlette.responses import Response
 
+JSON: Final = "application/json"
+
 
 def as_json(body: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
     """An answer with this body."""
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+    return Response(msgspec.json.encode(body), status, headers, media_type=JSON)

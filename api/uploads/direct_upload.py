@@ -18,6 +18,7 @@ from api import bodies, components
 from api.components import Components
 from api.http import inputs
 from api.http.answers import as_json
+from api.http.endpoint import Schema
 from api.http.errors import Problem, invalid
 from api.uploads import lists
 from campaigns.errors import CampaignError
@@ -35,6 +36,20 @@ _CSV: Final = frozenset({
     "", "text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/octet-stream",
     "application/vnd.ms-excel",
 })  # fmt: skip
+_FILE: Final = {"type": "string", "format": "binary", "maxLength": MAX_LIST_BYTES}
+_COLUMN: Final = {"type": "string", "minLength": 1, "maxLength": 200, "default": "email"}
+#: The list, as OpenAPI's request body object.
+BODY: Final = {
+    "required": True,
+    "content": {
+        "text/csv": {"schema": _FILE},
+        _FORM: {
+            "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE, "email_column": _COLUMN}}
+        },
+    },
+}
+#: The query of the upload, as JSON schemas.
+QUERY: Final[dict[str, Schema]] = {"email_column": _COLUMN, "filename": {"type": "string"}}
 
 
 class Received(NamedTuple):

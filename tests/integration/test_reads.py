@@ -17,8 +17,8 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from api import components
-from api.routes import PAGES, ROUTES
+from api import components, dashboard
+from api.endpoints import ENDPOINTS
 from campaigns import keys
 from campaigns.scripts import Scripts
 from embedded.ports import free_port
@@ -94,7 +94,8 @@ def prepared(client: Any) -> AppHarness:
 
 def reading() -> list[str]:
     """Every path that is read."""
-    paths = [route.path for route in [*ROUTES, *PAGES] if "GET" in (route.methods or ())]
+    paths = [endpoint.path for endpoint in ENDPOINTS if endpoint.method == "GET"]
+    paths += [route.path for route in dashboard.ROUTES]
     named = [path.format(id="c1", name="app.js") for path in paths if path not in OTHERS]
     return [path for path in named if not path.endswith("/events")]
 

@@ -1,0 +1,43 @@
+"""One row of a table of endpoints: how requests reach its handler, and what the API's description says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.routing import Route
+
+#: A model of `msgspec`, or a media type for what is no model; None: no body.
+Answer = type | str | None
+#: A JSON schema.
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path.
+
+    Attributes:
+        method: in upper case. `GET` stands for `HEAD` too.
+        path: with its parameters in braces, as Starlette takes it.
+        handler: what answers the request.
+        summary: one line.
+        answers: by status.
+        errors: the statuses of its problems, besides those of every endpoint and those of reading a body.
+        body: the model of the JSON request, or a finished request body object; None: it takes no body.
+        query: JSON schemas of its query parameters by name.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    summary: str
+    answers: Mapping[int, Answer]
+    errors: tuple[int, ...] = ()
+    body: type | Schema | None = None
+    query: Mapping[str, Schema] = field(default_factory=dict)
+
+    def route(self) -> Route:
+        """The route that leads to the handler."""
+        return Route(self.path, self.handler, methods=[self.method])
