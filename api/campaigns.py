@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components
+from api import components
 from api.components import Components
 from api.http import inputs
 from api.http.answers import as_json
 from api.http.errors import Problem
+from campaigns.catalog import Heading
 from campaigns.errors import UnknownCampaign
-from campaigns.models import Campaign, Content, Status
+from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from mail import content as mail_content
 from mail.rendering import Templates
 from storage import StoreError
@@ -33,6 +35,63 @@ QUERY: Final = {
     "offset": {"type": "integer", "minimum": 0, "default": 0},
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE},
 }
+
+
+class Summary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A campaign in a list of campaigns, with the figures of its status."""
+
+    id: str
+    status: Status
+    from_: str
+    subject: str
+    tpm: int
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    reason: str | None
+    filename: str
+    progress: StatusReport
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Campaigns from the newest on; `next` is the path of the next page, or null."""
+
+    campaigns: list[Summary]
+    total: int
+    offset: int
+    limit: int
+    next: str | None
+
+
+class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A campaign: what was PUT, under the same names, and what has become of it.
+
+    `missing_columns`: those that the templates name and the parsed list lacks, which keep it from being started.
+    `start_when_ready`: it will start by itself once its list is parsed.
+    """
+
+    id: str
+    status: Status
+    from_: str
+    subject: str
+    html: str | None
+    text: str | None
+    reply_to: str | None
+    on_unknown: OnUnknown
+    weight: int
+    ramp: Ramp | None
+    headers: dict[str, str]
+    tpm: int
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    reason: str | None
+    filename: str
+    size: int
+    email_column: str
+    columns: tuple[str, ...]
+    missing_columns: list[str]
+    start_when_ready: bool
 
 
 @inputs.takes(Content, MAX_CAMPAIGN_BYTES)
@@ -56,11 +115,40 @@ def _refuse_existing(parts: Components, campaign_id: str) -> None:
     raise Problem(HTTPStatus.PRECONDITION_FAILED, f"There is a campaign {campaign_id} already: choose another id.")
 
 
-def _details(campaign: Campaign, templates: Templates | None = None) -> bodies.Details:
+def _details(campaign: Campaign, templates: Templates | None = None) -> Details:
     # Of interest between the parsing and the start; templates may be large.
     if campaign.status is not Status.READY:
-        return bodies.details(campaign, [])
-    return bodies.details(campaign, (templates or Templates(campaign.content)).missing(campaign.columns))
+        return _shown(campaign, [])
+    return _shown(campaign, (templates or Templates(campaign.content)).missing(campaign.columns))
+
+
+def _shown(campaign: Campaign, missing_columns: list[str]) -> Details:
+    """A campaign with all that was PUT."""
+    content = campaign.content
+    return Details(
+        id=campaign.id,
+        status=campaign.status,
+        from_=content.from_,
+        subject=content.subject,
+        html=content.html,
+        text=content.text,
+        reply_to=content.reply_to,
+        on_unknown=content.on_unknown,
+        weight=content.weight,
+        ramp=content.ramp,
+        headers=content.headers,
+        tpm=campaign.tpm,
+        created_at=campaign.created_at,
+        started_at=campaign.started_at,
+        finished_at=campaign.finished_at,
+        reason=campaign.reason,
+        filename=campaign.filename,
+        size=campaign.size,
+        email_column=campaign.email_column,
+        columns=campaign.columns,
+        missing_columns=missing_columns,
+        start_when_ready=campaign.start_when_ready,
+    )
 
 
 def page(request: Request) -> Response:
@@ -71,14 +159,31 @@ def page(request: Request) -> Response:
     ids, total = parts.catalog.newest(offset, limit)
     end = offset + limit
     more = f"/campaigns?offset={end}&limit={limit}" if end < total else None
-    return as_json(bodies.Page([*_summaries(parts, ids)], total, offset, limit, more))
+    return as_json(Page([*_summaries(parts, ids)], total, offset, limit, more))
 
 
-def _summaries(parts: Components, ids: Sequence[str]) -> Iterator[bodies.Summary]:
+def _summaries(parts: Components, ids: Sequence[str]) -> Iterator[Summary]:
     headings, reports = parts.catalog.headings(ids), parts.progress.reports(ids)
     for campaign_id, heading, report in zip(ids, headings, reports, strict=True):
         if heading and report:  # else deleted meanwhile
-            yield bodies.summary(campaign_id, heading, report)
+            yield _summary(campaign_id, heading, report)
+
+
+def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> Summary:
+    """A campaign as a list shows it; what changes is all of one instant, that of its status."""
+    return Summary(
+        id=campaign_id,
+        status=progress.status,
+        from_=heading.from_,
+        subject=heading.subject,
+        tpm=progress.rate_limit,
+        created_at=heading.created_at,
+        started_at=progress.started_at,
+        finished_at=progress.finished_at,
+        reason=progress.reason,
+        filename=heading.filename,
+        progress=progress,
+    )
 
 
 def get(request: Request) -> Response:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated, Literal
 
+import msgspec
 import structlog
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components
+from api import components
 from api.http import inputs
 from api.http.answers import as_json
 from api.http.errors import Problem
@@ -17,8 +20,47 @@ from campaigns.catalog import name_columns
 from campaigns.models import Status, UnknownDecision
 from campaigns.reconciliation import check_decision, last_report
 from mail.rendering import Templates
+from settings import MAX_TPM
 
 log = structlog.get_logger(__name__)
+
+
+class Stepped(msgspec.Struct, frozen=True):
+    """The state after the step."""
+
+    status: Status
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """The state after the step, and how many emails are still on their way to the provider."""
+
+    status: Status
+    in_flight: int
+
+
+class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Transactions per minute."""
+
+    tpm: Annotated[int, Meta(ge=1, le=MAX_TPM)]
+
+
+class RateLimited(msgspec.Struct, frozen=True):
+    """The rate in force, in transactions per minute."""
+
+    rate_limit: int
+
+
+class ReconcileRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to repair besides what is always repaired."""
+
+    retry_failed: bool = False
+    unknown: UnknownDecision | None = None
+
+
+class ReconcileAccepted(msgspec.Struct, frozen=True):
+    """The repair is on the queue."""
+
+    status: Literal["reconciling"] = "reconciling"
 
 
 def start(request: Request) -> Response:
@@ -29,7 +71,7 @@ def start(request: Request) -> Response:
         name_columns(parts.redis, campaign_id, Templates(campaign.content).missing(()))
     status = parts.controls.start(campaign_id)
     log.info("start_answered", campaign_id=campaign_id, status=status)
-    return as_json(bodies.Stepped(status))
+    return as_json(Stepped(status))
 
 
 def pause(request: Request) -> Response:
@@ -37,7 +79,7 @@ def pause(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     in_flight = parts.controls.pause(campaign_id)
     log.info("pause_answered", campaign_id=campaign_id, in_flight=in_flight)
-    return as_json(bodies.Stopped(Status.PAUSED, in_flight))
+    return as_json(Stopped(Status.PAUSED, in_flight))
 
 
 def resume(request: Request) -> Response:
@@ -45,7 +87,7 @@ def resume(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     status = parts.controls.resume(campaign_id)
     log.info("resume_answered", campaign_id=campaign_id, status=status)
-    return as_json(bodies.Stepped(status))
+    return as_json(Stepped(status))
 
 
 def cancel(request: Request) -> Response:
@@ -53,20 +95,20 @@ def cancel(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     in_flight = parts.controls.cancel(campaign_id)
     log.info("cancel_answered", campaign_id=campaign_id, in_flight=in_flight)
-    return as_json(bodies.Stopped(Status.CANCELLED, in_flight))
+    return as_json(Stopped(Status.CANCELLED, in_flight))
 
 
-@inputs.takes(bodies.RateLimit)
-def set_rate(request: Request, rate: bodies.RateLimit) -> Response:
+@inputs.takes(RateLimit)
+def set_rate(request: Request, rate: RateLimit) -> Response:
     """Set the rate; in force for the next email."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     tpm = parts.controls.set_rate(campaign_id, rate.tpm)
     log.info("rate_limit_set", campaign_id=campaign_id, tpm=tpm)
-    return as_json(bodies.RateLimited(tpm))
+    return as_json(RateLimited(tpm))
 
 
-@inputs.takes(bodies.ReconcileRequest)
-def reconcile(request: Request, wanted: bodies.ReconcileRequest) -> Response:
+@inputs.takes(ReconcileRequest)
+def reconcile(request: Request, wanted: ReconcileRequest) -> Response:
     """Have a worker compare and repair, and decide about failed or unknown rows where asked to."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     if wanted.retry_failed or wanted.unknown is not None:
@@ -76,7 +118,7 @@ def reconcile(request: Request, wanted: bodies.ReconcileRequest) -> Response:
         parts.catalog.get(campaign_id)
     messages.send(parts.redis, "Reconcile", campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
     log.info("reconcile_queued", campaign_id=campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
-    return as_json(bodies.ReconcileAccepted(), HTTPStatus.ACCEPTED)
+    return as_json(ReconcileAccepted(), HTTPStatus.ACCEPTED)
 
 
 def reconciled(request: Request) -> Response:

@@ -12,11 +12,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, campaigns, controls, health, openapi, recipients, status, webhooks
+from api import campaigns, controls, health, openapi, recipients, status, webhooks
 from api.http.answers import JSON
 from api.http.endpoint import Endpoint
 from api.live import event_stream
-from api.uploads import direct_upload, multipart_upload
+from api.uploads import bodies, direct_upload, multipart_upload
 from campaigns.models import Content, StatusReport
 from campaigns.reconciliation import Report
 
@@ -38,13 +38,13 @@ ENDPOINTS: Final = (
     # The campaign
     Endpoint(
         "GET", "/campaigns", campaigns.page, "Campaigns from the newest on, a page at a time",
-        {200: bodies.Page}, (422,), query=campaigns.QUERY,
+        {200: campaigns.Page}, (422,), query=campaigns.QUERY,
     ),
     Endpoint(
         "PUT", _ONE, campaigns.put, "Make a campaign, or change it before it is started",
-        {201: bodies.Details, 200: bodies.Details}, (409, 412), Content,
+        {201: campaigns.Details, 200: campaigns.Details}, (409, 412), Content,
     ),
-    Endpoint("GET", _ONE, campaigns.get, "One campaign", {200: bodies.Details}, (404,)),
+    Endpoint("GET", _ONE, campaigns.get, "One campaign", {200: campaigns.Details}, (404,)),
     Endpoint("DELETE", _ONE, campaigns.delete, "Remove a campaign with all its data", {204: None}, (404, 409)),
     # Its list: in parts, or in one piece
     Endpoint(
@@ -66,21 +66,21 @@ ENDPOINTS: Final = (
     # Its controls
     Endpoint(
         "POST", f"{_ONE}/start", controls.start, "Start sending, during parsing as soon as that ends",
-        {200: bodies.Stepped}, (404, 409),
+        {200: controls.Stepped}, (404, 409),
     ),
-    Endpoint("POST", f"{_ONE}/pause", controls.pause, "Admit no email any more", {200: bodies.Stopped}, (404, 409)),
+    Endpoint("POST", f"{_ONE}/pause", controls.pause, "Admit no email any more", {200: controls.Stopped}, (404, 409)),
     Endpoint(
         "POST", f"{_ONE}/resume", controls.resume, "Go on where the pause left it",
-        {200: bodies.Stepped}, (404, 409),
+        {200: controls.Stepped}, (404, 409),
     ),
-    Endpoint("POST", f"{_ONE}/cancel", controls.cancel, "End it for good", {200: bodies.Stopped}, (404, 409)),
+    Endpoint("POST", f"{_ONE}/cancel", controls.cancel, "End it for good", {200: controls.Stopped}, (404, 409)),
     Endpoint(
         "POST", f"{_ONE}/rate-limit", controls.set_rate, "Set the emails per minute",
-        {200: bodies.RateLimited}, (404,), bodies.RateLimit,
+        {200: controls.RateLimited}, (404,), controls.RateLimit,
     ),
     Endpoint(
         "POST", f"{_ONE}/reconcile", controls.reconcile, "Compare, repair, and decide about failed or unknown rows",
-        {202: bodies.ReconcileAccepted}, (404, 409), bodies.ReconcileRequest,
+        {202: controls.ReconcileAccepted}, (404, 409), controls.ReconcileRequest,
     ),
     Endpoint(
         "GET", f"{_ONE}/reconcile", controls.reconciled, "The last reconciliation's report",
@@ -100,7 +100,7 @@ ENDPOINTS: Final = (
     Endpoint(
         "POST", "/webhooks/sendgrid", webhooks.sendgrid,
         "SendGrid's signed events; 404 unless SENDGRID_WEBHOOK_PUBLIC_KEY is set",
-        {200: bodies.EventsTaken}, (404,), webhooks.BODY,
+        {200: webhooks.EventsTaken}, (404,), webhooks.BODY,
     ),
     # The server itself
     Endpoint("GET", "/healthz", health.healthz, "The process is alive", {200: JSON}),

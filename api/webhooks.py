@@ -21,6 +21,7 @@ from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final, NamedTuple
 
+import msgspec
 import structlog
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -31,7 +32,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components
+from api import components
 from api.components import Components
 from api.http import inputs
 from api.http.answers import JSON, as_json
@@ -69,6 +70,14 @@ _KINDS: Final = {
 }
 
 
+class EventsTaken(msgspec.Struct, frozen=True):
+    """How many events named a row that was handed to the provider, how many did not, and how many rows got an end."""
+
+    applied: int
+    ignored: int
+    settled: int
+
+
 async def sendgrid(request: Request) -> Response:
     """Take a batch of events. What is not ours, or makes no sense, is counted and let go: it need not come again."""
     parts = components.of(request)
@@ -92,7 +101,7 @@ def _take(parts: Components, signed: Signed, file: IO[bytes]) -> Response:
     raw = file.read()
     batch = _batch(raw)
     applied = parts.events.apply(map(event_of, batch))
-    taken = bodies.EventsTaken(applied.events, len(batch) - applied.events, applied.settled)
+    taken = EventsTaken(applied.events, len(batch) - applied.events, applied.settled)
     log.info("events_taken", applied=taken.applied, ignored=taken.ignored, settled=taken.settled)
     for (kind, why), count in applied.unattributed.items():
         log.info("events_unattributed", kind=kind, why=why, count=count)

@@ -14,13 +14,13 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components
+from api import components
 from api.components import Components
 from api.http import inputs
 from api.http.answers import as_json
 from api.http.endpoint import Schema
 from api.http.errors import Problem, invalid
-from api.uploads import lists
+from api.uploads import bodies, lists
 from campaigns.errors import CampaignError
 
 #: The largest list that is taken this way, in bytes.

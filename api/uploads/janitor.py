@@ -15,8 +15,8 @@ import structlog
 from redis import Redis
 from starlette.concurrency import run_in_threadpool
 
-from api.bodies import MAX_EXPIRES_S
 from api.uploads import lists
+from api.uploads.bodies import MAX_EXPIRES_S
 from campaigns import keys
 from campaigns.catalog import Catalog
 from campaigns.errors import UnknownCampaign

@@ -15,12 +15,12 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import bodies, components
+from api import components
 from api.components import Components
 from api.http import inputs
 from api.http.answers import as_json
 from api.http.errors import Problem
-from api.uploads import lists, upload_parts
+from api.uploads import bodies, lists, upload_parts
 from campaigns.errors import UnknownUpload
 from campaigns.models import Upload
 from storage import BadParts, MissingUpload

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from api.bodies import SentPart
 from api.http.errors import Problem
+from api.uploads.bodies import SentPart
 from campaigns.models import Upload
 from storage import Part, bare_etag
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from redis import ConnectionError as RedisConnectionError, Redis
 
-from api import bodies
-from api.uploads import upload_parts
+from api.uploads import bodies, upload_parts
 from campaigns.models import Campaign
 from storage import StoreUnavailable
 from tests.support.app_harness import CSV, AppHarness

@@ -1,0 +1,77 @@
+"""The JSON bodies of uploads. Form only; no rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+#: The largest list that is taken in parts, in bytes: 100 GiB, more than a billion rows.
+MAX_SIZE_BYTES: Final = 100 * 1024**3
+#: The most parts that an upload of S3 can have.
+MAX_PARTS: Final = 10_000
+#: How long the addresses of an upload live, in seconds; S3 allows 7 days.
+EXPIRES_S: Final = 24 * 3600
+MAX_EXPIRES_S: Final = 7 * 24 * 3600
+MIN_EXPIRES_S: Final = 60
+
+Filename = Annotated[str, Meta(max_length=255)]
+ColumnName = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class UploadInit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that is about to be uploaded in parts."""
+
+    size: Annotated[int, Meta(ge=1, extra_json_schema={"maximum": MAX_SIZE_BYTES})]
+    filename: Filename = ""
+    expires_in_s: Annotated[int, Meta(ge=MIN_EXPIRES_S, le=MAX_EXPIRES_S)] = EXPIRES_S
+
+
+class PartAddress(msgspec.Struct, frozen=True):
+    """Where to PUT a part."""
+
+    part_number: int
+    url: str
+
+
+class UploadPlan(msgspec.Struct, frozen=True):
+    """How to upload: `part_size` bytes in every part but the last, which has the rest."""
+
+    upload_id: str
+    part_size: int
+    parts: list[PartAddress]
+    expires_at: str
+
+
+class SentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part that the client has sent, with the ETag that it was answered."""
+
+    part_number: Annotated[int, Meta(ge=1, le=MAX_PARTS)]
+    etag: Annotated[str, Meta(max_length=200)]
+
+
+class UploadComplete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An upload whose parts have all been sent. Without `parts` the server relies on what has arrived."""
+
+    upload_id: str
+    parts: Annotated[list[SentPart], Meta(max_length=MAX_PARTS)] = []
+    email_column: ColumnName = "email"
+
+
+class UploadAbort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An upload to give up."""
+
+    upload_id: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The list is in; it is being parsed."""
+
+    status: Literal["parsing"] = "parsing"
+
+
+class Aborted(msgspec.Struct, frozen=True):
+    """The upload is given up."""
+
+    status: Literal["aborted"] = "aborted"
