@@ -21,7 +21,7 @@ from api import components
 from api.components import Components
 from api.http.answers import as_json
 from api.http.errors import RETRY_AFTER_S, Problem
-from campaigns.events import Unattributed
+from campaigns.event_kinds import Unattributed
 from campaigns.models import Status, StatusReport
 from campaigns.server import WrongRedis
 from storage import StoreError

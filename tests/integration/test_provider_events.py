@@ -10,7 +10,8 @@ from typing import Any
 from redis import Redis
 
 from campaigns import keys
-from campaigns.events import Event, EventKind, ProviderEvents
+from campaigns.event_kinds import Event, EventKind
+from campaigns.events import ProviderEvents
 from tests.support.client import send
 from tests.support.doubles.sendgrid_events import Signer, event
 from tests.support.ledger_harness import LedgerHarness

@@ -17,8 +17,8 @@ from starlette.types import Message
 from structlog.testing import capture_logs
 
 from api import webhooks
-from api.webhooks import event_of
-from campaigns.events import Event, EventKind
+from campaigns.event_kinds import Event, EventKind
+from mail.providers.sendgrid_events import event_of
 from tests.support.app_harness import CSV, AppHarness
 from tests.support.doubles.sendgrid_events import Signer, event
 from tests.support.doubles.web import Answer, Web

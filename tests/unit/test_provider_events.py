@@ -9,7 +9,8 @@ import pytest
 from redis import ResponseError
 
 from campaigns import keys
-from campaigns.events import CALLS, GROUP, Applied, Event, EventKind, ProviderEvents, Unattributed, Why
+from campaigns.event_kinds import Event, EventKind, Unattributed, Why
+from campaigns.events import CALLS, GROUP, Applied, ProviderEvents
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
 from tests.support.ledger_harness import RESEND_QUIET_S, Clock, Exchanges, LedgerHarness, Run
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from campaigns import keys
-from campaigns.events import EventKind
+from campaigns.event_kinds import EventKind
 from campaigns.models import Status
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.ledger_harness import LedgerHarness

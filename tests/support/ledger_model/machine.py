@@ -25,7 +25,8 @@ from actors.feeding import Feeder
 from actors.first_pass import FirstPass
 from campaigns import keys
 from campaigns.errors import Superseded, WrongState
-from campaigns.events import Event, EventKind, ProviderEvents
+from campaigns.event_kinds import Event, EventKind
+from campaigns.events import ProviderEvents
 from campaigns.ledger import Group, Settlement, deferred_entry
 from campaigns.models import Campaign, OnUnknown, Status
 from campaigns.pacer import Tick
