@@ -14,8 +14,8 @@ from starlette.responses import Response
 from api import components
 from api.components import Components
 from api.http import inputs
-from api.http.answers import as_json
 from api.http.errors import Problem
+from api.http.responses import json_response
 from campaigns.catalog import Heading
 from campaigns.errors import UnknownCampaign
 from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
@@ -37,7 +37,7 @@ QUERY: Final = {
 }
 
 
-class Summary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+class CampaignSummary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A campaign in a list of campaigns, with the figures of its status."""
 
     id: str
@@ -53,17 +53,17 @@ class Summary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     progress: StatusReport
 
 
-class Page(msgspec.Struct, frozen=True):
+class CampaignPage(msgspec.Struct, frozen=True):
     """Campaigns from the newest on; `next` is the path of the next page, or null."""
 
-    campaigns: list[Summary]
+    campaigns: list[CampaignSummary]
     total: int
     offset: int
     limit: int
     next: str | None
 
 
-class Details(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A campaign: what was PUT, under the same names, and what has become of it.
 
     `missing_columns`: those that the templates name and the parsed list lacks, which keep it from being started.
@@ -103,7 +103,7 @@ def put(request: Request, content: Content) -> Response:
         _refuse_existing(parts, campaign_id)
     campaign, created = parts.catalog.put(campaign_id, content, templates.missing(()))
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return as_json(_details(campaign, templates), status, {"Location": request.url.path} if created else None)
+    return json_response(_details(campaign, templates), status, {"Location": request.url.path} if created else None)
 
 
 def _refuse_existing(parts: Components, campaign_id: str) -> None:
@@ -115,17 +115,17 @@ def _refuse_existing(parts: Components, campaign_id: str) -> None:
     raise Problem(HTTPStatus.PRECONDITION_FAILED, f"There is a campaign {campaign_id} already: choose another id.")
 
 
-def _details(campaign: Campaign, templates: Templates | None = None) -> Details:
+def _details(campaign: Campaign, templates: Templates | None = None) -> CampaignResponse:
     # Of interest between the parsing and the start; templates may be large.
     if campaign.status is not Status.READY:
         return _shown(campaign, [])
     return _shown(campaign, (templates or Templates(campaign.content)).missing(campaign.columns))
 
 
-def _shown(campaign: Campaign, missing_columns: list[str]) -> Details:
+def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
     """A campaign with all that was PUT."""
     content = campaign.content
-    return Details(
+    return CampaignResponse(
         id=campaign.id,
         status=campaign.status,
         from_=content.from_,
@@ -159,19 +159,19 @@ def page(request: Request) -> Response:
     ids, total = parts.catalog.newest(offset, limit)
     end = offset + limit
     more = f"/campaigns?offset={end}&limit={limit}" if end < total else None
-    return as_json(Page([*_summaries(parts, ids)], total, offset, limit, more))
+    return json_response(CampaignPage([*_summaries(parts, ids)], total, offset, limit, more))
 
 
-def _summaries(parts: Components, ids: Sequence[str]) -> Iterator[Summary]:
+def _summaries(parts: Components, ids: Sequence[str]) -> Iterator[CampaignSummary]:
     headings, reports = parts.catalog.headings(ids), parts.progress.reports(ids)
     for campaign_id, heading, report in zip(ids, headings, reports, strict=True):
         if heading and report:  # else deleted meanwhile
             yield _summary(campaign_id, heading, report)
 
 
-def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> Summary:
+def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> CampaignSummary:
     """A campaign as a list shows it; what changes is all of one instant, that of its status."""
-    return Summary(
+    return CampaignSummary(
         id=campaign_id,
         status=progress.status,
         from_=heading.from_,
@@ -188,7 +188,7 @@ def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> Summ
 
 def get(request: Request) -> Response:
     """One campaign."""
-    return as_json(_details(components.of(request).catalog.get(inputs.campaign_id(request))))
+    return json_response(_details(components.of(request).catalog.get(inputs.campaign_id(request))))
 
 
 def delete(request: Request) -> Response:

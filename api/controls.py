@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from api import components
 from api.http import inputs
-from api.http.answers import as_json
 from api.http.errors import Problem
+from api.http.responses import json_response
 from campaigns import messages
 from campaigns.catalog import name_columns
 from campaigns.models import Status, UnknownDecision
@@ -25,26 +25,26 @@ from settings import MAX_TPM
 log = structlog.get_logger(__name__)
 
 
-class Stepped(msgspec.Struct, frozen=True):
+class StartResponse(msgspec.Struct, frozen=True):
     """The state after the step."""
 
     status: Status
 
 
-class Stopped(msgspec.Struct, frozen=True):
+class PauseResponse(msgspec.Struct, frozen=True):
     """The state after the step, and how many emails are still on their way to the provider."""
 
     status: Status
     in_flight: int
 
 
-class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RateLimitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Transactions per minute."""
 
     tpm: Annotated[int, Meta(ge=1, le=MAX_TPM)]
 
 
-class RateLimited(msgspec.Struct, frozen=True):
+class RateLimitResponse(msgspec.Struct, frozen=True):
     """The rate in force, in transactions per minute."""
 
     rate_limit: int
@@ -57,7 +57,7 @@ class ReconcileRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unknown: UnknownDecision | None = None
 
 
-class ReconcileAccepted(msgspec.Struct, frozen=True):
+class ReconcileResponse(msgspec.Struct, frozen=True):
     """The repair is on the queue."""
 
     status: Literal["reconciling"] = "reconciling"
@@ -71,7 +71,7 @@ def start(request: Request) -> Response:
         name_columns(parts.redis, campaign_id, Templates(campaign.content).missing(()))
     status = parts.controls.start(campaign_id)
     log.info("start_answered", campaign_id=campaign_id, status=status)
-    return as_json(Stepped(status))
+    return json_response(StartResponse(status))
 
 
 def pause(request: Request) -> Response:
@@ -79,7 +79,7 @@ def pause(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     in_flight = parts.controls.pause(campaign_id)
     log.info("pause_answered", campaign_id=campaign_id, in_flight=in_flight)
-    return as_json(Stopped(Status.PAUSED, in_flight))
+    return json_response(PauseResponse(Status.PAUSED, in_flight))
 
 
 def resume(request: Request) -> Response:
@@ -87,7 +87,7 @@ def resume(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     status = parts.controls.resume(campaign_id)
     log.info("resume_answered", campaign_id=campaign_id, status=status)
-    return as_json(Stepped(status))
+    return json_response(StartResponse(status))
 
 
 def cancel(request: Request) -> Response:
@@ -95,16 +95,16 @@ def cancel(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     in_flight = parts.controls.cancel(campaign_id)
     log.info("cancel_answered", campaign_id=campaign_id, in_flight=in_flight)
-    return as_json(Stopped(Status.CANCELLED, in_flight))
+    return json_response(PauseResponse(Status.CANCELLED, in_flight))
 
 
-@inputs.takes(RateLimit)
-def set_rate(request: Request, rate: RateLimit) -> Response:
+@inputs.takes(RateLimitRequest)
+def set_rate(request: Request, rate: RateLimitRequest) -> Response:
     """Set the rate; in force for the next email."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     tpm = parts.controls.set_rate(campaign_id, rate.tpm)
     log.info("rate_limit_set", campaign_id=campaign_id, tpm=tpm)
-    return as_json(RateLimited(tpm))
+    return json_response(RateLimitResponse(tpm))
 
 
 @inputs.takes(ReconcileRequest)
@@ -118,7 +118,7 @@ def reconcile(request: Request, wanted: ReconcileRequest) -> Response:
         parts.catalog.get(campaign_id)
     messages.send(parts.redis, "Reconcile", campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
     log.info("reconcile_queued", campaign_id=campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
-    return as_json(ReconcileAccepted(), HTTPStatus.ACCEPTED)
+    return json_response(ReconcileResponse(), HTTPStatus.ACCEPTED)
 
 
 def reconciled(request: Request) -> Response:
@@ -128,4 +128,4 @@ def reconciled(request: Request) -> Response:
     report = last_report(parts.redis, campaign_id)
     if report is None:
         raise Problem(HTTPStatus.NOT_FOUND, "It has not been reconciled yet; POST to the same path asks for it.")
-    return as_json(report)
+    return json_response(report)

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import campaigns, controls, health, openapi, recipients, status, webhooks
-from api.http.answers import JSON
 from api.http.endpoint import Endpoint
+from api.http.responses import JSON
 from api.live import event_stream
 from api.uploads import bodies, direct_upload, multipart_upload
 from campaigns.models import Content, StatusReport
@@ -38,49 +38,52 @@ ENDPOINTS: Final = (
     # The campaign
     Endpoint(
         "GET", "/campaigns", campaigns.page, "Campaigns from the newest on, a page at a time",
-        {200: campaigns.Page}, (422,), query=campaigns.QUERY,
+        {200: campaigns.CampaignPage}, (422,), query=campaigns.QUERY,
     ),
     Endpoint(
         "PUT", _ONE, campaigns.put, "Make a campaign, or change it before it is started",
-        {201: campaigns.Details, 200: campaigns.Details}, (409, 412), Content,
+        {201: campaigns.CampaignResponse, 200: campaigns.CampaignResponse}, (409, 412), Content,
     ),
-    Endpoint("GET", _ONE, campaigns.get, "One campaign", {200: campaigns.Details}, (404,)),
+    Endpoint("GET", _ONE, campaigns.get, "One campaign", {200: campaigns.CampaignResponse}, (404,)),
     Endpoint("DELETE", _ONE, campaigns.delete, "Remove a campaign with all its data", {204: None}, (404, 409)),
     # Its list: in parts, or in one piece
     Endpoint(
         "POST", f"{_UPLOAD}/init", multipart_upload.init, "Begin an upload in parts",
-        {201: bodies.UploadPlan}, (404, 409), bodies.UploadInit,
+        {201: bodies.UploadInitResponse}, (404, 409), bodies.UploadInitRequest,
     ),
     Endpoint(
         "POST", f"{_UPLOAD}/complete", multipart_upload.complete, "All parts are sent: parse the list",
-        {202: bodies.Accepted}, (404, 409), bodies.UploadComplete,
+        {202: bodies.UploadResponse}, (404, 409), bodies.UploadCompleteRequest,
     ),
     Endpoint(
         "POST", f"{_UPLOAD}/abort", multipart_upload.abort, "Give an upload up",
-        {200: bodies.Aborted}, (404, 409), bodies.UploadAbort,
+        {200: bodies.UploadAbortResponse}, (404, 409), bodies.UploadAbortRequest,
     ),
     Endpoint(
         "POST", _UPLOAD, direct_upload.upload, "Upload a small list in one request",
-        {202: bodies.Accepted}, (404, 409), direct_upload.BODY, direct_upload.QUERY,
+        {202: bodies.UploadResponse}, (404, 409), direct_upload.BODY, direct_upload.QUERY,
     ),
     # Its controls
     Endpoint(
         "POST", f"{_ONE}/start", controls.start, "Start sending, during parsing as soon as that ends",
-        {200: controls.Stepped}, (404, 409),
+        {200: controls.StartResponse}, (404, 409),
     ),
-    Endpoint("POST", f"{_ONE}/pause", controls.pause, "Admit no email any more", {200: controls.Stopped}, (404, 409)),
+    Endpoint(
+        "POST", f"{_ONE}/pause", controls.pause, "Admit no more emails",
+        {200: controls.PauseResponse}, (404, 409),
+    ),
     Endpoint(
         "POST", f"{_ONE}/resume", controls.resume, "Go on where the pause left it",
-        {200: controls.Stepped}, (404, 409),
+        {200: controls.StartResponse}, (404, 409),
     ),
-    Endpoint("POST", f"{_ONE}/cancel", controls.cancel, "End it for good", {200: controls.Stopped}, (404, 409)),
+    Endpoint("POST", f"{_ONE}/cancel", controls.cancel, "End it for good", {200: controls.PauseResponse}, (404, 409)),
     Endpoint(
         "POST", f"{_ONE}/rate-limit", controls.set_rate, "Set the emails per minute",
-        {200: controls.RateLimited}, (404,), controls.RateLimit,
+        {200: controls.RateLimitResponse}, (404,), controls.RateLimitRequest,
     ),
     Endpoint(
         "POST", f"{_ONE}/reconcile", controls.reconcile, "Compare, repair, and decide about failed or unknown rows",
-        {202: controls.ReconcileAccepted}, (404, 409), controls.ReconcileRequest,
+        {202: controls.ReconcileResponse}, (404, 409), controls.ReconcileRequest,
     ),
     Endpoint(
         "GET", f"{_ONE}/reconcile", controls.reconciled, "The last reconciliation's report",
@@ -100,7 +103,7 @@ ENDPOINTS: Final = (
     Endpoint(
         "POST", "/webhooks/sendgrid", webhooks.sendgrid,
         "SendGrid's signed events; 404 unless SENDGRID_WEBHOOK_PUBLIC_KEY is set",
-        {200: webhooks.EventsTaken}, (404,), webhooks.BODY,
+        {200: webhooks.EventsResponse}, (404,), webhooks.BODY,
     ),
     # The server itself
     Endpoint("GET", "/healthz", health.healthz, "The process is alive", {200: JSON}),

@@ -19,8 +19,8 @@ from starlette.responses import Response
 
 from api import components
 from api.components import Components
-from api.http.answers import as_json
 from api.http.errors import RETRY_AFTER_S, Problem
+from api.http.responses import json_response
 from campaigns.event_kinds import Unattributed
 from campaigns.models import Status, StatusReport
 from campaigns.server import WrongRedis
@@ -36,7 +36,7 @@ MAX_CAMPAIGNS: Final = 300
 
 async def healthz(_request: Request) -> Response:
     """The process answers. Asks nobody else, so that an outage elsewhere restarts nothing here."""
-    return as_json({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 async def readyz(request: Request) -> Response:
@@ -45,7 +45,7 @@ async def readyz(request: Request) -> Response:
     with anyio.move_on_after(READY_S):
         away = await anyio.to_thread.run_sync(_away, components.of(request), abandon_on_cancel=True)
     if away == []:
-        return as_json({"status": "ok", "redis": "ok", "store": "ok"})
+        return json_response({"status": "ok", "redis": "ok", "store": "ok"})
     what = "Redis and the object store did not answer in time" if away is None else " and ".join(away)
     detail = f"{what}; they are asked again with every request."
     raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})

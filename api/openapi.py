@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from api.http.answers import JSON
-from api.http.endpoint import Answer, Endpoint
+from api.http.endpoint import Endpoint, ResponseBody
 from api.http.errors import MEDIA_TYPE as PROBLEM
+from api.http.responses import JSON
 from campaigns.models import CAMPAIGN_ID
 
 #: The project's own, as in `pyproject.toml`, which is not there where the project is only copied; a test compares them.
@@ -60,7 +60,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 
 def _models(endpoints: Sequence[Endpoint]) -> list[type]:
-    found = [model for endpoint in endpoints for model in (*endpoint.answers.values(), endpoint.body)]
+    found = [model for endpoint in endpoints for model in (*endpoint.responses.values(), endpoint.body)]
     return list(dict.fromkeys(model for model in found if isinstance(model, type)))
 
 
@@ -73,7 +73,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "operationId": _name(endpoint),
         "summary": endpoint.summary,
         "responses": {
-            **{str(status): _answer(status, model) for status, model in endpoint.answers.items()},
+            **{str(status): _response(status, model) for status, model in endpoint.responses.items()},
             **{str(status): _problem(status) for status in _problems(endpoint)},
         },
     }
@@ -102,7 +102,7 @@ def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"in": place, "name": name, "required": place == "path", "schema": schema}
 
 
-def _answer(status: int, model: Answer) -> dict[str, Any]:
+def _response(status: int, model: ResponseBody) -> dict[str, Any]:
     described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if model is not None:
         described["content"] = _content(model)

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api import components
 from api.http import inputs
-from api.http.answers import as_json
+from api.http.responses import json_response
 from api.live import event_stream
 
 #: Tells proxies that buffer answers to leave this one alone.
@@ -20,7 +20,7 @@ _LIVE: Final = {"X-Accel-Buffering": "no"}
 
 def status(request: Request) -> Response:
     """The status, its figures all of one instant after the request has come."""
-    return as_json(components.of(request).progress.report(inputs.campaign_id(request)))
+    return json_response(components.of(request).progress.report(inputs.campaign_id(request)))
 
 
 async def events(request: Request) -> Response:

@@ -24,8 +24,8 @@ from starlette.responses import Response
 from api import components
 from api.components import Components
 from api.http import inputs
-from api.http.answers import JSON, as_json
 from api.http.errors import Problem, invalid
+from api.http.responses import JSON, json_response
 from mail.providers.sendgrid_events import BadSignature, event_of, signature_of
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ SPOOL_BYTES: Final = 64 * 1024
 BODY: Final = {"required": True, "content": {JSON: {"schema": {"type": "array", "items": {"type": "object"}}}}}
 
 
-class EventsTaken(msgspec.Struct, frozen=True):
+class EventsResponse(msgspec.Struct, frozen=True):
     """How many events named a row that was handed to the provider, how many did not, and how many rows got an end."""
 
     applied: int
@@ -74,13 +74,13 @@ def _take(parts: Components, verify: Callable[[], None], file: IO[bytes]) -> Res
     raw = file.read()
     batch = _batch(raw)
     applied = parts.events.apply(map(event_of, batch))
-    taken = EventsTaken(applied.events, len(batch) - applied.events, applied.settled)
+    taken = EventsResponse(applied.events, len(batch) - applied.events, applied.settled)
     log.info("events_taken", applied=taken.applied, ignored=taken.ignored, settled=taken.settled)
     for (kind, why), count in applied.unattributed.items():
         log.info("events_unattributed", kind=kind, why=why, count=count)
     for campaign_id in applied.completed:
         log.info("campaign_completed", campaign_id=campaign_id)
-    return as_json(taken)
+    return json_response(taken)
 
 
 def _refused(detail: str) -> Problem:

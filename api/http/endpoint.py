@@ -9,7 +9,7 @@ from typing import Any
 from starlette.routing import Route
 
 #: A model of `msgspec`, or a media type for what is no model; None: no body.
-Answer = type | str | None
+ResponseBody = type | str | None
 #: A JSON schema.
 Schema = dict[str, Any]
 
@@ -23,7 +23,7 @@ class Endpoint:
         path: with its parameters in braces, as Starlette takes it.
         handler: what answers the request.
         summary: one line.
-        answers: by status.
+        responses: by status.
         errors: the statuses of its problems, besides those of every endpoint and those of reading a body.
         body: the model of the JSON request, or a finished request body object; None: it takes no body.
         query: JSON schemas of its query parameters by name.
@@ -33,7 +33,7 @@ class Endpoint:
     path: str
     handler: Callable[..., Any]
     summary: str
-    answers: Mapping[int, Answer]
+    responses: Mapping[int, ResponseBody]
     errors: tuple[int, ...] = ()
     body: type | Schema | None = None
     query: Mapping[str, Schema] = field(default_factory=dict)

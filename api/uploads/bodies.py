@@ -20,7 +20,7 @@ Filename = Annotated[str, Meta(max_length=255)]
 ColumnName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class UploadInit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UploadInitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file that is about to be uploaded in parts."""
 
     size: Annotated[int, Meta(ge=1, extra_json_schema={"maximum": MAX_SIZE_BYTES})]
@@ -35,7 +35,7 @@ class PartAddress(msgspec.Struct, frozen=True):
     url: str
 
 
-class UploadPlan(msgspec.Struct, frozen=True):
+class UploadInitResponse(msgspec.Struct, frozen=True):
     """How to upload: `part_size` bytes in every part but the last, which has the rest."""
 
     upload_id: str
@@ -51,7 +51,7 @@ class SentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     etag: Annotated[str, Meta(max_length=200)]
 
 
-class UploadComplete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UploadCompleteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An upload whose parts have all been sent. Without `parts` the server relies on what has arrived."""
 
     upload_id: str
@@ -59,19 +59,19 @@ class UploadComplete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email_column: ColumnName = "email"
 
 
-class UploadAbort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UploadAbortRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An upload to give up."""
 
     upload_id: str
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class UploadResponse(msgspec.Struct, frozen=True):
     """The list is in; it is being parsed."""
 
     status: Literal["parsing"] = "parsing"
 
 
-class Aborted(msgspec.Struct, frozen=True):
+class UploadAbortResponse(msgspec.Struct, frozen=True):
     """The upload is given up."""
 
     status: Literal["aborted"] = "aborted"

@@ -17,9 +17,9 @@ from starlette.responses import Response
 from api import components
 from api.components import Components
 from api.http import inputs
-from api.http.answers import as_json
 from api.http.endpoint import Schema
 from api.http.errors import Problem, invalid
+from api.http.responses import json_response
 from api.uploads import bodies, lists
 from campaigns.errors import CampaignError
 
@@ -74,7 +74,7 @@ async def upload(request: Request) -> Response:
     receive = _form if media_type == _FORM else _body
     async with receive(request, inputs.pieces(request, MAX_LIST_BYTES + overhead, _too_large())) as received:
         await run_in_threadpool(_take, parts, campaign_id, received)
-    return as_json(bodies.Accepted(), HTTPStatus.ACCEPTED)
+    return json_response(bodies.UploadResponse(), HTTPStatus.ACCEPTED)
 
 
 def _take(parts: Components, campaign_id: str, received: Received) -> None:

@@ -18,8 +18,8 @@ from starlette.responses import Response
 from api import components
 from api.components import Components
 from api.http import inputs
-from api.http.answers import as_json
 from api.http.errors import Problem
+from api.http.responses import json_response
 from api.uploads import bodies, lists, upload_parts
 from campaigns.errors import UnknownUpload
 from campaigns.models import Upload
@@ -28,8 +28,8 @@ from storage import BadParts, MissingUpload
 log = structlog.get_logger(__name__)
 
 
-@inputs.takes(bodies.UploadInit)
-def init(request: Request, wanted: bodies.UploadInit) -> Response:
+@inputs.takes(bodies.UploadInitRequest)
+def init(request: Request, wanted: bodies.UploadInitRequest) -> Response:
     """Begin an upload; the answer has an address for each part."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     if wanted.size > bodies.MAX_SIZE_BYTES:
@@ -43,8 +43,8 @@ def init(request: Request, wanted: bodies.UploadInit) -> Response:
         for number in range(1, upload.parts + 1)
     ]
     log.info("upload_begun", campaign_id=campaign_id, size=upload.size, parts=upload.parts)
-    plan = bodies.UploadPlan(upload.upload_id, upload.part_bytes, addresses, upload.expires_at)
-    return as_json(plan, HTTPStatus.CREATED)
+    plan = bodies.UploadInitResponse(upload.upload_id, upload.part_bytes, addresses, upload.expires_at)
+    return json_response(plan, HTTPStatus.CREATED)
 
 
 def _too_large(size: int) -> Problem:
@@ -55,7 +55,7 @@ def _too_large(size: int) -> Problem:
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
-def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInit) -> Upload:
+def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInitRequest) -> Upload:
     key, each, now = lists.new_key(campaign_id), upload_parts.part_bytes(wanted.size), datetime.now(UTC)
     upload = Upload(
         upload_id=parts.store.create_upload(key),
@@ -75,8 +75,8 @@ def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInit) -> Up
     return upload
 
 
-@inputs.takes(bodies.UploadComplete)
-def complete(request: Request, wanted: bodies.UploadComplete) -> Response:
+@inputs.takes(bodies.UploadCompleteRequest)
+def complete(request: Request, wanted: bodies.UploadCompleteRequest) -> Response:
     """Put the parts together and have the list parsed. Again: the same answer, and nothing is done twice."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)
@@ -101,10 +101,10 @@ def complete(request: Request, wanted: bodies.UploadComplete) -> Response:
 
 
 def _accepted() -> Response:
-    return as_json(bodies.Accepted(), HTTPStatus.ACCEPTED)
+    return json_response(bodies.UploadResponse(), HTTPStatus.ACCEPTED)
 
 
-def _assemble(parts: Components, upload: Upload, wanted: bodies.UploadComplete) -> None:
+def _assemble(parts: Components, upload: Upload, wanted: bodies.UploadCompleteRequest) -> None:
     """Make the object out of the parts, unless that has been done before."""
     if upload.completed:
         raise Problem(HTTPStatus.CONFLICT, "A later list has replaced this one; begin a new upload to use it again.")
@@ -121,18 +121,18 @@ def _assemble(parts: Components, upload: Upload, wanted: bodies.UploadComplete) 
             raise UnknownUpload from error
 
 
-@inputs.takes(bodies.UploadAbort)
-def abort(request: Request, wanted: bodies.UploadAbort) -> Response:
+@inputs.takes(bodies.UploadAbortRequest)
+def abort(request: Request, wanted: bodies.UploadAbortRequest) -> Response:
     """Give an upload up. Again, or for one that nobody knows: the same answer."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)
     try:
         upload = parts.catalog.upload(campaign_id, wanted.upload_id)
     except UnknownUpload:
-        return as_json(bodies.Aborted())
+        return json_response(bodies.UploadAbortResponse())
     if upload.completed:
         raise Problem(HTTPStatus.CONFLICT, "This upload is complete already; a new upload replaces its list.")
     parts.store.abort_upload(upload.object_key, upload.upload_id)
     parts.catalog.end_upload(campaign_id, upload.upload_id)
     log.info("upload_aborted", campaign_id=campaign_id)
-    return as_json(bodies.Aborted())
+    return json_response(bodies.UploadAbortResponse())

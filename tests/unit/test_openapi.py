@@ -51,7 +51,7 @@ def test_every_reference_leads_somewhere() -> None:
     assert all(f'"{name}"' in text for name in schemas)
     names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert names <= set(schemas)
-    assert {"Content", "StatusReport", "Problem", "UploadPlan"} <= names
+    assert {"Content", "StatusReport", "Problem", "UploadInitResponse"} <= names
 
 
 def test_the_campaigns_body_is_the_one_that_is_taken() -> None:
