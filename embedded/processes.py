@@ -3,7 +3,7 @@
 Each runs in a session of its own, so that Ctrl-C at the terminal reaches the supervisor alone, which then stops the
 last started first. A program that ends by itself is started again, after a pause that grows while it keeps ending.
 
-Starts no thread, also not by asyncio's own subprocesses or `to_thread`: see `embedded/tether.py`.
+Starts no thread, also not by asyncio's own subprocesses or `to_thread`: see `embedded/parent_death.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedded.tether import adopt_orphans, tethered
+from embedded.parent_death import adopt_orphans, ends_with_parent
 
 #: How long to wait before starting a program again: doubled each time, from the start once it has run for STEADY_S.
 FIRST_PAUSE_S = 0.5
@@ -149,7 +149,7 @@ class Child:
         with contextlib.ExitStack() as files:
             output = files.enter_context(self.program.log.open("ab")) if self.program.log else None
             return subprocess.Popen(
-                tethered(self.program.command),
+                ends_with_parent(self.program.command),
                 env=self.program.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from embedded.tether import tethered
+from embedded.parent_death import ends_with_parent
 from tests.support.services import ROOT
 
 #: Counts up as fast as it can while its parent lives.
@@ -31,7 +31,7 @@ CLOSING: Final = re.compile(r"^=* ?(\d+ .* in [\d.]+s.*?) ?=*$")
 def burning(cores: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Burn this many cores until the block ends."""
     command = [sys.executable, "-c", BURN, str(os.getpid())]
-    burners = [subprocess.Popen(tethered(command), cwd=ROOT, stdin=subprocess.DEVNULL) for _ in range(cores)]
+    burners = [subprocess.Popen(ends_with_parent(command), cwd=ROOT, stdin=subprocess.DEVNULL) for _ in range(cores)]
     try:
         yield burners
     finally:
@@ -44,7 +44,7 @@ def burning(cores: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 def run(options: Sequence[str]) -> tuple[int, str]:
     """Run pytest and show what it prints; its exit code and its closing line."""
     closing = ""
-    command = tethered([sys.executable, "-m", "pytest", *options])
+    command = ends_with_parent([sys.executable, "-m", "pytest", *options])
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as pytest:
         assert pytest.stdout
         for line in pytest.stdout:

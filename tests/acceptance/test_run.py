@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from embedded import ports
-from embedded.tether import tethered
+from embedded.parent_death import ends_with_parent
 from tests.support import make_run
 from tests.support.make_run import MakeRun
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
@@ -139,7 +139,7 @@ def test_nothing_is_left_when_the_supervisor_is_killed_and_it_can_be_started_at_
         # Its servers hold its lock too: no second server may open their data while they end.
         for server in started.programs("valkey-server") + started.programs("embedded.s3"):
             assert str(started.var / "run.lock") in _open_files(server)
-        # And it has one thread, since its workers would be told to end once for each: see embedded/tether.py.
+        # And it has one thread, since its workers would be told to end once for each: see embedded/parent_death.py.
         assert len(list(Path(f"/proc/{started.process.pid}/task").iterdir())) == 1
         started.process.kill()
         started.process.wait()
@@ -255,7 +255,7 @@ def test_the_procfiles_commands_work_by_themselves_and_end_cleanly(
     with log.open("ab") as output:
         processes = {
             name: subprocess.Popen(
-                tethered(["/bin/sh", "-c", f"exec {command}"]),
+                ends_with_parent(["/bin/sh", "-c", f"exec {command}"]),
                 cwd=ROOT,
                 env=environment,
                 stdout=output,

@@ -252,10 +252,10 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing(scripts: Scripts, capfd:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
-def test_a_tethered_program_ends_when_its_parent_is_killed(scripts: Scripts) -> None:
-    # Given a parent that has started a tethered program and waits for it
+def test_a_program_ends_when_its_parent_is_killed(scripts: Scripts) -> None:
+    # Given a parent that has started a program and waits for it
     command = scripts.program("web").command
-    code = f"import subprocess, embedded.tether as t; subprocess.run(t.tethered({command!r}))"
+    code = f"import subprocess, embedded.parent_death as p; subprocess.run(p.ends_with_parent({command!r}))"
 
     async def scene(_: Supervisor) -> None:
         parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, start_new_session=True)

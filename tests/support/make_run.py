@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from embedded import ports
-from embedded.tether import tethered
+from embedded.parent_death import ends_with_parent
 from tests.support.services import ROOT, clean_environment
 from tests.support.waiting import PATIENCE_S, until
 
@@ -101,7 +101,7 @@ def running(directory: Path, **settings: str) -> Iterator[MakeRun]:
     log = directory / f"output-{len(list(directory.glob('output-*')))}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            tethered([sys.executable, "run.py"]),
+            ends_with_parent([sys.executable, "run.py"]),
             cwd=ROOT,
             env=clean_environment(settings),
             stdin=subprocess.DEVNULL,

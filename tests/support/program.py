@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedded.tether import tethered
+from embedded.parent_death import ends_with_parent
 from tests.support.services import ROOT
 from tests.support.waiting import PATIENCE_S, until
 
@@ -53,7 +53,7 @@ class Program:
         self._printed_before = self.log.stat().st_size
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                tethered(self.command),
+                ends_with_parent(self.command),
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embedded import ports, s3, valkey
-from embedded.tether import tethered
+from embedded.parent_death import ends_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ def running(
     """
     with log.open("wb") as output:
         server = subprocess.Popen(
-            tethered(command),
+            ends_with_parent(command),
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,

@@ -1,8 +1,8 @@
 """Runs a command that ends when the process that asked for it ends, even by `kill -9`.
 
-A program of its own, run as a script: `python tether.py PARENT_PID COMMAND...`. It asks the kernel for SIGTERM at its
-parent's death (Linux's PR_SET_PDEATHSIG, which survives exec) and then becomes the command. In a `preexec_fn` the same
-two lines could deadlock under threads. Where the kernel has no such call (macOS) the command runs untethered.
+This is also a script: `python parent_death.py PARENT_PID COMMAND...`. It asks the kernel for SIGTERM at its parent's
+death (Linux's PR_SET_PDEATHSIG, which survives exec) and then becomes the command. In a `preexec_fn` the same two lines
+could deadlock under threads. Where the kernel has no such call (macOS) the command outlives its parent.
 
 The kernel sends the signal again for each further thread that the dying parent still has, and a second SIGTERM makes
 Dramatiq drop its work and hang. So a parent of such commands has one thread only.
@@ -24,7 +24,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def tethered(command: Sequence[str]) -> list[str]:
+def ends_with_parent(command: Sequence[str]) -> list[str]:
     """The command line that runs `command` as a child that does not outlive this process's calling thread."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
