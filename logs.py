@@ -18,7 +18,9 @@ import msgspec
 import structlog
 from structlog.typing import Processor
 
-_ADDRESS: Final = re.compile(r"[^\s@<>()\[\]\"',;:=]+@([A-Za-z0-9.-]+)")
+#: Everything up to the last @ of a word, and the domain. Some of the characters that end a word here may stand in an
+#: address, but what is left of it then is no address.
+_ADDRESS: Final = re.compile(r"""[^\s<>()\[\]"',;:]+@([^\s@<>()\[\]"',;:]+)""")
 #: Dramatiq's notice of a message that our middleware put back: the ledger counts those.
 _SKIPPED: Final = "Message %s was skipped."
 

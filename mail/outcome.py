@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from logs import masked
+
 #: The longest reason that is kept, in characters.
 MAX_REASON: Final = 200
 
-#: All up to the last @ of a word, and the domain. Some of the characters that end a word here may stand in an address,
-#: but what is left of it then is none.
-_ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@([^\s@<>()\[\]\"',;:]+)")
 _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -56,6 +55,5 @@ class Outcome:
 
 def reason(words: str) -> str:
     """Words of others as a reason: one line, every address masked to its domain, at most `MAX_REASON` characters."""
-    line = _BLANKS.sub(" ", words[: 5 * MAX_REASON]).strip()
-    line = _ADDRESS.sub(r"***@\1", line)
+    line = masked(_BLANKS.sub(" ", words[: 5 * MAX_REASON]).strip())
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
