@@ -1,12 +1,7 @@
-"""The composition root of a worker: Redis, the ledger, and the broker with its middleware in order.
-
-`dramatiq actors` gets here through `actors`. Nothing below imports this module.
-"""
+"""Dramatiq's Redis broker as a worker needs it, and the worker's Redis client. Importing this module makes nothing."""
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from collections import defaultdict
@@ -14,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
-from uuid import uuid4
 
 import dramatiq
 import msgspec
@@ -22,24 +16,12 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.common import dq_name
 from dramatiq.errors import ConnectionClosed
-from dramatiq.middleware import CurrentMessage, Retries
 from redis import Redis, RedisError
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-import logs
-import settings
 from campaigns import connection, keys, layout
-from campaigns.ledger import Ledger, Limits
-from campaigns.pacer import Pacer
-from middleware.admission import Admission
-from middleware.collector import Collector
 from middleware.doorbell import Doorbell
-from middleware.event_loop import EventLoop
-from middleware.layout import Layout
-from middleware.log_context import LogContext
-from middleware.release import Release
-from middleware.runs import Runs
 
 log = structlog.get_logger(__name__)
 
@@ -239,54 +221,3 @@ def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
         redis_connect_func=partial(layout.on_connect, allow_unsafe=allow_unsafe),
     )
-
-
-_settings = settings.current()
-logs.configure(_settings.log_level, _settings.log_format)
-dramatiq.set_encoder(MsgspecEncoder())
-
-#: Names this process wherever it claims something.
-WORKER_ID: Final = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-#: Set when the worker shuts down.
-stopping: Final = threading.Event()
-redis: Final = connect(_settings.redis_url, allow_unsafe=_settings.allow_unsafe_redis)
-limits: Final = Limits(_settings.provider_tpm, _settings.domain_tpm)
-ledger: Final = Ledger(redis, _settings.email_provider, _settings.send_timeout_s, limits)
-_doorbell: Final = Doorbell(redis, stopping)
-
-
-def _pacer(slots: int) -> Pacer:
-    provider, every_s = _settings.email_provider, _settings.reconcile_every_s
-    return Pacer(
-        redis,
-        provider,
-        WORKER_ID,
-        slots,
-        reconcile_every_s=every_s,
-        send_timeout_s=_settings.send_timeout_s,
-        limits=limits,
-    )
-
-
-broker: Final = Broker(
-    redis,
-    [
-        Layout(redis, stopping),
-        EventLoop(),
-        Collector(),
-        _doorbell,
-        CurrentMessage(),
-        LogContext(),
-        Retries(
-            max_retries=_settings.max_retries,
-            min_backoff=int(_settings.retry_min_backoff_s * 1000),
-            max_backoff=int(_settings.retry_max_backoff_s * 1000),
-        ),
-        Admission(ledger, WORKER_ID, stopping),
-        Runs(ledger),
-        Release(redis, _pacer, WORKER_ID, stopping, _doorbell),
-    ],
-    stopping,
-    _doorbell,
-)
-dramatiq.set_broker(broker)

@@ -35,13 +35,14 @@ def first_pass(campaign_id: str, generation: str) -> None:
     """What the ParseCsv actor does with a new list."""
     import threading  # noqa: PLC0415 - all of this is imported in the child's process alone, with its environment
 
-    import broker  # noqa: PLC0415
-    from actors.first_pass import FirstPass  # noqa: PLC0415
+    from broker import connect  # noqa: PLC0415
     from campaigns.catalog import Catalog  # noqa: PLC0415
+    from worker.first_pass import FirstPass  # noqa: PLC0415
 
-    campaign = Catalog(broker.redis, 1000).get(campaign_id)
+    redis = connect(os.environ["REDIS_URL"])
+    campaign = Catalog(redis, 1000).get(campaign_id)
     assert campaign.generation == generation  # noqa: S101
-    FirstPass(broker.redis, _store(), threading.Event()).run(campaign)
+    FirstPass(redis, _store(), threading.Event(), threading.BoundedSemaphore(1)).run(campaign)
 
 
 def bare() -> None:

@@ -1,3 +1,3 @@
-"""Postrider's Dramatiq middleware: admission, release, the upkeep of runs, log context, the event loop. `broker`
-puts them in order.
+"""Postrider's Dramatiq middleware: admission, release, the upkeep of runs, log context, the event loop.
+`worker.composition` puts them in order.
 """

@@ -1,4 +1,4 @@
-"""Nothing is sent that admission has not granted: `broker.py`'s own list of middleware, in a process of its own."""
+"""Nothing is sent that admission has not granted: a worker's own list of middleware, in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from tests.support.waiting import PATIENCE_S
 SCRIPT = """
 import json, sys, time
 import dramatiq, redis
-import broker
+import settings
+from worker.composition import build_broker, build_components
 
 counts = {"ran": 0, "asked": 0}
+components = build_components(settings.current())
+broker = build_broker(components)
 
-@dramatiq.actor(actor_name="SendEmail", queue_name="send_email", max_retries=0)
+@dramatiq.actor(broker=broker, actor_name="SendEmail", queue_name="send_email", max_retries=0)
 def stand_in(campaign_id, generation, recipients):
     counts["ran"] += 1
 
-ask = broker.ledger.admit
+ask = components.ledger.admit
 
 def admit(*args, **kwargs):
     counts["asked"] += 1
@@ -39,11 +42,11 @@ def admit(*args, **kwargs):
         raise redis.ConnectionError("away")
     return ask(*args, **kwargs)
 
-broker.ledger.admit = admit
-worker = dramatiq.Worker(broker.broker, worker_threads=1, worker_timeout=10)
+components.ledger.admit = admit
+worker = dramatiq.Worker(broker, worker_threads=1, worker_timeout=10)
 worker.start()
 deadline = time.monotonic() + 60
-while broker.broker.do_qsize("send_email") and time.monotonic() < deadline:
+while broker.do_qsize("send_email") and time.monotonic() < deadline:
     time.sleep(0.01)
 worker.stop()
 print(json.dumps(counts))
@@ -52,7 +55,7 @@ print(json.dumps(counts))
 
 def worked_off(tmp_path: Path, url: str, answer: str) -> dict[str, int]:
     """What the worker says after it has worked the queue off."""
-    script = tmp_path / "worker.py"
+    script = tmp_path / "stand_in.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
         [sys.executable, str(script), answer],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -142,10 +143,11 @@ def test_dead_letters_lie_where_reconciliation_looks_for_them_for_seven_days(red
     letter = json.loads(dead.hgetall(keys.dramatiq_dead(QUEUE) + ".msgs")[letter_id])
     assert (letter["actor_name"], letter["args"], letter["options"]["retries"]) == ("play", ["x"], 1)
     # And after seven days, and not before, maintenance removes it
-    assert root.broker.dead_message_ttl == 7 * 24 * 3600 * 1000
-    maintain(stack.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl - 60_000)
+    dead_message_ttl = configured(redis_client).dead_message_ttl
+    assert dead_message_ttl == 7 * 24 * 3600 * 1000
+    maintain(stack.broker, root_time_ms(redis_client) + dead_message_ttl - 60_000)
     assert redis_client.zcard(keys.dramatiq_dead(QUEUE)) == 1
-    maintain(stack.broker, root_time_ms(redis_client) + root.broker.dead_message_ttl + 1)
+    maintain(stack.broker, root_time_ms(redis_client) + dead_message_ttl + 1)
     assert dramatiq_keys(redis_client) == []
 
 
@@ -166,8 +168,9 @@ class Clock:
 
 
 def configured(client: redis.Redis) -> Any:
-    """A broker as `broker.py` makes it, without its middleware."""
-    return root.Broker(client, [], root.stopping, Doorbell(client, root.stopping))
+    """A broker as a worker has it, without its middleware."""
+    stopping = threading.Event()
+    return root.Broker(client, [], stopping, Doorbell(client, stopping))
 
 
 def test_a_killed_workers_messages_come_back_within_seconds(

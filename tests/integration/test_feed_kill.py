@@ -15,7 +15,6 @@ from typing import Any, Final
 import pytest
 import redis
 
-from actors.feeding import Feeder
 from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
 from embedded import s3
@@ -24,6 +23,7 @@ from storage import ObjectStore
 from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
 from tests.support.waiting import PATIENCE_S
+from worker.feeding import Feeder
 
 ROWS: Final = 24_000
 #: Rows that are no recipients: one in so many.
@@ -39,12 +39,12 @@ KILLS: Final = [(place, random.Random(number).randint(1, 3)) for number, place i
 FEEDER = """
 import hashlib, os, signal, sys, threading
 from redis.connection import AbstractConnection
-import broker
-from actors import feeding
-from actors.feeding import Feeder
-from actors.parse_csv import _store
+import settings
 from campaigns.catalog import Catalog
 from campaigns.scripts import source
+from worker import feeding
+from worker.composition import build_components, object_store
+from worker.feeding import Feeder
 
 feeding.AHEAD_BYTES = 0  # each slice is read by itself
 campaign_id, place, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -82,12 +82,12 @@ def read_response(connection, *args, **kwargs):
         die()
     return answer
 
-store = _store()
+components, store = build_components(settings.current()), object_store(settings.current())()
 read_really, store.read = store.read, read
 send_really, AbstractConnection.send_packed_command = AbstractConnection.send_packed_command, send_packed_command
 receive_really, AbstractConnection.read_response = AbstractConnection.read_response, read_response
 AbstractConnection.feeds = False
-Feeder(broker.ledger, store, threading.Event()).feed(Catalog(broker.redis, 1000).get(campaign_id))
+Feeder(components.ledger, store, threading.Event()).feed(Catalog(components.redis, 1000).get(campaign_id))
 """
 
 

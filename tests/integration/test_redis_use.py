@@ -14,13 +14,13 @@ from typing import Any, Final
 import pytest
 import redis
 
-from actors.feeding import Feeder
 from campaigns import keys
 from campaigns.models import Campaign, Content
 from embedded import s3
 from storage import ObjectStore
 from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
+from worker.feeding import Feeder
 
 ROWS: Final = 1_000_000
 MIB: Final = 1024 * 1024
@@ -38,7 +38,7 @@ PARSER = """
 import sys
 from pathlib import Path
 import actors
-actors.parse_csv.fn(*sys.argv[1:])
+actors.broker.get_actor("ParseCsv").fn(*sys.argv[1:])
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(int(peak.split()[1]) * 1024)
 """

@@ -11,12 +11,12 @@ from redis import Redis
 from starlette.applications import Starlette
 
 import settings
-from actors.first_pass import FirstPass
 from api.application import create_app
 from campaigns.models import Campaign
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.doubles.web import Answer, Web
 from tests.support.ledger_harness import LedgerHarness
+from worker.first_pass import FirstPass
 
 CONTENT: Final = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi {{ name }}"}
 CSV: Final = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\n"
@@ -29,6 +29,7 @@ class AppHarness:
     redis: Redis
     environment: Mapping[str, str] = field(default_factory=dict)
     store: MemoryStore = field(default_factory=MemoryStore)
+    waiters: threading.Semaphore = field(default_factory=threading.BoundedSemaphore)
 
     def __post_init__(self) -> None:
         self.harness = LedgerHarness(self.redis)
@@ -47,7 +48,8 @@ class AppHarness:
 
     def parse(self, campaign_id: str = "c1") -> Campaign:
         """Parse the list, as a worker would."""
-        FirstPass(self.redis, self.store, threading.Event()).run(self.harness.catalog.get(campaign_id))
+        first_pass = FirstPass(self.redis, self.store, threading.Event(), self.waiters)
+        first_pass.run(self.harness.catalog.get(campaign_id))
         return self.harness.catalog.get(campaign_id)
 
     def ready(self, csv: bytes = CSV, campaign_id: str = "c1", **content: Any) -> Campaign:

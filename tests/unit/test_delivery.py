@@ -13,14 +13,14 @@ import pytest
 from redis import ConnectionError as RedisConnectionError
 from structlog.contextvars import bound_contextvars
 
-from actors import costly_rows, delivery as module
-from actors.delivery import Delivery, Run
 from campaigns.ledger import Settlement
 from campaigns.models import Campaign, Content, Status
 from campaigns.settler import Tally
 from mail.message import Message
 from mail.outcome import Kind, Outcome
 from mail.rendering import Templates
+from worker import costly_rows, delivery as module
+from worker.delivery import Delivery, Run
 
 #: Takes about 10 ms a row.
 COSTLY = Content(

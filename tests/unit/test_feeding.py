@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from actors import feeding
-from actors.feeding import GONE, SHORTER, UNREADABLE, Feeder
 from campaigns import keys
 from campaigns.models import Status, UnknownDecision
 from storage import MissingObject, ShortObject, StoreUnavailable
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.ledger_harness import LedgerHarness
+from worker import feeding
+from worker.feeding import GONE, SHORTER, UNREADABLE, Feeder
 
 
 def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(harness: LedgerHarness) -> None:

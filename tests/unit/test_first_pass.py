@@ -9,8 +9,6 @@ from typing import IO, Any
 import dramatiq
 import pytest
 
-from actors import first_pass
-from actors.first_pass import REPORT_DELAYED, FirstPass
 from campaigns import keys, parsing as parsing_module
 from campaigns.errors import Superseded
 from campaigns.models import Status
@@ -20,6 +18,8 @@ from tests.support.app_harness import CSV, AppHarness
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.ledger_harness import Clock, LedgerHarness
 from tests.support.waiting import until
+from worker import first_pass
+from worker.first_pass import REPORT_DELAYED, FirstPass
 
 
 class SlowStore(MemoryStore):
@@ -125,20 +125,19 @@ def test_a_worker_that_stops_ends_the_wait_and_leaves_the_list_to_the_next_at_on
 
     app, store = uploaded(harness, refuses)
     with pytest.raises(dramatiq.errors.Retry):
-        FirstPass(harness.redis, store, stopping).run(harness.catalog.get("c1"))
+        FirstPass(harness.redis, store, stopping, app.waiters).run(harness.catalog.get("c1"))
     store.step = lambda: None
     assert app.parse().status == Status.READY
 
 
-def test_only_so_many_threads_wait_for_the_store(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_threads_wait_for_the_store(harness: LedgerHarness) -> None:
     """Given as many waiting parsers as there may be, then one more leaves its thread to others."""
-    monkeypatch.setattr(first_pass, "_waiters", threading.BoundedSemaphore(1))
-    assert first_pass._waiters.acquire(blocking=False)
 
     def refuses() -> None:
         raise StoreUnavailable("away")
 
     app, store = uploaded(harness, refuses)
+    assert app.waiters.acquire(blocking=False)
     with pytest.raises(StoreUnavailable):
         app.parse()
     assert (store.sent, harness.report().reason) == (1, REPORT_DELAYED)

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "settings": (),
     "logs": (),
     "storage": ("campaigns.models", "campaigns.errors"),
-    "broker": ("middleware", "mail", "storage", "campaigns", "settings", "logs"),
+    "broker": ("middleware", "campaigns"),
+    "actors": ("worker.composition", "settings"),
     "run": ("embedded", "settings"),
 }
 

@@ -29,16 +29,14 @@ if _off_s:
     time.time_ns = lambda: _time_ns() + int(_off_s * 1e9)
     print(json.dumps({"event": "clock_is_off", "time_s": time.time()}), flush=True)  # noqa: T201 - for the test
 
-import broker  # noqa: E402 - the clock has to be wrong before anybody reads it
-from actors import parse_csv, reconcile, send_email  # noqa: E402
-
-__all__ = ["parse_csv", "reconcile", "send_email"]
+import actors  # noqa: E402 - the clock has to be wrong before anybody reads it
+from broker import Consumer  # noqa: E402
 
 _retries = itertools.count(1)
 _acks = itertools.count(1)
 #: Dramatiq finds its commands to Redis by name, at run time.
-_broker: Any = broker.broker
-_consumer: Any = broker.Consumer
+_broker: Any = actors.broker
+_consumer: Any = Consumer
 _enqueue, _ack = _broker.do_enqueue, _consumer.ack
 
 

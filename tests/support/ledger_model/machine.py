@@ -21,8 +21,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from redis import RedisError
 
-from actors.feeding import Feeder
-from actors.first_pass import FirstPass
 from campaigns import keys
 from campaigns.errors import Superseded, WrongState
 from campaigns.event_kinds import Event, EventKind
@@ -33,6 +31,8 @@ from campaigns.pacer import Tick
 from tests.support.ledger_harness import Run
 from tests.support.ledger_model.audit import NAMES, OTHER, REPORTS, ListRecord
 from tests.support.ledger_model.operators import NAME, LedgerOperators, Refused, Sent
+from worker.feeding import Feeder
+from worker.first_pass import FirstPass
 
 MAX_RETRIES: Final = 2
 #: Within which everything that a dead worker held has an end; and what a worker holds that lives and has given it up.
@@ -147,7 +147,7 @@ class LedgerMachine(LedgerOperators):
                 Feeder(self.harness.ledger, self.store, threading.Event()).feed(campaign)
         elif campaign.generation == generation:
             with contextlib.suppress(Superseded):
-                FirstPass(self.redis, self.store, threading.Event()).run(campaign)
+                FirstPass(self.redis, self.store, threading.Event(), threading.BoundedSemaphore(1)).run(campaign)
 
     def reconcile(self, campaign: Campaign) -> None:
         before = self.checks.unknown(campaign.id)

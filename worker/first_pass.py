@@ -12,7 +12,6 @@ import dramatiq
 import structlog
 from redis import Redis
 
-import settings
 from campaigns import keys
 from campaigns.catalog import name_columns
 from campaigns.models import Campaign
@@ -39,19 +38,23 @@ LONGEST_WAIT_S: Final = 30.0
 #: How often a wait looks whether it still has a sense, in s.
 LOOK_S: Final = 0.5
 
-#: Half of a worker's threads at most wait for the store with a list that is read: the others go on sending.
-_waiters: Final = threading.BoundedSemaphore(max(1, settings.current().workers // 2))
-
 
 class FirstPass:
     """Parses lists, from the start each time: a parser that was killed leaves nothing that the next one does not
     replace.
+
+    Args:
+        stopping: set when the worker shuts down.
+        waiters: bounds how many threads wait for the store with a list that is read.
     """
 
-    def __init__(self, redis: Redis, store: ObjectStore, stopping: threading.Event) -> None:
+    def __init__(
+        self, redis: Redis, store: ObjectStore, stopping: threading.Event, waiters: threading.Semaphore
+    ) -> None:
         self._redis = redis
         self._store = store
         self._stopping = stopping
+        self._waiters = waiters
 
     def run(self, campaign: Campaign) -> None:
         """Parse the campaign's list and record the result.
@@ -110,9 +113,9 @@ class FirstPass:
                 parsing.report(campaign.size, result.rows, REPORT_DELAYED)
                 log.warning("report_delayed", error=str(error), again_s=wait_s)
                 if wait_s == FIRST_WAIT_S:
-                    if not _waiters.acquire(blocking=False):
+                    if not self._waiters.acquire(blocking=False):
                         raise error
-                    stack.callback(_waiters.release)
+                    stack.callback(self._waiters.release)
                 self._wait(parsing, wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 

@@ -15,7 +15,6 @@ import structlog
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
-from actors.costly_rows import CostlyRows
 from campaigns import refusals
 from campaigns.catalog import Catalog
 from campaigns.ledger import Settlement, deferred_entry
@@ -24,6 +23,7 @@ from mail.message import Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.base import Provider
 from mail.rendering import Renderer, RenderError, Templates
+from worker.costly_rows import CostlyRows
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,78 @@
+"""Reconcile: compares the ledger with its counters and the dead letters, repairs, and carries out what an operator
+decided.
+"""
+
+from __future__ import annotations
+
+import dramatiq
+import structlog
+from redis import RedisError
+
+from campaigns.catalog import Catalog
+from campaigns.errors import CampaignError
+from campaigns.messages import QUEUES
+from campaigns.models import UnknownDecision
+from campaigns.progress import Progress
+from campaigns.reconciliation import Reconciler
+
+log = structlog.get_logger(__name__)
+
+
+class Reconcile:
+    """The actor."""
+
+    def __init__(self, catalog: Catalog, reconciler: Reconciler, progress: Progress) -> None:
+        self._catalog = catalog
+        self._reconciler = reconciler
+        self._progress = progress
+
+    def declare(self, broker: dramatiq.Broker) -> None:
+        """Make the actor known to the broker."""
+        dramatiq.actor(
+            broker=broker,
+            actor_name="Reconcile",
+            queue_name=QUEUES["Reconcile"],
+            priority=5,
+            max_retries=5,
+            min_backoff=500,
+            max_backoff=10_000,
+        )(self.perform)
+
+    def perform(self, campaign_id: str, retry_failed: bool = False, unknown: str | None = None) -> None:
+        """Reconcile a campaign.
+
+        Args:
+            campaign_id: which campaign.
+            retry_failed: make all failed rows pending again.
+            unknown: settle all unknown rows so: `resend`, `failed` or `done`.
+
+        Raises:
+            Retry: Redis cannot be asked.
+        """
+        reconciler = self._reconciler
+        try:
+            campaign = self._catalog.get(campaign_id)
+            if unknown is not None:
+                log.info(
+                    "unknown_decided", decision=unknown, rows=reconciler.decide(campaign, UnknownDecision(unknown))
+                )
+            if retry_failed:
+                log.info("failed_retried", rows=reconciler.retry_failed(campaign))
+            report = reconciler.reconcile(campaign)
+            status = self._progress.report(campaign_id)
+        except CampaignError as error:
+            log.warning("reconcile_refused", reason=error.detail)
+            return
+        except RedisError as error:
+            raise dramatiq.errors.Retry(type(error).__name__) from error
+        log.log(
+            30 if report.found else 20,
+            "campaign_reconciled",
+            checked=report.checked,
+            repaired=report.repaired,
+            status=status.status,
+            done=status.done,
+            failed=status.failed,
+            pending=status.pending,
+            unknown=status.unknown,
+        )

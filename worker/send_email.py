@@ -1,0 +1,77 @@
+"""SendEmail: sends an admitted run of recipients, each one accounted for before the message ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq.middleware import CurrentMessage
+
+import logs
+from campaigns.catalog import Catalog
+from campaigns.ledger import Ledger
+from campaigns.messages import QUEUES
+from campaigns.settler import Settler
+from mail.providers import Provider
+from middleware.admission import NONCE
+from middleware.runs import MayBeTriedAgain
+from worker.delivery import Delivery, Run
+
+log = structlog.get_logger(__name__)
+
+
+class SendEmail:
+    """The actor. To be made once a process.
+
+    Args:
+        worker_id: names this process in its claims.
+        stopping: set when the worker shuts down.
+    """
+
+    def __init__(
+        self, ledger: Ledger, catalog: Catalog, provider: Provider, worker_id: str, stopping: threading.Event
+    ) -> None:
+        self._ledger = ledger
+        self._catalog = catalog
+        self._provider = provider
+        self._worker_id = worker_id
+        self._stopping = stopping
+        self._delivery: Delivery | None = None
+
+    def declare(self, broker: dramatiq.Broker) -> None:
+        """Make the actor known to the broker."""
+        dramatiq.actor(broker=broker, actor_name="SendEmail", queue_name=QUEUES["SendEmail"], priority=20)(self.perform)
+
+    async def perform(self, campaign_id: str, generation: str, recipients: Sequence[Sequence[Any]]) -> None:
+        """Send a run.
+
+        Args:
+            campaign_id: whose run.
+            generation: the list that the rows belong to.
+            recipients: `[row, address, values]` each; admission has made them the granted ones.
+
+        Raises:
+            MayBeTriedAgain: some rows failed in a way that may pass.
+        """
+        message = CurrentMessage.get_current_message()
+        options = message.options if message else {}
+        run = Run(campaign_id, generation, options.get("retries", 0), recipients, options.get(NONCE, ""))
+        if self._delivery is None:  # all runs are sent in one event loop: the first one makes it
+            self._delivery = self._made_here()
+        again = await self._delivery.deliver(run)
+        if again:
+            raise MayBeTriedAgain(again)
+
+    def _made_here(self) -> Delivery:
+        """This process's delivery, which belongs to the running event loop."""
+        loop = asyncio.get_running_loop()
+        settler = Settler(self._ledger, self._worker_id, loop, self._stopping, completed=_completed, log=logs.write)
+        return Delivery(self._catalog, self._provider, settler)
+
+
+def _completed(campaign_id: str) -> None:
+    log.info("campaign_completed", campaign_id=campaign_id)
