@@ -35,9 +35,9 @@ def first_pass(campaign_id: str, generation: str) -> None:
     """What the ParseCsv actor does with a new list."""
     import threading  # noqa: PLC0415 - all of this is imported in the child's process alone, with its environment
 
-    from broker import connect  # noqa: PLC0415
     from campaigns.catalog import Catalog  # noqa: PLC0415
     from worker.first_pass import FirstPass  # noqa: PLC0415
+    from worker.redis_client import connect  # noqa: PLC0415
 
     redis = connect(os.environ["REDIS_URL"])
     campaign = Catalog(redis, 1000).get(campaign_id)
@@ -78,7 +78,7 @@ def child(work: str, *arguments: str) -> None:
     """Do one measurement in this process and print it."""
     _store().size(KEY)  # the client is made, the modules are there
     if work == "first_pass":
-        import broker  # noqa: F401, PLC0415
+        pass
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
     first_pass(*arguments) if work == "first_pass" else bare()

@@ -19,6 +19,7 @@ import structlog
 from dramatiq.middleware import MiddlewareError, SkipMessage
 from redis import RedisError
 
+from broker import dramatiq_private
 from campaigns import refusals
 from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of
 
@@ -73,7 +74,7 @@ class Admission(dramatiq.Middleware):
         if len(grant.granted) < len(recipients):
             granted = [recipient for recipient in recipients if recipient[0] in grant.granted]
             carry_only(message, granted)
-        message._message = message._message.copy(options={NONCE: nonce})  # noqa: SLF001 - there is no other way in
+        dramatiq_private.set_option(message, NONCE, nonce)
 
     def _ask(
         self, campaign_id: str, generation: str, run_id: str, recipients: Sequence[Sequence[Any]], nonce: str
@@ -144,4 +145,4 @@ def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Sequence[Any
     stays.
     """
     campaign_id, generation, _ = message.args
-    message._message = message._message.copy(args=(campaign_id, generation, list(recipients)))  # noqa: SLF001 - there is no other way in
+    dramatiq_private.set_arguments(message, campaign_id, generation, list(recipients))

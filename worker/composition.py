@@ -19,7 +19,8 @@ from dramatiq.middleware import CurrentMessage, Retries
 from redis import Redis
 
 import logs
-from broker import Broker, MsgspecEncoder, connect
+from broker.encoder import MsgspecEncoder
+from broker.redis_broker import Broker
 from campaigns.catalog import Catalog
 from campaigns.ledger import Ledger, Limits
 from campaigns.pacer import Pacer
@@ -38,6 +39,7 @@ from settings import Settings
 from storage import ObjectStore
 from worker.parse_csv import ParseCsv
 from worker.reconcile import Reconcile
+from worker.redis_client import connect
 from worker.send_email import SendEmail
 
 

@@ -14,7 +14,7 @@ import redis
 from dramatiq.brokers import redis as dramatiq_redis
 from dramatiq.brokers.redis import RedisBroker
 
-import broker as root
+from broker import redis_broker as root
 from campaigns import keys, messages
 from campaigns.ledger import deferred_entry
 from middleware.doorbell import Doorbell

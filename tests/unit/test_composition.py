@@ -61,7 +61,7 @@ def said(script: str, **environment: str) -> Any:
 def test_importing_a_module_makes_nothing_and_reads_no_setting() -> None:
     """Given a setting that would stop a start."""
     found = said(IMPORTS, REDIS_URL="nonsense")
-    assert {"actors", "worker.parse_csv", "worker.composition", "broker", "api.application"} <= set(
+    assert {"actors", "worker.parse_csv", "worker.composition", "broker.redis_broker", "api.application"} <= set(
         found.pop("modules")
     )
     assert found == {"made": [], "settings_read": 0, "broker": "None", "s3_session": "None"}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from redis import ConnectionError as RedisConnectionError
 
-import broker
 from api import components
 from campaigns import connection
+from worker import redis_client
 
 TCP = "redis://127.0.0.1:1/0"
 
@@ -21,12 +21,12 @@ def _options(client: Any) -> dict[str, Any]:
     return options
 
 
-@pytest.mark.parametrize("connect", [broker.connect, components.connect])
+@pytest.mark.parametrize("connect", [redis_client.connect, components.connect])
 def test_web_and_workers_ask_for_keepalive(connect: Any) -> None:
     options = _options(connect(TCP))
     assert options["socket_keepalive"] is True
     # a Redis that cannot write to its disk refuses PING, and the web process goes on reading then
-    assert options.get("health_check_interval") == (connection.SILENCE_S if connect is broker.connect else None)
+    assert options.get("health_check_interval") == (connection.SILENCE_S if connect is redis_client.connect else None)
     if sys.platform == "linux":
         wanted = options["socket_keepalive_options"]
         lost_after_s = wanted[socket.TCP_KEEPIDLE] + wanted[socket.TCP_KEEPINTVL] * wanted[socket.TCP_KEEPCNT]
@@ -34,7 +34,7 @@ def test_web_and_workers_ask_for_keepalive(connect: Any) -> None:
         assert wanted[socket.TCP_USER_TIMEOUT] == lost_after_s * 1000
 
 
-@pytest.mark.parametrize("connect", [broker.connect, components.connect])
+@pytest.mark.parametrize("connect", [redis_client.connect, components.connect])
 def test_a_unix_socket_has_no_keepalive_and_can_be_used(connect: Any) -> None:
     with pytest.raises(RedisConnectionError, match="No such file"):
         connect("unix:///no/such/socket").ping()

@@ -11,7 +11,7 @@ import pytest
 import redis
 from dramatiq.errors import ConnectionClosed
 
-from broker import Broker, StoppedWithoutRedis
+from broker.redis_broker import Broker, StoppedWithoutRedis
 from campaigns import keys
 from middleware.doorbell import Doorbell
 

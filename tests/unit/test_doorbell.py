@@ -13,7 +13,7 @@ import pytest
 from dramatiq import Message
 from redis import Redis
 
-from broker import Broker
+from broker.redis_broker import Broker
 from campaigns import keys, messages
 from campaigns.models import UnknownDecision
 from campaigns.pacer import Tick

@@ -30,7 +30,7 @@ if _off_s:
     print(json.dumps({"event": "clock_is_off", "time_s": time.time()}), flush=True)  # noqa: T201 - for the test
 
 import actors  # noqa: E402 - the clock has to be wrong before anybody reads it
-from broker import Consumer  # noqa: E402
+from broker.redis_broker import Consumer  # noqa: E402
 
 _retries = itertools.count(1)
 _acks = itertools.count(1)

@@ -1,4 +1,6 @@
-"""Dramatiq's Redis broker as a worker needs it, and the worker's Redis client. Importing this module makes nothing."""
+"""A Redis broker and its consumers, as `dramatiq.brokers.redis`: the doorbell wakes idle consumers, and a Redis that is
+away for a while, or refuses, puts nothing out of order.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +9,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import dramatiq
-import msgspec
 import structlog
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.common import dq_name
 from dramatiq.errors import ConnectionClosed
 from redis import Redis, RedisError
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.retry import Retry
 
-from campaigns import connection, keys, layout
-from middleware.doorbell import Doorbell
+from broker.dramatiq_private import BrokerInternals, ConsumerInternals, redis_id
+from campaigns import keys
 
 log = structlog.get_logger(__name__)
 
@@ -42,20 +38,21 @@ class StoppedWithoutRedis(Exception):
     """The worker stops and Redis cannot be asked: the message is not acknowledged and will come again."""
 
 
-class MsgspecEncoder(dramatiq.Encoder):
-    """Dramatiq's JSON, written and read by msgspec."""
+class Doorbell(Protocol):
+    """What a consumer sleeps on; `middleware.doorbell` is it."""
 
-    def encode(self, data: dict[str, Any]) -> bytes:
-        return msgspec.json.encode(data)
+    def clear(self, queue: str) -> None:
+        """To be called before a consumer looks at its queue: a ring from now on counts."""
 
-    def decode(self, data: bytes) -> dict[str, Any]:
-        return msgspec.json.decode(data, type=dict[str, Any])
+    def wait(self, queue: str, timeout_s: float) -> None:
+        """Sleep until the queue's bell rings, `timeout_s` at most; briefly once the worker is stopping."""
 
 
-class Broker(RedisBroker):
+class Broker(BrokerInternals):
     """Dramatiq's Redis broker with consumers that the doorbell wakes and that can be stopped while Redis is away.
 
     Args:
+        stopping: set when the worker shuts down.
         idle_poll_s: how long an idle consumer waits for the doorbell before it asks all the same, in s.
     """
 
@@ -67,36 +64,30 @@ class Broker(RedisBroker):
         doorbell: Doorbell,
         idle_poll_s: float = IDLE_POLL_S,
     ) -> None:
-        super().__init__(  # type: ignore[no-untyped-call]
-            client=client, middleware=middleware, heartbeat_timeout=HEARTBEAT_TIMEOUT_MS
-        )
+        super().__init__(client, middleware, HEARTBEAT_TIMEOUT_MS)
         self.stopping = stopping
         self.doorbell = doorbell
         self.idle_poll_s = idle_poll_s
         self._maintenance = threading.local()
         self._held: dict[str, set[str]] = defaultdict(set)
 
-    @property
-    def consumer_class(self) -> type[_RedisConsumer]:
-        return Consumer
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:  # noqa: ARG002 - as Dramatiq calls it
+        return Consumer(self, queue_name, prefetch)
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> dramatiq.Consumer:
-        return super().consume(queue_name, prefetch, timeout)
-
-    def _should_do_maintenance(self, command: str) -> int:
-        """Whether this command looks for dead workers' messages too: by the clock, where Dramatiq rolls dice.
+    def looks_for_dead_workers(self, command: str) -> bool:
+        """By the clock, where Dramatiq rolls dice.
 
         Each queue has a thread that fetches from it, so it is that thread's own clock.
         """
         now = time.monotonic()
         if command != "fetch" or now < getattr(self._maintenance, "due", now):
-            return 0
+            return False
         self._maintenance.due = now + MAINTENANCE_EVERY_S
-        return 1
+        return True
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         enqueued = super().enqueue(message, delay=delay)
-        self.ring(message.queue_name if delay is None else dq_name(message.queue_name))
+        self.ring(message.queue_name if delay is None else self.delay_queue(message.queue_name))
         return enqueued
 
     def ring(self, queue_name: str) -> None:
@@ -109,12 +100,12 @@ class Broker(RedisBroker):
 
         Dramatiq forgets what waits for its time when a consumer of a delay queue ends, so that is held no longer.
         """
-        if queue_name in self.delay_queues:
+        if self.is_delay_queue(queue_name):
             self._held.pop(queue_name, None)
         return self._held[queue_name]
 
 
-class Consumer(_RedisConsumer):
+class Consumer(ConsumerInternals):
     """Dramatiq's consumer, which a Redis that is away for a while, or that refuses, does not put out of order.
 
     - Every error of Redis is a lost connection, after which Dramatiq makes a new consumer and repeats acknowledgements.
@@ -127,28 +118,29 @@ class Consumer(_RedisConsumer):
     - Once the worker is stopping, it takes nothing more, and gives back what nobody has begun.
     """
 
-    def __init__(self, broker: Broker, queue_name: str, prefetch: int, timeout: int) -> None:  # noqa: ARG002 - as Dramatiq calls it
-        # The parent's own sleep is the shortest: the sleep is here.
-        super().__init__(broker, queue_name, prefetch, 1)  # type: ignore[no-untyped-call]
+    broker: Broker
+
+    def __init__(self, broker: Broker, queue_name: str, prefetch: int) -> None:
+        super().__init__(broker, queue_name, prefetch)
         self._held = broker.held(queue_name)
         self._reclaimed = False
 
     def __next__(self) -> dramatiq.MessageProxy | None:
-        if self.broker.stopping.is_set():
+        broker, queue = self.broker, self.queue_name
+        if broker.stopping.is_set():
             self._take_no_more()
             return None
-        self.broker.doorbell.clear(self.queue_name)
+        broker.doorbell.clear(queue)
         with _lost_connection():
             if not self._reclaimed:
                 self._reclaim()
                 self._reclaimed = True
-            message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+            message = self.take()
         if message is not None:
-            self._held.add(message.options["redis_message_id"])
+            self._held.add(redis_id(message))
         else:
-            busy_s = POLL_S.get(self.queue_name, SLOW_POLL_S)
-            wait_s = busy_s if self.outstanding_message_count else self.broker.idle_poll_s
-            self.broker.doorbell.wait(self.queue_name, wait_s)
+            busy_s = POLL_S.get(queue, SLOW_POLL_S)
+            broker.doorbell.wait(queue, busy_s if self.is_busy else broker.idle_poll_s)
         return message
 
     def _take_no_more(self) -> None:
@@ -158,10 +150,10 @@ class Consumer(_RedisConsumer):
         only.
         """
         with _lost_connection():
-            if self.message_cache:
+            if self.holds_untaken:
                 self._reclaim()
-                self.message_cache = []
-            self.broker.do_fetch(self.queue_name, 0)
+                self.forget_untaken()
+            self.broker.beat(self.queue_name)
         self.broker.doorbell.wait(self.queue_name, SLOW_POLL_S)
 
     def close(self) -> None:
@@ -170,19 +162,17 @@ class Consumer(_RedisConsumer):
                 self._reclaim()
 
     def _reclaim(self) -> None:
-        broker = self.broker
-        fetched = broker.client.smembers(f"{broker.namespace}:__acks__.{broker.broker_id}.{self.queue_name}")
-        forgotten = {message_id.decode() for message_id in fetched} - self._held
+        forgotten = self.broker.fetched(self.queue_name) - self._held
         if forgotten:
-            broker.do_requeue(self.queue_name, *forgotten)
-            broker.ring(self.queue_name)
+            self.broker.put_back(self.queue_name, forgotten)
+            self.broker.ring(self.queue_name)
             log.warning("messages_put_back", queue=self.queue_name, messages=len(forgotten))
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         messages = list(messages)
         with _lost_connection():
             super().requeue(messages)  # type: ignore[no-untyped-call]
-        self._held.difference_update(message.options["redis_message_id"] for message in messages)
+        self._held.difference_update(map(redis_id, messages))
         if messages:
             self.broker.ring(self.queue_name)
 
@@ -200,7 +190,7 @@ class Consumer(_RedisConsumer):
             if self.broker.stopping.is_set():
                 raise StoppedWithoutRedis from error
             raise
-        self._held.discard(message.options["redis_message_id"])
+        self._held.discard(redis_id(message))
 
 
 @contextmanager
@@ -209,15 +199,3 @@ def _lost_connection() -> Iterator[None]:
         yield
     except RedisError as error:
         raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
-
-
-def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
-    """A Redis client for threads: bounded waits, a few quick tries before an error is an error, no wrong Redis."""
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=2,
-        socket_timeout=10,
-        **connection.watched(url),
-        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
-        redis_connect_func=partial(layout.on_connect, allow_unsafe=allow_unsafe),
-    )

@@ -1,0 +1,23 @@
+"""The Redis client of a worker process; all of its threads share it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from campaigns import connection, layout
+
+
+def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
+    """A Redis client for threads: bounded waits, a few quick tries before an error is an error, no wrong Redis."""
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=2,
+        socket_timeout=10,
+        **connection.watched(url),
+        retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
+        redis_connect_func=partial(layout.on_connect, allow_unsafe=allow_unsafe),
+    )
