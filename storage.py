@@ -102,10 +102,9 @@ class StaleUpload(NamedTuple):
 
 
 class StoredObject(NamedTuple):
-    """An object as listed: key, size in bytes, time of its last change."""
+    """An object as listed: key, time of its last change."""
 
     key: str
-    size: int
     modified_at: datetime
 
 
@@ -271,17 +270,15 @@ class ObjectStore:
         self,
         key: str,
         fileobj: IO[bytes],
-        content_type: str = "text/csv",
         on_progress: Callable[[], None] | None = None,
     ) -> None:
-        """Store a file from its current position, in parts where it is large: O(part) memory.
+        """Store a CSV file from its current position, in parts where it is large: O(part) memory.
 
         All or nothing: readers never see half of it. The file may be closed afterwards.
 
         Args:
             key: of the object.
             fileobj: the file.
-            content_type: of the object.
             on_progress: called while it is sent, about every 256 kB; may raise to stop, which may come out as a
                 StoreError.
         """
@@ -290,7 +287,7 @@ class ObjectStore:
                 fileobj,
                 self.bucket,
                 key,
-                ExtraArgs={"ContentType": content_type},
+                ExtraArgs={"ContentType": "text/csv"},
                 Callback=None if on_progress is None else lambda _bytes: on_progress(),
                 Config=_TRANSFER,
             )
@@ -310,13 +307,13 @@ class ObjectStore:
             raise ShortObject(f"an object ends before byte {end}")
         return data
 
-    def stream(self, key: str, start: int = 0) -> Iterator[bytes]:
-        """The bytes from `start` to the end, in chunks of at most 1 MiB.
+    def stream(self, key: str) -> Iterator[bytes]:
+        """All bytes, in chunks of at most 1 MiB.
 
         A download that breaks is taken up again where it broke, a bounded number of times without progress.
         """
         with _translated():
-            yield from self._pieces(key, start, None)
+            yield from self._pieces(key, 0, None)
 
     def _pieces(self, key: str, start: int, end: int | None) -> Iterator[bytes]:
         position, resumes_left = start, MAX_RESUMES
@@ -352,7 +349,7 @@ class ObjectStore:
         with _translated():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", ()):
-                    yield StoredObject(item["Key"], int(item["Size"]), item["LastModified"])
+                    yield StoredObject(item["Key"], item["LastModified"])
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove objects. One that is not there is fine.
@@ -362,12 +359,6 @@ class ObjectStore:
         with _translated():
             for key in keys:
                 self._client.delete_object(Bucket=self.bucket, Key=key)
-
-    def delete_prefix(self, prefix: str) -> None:
-        """Remove every object below a prefix, which must not be empty."""
-        if not prefix:
-            raise ValueError("an empty prefix would empty the bucket")
-        self.delete([item.key for item in self.list_objects(prefix)])
 
 
 def bare_etag(etag: str) -> str:

@@ -120,8 +120,6 @@ def test_any_range_can_be_read(store: ObjectStore) -> None:
     assert store.read(KEY, 2, 5) == b"234"
     assert store.read(KEY, 9, 10) == b"9"
     assert store.read(KEY, 5, 5) == b""
-    assert b"".join(store.stream(KEY, 7)) == b"789"
-    assert list(store.stream(KEY, 10)) == []
     with pytest.raises(StoreError, match="ends before"):
         store.read(KEY, 5, 11)
     with pytest.raises(StoreError, match="ends before"):
@@ -136,16 +134,14 @@ def test_a_missing_object_is_missing(store: ObjectStore) -> None:
         next(store.stream(KEY))
 
 
-def test_objects_are_listed_and_removed_by_prefix(store: ObjectStore) -> None:
+def test_objects_are_listed_by_prefix_and_removed(store: ObjectStore) -> None:
     for key in ("campaigns/c1/a", "campaigns/c1/b", "campaigns/c10/a"):
         put(store, key, b"x")
     (first, second) = store.list_objects("campaigns/c1/")
-    assert (first.key, first.size, second.key) == ("campaigns/c1/a", 1, "campaigns/c1/b")
+    assert (first.key, second.key) == ("campaigns/c1/a", "campaigns/c1/b")
     store.delete(["campaigns/c1/a", "campaigns/c1/nothing"])
-    store.delete_prefix("campaigns/c1/")
+    store.delete(["campaigns/c1/b"])
     assert [item.key for item in store.list_objects("")] == ["campaigns/c10/a"]
-    with pytest.raises(ValueError, match="empty"):
-        store.delete_prefix("")
 
 
 def test_wrong_credentials_are_refused_without_a_secret_in_the_words(

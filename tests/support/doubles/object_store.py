@@ -95,7 +95,6 @@ class MemoryStore(ObjectStore):
         self,
         key: str,
         fileobj: IO[bytes],
-        content_type: str = "text/csv",  # noqa: ARG002
         on_progress: Callable[[], None] | None = None,
     ) -> None:
         self._answer()
@@ -114,8 +113,8 @@ class MemoryStore(ObjectStore):
         self.reads.append((start, end))
         return data
 
-    def stream(self, key: str, start: int = 0) -> Iterator[bytes]:
-        data = self._object(key)[start:]
+    def stream(self, key: str) -> Iterator[bytes]:
+        data = self._object(key)
         step = max(7, len(data) // 100)  # chunks that end anywhere
         yield from (data[place : place + step] for place in range(0, len(data), step))
 
@@ -129,7 +128,7 @@ class MemoryStore(ObjectStore):
         self._answer()
         for key in sorted(self.objects):
             if key.startswith(prefix):
-                yield StoredObject(key, len(self.objects[key]), self.modified[key])
+                yield StoredObject(key, self.modified[key])
 
     def delete(self, keys: Iterable[str]) -> None:
         self._answer()
