@@ -12,7 +12,7 @@ from redis import Redis
 
 from campaigns import keys, messages
 from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
-from campaigns.models import CAMPAIGN_ID, Campaign, Content, Ramp, Status, Upload
+from campaigns.models import Campaign, Content, Ramp, Status, Upload
 from campaigns.scripts import Scripts
 
 #: States in which content and list can still be changed.
@@ -276,8 +276,3 @@ class Catalog:
         if outcome == b"same":
             return detail.decode(), ""
         return generation, detail.decode()
-
-
-def valid_id(campaign_id: str) -> bool:
-    """Whether a campaign may have this id."""
-    return CAMPAIGN_ID.fullmatch(campaign_id) is not None

@@ -106,16 +106,16 @@ LIST_KEYS: Final = (
 CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", *LIST_KEYS)
 
 
-def dramatiq_queue(queue: str, namespace: str = "dramatiq") -> str:
+def dramatiq_queue(queue: str) -> str:
     """list: ids of the messages of one of Dramatiq's queues."""
-    return f"{namespace}:{queue}"
+    return f"dramatiq:{queue}"
 
 
-def dramatiq_messages(queue: str, namespace: str = "dramatiq") -> str:
+def dramatiq_messages(queue: str) -> str:
     """hash: message id -> message of one of Dramatiq's queues."""
-    return f"{namespace}:{queue}.msgs"
+    return f"dramatiq:{queue}.msgs"
 
 
-def dramatiq_dead(queue: str, namespace: str = "dramatiq") -> str:
+def dramatiq_dead(queue: str) -> str:
     """zset: ids of a queue's dead letters by time (ms); `.msgs` appended: hash of the messages."""
-    return f"{namespace}:{queue}.XQ"
+    return f"dramatiq:{queue}.XQ"

@@ -56,15 +56,15 @@ def scan(
     chunks: Iterable[bytes],
     *,
     email_column: str = "email",
-    temp_dir: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> ScanResult:
     """Read a whole file once, whatever its bytes are.
 
+    Temporary files take about 35 bytes a row; a small list needs none.
+
     Args:
         chunks: the file's bytes, of about 1 MiB each.
         email_column: the header of the column of addresses, compared without case and surrounding blanks.
-        temp_dir: where temporary files go; about 35 bytes a row, none for a small file.
         on_progress: called with the bytes and rows read so far about every MiB, and now and then while duplicates are
             looked for; may raise to stop.
 
@@ -75,13 +75,13 @@ def scan(
     encoding, mark, rest = opened(progress.counted(chunks))
     lines = Lines(rest, encoding)
     dialect = read_header(lines, email_column.strip() or "email", encoding, mark)
-    with TempFile(temp_dir) as addresses, TempFile(temp_dir) as rejections:
+    with TempFile() as addresses, TempFile() as rejections:
         state = _ScanState(dialect, Duplicates(addresses), Rejections(rejections))
         for rows in records.read(lines, dialect.shape, encoding):
             state.add(rows)
             progress.rows = state.rows
         state.finish(progress)
-        return state.result(temporary_file(temp_dir), progress.on_rows)
+        return state.result(temporary_file(), progress.on_rows)
 
 
 def read_slice(data: bytes, dialect: CsvDialect, first_row: int) -> Iterator[tuple[int, list[str] | None]]:

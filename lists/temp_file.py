@@ -20,8 +20,7 @@ class TempFile:
     touches the disk.
     """
 
-    def __init__(self, directory: str | None = None) -> None:
-        self._directory = directory
+    def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self.size = 0
 
@@ -34,7 +33,7 @@ class TempFile:
 
     def append(self, data: bytes) -> None:
         if self._file is None:
-            self._file = temporary_file(self._directory)
+            self._file = temporary_file()
         self.size += self._file.write(data)
 
     def read(self, start: int, end: int) -> bytes:
@@ -45,6 +44,6 @@ class TempFile:
         return os.pread(self._file.fileno(), end - start, start)
 
 
-def temporary_file(directory: str | None) -> IO[bytes]:
+def temporary_file() -> IO[bytes]:
     """A file without a name, for the caller to close."""
-    return tempfile.TemporaryFile(dir=directory, buffering=_BUFFER_BYTES)
+    return tempfile.TemporaryFile(buffering=_BUFFER_BYTES)
