@@ -43,8 +43,6 @@ class SettingError(SystemExit):
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"postrider: setting {name}: {problem}")
-        self.name = name
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,6 @@ from mail.outcome import Outcome
 class Provider(Protocol):
     """Hands messages over, one at a time, any number at once. Made before, and used in one event loop."""
 
-    @property
-    def name(self) -> str:
-        """The provider's name, as in the setting `EMAIL_PROVIDER`."""
-
     async def send(self, message: Message) -> Outcome:
         """Hand over one message. Never raises for what the provider or the network does: that is an outcome.
 

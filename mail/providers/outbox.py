@@ -17,8 +17,6 @@ class Outbox:
     add 140 us to that. It is not synced: what a power cut takes away here was never on its way to anybody.
     """
 
-    name = "outbox"
-
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 

@@ -36,8 +36,6 @@ class SendGrid:
         ValueError: the key cannot be a key.
     """
 
-    name = "sendgrid"
-
     def __init__(self, api_key: str, api_url: str, timeout_s: float) -> None:
         if not _KEY.fullmatch(api_key):
             # Said here, because the HTTP client's own error shows the key.

@@ -55,8 +55,6 @@ class Catalog:
 class Provider:
     """Answers by a function of the message."""
 
-    name = "stand-in"
-
     def __init__(self, answer: Callable[[Message], Outcome]) -> None:
         self.answer = answer
         self.messages: list[Message] = []

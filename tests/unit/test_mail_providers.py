@@ -18,9 +18,9 @@ def built(environ: dict[str, str]) -> Provider:
 
 
 def test_the_settings_choose_the_provider() -> None:
-    assert built({}).name == "outbox"
-    assert built({"SENDGRID_API_KEY": "SG.x"}).name == "sendgrid"
-    assert built({"SENDGRID_API_KEY": "SG.x", "EMAIL_PROVIDER": "outbox"}).name == "outbox"
+    assert isinstance(built({}), providers.Outbox)
+    assert isinstance(built({"SENDGRID_API_KEY": "SG.x"}), providers.SendGrid)
+    assert isinstance(built({"SENDGRID_API_KEY": "SG.x", "EMAIL_PROVIDER": "outbox"}), providers.Outbox)
 
 
 def test_the_outbox_is_where_the_settings_say(tmp_path: Path) -> None:
