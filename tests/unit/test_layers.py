@@ -18,7 +18,6 @@ MAY_IMPORT = {
     "settings": (),
     "logs": (),
     "storage": ("campaigns.models", "campaigns.errors"),
-    "actors": ("worker.composition", "settings"),
     "run": ("embedded", "settings"),
 }
 
