@@ -55,7 +55,8 @@ def name_columns(redis: Redis, campaign_id: str, template_names: Sequence[str]) 
     """Note the names that a campaign's templates take from the list, where an older version has stored its content
     without them.
     """
-    Scripts(redis)("name_columns", [keys.campaign(campaign_id)], [msgspec.json.encode(template_names)])
+    of_campaign = keys.named(campaign_id, "campaign")
+    Scripts(redis)("name_columns", of_campaign, template_names=msgspec.json.encode(template_names))
 
 
 class Catalog:
@@ -89,15 +90,13 @@ class Catalog:
             fields["tpm"] = str(content.tpm)
         outcome = self._scripts(
             "put_campaign",
-            [keys.campaign(campaign_id), keys.CAMPAIGNS],
-            [
-                campaign_id,
-                ",".join(_CHANGEABLE),
-                msgspec.json.encode(content),
-                self._default_tpm,
-                msgspec.json.encode(template_names),
-                *(part for item in fields.items() for part in item),
-            ],
+            {"campaign": keys.campaign(campaign_id), "campaigns": keys.CAMPAIGNS},
+            campaign_id=campaign_id,
+            changeable=",".join(_CHANGEABLE),
+            content=msgspec.json.encode(content),
+            default_tpm=self._default_tpm,
+            template_names=msgspec.json.encode(template_names),
+            fields=fields.items(),
         ).decode()
         if outcome not in {"created", "changed", "same"}:
             raise WrongState(outcome, "the content cannot be changed once the campaign has been started")
@@ -181,18 +180,15 @@ class Catalog:
         Raises:
             UnknownCampaign, WrongState: while it is running, or rows of it are in flight.
         """
-        every = [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS]
         outcome = self._scripts(
             "delete_campaign",
-            [
-                keys.campaign(campaign_id),
-                keys.of(campaign_id, "flight"),
-                keys.CAMPAIGNS,
-                keys.PARSING,
-                keys.of(campaign_id, "parked"),
-                *every,
-            ],
-            [campaign_id],
+            {
+                **keys.named(campaign_id, "campaign flight parked"),
+                "campaigns": keys.CAMPAIGNS,
+                "parsing": keys.PARSING,
+                "all_keys": [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS],
+            },
+            campaign_id=campaign_id,
         )
         if outcome is None:
             return
@@ -250,24 +246,20 @@ class Catalog:
         fields = {"size": size, "filename": filename, "slices": 0}
         outcome, detail = self._scripts(
             "accept_list",
-            [
-                keys.campaign(campaign_id),
-                keys.of(campaign_id, "progress"),
-                keys.PARSING,
-                keys.dramatiq_queue(message.queue),
-                keys.dramatiq_messages(message.queue),
-                keys.of(campaign_id, "parked"),
-                *(keys.of(campaign_id, name) for name in keys.LIST_KEYS),
-            ],
-            [
-                campaign_id,
-                generation,
-                message.message_id,
-                message.data,
-                object_key,
-                email_column,
-                *(part for item in fields.items() for part in item),
-            ],
+            {
+                **keys.named(campaign_id, "campaign progress parked"),
+                "parsing": keys.PARSING,
+                "queue": keys.dramatiq_queue(message.queue),
+                "messages": keys.dramatiq_messages(message.queue),
+                "list_keys": [keys.of(campaign_id, name) for name in keys.LIST_KEYS],
+            },
+            campaign_id=campaign_id,
+            generation=generation,
+            message_id=message.message_id,
+            message=message.data,
+            object_key=object_key,
+            email_column=email_column,
+            fields=fields.items(),
         )
         if outcome == b"missing":
             raise UnknownCampaign

@@ -74,16 +74,14 @@ class Controls:
 
     def _take(self, name: str, campaign_id: str) -> tuple[Status, int]:
         step = STEPS[name]
-        names = ("campaign", "progress", "flight")
+        names = "campaign progress flight waiting deferred runs parked"
         outcome, before, in_flight, lacking = self._scripts(
             "transition",
-            [
-                *(keys.of(campaign_id, key) for key in names),
-                keys.RUNNING,
-                keys.PARSING,
-                *(keys.of(campaign_id, key) for key in ("waiting", "deferred", "runs", "parked")),
-            ],
-            [campaign_id, step.target.value, ",".join(step.comes_from), ",".join(step.is_there)],
+            {**keys.named(campaign_id, names), "running": keys.RUNNING, "parsing": keys.PARSING},
+            campaign_id=campaign_id,
+            target=step.target.value,
+            comes_from=",".join(step.comes_from),
+            is_there=",".join(step.is_there),
         )
         match outcome.decode():
             case "missing":
@@ -95,9 +93,9 @@ class Controls:
                     before.decode(), "there is nobody to send to: upload a list with at least one valid recipient"
                 )
             case "columns":
-                names = lacking.decode()
+                columns = lacking.decode()
                 raise WrongState(
-                    before.decode(), f"the templates name columns that the CSV lacks: {names}; change one of the two"
+                    before.decode(), f"the templates name columns that the CSV lacks: {columns}; change one of the two"
                 )
             case "moved" if name == "start":
                 self._prime(campaign_id)
@@ -118,7 +116,6 @@ class Controls:
         Raises:
             UnknownCampaign
         """
-        key = keys.campaign(campaign_id)
-        if not self._scripts("set_rate", [key], [tpm]):
+        if not self._scripts("set_rate", keys.named(campaign_id, "campaign"), tpm=tpm):
             raise UnknownCampaign
         return tpm

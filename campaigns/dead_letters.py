@@ -12,7 +12,7 @@ from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.models import Campaign
-from campaigns.scripts import Scripts
+from campaigns.scripts import Call, Scripts
 
 #: Dead letters read in one round trip: each holds a run of recipients, some kB.
 _PAGE: Final = 200
@@ -42,15 +42,18 @@ class DeadLetters:
         """The rows without an end that dead letters of this list name."""
         self._file_new()
         found: set[int] = set()
-        names = [keys.of(campaign.id, name) for name in ("dead", "done", "failed")]
-        rows = [int(row) for row in self._redis.smembers(names[0])]
+        of_campaign = keys.named(campaign.id, "dead done failed")
+        rows = [int(row) for row in self._redis.smembers(of_campaign["dead"])]
         for start in range(0, len(rows), _ROWS):
-            found.update(map(int, self._scripts("still_dead", names, rows[start : start + _ROWS])))
+            found.update(map(int, self._scripts("still_dead", of_campaign, rows=rows[start : start + _ROWS])))
         return found
 
     def _file_new(self) -> None:
         """File what has come since the pass before, and now and then what may have come late."""
-        low = float(self._scripts("dead_from", [keys.DEAD_LETTERS], [_BACK_MS, _BACK_EVERY_MS]))
+        read_from = self._scripts(
+            "dead_from", {"dead_letters": keys.DEAD_LETTERS}, back_ms=_BACK_MS, every_ms=_BACK_EVERY_MS
+        )
+        low = float(read_from)
         for page in self._pages(low):
             letters = self._redis.hmget(
                 f"{keys.dramatiq_dead('send_email')}.msgs", [letter_id for letter_id, _ in page]
@@ -74,12 +77,13 @@ class DeadLetters:
             low = last
 
     def _file(self, letters: Iterable[tuple[bytes | None, float]]) -> None:
-        calls = []
+        calls: list[Call] = []
         for raw, died_at in letters:
             if raw is not None and (letter := self._read(raw)):
                 campaign_id, generation, recipients = letter.args
-                names = [keys.of(campaign_id, name) for name in ("campaign", "progress", "done", "failed", "dead")]
-                calls.append((names, [generation, int(died_at), *(recipient[0] for recipient in recipients)]))
+                of_campaign = keys.named(campaign_id, "campaign progress done failed dead")
+                rows = [recipient[0] for recipient in recipients]
+                calls.append((of_campaign, {"generation": generation, "died_at": int(died_at), "rows": rows}))
         for answer in self._scripts.each("file_dead", calls):
             if isinstance(answer, RedisError):
                 raise answer

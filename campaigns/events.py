@@ -14,7 +14,7 @@ from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.event_kinds import Event, Unattributed, Why
-from campaigns.scripts import Scripts
+from campaigns.scripts import Call, Scripts
 
 #: Events in one script call, and in the calls of one round trip, at most: some ms of Redis's time.
 GROUP: Final = 1000
@@ -104,11 +104,14 @@ class ProviderEvents:
             pipeline.execute()
 
 
-def _call(events: Sequence[Event]) -> tuple[list[str], list[Any]]:
-    """Keys and args of `apply_events.lua`, for events of one campaign."""
+def _call(events: Sequence[Event]) -> Call:
+    """Keys and arguments of `apply_events.lua`, for events of one campaign."""
     campaign_id = events[0].campaign_id
-    parts = (part for event in events for part in (event.row, event.kind.value, event.reason))
-    return [keys.campaign(campaign_id), keys.RUNNING], [campaign_id, keys.PREFIX, *parts]
+    return {"campaign": keys.campaign(campaign_id), "running": keys.RUNNING}, {
+        "campaign_id": campaign_id,
+        "key_prefix": keys.PREFIX,
+        "events": [(event.row, event.kind.value, event.reason) for event in events],
+    }
 
 
 def _round_trips(campaigns: Iterable[Sequence[Event]]) -> Iterator[list[Sequence[Event]]]:

@@ -73,6 +73,11 @@ def of(campaign_id: str, name: str) -> str:
     return f"{PREFIX}:{{{campaign_id}}}:{name}"
 
 
+def named(campaign_id: str, names: str) -> dict[str, str]:
+    """Keys of a campaign by their names, "done failed", as scripts take them."""
+    return {name: of(campaign_id, name) for name in names.split()}
+
+
 def rejected_report(campaign_id: str, generation: str) -> str:
     """The object (not a Redis key) that lists a list's rejected rows: `row,email,reason`, in row order."""
     return f"campaigns/{campaign_id}/{generation}/rejected.csv"

@@ -7,7 +7,6 @@ It decides nothing about mail and knows no provider: it grants, records, puts ba
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,7 +15,7 @@ from redis import Redis, RedisError
 from campaigns import keys
 from campaigns.errors import Superseded
 from campaigns.models import Campaign, RowState
-from campaigns.scripts import Scripts
+from campaigns.scripts import Call, Scripts
 from lists.index import Index
 
 #: The shortest and the longest time for which trouble closes the gate, in ms, where the provider names none. The
@@ -77,9 +76,9 @@ class Limits(NamedTuple):
     domains: Mapping[str, int] = {}
 
     @property
-    def arguments(self) -> tuple[int, str]:
+    def arguments(self) -> dict[str, Any]:
         """As the scripts take them."""
-        return self.account or 0, msgspec.json.encode(self.domains).decode() if self.domains else ""
+        return {"account_limit": self.account or 0, "limits": self.domains or None}
 
 
 class Settlement(NamedTuple):
@@ -157,9 +156,6 @@ class Ledger:
         self._limits = limits
         self._send_timeout_ms = int(send_timeout_s * 1000)
 
-    def _run(self, script: str, campaign_id: str, names: str, more: Iterable[str], args: Iterable[Any]) -> Any:
-        return self._scripts(script, [*(keys.of(campaign_id, name) for name in names.split()), *more], args)
-
     # -- sending
 
     def admit(
@@ -185,30 +181,26 @@ class Ledger:
         Raises:
             redis.RedisError: Redis cannot be asked: nothing may be sent.
         """
-        account, domains = self._limits.arguments
-        rows = [recipient[0] for recipient in recipients]
-        by_domain = [domain_of(recipient[1]) for recipient in recipients] if domains else []
-        probe_ms = self._send_timeout_ms + 1000
-        verdict, granted, denied, parked = self._run(
+        verdict, granted, denied, parked = self._scripts(
             "admit",
-            campaign_id,
-            "campaign runs flight done failed unknown window",
-            [self._gate, self._account, keys.of(campaign_id, "gate"), keys.CLAIMS],
-            [
-                generation,
-                run_id,
-                worker_id,
-                nonce,
-                probe_ms,
-                account,
-                domains,
-                self._domain_prefix,
-                campaign_id,
-                CLAIMS_LOOK_MS,
-                len(rows),
-                *rows,
-                *by_domain,
-            ],
+            {
+                **keys.named(campaign_id, "campaign runs flight done failed unknown window"),
+                "gate": self._gate,
+                "account": self._account,
+                "own_gate": keys.of(campaign_id, "gate"),
+                "claims": keys.CLAIMS,
+            },
+            campaign_id=campaign_id,
+            generation=generation,
+            run_id=run_id,
+            worker_id=worker_id,
+            nonce=nonce,
+            probe_ms=self._send_timeout_ms + 1000,
+            **self._limits.arguments,
+            domain_prefix=self._domain_prefix,
+            look_ms=CLAIMS_LOOK_MS,
+            rows=[recipient[0] for recipient in recipients],
+            domains=[domain_of(recipient[1]) for recipient in recipients] if self._limits.domains else [],
         )
         return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(parked))
 
@@ -232,9 +224,16 @@ class Ledger:
             parked: domain and deferred entry of each row that only waits for its domain.
             partly_admitted: whether other rows of the run were admitted.
         """
-        args: list[Any] = [generation, run_id, int(partly_admitted), len(entries), *entries]
-        args += (part for item in parked for part in item)
-        return int(self._run("defer", campaign_id, "campaign runs deferred parked progress", [], args))
+        count = self._scripts(
+            "defer",
+            keys.named(campaign_id, "campaign runs deferred parked progress"),
+            generation=generation,
+            run_id=run_id,
+            partly_admitted=partly_admitted,
+            entries=entries,
+            parked_entries=parked,
+        )
+        return int(count)
 
     def settle(self, worker_id: str, groups: Sequence[Group]) -> list[tuple[list[str], bool] | RedisError]:
         """Record outcomes, each group in a step of its own, all in one round trip.
@@ -252,23 +251,36 @@ class Ledger:
             for group, answer in zip(groups, answers, strict=True)
         ]
 
-    def _settling(self, worker_id: str, group: Group) -> tuple[list[str], list[Any]]:
-        """Keys and args of `settle.lua`."""
-        accepted = [outcome.row for outcome in group.outcomes if outcome.kind == ACCEPTED]
-        args: list[Any] = [group.campaign_id, group.generation, worker_id]
-        args += (BLOCK_MIN_MS, BLOCK_MAX_MS, OUTAGE_PATIENCE_MS, len(accepted), *accepted)
-        for outcome in group.outcomes:
-            if outcome.kind != ACCEPTED:
-                wait = "" if outcome.retry_after_ms is None else outcome.retry_after_ms
-                args += (outcome.row, outcome.kind, outcome.reason, wait, outcome.entry, outcome.nonce)
-        names = "campaign progress flight done failed unknown reasons deferred"
-        of = partial(keys.of, group.campaign_id)
-        everybodys = keys.RUNNING, self._gate, self._failing
-        return [*map(of, names.split()), *everybodys, of("gate"), of("failing")], args
+    def _settling(self, worker_id: str, group: Group) -> Call:
+        """Keys and arguments of `settle.lua`."""
+        return {
+            **keys.named(group.campaign_id, "campaign progress flight done failed unknown reasons deferred"),
+            "running": keys.RUNNING,
+            "gate": self._gate,
+            "failing": self._failing,
+            "own_gate": keys.of(group.campaign_id, "gate"),
+            "own_failing": keys.of(group.campaign_id, "failing"),
+        }, {
+            "campaign_id": group.campaign_id,
+            "generation": group.generation,
+            "worker_id": worker_id,
+            "base_ms": BLOCK_MIN_MS,
+            "max_ms": BLOCK_MAX_MS,
+            "patience_ms": OUTAGE_PATIENCE_MS,
+            "accepted": [outcome.row for outcome in group.outcomes if outcome.kind == ACCEPTED],
+            "others": [outcome for outcome in group.outcomes if outcome.kind != ACCEPTED],
+        }
 
     def halt(self, campaign_id: str, generation: str, reason: str) -> bool:
         """Pause a running campaign with a reason that its status shows; whether it ran."""
-        return bool(self._run("halt", campaign_id, "campaign", [keys.RUNNING], [campaign_id, generation, reason]))
+        halted = self._scripts(
+            "halt",
+            {"campaign": keys.campaign(campaign_id), "running": keys.RUNNING},
+            campaign_id=campaign_id,
+            generation=generation,
+            reason=reason,
+        )
+        return bool(halted)
 
     def give_up(self, worker_id: str, group: Group, reason: str) -> tuple[int, int]:
         """Make rows unknown whose outcomes Redis refuses to record, as far as it lets.
@@ -281,11 +293,17 @@ class Ledger:
         Returns:
             How many are unknown now, and how many keep their claim, as Redis refuses that too.
         """
-        args: list[Any] = [group.campaign_id, group.generation, worker_id]
-        for outcome in group.outcomes:
-            args += (outcome.row, outcome.nonce, f"{outcome.kind}: {outcome.reason or 'no reason'}; {reason}")
-        unknown, kept = self._run(
-            "give_up", group.campaign_id, "campaign flight unknown reasons done failed progress", [keys.RUNNING], args
+        names = "campaign flight unknown reasons done failed progress"
+        unknown, kept = self._scripts(
+            "give_up",
+            {**keys.named(group.campaign_id, names), "running": keys.RUNNING},
+            campaign_id=group.campaign_id,
+            generation=group.generation,
+            worker_id=worker_id,
+            outcomes=[
+                (outcome.row, outcome.nonce, f"{outcome.kind}: {outcome.reason or 'no reason'}; {reason}")
+                for outcome in group.outcomes
+            ],
         )
         return int(unknown), int(kept)
 
@@ -295,18 +313,27 @@ class Ledger:
 
     def touch_run(self, campaign_id: str, run_id: str, delay_ms: int, rows: Sequence[int]) -> None:
         """A run's retry is on the queue and due after `delay_ms`."""
-        self._run("touch_run", campaign_id, "runs", [], [run_id, delay_ms, ",".join(map(str, rows))])
+        self._scripts(
+            "touch_run",
+            keys.named(campaign_id, "runs"),
+            run_id=run_id,
+            delay_ms=delay_ms,
+            rows=",".join(map(str, rows)),
+        )
 
     def bury(self, campaign_id: str, generation: str, run_id: str, reason: str, rows: Sequence[int]) -> int:
         """Record the rows of a dead letter as failed; returns how many were. `reason` is for rows without one of
         their own.
         """
-        count, _completed = self._run(
+        names = "campaign progress flight done failed unknown reasons again runs"
+        count, _completed = self._scripts(
             "bury",
-            campaign_id,
-            "campaign progress flight done failed unknown reasons again",
-            [keys.RUNNING, keys.of(campaign_id, "runs")],
-            [campaign_id, generation, run_id, reason, *rows],
+            {**keys.named(campaign_id, names), "running": keys.RUNNING},
+            campaign_id=campaign_id,
+            generation=generation,
+            run_id=run_id,
+            reason=reason,
+            rows=rows,
         )
         return int(count)
 
@@ -333,10 +360,17 @@ class Ledger:
         """Take slice `number` onto the waiting side; returns recipients and bytes waiting, or None where it is not
         the next one. Its `unfeedable` rows, which yield no recipient any more, fail in the same step.
         """
-        args: list[Any] = [campaign_id, generation, number, last_row, len(unfeedable), *unfeedable]
-        args += map(msgspec.json.encode, recipients)
         names = "campaign progress waiting done failed unknown reasons"
-        found = self._run("feed", campaign_id, names, [keys.RUNNING], args)
+        found = self._scripts(
+            "feed",
+            {**keys.named(campaign_id, names), "running": keys.RUNNING},
+            campaign_id=campaign_id,
+            generation=generation,
+            slice=number,
+            last_row=last_row,
+            unfeedable=unfeedable,
+            recipients=map(msgspec.json.encode, recipients),
+        )
         return None if found[0] < 0 else (found[0], found[1])
 
     def fed(self, campaign_id: str) -> None:
@@ -347,17 +381,27 @@ class Ledger:
         """Tell in the status why a running campaign is not fed at the moment; feeding it, in `again_ms` at the soonest,
         forgets that.
         """
-        self._run("stalled", campaign_id, "campaign progress", [], [generation, reason, again_ms])
+        self._scripts(
+            "stalled",
+            keys.named(campaign_id, "campaign progress"),
+            generation=generation,
+            reason=reason,
+            again_ms=again_ms,
+        )
 
     def feed_again(
         self, campaign_id: str, generation: str, recipients: Sequence[Recipient], *, unfeedable: Sequence[int] = ()
     ) -> tuple[int, int] | None:
         """Take rows that were put back onto the waiting side; as `feed`."""
-        args: list[Any] = [campaign_id, generation, len(unfeedable), *unfeedable]
-        for recipient in recipients:
-            args += (recipient.row, msgspec.json.encode(recipient))
         names = "campaign progress waiting again done failed unknown reasons"
-        found = self._run("feed_again", campaign_id, names, [keys.RUNNING], args)
+        found = self._scripts(
+            "feed_again",
+            {**keys.named(campaign_id, names), "running": keys.RUNNING},
+            campaign_id=campaign_id,
+            generation=generation,
+            unfeedable=unfeedable,
+            recipients=[(recipient.row, msgspec.json.encode(recipient)) for recipient in recipients],
+        )
         return None if found[0] < 0 else (found[0], found[1])
 
     def first_again(self, campaign_id: str) -> int | None:
@@ -390,8 +434,13 @@ class Ledger:
         Raises:
             Superseded: there is.
         """
-        names = [keys.of(campaign_id, name) for name in ("skip", "failed", "done", "unknown", "campaign")]
-        found = self._scripts.read("states", names, [first_row, count, generation])
+        found = self._scripts.read(
+            "states",
+            keys.named(campaign_id, "skip failed done unknown campaign"),
+            first_row=first_row,
+            count=count,
+            generation=generation,
+        )
         if not found:
             raise Superseded
         *bitmaps, unknown = found

@@ -79,19 +79,19 @@ class Pacer:
         self._find_claims_at = 0.0
         self._limits = limits
         self._domain_prefix = keys.domain_prefix(provider)
-        self._keys = [
-            keys.RELEASE_LEASE,
-            keys.RUNNING,
-            keys.RING,
-            keys.WORKERS,
-            keys.SLOTS,
-            keys.PARSING,
-            keys.gate(provider),
-            keys.dramatiq_queue("send_email"),
-            keys.dramatiq_messages("send_email"),
-            keys.account(provider),
-            keys.CLAIMS,
-        ]
+        self._keys = {
+            "lease": keys.RELEASE_LEASE,
+            "running": keys.RUNNING,
+            "ring": keys.RING,
+            "workers": keys.WORKERS,
+            "slots": keys.SLOTS,
+            "parsing": keys.PARSING,
+            "gate": keys.gate(provider),
+            "queue": keys.dramatiq_queue("send_email"),
+            "messages": keys.dramatiq_messages("send_email"),
+            "account": keys.account(provider),
+            "claims": keys.CLAIMS,
+        }
 
     def tick(self) -> Tick:
         """Release what may go now.
@@ -99,27 +99,29 @@ class Pacer:
         Raises:
             redis.RedisError: Redis cannot be asked; what it has released all the same is on its way.
         """
-        args = [
-            self._worker_id,
-            self._slots,
-            LEASE_MS,
-            uuid4().hex,
-            keys.PREFIX,
-            RUN_ROWS,
-            RUN_BYTES,
-            self._reconcile_ms,
-            PARSER_LOST_MS,
-            WORKER_DEAD_MS,
-            LOW_WATER_MS,
-            LOW_WATER_MIN,
-            LOW_WATER_MAX,
-            *self._limits.arguments,
-            self._domain_prefix,
-            PARKED_MAX,
-            self._claim_lost_ms,
-            CLAIMS_LOOK_MS,
-        ]
-        return msgspec.json.decode(self._scripts("release", self._keys, args), type=Tick)
+        answer = self._scripts(
+            "release",
+            self._keys,
+            worker_id=self._worker_id,
+            own_slots=self._slots,
+            lease_ms=LEASE_MS,
+            call_id=uuid4().hex,
+            key_prefix=keys.PREFIX,
+            max_rows=RUN_ROWS,
+            max_bytes=RUN_BYTES,
+            reconcile_ms=self._reconcile_ms,
+            parser_lost_ms=PARSER_LOST_MS,
+            worker_dead_ms=WORKER_DEAD_MS,
+            low_water_ms=LOW_WATER_MS,
+            low_water_min=LOW_WATER_MIN,
+            low_water_max=LOW_WATER_MAX,
+            **self._limits.arguments,
+            domain_prefix=self._domain_prefix,
+            parked_max=PARKED_MAX,
+            claim_lost_ms=self._claim_lost_ms,
+            look_ms=CLAIMS_LOOK_MS,
+        )
+        return msgspec.json.decode(answer, type=Tick)
 
     def find_claims(self) -> None:
         """Have all rows in flight looked at, also of campaigns that an older version has left with some. Once an hour.
@@ -140,4 +142,5 @@ class Pacer:
 
     def leave(self) -> None:
         """Give the lease and the slots back: this worker is stopping."""
-        self._scripts("leave", [keys.RELEASE_LEASE, keys.WORKERS, keys.SLOTS], [self._worker_id])
+        names = ("lease", "workers", "slots")
+        self._scripts("leave", {name: self._keys[name] for name in names}, worker_id=self._worker_id)

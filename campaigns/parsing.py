@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import msgspec
@@ -37,14 +38,15 @@ class Parsing:
     def __init__(self, redis: Redis, campaign_id: str, generation: str) -> None:
         self._scripts = Scripts(redis)
         self._campaign_id = campaign_id
-        self._identity = [campaign_id, generation, uuid4().hex]
-        self._keys = [keys.campaign(campaign_id), keys.of(campaign_id, "progress"), keys.PARSING]
+        self._parser_id = uuid4().hex
+        self._identity = {"campaign_id": campaign_id, "generation": generation, "parser_id": self._parser_id}
+        self._keys = {**keys.named(campaign_id, "campaign progress"), "parsing": keys.PARSING}
         self._told: tuple[int, int, str] = (0, 0, "")
         self._moved_at = time.monotonic()
         self._telling = threading.Lock()
         self._left = threading.Event()
         self._superseded = threading.Event()
-        self._check(self._scripts("parse_claim", self._keys, [*self._identity, PARSER_LOST_MS]))
+        self._check(self._scripts("parse_claim", self._keys, **self._identity, lost_ms=PARSER_LOST_MS))
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._beat, name="parser-heartbeat", daemon=True).start()
@@ -54,7 +56,7 @@ class Parsing:
         with self._telling:
             self._left.set()
         with suppress(RedisError):  # then the next one waits until this one is lost
-            self._scripts("parse_leave", self._keys[:1], self._identity)
+            self._scripts("parse_leave", keys.named(self._campaign_id, "campaign"), parser_id=self._parser_id)
 
     def _beat(self) -> None:
         """Repeat what was told last, as long as the parser moves."""
@@ -76,7 +78,9 @@ class Parsing:
             raise Superseded
 
     def _tell(self) -> None:
-        self._check(self._scripts("parse_progress", self._keys, [*self._identity, *self._told]))
+        bytes_read, rows, reason = self._told
+        told = {"parsed_bytes": bytes_read, "parsed_rows": rows, "reason": reason}
+        self._check(self._scripts("parse_progress", self._keys, **self._identity, **told))
 
     def moved(self) -> None:
         """Note that it goes on, within a step of which there is nothing to report. Costs nothing."""
@@ -102,22 +106,44 @@ class Parsing:
             "encoding": dialect.encoding,
             "slices": len(result.index),
         }
-        counts: list[int | bytes] = [
-            result.rows,
-            result.total,
-            result.rejected,
-            bytes(result.skip),
-            result.index.pack(),
-        ]
-        return self._finish("ready", "", counts, fields)
+        return self._finish(
+            "ready",
+            rows=result.rows,
+            total=result.total,
+            rejected=result.rejected,
+            skip_bitmap=bytes(result.skip),
+            packed_index=result.index.pack(),
+            fields=fields,
+        )
 
     def reject(self, reason: str) -> Status:
         """Record that the list cannot be used, and why."""
-        return self._finish("rejected", reason, [0, 0, 0, b"", b""], {})
+        return self._finish("rejected", reason)
 
-    def _finish(self, status: str, reason: str, counts: list[int | bytes], fields: dict[str, object]) -> Status:
-        more = [keys.RUNNING, keys.of(self._campaign_id, "skip"), keys.of(self._campaign_id, "index")]
-        args = [*self._identity, status, reason, *counts, *(part for item in fields.items() for part in item)]
-        answer = self._scripts("parse_finish", [*self._keys, *more], args)
+    def _finish(
+        self,
+        status: str,
+        reason: str = "",
+        *,
+        rows: int = 0,
+        total: int = 0,
+        rejected: int = 0,
+        skip_bitmap: bytes = b"",
+        packed_index: bytes = b"",
+        fields: Mapping[str, Any] = {},
+    ) -> Status:
+        answer = self._scripts(
+            "parse_finish",
+            {**self._keys, **keys.named(self._campaign_id, "skip index"), "running": keys.RUNNING},
+            **self._identity,
+            status=status,
+            reason=reason,
+            rows=rows,
+            total=total,
+            rejected=rejected,
+            skip_bitmap=skip_bitmap,
+            packed_index=packed_index,
+            fields=fields.items(),
+        )
         self._check(answer)
         return Status(answer.decode())

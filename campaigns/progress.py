@@ -20,8 +20,6 @@ from campaigns.server import Writing
 #: How old the answer may be whether Redis takes writes, in s.
 REFUSAL_S: Final = 1.0
 
-_KEYS: Final = ("campaign", "progress", "flight", "unknown", "window")
-
 
 class Progress:
     """Reports where campaigns stand. It only reads, and works while Redis takes no writes.
@@ -54,7 +52,7 @@ class Progress:
         Raises:
             redis.RedisError
         """
-        answers = self._scripts.read_each("status", [(self._keys(campaign_id), []) for campaign_id in campaign_ids])
+        answers = self._scripts.read_each("status", [(self._keys(campaign_id), {}) for campaign_id in campaign_ids])
         for answer in answers:
             if isinstance(answer, RedisError):
                 raise answer
@@ -70,9 +68,9 @@ class Progress:
                 return msgspec.structs.replace(report, reason=f"Redis refuses to write: {words}")
         return report
 
-    def _keys(self, campaign_id: str) -> list[str]:
-        own = [keys.of(campaign_id, name) for name in _KEYS]
-        return [*own, self._gate, keys.of(campaign_id, "gate")]
+    def _keys(self, campaign_id: str) -> dict[str, str]:
+        own = keys.named(campaign_id, "campaign progress flight unknown window")
+        return {**own, "gate": self._gate, "own_gate": keys.of(campaign_id, "gate")}
 
 
 def _report(found: Sequence[Any]) -> StatusReport:

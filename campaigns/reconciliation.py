@@ -6,7 +6,7 @@ reconciliation can run at any time, twice at once, or be killed half-way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -57,9 +57,10 @@ class Reconciler:
         self._claim_lost_ms = claim_lost_ms(send_timeout_s)
         self._resend_quiet_ms = int(resend_quiet_s * 1000)
 
-    def _run(self, script: str, campaign: Campaign, names: str, args: list[Any], more: tuple[str, ...] = ()) -> Any:
-        every = [*(keys.of(campaign.id, name) for name in names.split()), *more]
-        return self._scripts(script, every, [campaign.id, campaign.generation, *args])
+    def _run(self, script: str, campaign: Campaign, names: str, more: Mapping[str, str] = {}, **args: Any) -> Any:
+        """Run a script with keys of the campaign, the set of running campaigns, and more keys."""
+        every = {**keys.named(campaign.id, names), "running": keys.RUNNING, **more}
+        return self._scripts(script, every, campaign_id=campaign.id, generation=campaign.generation, **args)
 
     def reconcile(self, campaign: Campaign) -> Report:
         """Find and repair: claims of dead workers, lost rows, dead letters not recorded, counters that drifted.
@@ -70,19 +71,16 @@ class Reconciler:
         looked, expired = self._run(
             "expire_claims",
             campaign,
-            "campaign progress flight unknown",
-            [WORKER_DEAD_MS, self._claim_lost_ms],
-            (
-                *(keys.RUNNING, keys.WORKERS),
-                *(keys.of(campaign.id, name) for name in ("reasons", "done", "failed")),
-                keys.RING,
-            ),
+            "campaign progress flight unknown reasons done failed",
+            {"workers": keys.WORKERS, "ring": keys.RING},
+            dead_ms=WORKER_DEAD_MS,
+            lost_ms=self._claim_lost_ms,
         )
         open_rows, lost, buried = self._put_back(campaign)
         resent = 0
         if campaign.content.on_unknown is OnUnknown.RESEND:
             resent = self.decide(campaign, UnknownDecision.RESEND, older_than_ms=self._resend_quiet_ms)
-        drifted = self._run("recount", campaign, "campaign progress done failed again unknown", [], (keys.RUNNING,))
+        drifted = self._run("recount", campaign, "campaign progress done failed again unknown")
         counts = {
             "dead_claims": expired,
             "lost": lost,
@@ -103,21 +101,15 @@ class Reconciler:
         checked = back = buried = 0
         for rows in _chunks(self._open_rows(campaign.id), _CHUNK_ROWS):
             checked += len(rows)
-            named = [row for row in rows if row in dead]
-            others = [row for row in rows if row not in dead]
             found = self._run(
                 "put_back",
                 campaign,
-                "campaign progress waiting deferred runs flight unknown done failed again reasons",
-                [
-                    _RELEASED_LOST_MS + 2 * self._send_timeout_ms,
-                    _ADMITTED_LOST_MS,
-                    _RETRY_LOST_MS,
-                    len(named),
-                    *named,
-                    *others,
-                ],
-                (keys.RUNNING, keys.of(campaign.id, "parked")),
+                "campaign progress waiting deferred runs flight unknown done failed again reasons parked",
+                released_lost_ms=_RELEASED_LOST_MS + 2 * self._send_timeout_ms,
+                admitted_lost_ms=_ADMITTED_LOST_MS,
+                retry_lost_ms=_RETRY_LOST_MS,
+                dead_rows=[row for row in rows if row in dead],
+                other_rows=[row for row in rows if row not in dead],
             )
             back += found[0]
             buried += found[1]
@@ -147,7 +139,7 @@ class Reconciler:
         Raises:
             WrongState: the campaign has not been started, or is cancelled.
         """
-        count = int(self._run("retry_failed", campaign, "campaign progress failed again dead", [], (keys.RUNNING,)))
+        count = int(self._run("retry_failed", campaign, "campaign progress failed again dead"))
         if count < 0:
             raise WrongState(
                 campaign.status, "failed rows can be retried only while it runs, is paused or is completed"
@@ -166,8 +158,10 @@ class Reconciler:
                 "decide_unknown",
                 campaign,
                 "campaign progress unknown done failed again reasons",
-                [decision.value, older_than_ms, "nobody knows whether it was sent; decided to be failed", _CHUNK_ROWS],
-                (keys.RUNNING,),
+                decision=decision.value,
+                older_than_ms=older_than_ms,
+                reason="nobody knows whether it was sent; decided to be failed",
+                max_rows=_CHUNK_ROWS,
             )
             if count < 0:
                 raise WrongState(campaign.status, "unknown rows cannot be sent again now")

@@ -1,11 +1,11 @@
 """Loads the Lua scripts of `campaigns/lua`: one command a file, shared parts taken in by `--include name` from
-`lua/lib`.
+`lua/lib`. Callers pass keys and arguments by the names that a script's header declares (see `signatures`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -13,47 +13,80 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from campaigns.signatures import Keys, Signature, WrongCall, WrongHeader
+
 #: How a script runs, and how one that only reads: Redis refuses it every write.
 _RUN: Final = "EVALSHA"
 _READ: Final = "EVALSHA_RO"
 
 _INCLUDE = re.compile(r"^--include (\w+)$", re.MULTILINE)
 
+#: Keys and arguments of one run of a script.
+Call = tuple[Keys, Mapping[str, Any]]
+
 
 @cache
-def source(name: str) -> str:
-    """The text of a script, its includes filled in.
+def text_of(name: str) -> str:
+    """The text of a script as it stands in its file.
 
     Raises:
         FileNotFoundError: there is no script of this name.
     """
-    root = files("campaigns") / "lua"
-    text = (root / f"{name}.lua").read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda match: (root / "lib" / f"{match[1]}.lua").read_text(encoding="utf-8"), text)
+    return (files("campaigns") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+
+
+def with_includes(text: str) -> str:
+    """The text with its includes filled in."""
+    lib = files("campaigns") / "lua" / "lib"
+    return _INCLUDE.sub(lambda match: (lib / f"{match[1]}.lua").read_text(encoding="utf-8"), text)
+
+
+@cache
+def signature(name: str) -> Signature:
+    """What a script takes.
+
+    Raises:
+        WrongHeader
+    """
+    try:
+        return Signature.parse(text_of(name))
+    except WrongHeader as error:
+        raise WrongHeader(f"{name}.lua: {error}") from None
+
+
+@cache
+def source(name: str) -> str:
+    """The text of a script as Redis gets it: the locals of its signature, then the script with its includes."""
+    return signature(name).locals() + with_includes(text_of(name))
 
 
 class Scripts:
-    """The scripts on one Redis; each is sent once and then called by its digest."""
+    """The scripts on one Redis; each is sent once and then called by its digest.
+
+    Raises:
+        WrongCall: from every method, before Redis is asked, where a call does not fit the script's header.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # not all of it has types
         self._scripts: dict[str, Any] = {}
         self._read = _READ
 
-    def __call__(self, name: str, keys: Iterable[str], args: Iterable[Any]) -> Any:
+    def __call__(self, name: str, keys: Keys, /, **args: Any) -> Any:
         """Run a script.
 
         Raises:
             redis.RedisError: Redis cannot be asked, or refuses.
         """
-        return self._script(name)(keys=list(keys), args=list(args))
+        all_keys, all_args = _encoded(name, keys, args)
+        return self._script(name)(keys=all_keys, args=all_args)
 
-    def each(self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+    def each(self, name: str, calls: Sequence[Call]) -> list[Any]:
         """Run a script several times in one round trip, each time on its own.
 
         Args:
             name: which script.
-            calls: keys and args of each run.
+            calls: keys and arguments of each run.
 
         Returns:
             The answers; a RedisError in the place of one that Redis has refused.
@@ -63,7 +96,7 @@ class Scripts:
         """
         return self._each(_RUN, name, calls)
 
-    def read(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    def read(self, name: str, keys: Keys, /, **args: Any) -> Any:
         """Run a script that only reads: it works while Redis takes no writes.
 
         Raises:
@@ -74,7 +107,7 @@ class Scripts:
             raise answer
         return answer
 
-    def read_each(self, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+    def read_each(self, name: str, calls: Sequence[Call]) -> list[Any]:
         """As `each`, for a script that only reads."""
         answers = self._each(self._read, name, calls)
         if self._read == _READ and any(map(_knows_no_reading, answers)):  # before Redis 7
@@ -82,13 +115,14 @@ class Scripts:
             return self._each(_RUN, name, calls)
         return answers
 
-    def _each(self, command: str, name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+    def _each(self, command: str, name: str, calls: Sequence[Call]) -> list[Any]:
+        encoded = [_encoded(name, keys, args) for keys, args in calls]
         script = self._script(name)
-        answers = self._pipelined(command, script.sha, calls)
+        answers = self._pipelined(command, script.sha, encoded)
         missing = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if missing:
             self._redis.script_load(script.script)
-            again = self._pipelined(command, script.sha, [calls[number] for number in missing])
+            again = self._pipelined(command, script.sha, [encoded[number] for number in missing])
             for number, answer in zip(missing, again, strict=True):
                 answers[number] = answer
         return answers
@@ -99,11 +133,18 @@ class Scripts:
             script = self._scripts[name] = self._redis.register_script(source(name))
         return script
 
-    def _pipelined(self, command: str, sha: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+    def _pipelined(self, command: str, sha: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         with self._redis.pipeline(transaction=False) as pipeline:
             for keys, args in calls:
                 pipeline.execute_command(command, sha, len(keys), *keys, *args)
             return list(pipeline.execute(raise_on_error=False))
+
+
+def _encoded(name: str, keys: Keys, args: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    try:
+        return signature(name).encode(keys, args)
+    except WrongCall as error:
+        raise WrongCall(f"{name}: {error}") from None
 
 
 def _knows_no_reading(answer: object) -> bool:

@@ -1,35 +1,37 @@
 -- accept_list: gives the campaign a new list and puts the message that parses it on the queue, in one step. A list that it has already,
 -- told once more, changes nothing.
 --
--- KEYS  1 campaign  2 progress  3 parsing  4 queue  5 queue's messages  6 parked  7... the keys of the list before
--- ARGV  1 campaign id  2 generation  3 message id  4 message  5 object key  6 column of the addresses
---       7... further field, value in turn for the campaign
+-- KEYS  campaign  progress  parsing  queue  messages  parked  list_keys...
+-- ARGV  campaign_id  generation  message_id  message  object_key  email_column  fields(name value)...
 -- ->    { "ok", object key before }, { "same", generation in use } or { "refused", status }; { "missing" }
+--
+-- object_key: where the list is; email_column: the column of the addresses; fields: further ones of $campaign
+-- list_keys: all that the list before may have left
 --include clock
 --include enqueue
 --include parked
-local status = redis.call('HGET', KEYS[1], 'status')
+local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '' }
 end
-local before = redis.call('HMGET', KEYS[1], 'object_key', 'email_column', 'generation')
-if before[1] == ARGV[5] and before[2] == ARGV[6] then
+local before = redis.call('HMGET', campaign, 'object_key', 'email_column', 'generation')
+if before[1] == object_key and before[2] == email_column then
   return { 'same', before[3] }
 end
 if status ~= 'draft' and status ~= 'ready' and status ~= 'rejected' and status ~= 'parsing' then
   return { 'refused', status }
 end
-drop_parked(KEYS[6])
-for i = 7, #KEYS do
-  redis.call('DEL', KEYS[i])
+drop_parked(parked)
+for _, key in ipairs(list_keys) do
+  redis.call('DEL', key)
 end
-redis.call('DEL', KEYS[2])
-redis.call('HDEL', KEYS[1], 'reason', 'parser', 'start_when_ready')
-redis.call('HSET', KEYS[1], 'status', 'parsing', 'generation', ARGV[2], 'object_key', ARGV[5], 'email_column', ARGV[6])
-for i = 7, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+redis.call('DEL', progress)
+redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready')
+redis.call('HSET', campaign, 'status', 'parsing', 'generation', generation, 'object_key', object_key, 'email_column', email_column)
+for name, value in fields() do
+  redis.call('HSET', campaign, name, value)
 end
-redis.call('ZADD', KEYS[3], now_ms(), ARGV[1])
-enqueue(KEYS[4], KEYS[5], ARGV[3], ARGV[4])
+redis.call('ZADD', parsing, now_ms(), campaign_id)
+enqueue(queue, messages, message_id, message)
 wake('parse_csv')
 return { 'ok', before[1] or '' }

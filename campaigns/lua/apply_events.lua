@@ -1,10 +1,12 @@
 -- apply_events: what a provider tells afterwards of rows that it was given, in any order and any number of times.
 --
--- KEYS  1 campaign  2 running
--- ARGV  1 campaign id  2 key prefix  3... three per event: row, kind, reason; kind is dropped (the provider threw it away unsent), delivered,
---       bounced, complained, unsubscribed, or accepted (any other proof that the provider took it)
+-- KEYS  campaign  running
+-- ARGV  campaign_id  key_prefix  events(row kind reason)...
 -- ->    { rows settled, "1" where the campaign has just been completed, the places (from 0 on) of the events that name no row that was
 --       handed to the provider... }
+--
+-- kind: dropped (the provider threw it away unsent), delivered, bounced, complained, unsubscribed, or accepted (any other proof that
+-- the provider took it)
 --
 -- Of the campaign, all with its prefix (their names are left out of KEYS since a batch of events has a call for each campaign): progress,
 -- flight, done, failed, unknown, reasons; delivered, bounced, complained, unsubscribed: bitmaps by row, progress has a counter of the same
@@ -16,8 +18,7 @@
 --include clock
 --include finish
 
-local campaign, running = KEYS[1], KEYS[2]
-local prefix = ARGV[2] .. ':{' .. ARGV[1] .. '}:'
+local prefix = key_prefix .. ':{' .. campaign_id .. '}:'
 local progress, flight, done, failed = prefix .. 'progress', prefix .. 'flight', prefix .. 'done', prefix .. 'failed'
 local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', prefix .. 'dropped'
 local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true }
@@ -57,8 +58,9 @@ local function is_new(row, kind, reason)
   return is_mark[kind] and redis.call('SETBIT', prefix .. kind, row, 1) == 0
 end
 
-for i = 3, #ARGV, 3 do
-  local row, kind, reason = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+local place = -1
+for row, kind, reason in events() do
+  place = place + 1
   if handed_over(row) then
     if not is_final(row) then
       settle(row, kind, reason)
@@ -70,8 +72,8 @@ for i = 3, #ARGV, 3 do
       redis.call('HINCRBY', progress, kind, 1)
     end
   else
-    ignored[#ignored + 1] = (i - 3) / 3
+    ignored[#ignored + 1] = place
   end
 end
-local completed = settled > 0 and complete_if_done(campaign, progress, unknown, running, ARGV[1], now_ms())
+local completed = settled > 0 and complete_if_done(campaign, progress, unknown, running, campaign_id, now_ms())
 return { settled, completed and '1' or '0', unpack(ignored) }

@@ -1,28 +1,30 @@
 -- defer: puts rows that were not admitted back on the waiting side; their retries stay as they are.
 --
--- KEYS  1 campaign  2 runs  3 deferred  4 parked  5 progress
--- ARGV  1 generation  2 run id  3 "1" where other rows of the run were admitted  4 number of entries, then these,
---       then domain, entry in turn for the rows whose domain is at its limit
+-- KEYS  campaign  runs  deferred  parked  progress
+-- ARGV  generation  run_id  partly_admitted:flag  entries...  parked_entries(domain entry)...
 -- ->    number of entries put back (0: the campaign is gone, cancelled, or has another list)
+--
+-- partly_admitted: whether other rows of the run were admitted; entries: as $deferred holds them
+-- parked_entries: of the rows whose domain is at its limit
 --
 -- $deferred  list: retries|recipient, to be released again before anything new
 -- $parked    zset: domain by when it may have room again (ms); $parked:<domain>  list: as deferred
-local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
-if ARGV[3] ~= '1' then
-  redis.call('HDEL', KEYS[2], ARGV[2])
+local state = redis.call('HMGET', campaign, 'status', 'generation')
+if not partly_admitted then
+  redis.call('HDEL', runs, run_id)
 end
-if state[2] ~= ARGV[1] or (state[1] ~= 'running' and state[1] ~= 'paused') then
+if state[2] ~= generation or (state[1] ~= 'running' and state[1] ~= 'paused') then
   return 0
 end
-local count = tonumber(ARGV[4])
-for i = 5, 4 + count do
-  redis.call('RPUSH', KEYS[3], ARGV[i])
+local count = #entries
+for _, entry in ipairs(entries) do
+  redis.call('RPUSH', deferred, entry)
 end
-for i = 5 + count, #ARGV, 2 do
-  redis.call('ZADD', KEYS[4], 'NX', 0, ARGV[i])
-  redis.call('RPUSH', KEYS[4] .. ':' .. ARGV[i], ARGV[i + 1])
-  redis.call('HINCRBY', KEYS[5], 'parked', 1)
+for domain, entry in parked_entries() do
+  redis.call('ZADD', parked, 'NX', 0, domain)
+  redis.call('RPUSH', parked .. ':' .. domain, entry)
+  redis.call('HINCRBY', progress, 'parked', 1)
   count = count + 1
 end
-redis.call('HINCRBY', KEYS[5], 'deferrals', count)
+redis.call('HINCRBY', progress, 'deferrals', count)
 return count

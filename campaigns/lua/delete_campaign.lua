@@ -1,20 +1,21 @@
 -- delete_campaign: removes a campaign with all its keys.
 --
--- KEYS  1 campaign  2 flight  3 campaigns  4 parsing  5 parked  6... all its keys   ARGV  1 campaign id
+-- KEYS  campaign  flight  campaigns  parsing  parked  all_keys...
+-- ARGV  campaign_id
 -- ->    nil; { "missing" }; { state that does not allow it, rows in flight }
 --include parked
-local status = redis.call('HGET', KEYS[1], 'status')
+local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', 0 }
 end
-local in_flight = redis.call('HLEN', KEYS[2])
+local in_flight = redis.call('HLEN', flight)
 if status == 'running' or in_flight > 0 then
   return { status, in_flight }
 end
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('ZREM', KEYS[4], ARGV[1])
-drop_parked(KEYS[5])
-for i = 6, #KEYS do
-  redis.call('DEL', KEYS[i])
+redis.call('ZREM', campaigns, campaign_id)
+redis.call('ZREM', parsing, campaign_id)
+drop_parked(parked)
+for _, key in ipairs(all_keys) do
+  redis.call('DEL', key)
 end
 return nil

@@ -1,9 +1,10 @@
 -- feed: takes a slice of the list onto the waiting side, in one step with the cursor. Its rows that yield no recipient any more fail.
 --
--- KEYS  1 campaign  2 progress  3 waiting  4 done  5 failed  6 unknown  7 reasons  8 running
--- ARGV  1 campaign id  2 generation  3 slice number  4 last row of the slice  5 number of rows that fail  6... these rows, then
---       recipients
+-- KEYS  campaign  progress  waiting  done  failed  unknown  reasons  running
+-- ARGV  campaign_id  generation  slice:int  last_row:int  unfeedable...  recipients...
 -- ->    { recipients waiting, their bytes, status }; { -1 } where this slice is not the next one, or the campaign is gone or over
+--
+-- slice: its number; last_row: of the slice; unfeedable: rows that fail
 --
 -- $progress  hash: cursor: the next slice; fed_row: rows up to this one have been fed; waiting_bytes; feed_asked
 -- $waiting   list: [row,"address",[values]]
@@ -11,26 +12,26 @@
 --include enqueue
 --include finish
 --include unfeedable
-local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
-local cursor = tonumber(redis.call('HGET', KEYS[2], 'cursor')) or 0
-if state[2] ~= ARGV[2] or cursor ~= tonumber(ARGV[3]) or (state[1] ~= 'running' and state[1] ~= 'paused') then
+local state = redis.call('HMGET', campaign, 'status', 'generation')
+local cursor = tonumber(redis.call('HGET', progress, 'cursor')) or 0
+if state[2] ~= generation or cursor ~= slice or (state[1] ~= 'running' and state[1] ~= 'paused') then
   return { -1 }
 end
-local first, bytes = 6 + ARGV[5], 0
-for i = first, #ARGV, 100 do
-  redis.call('RPUSH', KEYS[3], unpack(ARGV, i, math.min(i + 99, #ARGV)))
+local bytes = 0
+for i = 1, #recipients, 100 do
+  redis.call('RPUSH', waiting, unpack(recipients, i, math.min(i + 99, #recipients)))
 end
-for i = first, #ARGV do
-  bytes = bytes + #ARGV[i]
+for _, recipient in ipairs(recipients) do
+  bytes = bytes + #recipient
 end
-redis.call('HSET', KEYS[2], 'cursor', cursor + 1, 'fed_row', ARGV[4], 'feed_asked', now_ms())
-local waiting = redis.call('LLEN', KEYS[3])
+redis.call('HSET', progress, 'cursor', cursor + 1, 'fed_row', last_row, 'feed_asked', now_ms())
+local waits = redis.call('LLEN', waiting)
 if state[1] == 'running' then
-  redis.call('HDEL', KEYS[1], 'reason')
-  if bytes > 0 and waiting == #ARGV - first + 1 then
+  redis.call('HDEL', campaign, 'reason')
+  if bytes > 0 and waits == #recipients then
     wake('release')
   end
 end
-local k = { campaign = KEYS[1], progress = KEYS[2], done = KEYS[4], failed = KEYS[5], unknown = KEYS[6], reasons = KEYS[7], running = KEYS[8] }
-fail_unfeedable(k, ARGV[1], { unpack(ARGV, 6, first - 1) }, now_ms())
-return { waiting, redis.call('HINCRBY', KEYS[2], 'waiting_bytes', bytes), state[1] }
+local k = { campaign = campaign, progress = progress, done = done, failed = failed, unknown = unknown, reasons = reasons, running = running }
+fail_unfeedable(k, campaign_id, unfeedable, now_ms())
+return { waits, redis.call('HINCRBY', progress, 'waiting_bytes', bytes), state[1] }

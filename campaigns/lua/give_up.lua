@@ -2,18 +2,20 @@
 -- what it should not, and each step here may be refused too. A row that cannot be made unknown keeps its claim, so that nobody sends it
 -- again; expire_claims does it once the key is mended.
 --
--- KEYS  1 campaign  2 flight  3 unknown  4 reasons  5 done  6 failed  7 progress  8 running
--- ARGV  1 campaign id  2 generation  3 worker id  4... row, nonce of its claim or "", reason in turn
+-- KEYS  campaign  flight  unknown  reasons  done  failed  progress  running
+-- ARGV  campaign_id  generation  worker_id  outcomes(row nonce reason)...
 -- ->    { rows that are unknown now, rows that keep their claim }
+--
+-- nonce: of the row's claim, or ""
 --
 -- $flight, $unknown: see admit, settle
 --include clock
 --include finish
-local generation, now = redis.pcall('HGET', KEYS[1], 'generation'), now_ms()
-if type(generation) ~= 'table' and generation ~= ARGV[2] then
+local found, now = redis.pcall('HGET', campaign, 'generation'), now_ms()
+if type(found) ~= 'table' and found ~= generation then
   return { 0, 0 }
 end
-local mine = ARGV[3] .. '|'
+local mine = worker_id .. '|'
 local function is_refused(answer)
   return type(answer) == 'table' and answer.err ~= nil
 end
@@ -25,20 +27,19 @@ local function is_anothers(claim, nonce)
 end
 
 local given_up, kept = 0, 0
-for i = 4, #ARGV, 3 do
-  local row = ARGV[i]
-  if not is_anothers(redis.pcall('HGET', KEYS[2], row), ARGV[i + 1]) then
-    local final = redis.pcall('GETBIT', KEYS[5], row) == 1 or redis.pcall('GETBIT', KEYS[6], row) == 1
-    if not final and is_refused(redis.pcall('ZADD', KEYS[3], now, row)) then
+for row, nonce, reason in outcomes() do
+  if not is_anothers(redis.pcall('HGET', flight, row), nonce) then
+    local final = redis.pcall('GETBIT', done, row) == 1 or redis.pcall('GETBIT', failed, row) == 1
+    if not final and is_refused(redis.pcall('ZADD', unknown, now, row)) then
       kept = kept + 1
     else
-      redis.pcall('HDEL', KEYS[2], row)
+      redis.pcall('HDEL', flight, row)
       if not final then
-        redis.pcall('HSET', KEYS[4], row, ARGV[i + 2])
+        redis.pcall('HSET', reasons, row, reason)
         given_up = given_up + 1
       end
     end
   end
 end
-pcall(complete_if_done, KEYS[1], KEYS[7], KEYS[3], KEYS[8], ARGV[1], now)
+pcall(complete_if_done, campaign, progress, unknown, running, campaign_id, now)
 return { given_up, kept }

@@ -1,20 +1,21 @@
 -- halt: the system itself pauses a running campaign, and says why. One that is paused already gets the reason where it has none.
 --
--- KEYS  1 campaign  2 running   ARGV  1 campaign id  2 generation  3 reason
+-- KEYS  campaign  running
+-- ARGV  campaign_id  generation  reason
 -- ->    1 where it has been paused. One whose hash cannot be read is taken out of the ring all the same
-local state = redis.pcall('HMGET', KEYS[1], 'status', 'generation', 'reason')
+local state = redis.pcall('HMGET', campaign, 'status', 'generation', 'reason')
 if state.err then
-  return redis.call('SREM', KEYS[2], ARGV[1])
+  return redis.call('SREM', running, campaign_id)
 end
-if state[2] ~= ARGV[2] then
+if state[2] ~= generation then
   return 0
 end
 if state[1] == 'paused' and not state[3] then
-  redis.call('HSET', KEYS[1], 'reason', ARGV[3])
+  redis.call('HSET', campaign, 'reason', reason)
 end
 if state[1] ~= 'running' then
   return 0
 end
-redis.call('HSET', KEYS[1], 'status', 'paused', 'reason', ARGV[3])
-redis.call('SREM', KEYS[2], ARGV[1])
+redis.call('HSET', campaign, 'status', 'paused', 'reason', reason)
+redis.call('SREM', running, campaign_id)
 return 1

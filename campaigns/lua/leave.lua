@@ -1,8 +1,10 @@
 -- leave: a worker stops: its slots no longer count, and another may release at once.
 --
--- KEYS  1 lease  2 workers  3 slots   ARGV  1 worker id
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-  redis.call('DEL', KEYS[1])
+-- KEYS  lease  workers  slots
+-- ARGV  worker_id
+-- ->    nothing
+if redis.call('GET', lease) == worker_id then
+  redis.call('DEL', lease)
 end
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('ZREM', workers, worker_id)
+redis.call('HDEL', slots, worker_id)

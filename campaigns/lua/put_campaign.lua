@@ -1,30 +1,31 @@
 -- put_campaign: makes a campaign, or changes its content where its state allows that.
 --
--- KEYS  1 campaign  2 campaigns
--- ARGV  1 campaign id  2 states that allow a change, "draft,ready"  3 encoded content  4 tpm for a new campaign
---       5 names that the templates take from the list, JSON  6... field, value in turn
+-- KEYS  campaign  campaigns
+-- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  fields(name value)...
 -- ->    "created", "changed", "same", or the state that does not allow it
+--
+-- changeable: states that allow a change, "draft,ready"; content: encoded; default_tpm: for a new campaign
+-- template_names: that the templates take from the list, JSON; fields: further ones of $campaign
 --include clock
 --include columns
-local key = KEYS[1]
-local before = redis.call('HMGET', key, 'status', 'content')
-if before[2] == ARGV[3] then
-  redis.call('HSETNX', key, 'template_names', ARGV[5])
+local before = redis.call('HMGET', campaign, 'status', 'content')
+if before[2] == content then
+  redis.call('HSETNX', campaign, 'template_names', template_names)
   return 'same'
 end
-if before[1] and not string.find(',' .. ARGV[2] .. ',', ',' .. before[1] .. ',', 1, true) then
+if before[1] and not string.find(',' .. changeable .. ',', ',' .. before[1] .. ',', 1, true) then
   return before[1]
 end
 if not before[1] then
   local now = now_ms()
-  redis.call('HSET', key, 'status', 'draft', 'created_at', now, 'tpm', ARGV[4])
-  redis.call('ZADD', KEYS[2], now, ARGV[1])
+  redis.call('HSET', campaign, 'status', 'draft', 'created_at', now, 'tpm', default_tpm)
+  redis.call('ZADD', campaigns, now, campaign_id)
 end
-redis.call('HSET', key, 'content', ARGV[3], 'template_names', ARGV[5])
+redis.call('HSET', campaign, 'content', content, 'template_names', template_names)
 if before[1] == 'ready' then
-  note_columns(key)
+  note_columns(campaign)
 end
-for i = 6, #ARGV, 2 do
-  redis.call('HSET', key, ARGV[i], ARGV[i + 1])
+for name, value in fields() do
+  redis.call('HSET', campaign, name, value)
 end
 return before[1] and 'changed' or 'created'

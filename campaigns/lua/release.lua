@@ -1,18 +1,20 @@
 -- release: one tick of the releasing worker: heartbeat, lease, and what may go from the campaigns' waiting sides to Dramatiq's
 -- queue now, by pace and by turns.
 --
--- KEYS  1 lease  2 running  3 ring  4 workers  5 slots  6 parsing  7 gate  8 queue  9 queue's messages  10 account's window
---       11 claims
--- ARGV  1 worker id  2 its slots  3 lease (ms)  4 id for new messages  5 key prefix
---       6 most rows a run  7 most bytes a run  8 time between reconciliations (ms)  9 silence after which a parser is lost (ms)
---       10 silence after which a worker's slots no longer count (ms)
---       11-13 what a campaign keeps waiting: recipients of so much time (ms), at least, at most
---       14 the account's limit (0: none)  15 JSON of the domains' limits or ""  16 prefix of the domains' windows
---       17 most recipients parked for their domain  18 age at which any claim is given up (ms)  19 time between two looks at claims (ms)
+-- KEYS  lease  running  ring  workers  slots  parsing  gate  queue  messages  account  claims
+-- ARGV  worker_id  own_slots:int  lease_ms:int  call_id  key_prefix  max_rows:int  max_bytes:int  reconcile_ms:int
+--       parser_lost_ms:int  worker_dead_ms:int  low_water_ms:int  low_water_min:int  low_water_max:int
+--       account_limit:int  limits:json?  domain_prefix  parked_max:int  claim_lost_ms:int  look_ms:int
 -- ->    JSON: { leader, wait_ms, idle, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]], refused: [ids] }
 --       idle: no campaign runs, so that the next tick is due late, or when somebody rings for the release
 --       feed, reconcile, parse: campaigns for which the caller shall send such a message; expired: whose rows in flight are unknown now
 --       refused: campaigns that have been paused, as Redis refuses one of their keys
+--
+-- own_slots: of this worker; call_id: for the ids of new messages; max_rows, max_bytes: of a run; reconcile_ms: time between two
+-- reconciliations; parser_lost_ms: silence after which a parser is lost; worker_dead_ms: after which a worker's slots no longer count
+-- low_water_ms, low_water_min, low_water_max: what a campaign keeps waiting: recipients of so much time, at least, at most
+-- account_limit: 0 for none; limits: the domains'; domain_prefix: of their windows; parked_max: most recipients parked for their domain
+-- claim_lost_ms: age at which any claim is given up; look_ms: time between two looks at claims
 --
 -- $lease    string with expiry: id of the worker that releases
 -- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace; ticked: the last tick of any worker;
@@ -38,97 +40,92 @@
 --include finish
 --include claims
 
-local worker_id, lease_ms = ARGV[1], tonumber(ARGV[3])
-local max_rows, max_bytes = tonumber(ARGV[6]), tonumber(ARGV[7])
 local now = now_ms()
-local LOW_WATER_MS, LOW_WATER_MIN, LOW_WATER_MAX = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local account_limit, parked_max = tonumber(ARGV[14]), tonumber(ARGV[17])
-local limits = ARGV[15] ~= '' and cjson.decode(ARGV[15]) or nil
 local FEED_AGAIN_MS = 2000
 local IDLE_MS = 100
 --- campaigns whose claims one tick looks at
 local MOST_LOOKS = 100
 -- while no campaign runs: far below the silence after which a worker is dead
 local NOBODY_RUNS_MS = 2000
-local SILENCE_MS = tonumber(ARGV[10]) / 2
+local SILENCE_MS = worker_dead_ms / 2
 --- domains whose parked recipients one tick looks at, a campaign
 local PARKED_DOMAINS = 20
 -- most runs of one call: nobody else is answered meanwhile. Where there is room for more, the next call follows at once
 local MOST_RUNS = 128
 
 -- nobody has ticked for a while: Redis was away, and a worker that has not come back yet is not dead for that
-if now - (tonumber(redis.call('HGET', KEYS[3], 'ticked')) or now) > SILENCE_MS then
-  redis.call('HSET', KEYS[3], 'away_until', now + tonumber(ARGV[10]))
+if now - (tonumber(redis.call('HGET', ring, 'ticked')) or now) > SILENCE_MS then
+  redis.call('HSET', ring, 'away_until', now + worker_dead_ms)
 end
-redis.call('HSET', KEYS[3], 'ticked', now)
-redis.call('ZADD', KEYS[4], now, worker_id)
-redis.call('HSET', KEYS[5], worker_id, ARGV[2])
-local holder, ids = redis.call('GET', KEYS[1]), redis.call('SMEMBERS', KEYS[2])
+redis.call('HSET', ring, 'ticked', now)
+redis.call('ZADD', workers, now, worker_id)
+redis.call('HSET', slots, worker_id, own_slots)
+local holder, ids = redis.call('GET', lease), redis.call('SMEMBERS', running)
 local idle = #ids == 0
 if holder and holder ~= worker_id then
   return cjson.encode({ leader = false, idle = idle, wait_ms = idle and NOBODY_RUNS_MS or 500 })
 end
 -- the lease outlives the sleep, so that the ring finds its holder
-redis.call('SET', KEYS[1], worker_id, 'PX', lease_ms + (idle and NOBODY_RUNS_MS or 0))
+redis.call('SET', lease, worker_id, 'PX', lease_ms + (idle and NOBODY_RUNS_MS or 0))
 
 local reply = { leader = true, idle = idle, released = 0, feed = {}, reconcile = {}, parse = {}, expired = {}, refused = {} }
 local wait_ms = idle and NOBODY_RUNS_MS or IDLE_MS
 
 -- room on the queue: enough to keep every worker's threads busy, not so much that a late campaign waits behind it
-local slots = 0
-local alive = redis.call('ZRANGEBYSCORE', KEYS[4], now - tonumber(ARGV[10]), '+inf')
-for _, count in ipairs(#alive > 0 and redis.call('HMGET', KEYS[5], unpack(alive)) or {}) do
-  slots = slots + (tonumber(count) or 0)
+local slots_alive = 0
+local alive = redis.call('ZRANGEBYSCORE', workers, now - worker_dead_ms, '+inf')
+for _, count in ipairs(#alive > 0 and redis.call('HMGET', slots, unpack(alive)) or {}) do
+  slots_alive = slots_alive + (tonumber(count) or 0)
 end
-local room = slots - redis.call('LLEN', KEYS[8])
-for _, dead in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now - 60 * tonumber(ARGV[10]))) do
-  redis.call('ZREM', KEYS[4], dead)
-  redis.call('HDEL', KEYS[5], dead)
+local room = slots_alive - redis.call('LLEN', queue)
+for _, dead in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', now - 60 * worker_dead_ms)) do
+  redis.call('ZREM', workers, dead)
+  redis.call('HDEL', slots, dead)
 end
-local passage, closed_ms = gate_state(KEYS[7], now)
+local passage, closed_ms = gate_state(gate, now)
 if passage == 'closed' then
   room, wait_ms = 0, math.min(wait_ms, closed_ms)
 elseif passage == 'probe' then
   room = math.min(room, 1)
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(ARGV[9]))) do
-  redis.call('ZADD', KEYS[6], now, id)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', parsing, '-inf', now - parser_lost_ms)) do
+  redis.call('ZADD', parsing, now, id)
   reply.parse[#reply.parse + 1] = id
 end
 
 -- rows in flight whose worker is dead -> whether the campaign has any left
 local function look_at_claims(id)
-  local k = { running = KEYS[2], ring = KEYS[3], workers = KEYS[4] }
+  local k = { running = running, ring = ring, workers = workers }
   for _, name in ipairs({ 'campaign', 'progress', 'flight', 'unknown', 'reasons', 'done', 'failed' }) do
-    k[name] = ARGV[5] .. ':{' .. id .. '}:' .. name
+    k[name] = key_prefix .. ':{' .. id .. '}:' .. name
   end
-  local _, expired = expire_claims(k, id, tonumber(ARGV[10]), tonumber(ARGV[18]), now)
+  local _, expired = expire_claims(k, id, worker_dead_ms, claim_lost_ms, now)
   if expired > 0 then
     reply.expired[#reply.expired + 1] = { id, expired }
   end
   return redis.call('EXISTS', k.flight) == 1
 end
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', claims, '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
   -- one whose keys Redis refuses holds up no other; it is looked at again
   local looked, some_left = pcall(look_at_claims, id)
   if some_left or not looked then
-    redis.call('ZADD', KEYS[11], now + tonumber(ARGV[19]), id)
+    redis.call('ZADD', claims, now + look_ms, id)
   else
-    redis.call('ZREM', KEYS[11], id)
+    redis.call('ZREM', claims, id)
   end
 end
 
-local ring = redis.call('HMGET', KEYS[3], 'vtime', 'tokens', 'paced_at')
-local vtime, account_tokens, account_left = tonumber(ring[1]) or 0, 0, math.huge
+local before_tick = redis.call('HMGET', ring, 'vtime', 'tokens', 'paced_at')
+local vtime, account_tokens, account_left = tonumber(before_tick[1]) or 0, 0, math.huge
 if account_limit > 0 then
-  account_tokens = pace_refill(account_limit, ring[2], ring[3], now)
-  account_left = math.min(math.floor(account_tokens), account_limit - window_used(KEYS[10], now))
+  account_tokens = pace_refill(account_limit, before_tick[2], before_tick[3], now)
+  account_left = math.min(math.floor(account_tokens), account_limit - window_used(account, now))
 end
 
-local function load(id)
-  local prefix = ARGV[5] .. ':{' .. id .. '}:'
+local function load_campaign(id)
+  local prefix = key_prefix .. ':{' .. id .. '}:'
   local c = redis.call('HMGET', prefix .. 'campaign', 'generation', 'slices', 'weight')
   local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'again', 'feed_asked', 'reconcile_at', 'turn',
     'parked', 'asked_at', 'feed_after')
@@ -158,7 +155,7 @@ local function room_for(domain)
     if not limit then
       d = { left = math.huge }
     else
-      local key = ARGV[16] .. domain
+      local key = domain_prefix .. domain
       local used = window_used(key, now)
       local pace = redis.call('HMGET', key, 'tokens', 'paced_at')
       local tokens, rate = pace_refill(limit, pace[1], pace[2], now)
@@ -172,8 +169,8 @@ end
 -- a campaign of whose keys Redis refuses one, as it holds what it should not, is paused with the reason and holds up nobody else
 local function stand_aside(id, problem)
   local reason = 'Redis refuses this campaign: ' .. tostring(type(problem) == 'table' and problem.err or problem)
-  redis.call('SREM', KEYS[2], id)
-  redis.pcall('HSET', ARGV[5] .. ':{' .. id .. '}:campaign', 'status', 'paused', 'reason', reason)
+  redis.call('SREM', running, id)
+  redis.pcall('HSET', key_prefix .. ':{' .. id .. '}:campaign', 'status', 'paused', 'reason', reason)
   reply.refused[#reply.refused + 1] = id
 end
 
@@ -184,10 +181,10 @@ end
 -- a call that is repeated, as its answer was lost, makes new ids
 local call, serial = nil, 0
 local function send(c, retries, count, rows, recipients)
-  call, serial = call or redis.call('HINCRBY', KEYS[3], 'calls', 1), serial + 1
-  local run_id = ARGV[4] .. '-' .. call .. '-' .. serial
+  call, serial = call or redis.call('HINCRBY', ring, 'calls', 1), serial + 1
+  local run_id = call_id .. '-' .. call .. '-' .. serial
   redis.call('HSET', c.prefix .. 'runs', run_id, 'q|' .. now .. '|' .. rows)
-  enqueue(KEYS[8], KEYS[9], run_id, table.concat({
+  enqueue(queue, messages, run_id, table.concat({
     '{"queue_name":"send_email","actor_name":"SendEmail","args":["', c.id, '","', c.generation, '",[', recipients,
     ']],"kwargs":{},"options":{"redis_message_id":"', run_id, '"', retries == '0' and '' or ',"retries":' .. retries,
     '},"message_id":"', run_id, '","message_timestamp":', string.format('%.0f', now), '}' }))
@@ -286,7 +283,7 @@ room = room - beyond
 table.sort(ids)
 local turns = {}
 for _, id in ipairs(ids) do
-  local readable, c = pcall(load, id)
+  local readable, c = pcall(load_campaign, id)
   if readable then
     turns[#turns + 1] = c
   else
@@ -325,7 +322,7 @@ end
 if reply.released > 0 then
   wake('send_email')
 end
-redis.call('HSET', KEYS[3], 'vtime', string.format('%.4f', vtime), 'tokens', string.format('%.4f', account_tokens), 'paced_at', now)
+redis.call('HSET', ring, 'vtime', string.format('%.4f', vtime), 'tokens', string.format('%.4f', account_tokens), 'paced_at', now)
 for _, d in pairs(by_domain) do
   if d.key then
     redis.call('HSET', d.key, 'tokens', string.format('%.4f', d.tokens), 'paced_at', now)
@@ -334,7 +331,7 @@ for _, d in pairs(by_domain) do
 end
 
 -- feeding leaves most threads to sending, however many campaigns start at once; whoever was asked for the longest ago is fed first
-local feeders, hungry = math.max(2, math.floor(slots / 4)), {}
+local feeders, hungry = math.max(2, math.floor(slots_alive / 4)), {}
 for _, c in ipairs(turns) do
   local progress = c.prefix .. 'progress'
   -- with many campaigns most have no turn in a tick, and their pace is as well reckoned later, in a while that no change of rate notices
@@ -347,16 +344,16 @@ for _, c in ipairs(turns) do
   if c.bytes > 0 then
     redis.call('HINCRBY', progress, 'waiting_bytes', -c.bytes)
   end
-  local low_water = math.max(LOW_WATER_MIN, math.min(LOW_WATER_MAX, c.rate * LOW_WATER_MS))
+  local low_water = math.max(low_water_min, math.min(low_water_max, c.rate * low_water_ms))
   if c.unfed and now - c.feed_asked <= FEED_AGAIN_MS then
     feeders = feeders - 1
   elseif c.unfed and c.waiting < low_water and c.parked < parked_max and c.feed_after <= now then
     hungry[#hungry + 1] = c
   end
   if not c.reconcile_at then
-    redis.call('HSET', progress, 'reconcile_at', now + tonumber(ARGV[8]))
+    redis.call('HSET', progress, 'reconcile_at', now + reconcile_ms)
   elseif c.reconcile_at <= now then
-    redis.call('HSET', progress, 'reconcile_at', now + tonumber(ARGV[8]))
+    redis.call('HSET', progress, 'reconcile_at', now + reconcile_ms)
     reply.reconcile[#reply.reconcile + 1] = c.id
   end
   if c.deferred + c.waiting + c.parked > 0 and passage ~= 'closed' then

@@ -1,15 +1,17 @@
 -- settle: records what became of rows that were claimed.
 --
--- KEYS  1 campaign  2 progress  3 flight  4 done  5 failed  6 unknown  7 reasons  8 deferred  9 running  10 gate  11 failing
---       12 the campaign's own gate  13 its own failing
--- ARGV  1 campaign id  2 generation  3 worker id  4 shortest block (ms)  5 longest block (ms)  6 patience with an outage (ms)
---       7 the number of accepted rows, then those rows; then six per other outcome: row, kind, reason, retry-after (ms) or "",
---       deferred entry (for kinds that may be tried again), nonce of its claim or ""
+-- KEYS  campaign  progress  flight  done  failed  unknown  reasons  deferred  running  gate  failing  own_gate
+--       own_failing
+-- ARGV  campaign_id  generation  worker_id  base_ms:int  max_ms:int  patience_ms:int  accepted...
+--       others(row kind reason wait_ms:int? entry nonce)...
 -- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... }, one of
 --       done, failed, unknown   recorded as such
 --       retry    may be tried again at the cost of an attempt: Dramatiq's backoff
 --       defer    will be tried again without one: put back on the waiting side here
 --       gone     the campaign or the claim is no more: nothing was recorded
+--
+-- base_ms, max_ms: the shortest and the longest block; patience_ms: with an outage; accepted: rows
+-- entry: its deferred entry, for kinds that may be tried again; nonce: of its claim, or ""
 --
 -- An accepted mail is recorded even where the claim is gone: what happened, happened. Any other outcome that is told once more, as the
 -- answer was lost, finds its claim gone, and leaves alone a newer one that the same worker has got meanwhile.
@@ -17,19 +19,13 @@
 --include gate
 --include finish
 
-local campaign, progress, flight, done, failed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local unknown, reasons, deferred, gate, failing = KEYS[6], KEYS[7], KEYS[8], KEYS[10], KEYS[11]
-local own_gate, own_failing = KEYS[12], KEYS[13]
-local campaign_id, worker_id = ARGV[1], ARGV[3]
-local base_ms, max_ms, patience_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local now = now_ms()
-local accepted = { unpack(ARGV, 8, 7 + ARGV[7]) }
 local verdicts = { '0', 'done' }
 local passed = #accepted
 
-if redis.call('HGET', campaign, 'generation') ~= ARGV[2] then
+if redis.call('HGET', campaign, 'generation') ~= generation then
   verdicts[2] = 'gone'
-  for _ = 8 + passed, #ARGV, 6 do
+  for _ in others() do
     verdicts[#verdicts + 1] = 'gone'
   end
   return verdicts
@@ -112,7 +108,7 @@ end
 local function pause_account(reason)
   if redis.call('HGET', campaign, 'status') == 'running' then
     redis.call('HSET', campaign, 'status', 'paused', 'reason', reason)
-    redis.call('SREM', KEYS[9], campaign_id)
+    redis.call('SREM', running, campaign_id)
   end
 end
 
@@ -202,8 +198,8 @@ if #accepted > 0 then
   record_accepted(accepted)
   count_passes(#accepted)
 end
-for i = 8 + #accepted, #ARGV, 6 do
-  verdicts[#verdicts + 1] = record(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5])
+for row, kind, reason, wait_ms, entry, nonce in others() do
+  verdicts[#verdicts + 1] = record(row, kind, reason, wait_ms, entry, nonce)
 end
 if passed > #accepted then
   count_passes(passed - #accepted)
@@ -213,7 +209,7 @@ if passed > 0 then
   gate_open(gate, now)
   gate_open(own_gate, now)
 end
-if complete_if_done(campaign, progress, unknown, KEYS[9], campaign_id, now) then
+if complete_if_done(campaign, progress, unknown, running, campaign_id, now) then
   verdicts[1] = '1'
 end
 return verdicts

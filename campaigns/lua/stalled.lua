@@ -1,13 +1,16 @@
 -- stalled: notes why a running campaign cannot be fed at the moment, and when it is worth trying again; the next slice that is fed
 -- forgets the reason.
 --
--- KEYS  1 campaign  2 progress   ARGV  1 generation  2 reason  3 time until it is tried again (ms)
+-- KEYS  campaign  progress
+-- ARGV  generation  reason  again_ms:int
 -- ->    1, or 0 where it does not run with this list
+--
+-- again_ms: the time until it is tried again
 --include clock
-local state = redis.call('HMGET', KEYS[1], 'status', 'generation')
-if state[1] ~= 'running' or state[2] ~= ARGV[1] then
+local state = redis.call('HMGET', campaign, 'status', 'generation')
+if state[1] ~= 'running' or state[2] ~= generation then
   return 0
 end
-redis.call('HSET', KEYS[1], 'reason', ARGV[2])
-redis.call('HSET', KEYS[2], 'feed_asked', 0, 'feed_after', now_ms() + ARGV[3])
+redis.call('HSET', campaign, 'reason', reason)
+redis.call('HSET', progress, 'feed_asked', 0, 'feed_after', now_ms() + again_ms)
 return 1

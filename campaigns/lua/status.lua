@@ -1,26 +1,26 @@
 -- status: everything that the status report says, read in one step. It writes nothing (Redis holds it to that, see `Scripts.read`).
 --
--- KEYS  1 campaign  2 progress  3 flight  4 unknown  5 window  6 gate  7 own gate
+-- KEYS  campaign  progress  flight  unknown  window  gate  own_gate
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
 --       bounced, complained, unsubscribed, dropped } or { } where it is missing
 --include clock
 --include window
 --include limit
-local c = redis.call('HMGET', KEYS[1], 'status', 'tpm', 'reason', 'started_at', 'finished_at', 'size')
+local c = redis.call('HMGET', campaign, 'status', 'tpm', 'reason', 'started_at', 'finished_at', 'size')
 if not c[1] then
   return {}
 end
-local p = redis.call('HMGET', KEYS[2], 'total', 'done', 'failed', 'rejected', 'retries', 'parsed_bytes', 'parsed_rows',
+local p = redis.call('HMGET', progress, 'total', 'done', 'failed', 'rejected', 'retries', 'parsed_bytes', 'parsed_rows',
   'delivered', 'bounced', 'complained', 'unsubscribed', 'dropped')
 local now = now_ms()
-local used = window_count(KEYS[5], now)
+local used = window_count(window, now)
 local reason = c[3] or ''
-for _, key in ipairs(c[1] == 'running' and { KEYS[7], KEYS[6] } or {}) do
+for _, key in ipairs(c[1] == 'running' and { own_gate, gate } or {}) do
   local gate = redis.call('HMGET', key, 'level', 'why')
   if (tonumber(gate[1]) or 0) > 0 then
     reason = 'waiting for the provider: ' .. (gate[2] or '')
   end
 end
 return { c[1], c[2], reason, c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p[2] or '0', p[3] or '0', p[4] or '0',
-  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', KEYS[3]), redis.call('ZCARD', KEYS[4]), used, limit_now(KEYS[1], now),
+  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', flight), redis.call('ZCARD', unknown), used, limit_now(campaign, now),
   p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0', p[12] or '0' }

@@ -1,7 +1,11 @@
 -- touch_run: notes when a run is next due, once its retry is safely on Dramatiq's queue.
 --
--- KEYS  1 runs   ARGV  1 run id  2 delay (ms)  3 rows   -> nothing; a run that is nobody's any more stays so
+-- KEYS  runs
+-- ARGV  run_id  delay_ms:int  rows
+-- ->    nothing; a run that is nobody's any more stays so
+--
+-- rows: "12,13"
 --include clock
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
-  redis.call('HSET', KEYS[1], ARGV[1], 'r|' .. (now_ms() + tonumber(ARGV[2])) .. '|' .. ARGV[3])
+if redis.call('HEXISTS', runs, run_id) == 1 then
+  redis.call('HSET', runs, run_id, 'r|' .. (now_ms() + delay_ms) .. '|' .. rows)
 end

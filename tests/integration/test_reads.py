@@ -159,9 +159,10 @@ def test_an_empty_redis_that_refuses_writes_is_read_as_empty(
 
 
 def test_what_only_reads_cannot_write_by_mistake(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.scripts.source", lambda _name: "return redis.call('SET', KEYS[1], '1')")
+    text = "-- KEYS  key\nreturn redis.call('SET', key, '1')"
+    monkeypatch.setattr("campaigns.scripts.text_of", lambda _name: text)
     with pytest.raises(ResponseError, match="Write commands are not allowed from read-only scripts"):
-        Scripts(redis_client).read("status", ["x"], [])
+        Scripts(redis_client).read("write", {"key": "x"})
     assert not redis_client.exists("x")
 
 

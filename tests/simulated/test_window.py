@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from redis import Redis
 
 from campaigns import keys
-from campaigns.scripts import source
+from campaigns.scripts import with_includes
 from tests.support.ledger_harness import Clock, LedgerHarness
 
 #: What a test does to a campaign: wait so many ms, ask for so many rows, or change the limit.
@@ -44,7 +44,7 @@ class Ask:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._script = self._redis.register_script(
-            source("admit").split("local campaign,")[0]
+            with_includes("--include window")
             + """
             local used, now = window_used(KEYS[1], tonumber(ARGV[1]))
             local count = math.max(0, math.min(tonumber(ARGV[2]), tonumber(ARGV[3]) - used))

@@ -12,6 +12,7 @@ from campaigns import keys
 from campaigns.event_kinds import Event, EventKind, Unattributed, Why
 from campaigns.events import CALLS, GROUP, Applied, ProviderEvents
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
+from campaigns.scripts import Call
 from tests.support.ledger_harness import RESEND_QUIET_S, Clock, Exchanges, LedgerHarness, Run
 
 PROOFS = [kind for kind in EventKind if kind is not EventKind.DROPPED]
@@ -246,8 +247,8 @@ def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bo
     sizes: list[tuple[int, int]] = []
     each = provider_events._scripts.each
 
-    def watched(name: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
-        sizes.append((len(calls), sum((len(args) - 2) // 3 for _, args in calls)))
+    def watched(name: str, calls: Sequence[Call]) -> list[Any]:
+        sizes.append((len(calls), sum(len(args["events"]) for _, args in calls)))
         return each(name, calls)
 
     monkeypatch.setattr(provider_events._scripts, "each", watched)
