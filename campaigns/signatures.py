@@ -33,8 +33,13 @@ _PARAMETER: Final = re.compile(r"([a-z]\w*)(?:\(([^)]*)\)(?=\.\.\.))?(?::(int|fl
 #: How Lua reads an argument of each type.
 _LUA: Final = {"text": "{0}", "int": "tonumber({0})", "flag": "{0} == '1'", "json": "cjson.decode({0})"}
 
-#: What a call may pass for each type that travels as it is.
-_PYTHON: Final[Mapping[str, tuple[type, ...]]] = {"text": (str, bytes, int), "int": (int,), "flag": ()}
+#: The values that travel as they are.
+_PLAIN: Final[Mapping[str, frozenset[type]]] = {
+    "text": frozenset({str, bytes, int}),
+    "int": frozenset({int}),
+    "flag": frozenset(),
+    "json": frozenset(),
+}
 
 
 class WrongHeader(ValueError):
@@ -81,14 +86,15 @@ class Parameter(NamedTuple):
         Raises:
             WrongCall
         """
+        if type(value) in _PLAIN[self.type]:
+            return value
         if value is None and self.optional:
             return b""
         if self.type == "json":
             return msgspec.json.encode(value)
-        if isinstance(value, bool):
-            if self.type == "flag":
-                return int(value)
-        elif isinstance(value, _PYTHON[self.type]):
+        if self.type == "flag" and isinstance(value, bool):
+            return int(value)
+        if self.type == "text" and isinstance(value, str):  # a member of a StrEnum
             return value
         raise WrongCall(f"{self.name} must be of type {self.type}, not {value!r}")
 
@@ -102,10 +108,12 @@ class Parameter(NamedTuple):
             raise WrongCall(f"{self.name} must be a list, not {items!r}")
         if self.parts:
             return [value for item in items for value in self._encode_tuple(item)]
-        found = [self.encode(item) for item in items]
+        found = list(items)
         if len(found) > MAX_ITEMS:
             raise WrongCall(f"{self.name} has {len(found)} items; it may have {MAX_ITEMS}")
-        return found
+        if set(map(type, found)) <= _PLAIN["text"]:  # nearly always
+            return found
+        return [self.encode(item) for item in found]
 
     def _encode_tuple(self, item: Sequence[Any]) -> list[Any]:
         if len(item) != len(self.parts):
@@ -172,11 +180,12 @@ class Signature:
 
 def _check_names(what: str, declared: Sequence[Parameter], given: Mapping[str, Any]) -> None:
     names = [parameter.name for parameter in declared]
+    if given.keys() == set(names):
+        return
     missing = [name for name in names if name not in given]
     unknown = [name for name in given if name not in names]
-    if missing or unknown:
-        problems = [f"{what} missing: {name}" for name in missing] + [f"unknown {what}: {name}" for name in unknown]
-        raise WrongCall("; ".join(problems))
+    problems = [f"{what} missing: {name}" for name in missing] + [f"unknown {what}: {name}" for name in unknown]
+    raise WrongCall("; ".join(problems))
 
 
 def _lua_keys(keys: Sequence[Parameter]) -> Iterator[str]:
