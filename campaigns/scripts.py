@@ -36,9 +36,17 @@ def text_of(name: str) -> str:
 
 
 def with_includes(text: str) -> str:
-    """The text with its includes filled in."""
+    """The text with its includes filled in, each once, where it is named first. An include may include others."""
     lib = files("campaigns") / "lua" / "lib"
-    return _INCLUDE.sub(lambda match: (lib / f"{match[1]}.lua").read_text(encoding="utf-8"), text)
+    filled: set[str] = set()
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] in filled:
+            return ""
+        filled.add(match[1])
+        return _INCLUDE.sub(fill, (lib / f"{match[1]}.lua").read_text(encoding="utf-8"))
+
+    return _INCLUDE.sub(fill, text)
 
 
 @cache

@@ -6,7 +6,6 @@
 --
 -- dead_ms: the silence after which a worker is dead; lost_ms: the age at which any claim is given up
 --include clock
---include finish
 --include claims
 if redis.call('HGET', campaign, 'generation') ~= generation then
   return { 0, 0 }

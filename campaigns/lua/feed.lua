@@ -10,7 +10,6 @@
 -- $waiting   list: [row,"address",[values]]
 --include clock
 --include enqueue
---include finish
 --include unfeedable
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local cursor = tonumber(redis.call('HGET', progress, 'cursor')) or 0

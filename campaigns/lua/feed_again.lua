@@ -10,7 +10,6 @@
 -- $again  bitmap by row: to be fed once more; progress.again counts its bits
 --include clock
 --include enqueue
---include finish
 --include unfeedable
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 if state[2] ~= generation or (state[1] ~= 'running' and state[1] ~= 'paused') then

@@ -37,7 +37,6 @@
 --include gate
 --include domains
 --include enqueue
---include finish
 --include claims
 
 local now = now_ms()

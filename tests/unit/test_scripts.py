@@ -11,7 +11,7 @@ import pytest
 from redis import RedisError
 
 from campaigns import scripts
-from campaigns.scripts import Scripts, signature, source
+from campaigns.scripts import Scripts, signature, source, with_includes
 from campaigns.signatures import WrongCall, WrongHeader
 
 FOLDER = Path(scripts.__file__).parent / "lua"
@@ -84,6 +84,12 @@ def test_a_header_that_cannot_be_read_names_its_script(monkeypatch: pytest.Monke
     monkeypatch.setattr(scripts, "text_of", lambda _name: "-- KEYS  1 counter")
     with pytest.raises(WrongHeader, match=re.escape("wrong.lua: cannot read '1'")):
         signature("wrong")
+
+
+def test_an_include_is_filled_in_once_where_it_is_named_first() -> None:
+    text = with_includes("--include claims\n--include finish\nreturn 1\n")
+    assert text.index("function complete_if_done") < text.index("function expire_claims")
+    assert text.count("function complete_if_done") == 1
 
 
 @pytest.mark.parametrize("name", NAMES)

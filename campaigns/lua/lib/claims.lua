@@ -1,4 +1,4 @@
--- claims: rows in flight that nobody will settle any more. Needs finish.
+-- claims: rows in flight that nobody will settle any more.
 --
 -- $flight   hash: row -> worker id|ms of the claim|nonce
 -- $workers  zset: worker id by its last heartbeat (ms)
@@ -10,6 +10,7 @@
 -- lost_ms: nobody can say whether the provider took it. A row that has an end already (a resent one whose first sender answered late)
 -- only loses its claim. An outcome that comes later all the same is recorded.
 -- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
+--include finish
 local function expire_claims(k, campaign_id, dead_ms, lost_ms, now)
   -- right after Redis was away all heartbeats are old, and workers hold outcomes that they could not settle
   if now < (tonumber(redis.call('HGET', k.ring, 'away_until')) or 0) then

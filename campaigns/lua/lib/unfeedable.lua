@@ -3,6 +3,7 @@
 --
 -- fail_unfeedable(k, campaign_id, rows, now)
 -- k names the keys: campaign, progress, done, failed, unknown, reasons, running. A row that has an end, or may get one, keeps that.
+--include finish
 local function fail_unfeedable(k, campaign_id, rows, now)
   local count = 0
   for _, row in ipairs(rows) do
