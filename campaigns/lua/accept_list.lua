@@ -9,6 +9,7 @@
 -- list_keys: all that the list before may have left
 --include clock
 --include enqueue
+--include lifecycle
 --include parked
 local status = redis.call('HGET', campaign, 'status')
 if not status then
@@ -18,7 +19,7 @@ local before = redis.call('HMGET', campaign, 'object_key', 'email_column', 'gene
 if before[1] == object_key and before[2] == email_column then
   return { 'same', before[3] }
 end
-if status ~= 'draft' and status ~= 'ready' and status ~= 'rejected' and status ~= 'parsing' then
+if not is_changeable(status) then
   return { 'refused', status }
 end
 drop_parked(parked)

@@ -24,6 +24,7 @@
 --include limit
 --include gate
 --include domains
+--include lifecycle
 
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local status = state[1]
@@ -31,7 +32,7 @@ local status = state[1]
 if state[2] ~= generation or redis.call('HEXISTS', runs, run_id) == 0 then
   return { 'stale', '', '', '' }
 end
-if status ~= 'running' and status ~= 'paused' then
+if not is_under_way(status) then
   redis.call('HDEL', runs, run_id)
   return { 'stale', '', '', '' }
 end

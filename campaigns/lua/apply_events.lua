@@ -17,6 +17,7 @@
 -- that nobody has it sent again.
 --include clock
 --include finish
+--include rows
 
 local prefix = key_prefix .. ':{' .. campaign_id .. '}:'
 local progress, flight, done, failed = prefix .. 'progress', prefix .. 'flight', prefix .. 'done', prefix .. 'failed'
@@ -24,14 +25,10 @@ local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', pref
 local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true }
 local settled, ignored = 0, {}
 
-local function is_final(row)
-  return redis.call('GETBIT', done, row) == 1 or redis.call('GETBIT', failed, row) == 1
-end
-
 -- whether the row was given to the provider at least once: a failure that may pass leaves a reason. No row above the list ever was.
 -- What is told of a row that was not can only be of a campaign of the same name before this one, and must not keep it from being sent.
 local function handed_over(row)
-  return is_final(row) or redis.call('HEXISTS', flight, row) == 1 or redis.call('ZSCORE', unknown, row)
+  return has_end(done, failed, row) or redis.call('HEXISTS', flight, row) == 1 or redis.call('ZSCORE', unknown, row)
     or redis.call('HEXISTS', reasons, row) == 1
 end
 
@@ -62,7 +59,7 @@ local place = -1
 for row, kind, reason in events() do
   place = place + 1
   if handed_over(row) then
-    if not is_final(row) then
+    if not has_end(done, failed, row) then
       settle(row, kind, reason)
     elseif kind ~= 'dropped' and redis.call('SETBIT', failed, row, 0) == 1 then
       redis.call('HINCRBY', progress, 'failed', -1)

@@ -9,15 +9,15 @@
 -- Rows that are final, in flight, unknown, or on their way again are not the dead letter's to decide.
 --include clock
 --include finish
+--include rows
 if redis.call('HGET', campaign, 'generation') ~= generation then
   return { 0, '0' }
 end
 redis.call('HDEL', runs, run_id)
+local k = { done = done, failed = failed, again = again, flight = flight, unknown = unknown }
 local count = 0
 for _, row in ipairs(rows) do
-  if redis.call('GETBIT', done, row) == 0 and redis.call('GETBIT', failed, row) == 0
-      and redis.call('GETBIT', again, row) == 0 and redis.call('HEXISTS', flight, row) == 0
-      and not redis.call('ZSCORE', unknown, row) then
+  if is_free(k, row) then
     redis.call('SETBIT', failed, row, 1)
     redis.call('HSETNX', reasons, row, reason)
     count = count + 1

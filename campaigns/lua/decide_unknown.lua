@@ -8,13 +8,13 @@
 -- max_rows: the most rows of this call
 --include clock
 --include finish
---include enqueue
+--include lifecycle
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local now = now_ms()
 if state[2] ~= generation then
   return -1
 end
-if decision == 'resend' and state[1] ~= 'running' and state[1] ~= 'paused' and state[1] ~= 'completed' then
+if decision == 'resend' and not is_reopenable(state[1]) then
   return -1
 end
 local rows = redis.call('ZRANGEBYSCORE', unknown, '-inf', now - older_than_ms, 'LIMIT', 0, max_rows)
@@ -34,10 +34,7 @@ end
 if #rows > 0 then
   redis.call('HINCRBY', progress, decision == 'resend' and 'again' or decision, #rows)
   if decision == 'resend' and state[1] == 'completed' then
-    redis.call('HSET', campaign, 'status', 'running')
-    redis.call('HDEL', campaign, 'finished_at')
-    redis.call('SADD', running, campaign_id)
-    wake('release')
+    reopen(campaign, running, campaign_id)
   end
 end
 complete_if_done(campaign, progress, unknown, running, campaign_id, now)

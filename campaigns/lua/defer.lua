@@ -9,11 +9,12 @@
 --
 -- $deferred  list: retries|recipient, to be released again before anything new
 -- $parked    zset: domain by when it may have room again (ms); $parked:<domain>  list: as deferred
+--include lifecycle
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 if not partly_admitted then
   redis.call('HDEL', runs, run_id)
 end
-if state[2] ~= generation or (state[1] ~= 'running' and state[1] ~= 'paused') then
+if state[2] ~= generation or not is_under_way(state[1]) then
   return 0
 end
 local count = #entries

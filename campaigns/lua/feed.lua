@@ -10,10 +10,11 @@
 -- $waiting   list: [row,"address",[values]]
 --include clock
 --include enqueue
+--include lifecycle
 --include unfeedable
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local cursor = tonumber(redis.call('HGET', progress, 'cursor')) or 0
-if state[2] ~= generation or cursor ~= slice or (state[1] ~= 'running' and state[1] ~= 'paused') then
+if state[2] ~= generation or cursor ~= slice or not is_under_way(state[1]) then
   return { -1 }
 end
 local bytes = 0

@@ -10,9 +10,11 @@
 -- $again  bitmap by row: to be fed once more; progress.again counts its bits
 --include clock
 --include enqueue
+--include lifecycle
+--include rows
 --include unfeedable
 local state = redis.call('HMGET', campaign, 'status', 'generation')
-if state[2] ~= generation or (state[1] ~= 'running' and state[1] ~= 'paused') then
+if state[2] ~= generation or not is_under_way(state[1]) then
   return { -1 }
 end
 -- takes a row's mark away -> whether it had one
@@ -30,7 +32,7 @@ for _, row in ipairs(unfeedable) do
   end
 end
 for row, recipient in recipients() do
-  if unmark(row) and redis.call('GETBIT', done, row) == 0 and redis.call('GETBIT', failed, row) == 0 then
+  if unmark(row) and not has_end(done, failed, row) then
     redis.call('RPUSH', waiting, recipient)
     bytes, fed = bytes + #recipient, fed + 1
   end

@@ -6,6 +6,7 @@
 --
 -- died_at: when it became a dead letter (ms)
 -- $dead  set of rows. A dead letter from before its campaign's failed rows were tried again is no evidence any more.
+--include rows
 if redis.call('HGET', campaign, 'generation') ~= generation then
   return 0
 end
@@ -14,7 +15,7 @@ if (tonumber(redis.call('HGET', progress, 'retried_at')) or 0) >= died_at then
 end
 local count = 0
 for _, row in ipairs(rows) do
-  if redis.call('GETBIT', done, row) == 0 and redis.call('GETBIT', failed, row) == 0 then
+  if not has_end(done, failed, row) then
     count = count + redis.call('SADD', dead, row)
   end
 end

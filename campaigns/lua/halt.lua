@@ -3,6 +3,7 @@
 -- KEYS  campaign  running
 -- ARGV  campaign_id  generation  reason
 -- ->    1 where it has been paused. One whose hash cannot be read is taken out of the ring all the same
+--include lifecycle
 local state = redis.pcall('HMGET', campaign, 'status', 'generation', 'reason')
 if state.err then
   return redis.call('SREM', running, campaign_id)
@@ -16,6 +17,5 @@ end
 if state[1] ~= 'running' then
   return 0
 end
-redis.call('HSET', campaign, 'status', 'paused', 'reason', reason)
-redis.call('SREM', running, campaign_id)
+pause_for(campaign, running, campaign_id, reason)
 return 1

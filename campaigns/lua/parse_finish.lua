@@ -9,7 +9,7 @@
 -- status: "ready" or "rejected"; reason: "" for none; rejected: how many rows are; fields: further ones of $campaign
 --include clock
 --include columns
---include enqueue
+--include lifecycle
 local state = redis.call('HMGET', campaign, 'status', 'generation', 'parser', 'start_when_ready')
 if state[1] ~= 'parsing' or state[2] ~= generation or state[3] ~= parser_id then
   return ''
@@ -34,8 +34,7 @@ if status == 'ready' then
   elseif state[4] == '1' and complete then
     status = 'running'
     redis.call('HSETNX', campaign, 'started_at', now_ms())
-    redis.call('SADD', running, campaign_id)
-    wake('release')
+    run(campaign, running, campaign_id)
   end
 end
 redis.call('HSET', campaign, 'status', status)

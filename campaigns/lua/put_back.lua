@@ -10,6 +10,7 @@
 -- flight; retry_lost_ms: the same after a retry was due; dead_rows: those that dead letters name
 --include clock
 --include finish
+--include rows
 if redis.call('HGET', campaign, 'generation') ~= generation then
   return { 0, 0 }
 end
@@ -47,11 +48,10 @@ for i = 1, #entries, 2 do
   end
 end
 
+local k = { done = done, failed = failed, again = again, flight = flight, unknown = unknown }
 -- whether a row is neither final nor on its way
 local function is_lost(row)
-  return not on_way[row] and redis.call('GETBIT', done, row) == 0 and redis.call('GETBIT', failed, row) == 0
-      and redis.call('GETBIT', again, row) == 0 and redis.call('HEXISTS', flight, row) == 0
-      and not redis.call('ZSCORE', unknown, row)
+  return not on_way[row] and is_free(k, row)
 end
 
 local buried, back = 0, 0

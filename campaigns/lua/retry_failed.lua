@@ -6,9 +6,9 @@
 --
 -- The reasons stay: what a row's last attempt left, and the mark that there was one. The dead letters so far are no evidence any more.
 --include clock
---include enqueue
+--include lifecycle
 local state = redis.call('HMGET', campaign, 'status', 'generation')
-if state[2] ~= generation or (state[1] ~= 'running' and state[1] ~= 'paused' and state[1] ~= 'completed') then
+if state[2] ~= generation or not is_reopenable(state[1]) then
   return -1
 end
 local count = redis.call('BITCOUNT', failed)
@@ -21,9 +21,6 @@ redis.call('HSET', progress, 'failed', 0, 'again', redis.call('BITCOUNT', again)
   'retried_at', now_ms())
 redis.call('DEL', dead)
 if state[1] == 'completed' then
-  redis.call('HSET', campaign, 'status', 'running')
-  redis.call('HDEL', campaign, 'finished_at')
-  redis.call('SADD', running, campaign_id)
-  wake('release')
+  reopen(campaign, running, campaign_id)
 end
 return count

@@ -18,6 +18,8 @@
 --include clock
 --include gate
 --include finish
+--include lifecycle
+--include rows
 
 local now = now_ms()
 local verdicts = { '0', 'done' }
@@ -93,10 +95,6 @@ local function record_accepted(rows)
   end
 end
 
-local function is_final(row)
-  return redis.call('GETBIT', done, row) == 1 or redis.call('GETBIT', failed, row) == 1
-end
-
 local function record_failed(row, reason)
   redis.call('ZREM', unknown, row)
   redis.call('SETBIT', failed, row, 1)
@@ -107,8 +105,7 @@ end
 
 local function pause_account(reason)
   if redis.call('HGET', campaign, 'status') == 'running' then
-    redis.call('HSET', campaign, 'status', 'paused', 'reason', reason)
-    redis.call('SREM', running, campaign_id)
+    pause_for(campaign, running, campaign_id, reason)
   end
 end
 
@@ -154,7 +151,7 @@ local function record_transient(row, kind, reason, wait_ms, entry)
 end
 
 local function record(row, kind, reason, wait_ms, entry, nonce)
-  if not release_claim(row, nonce) or is_final(row) then
+  if not release_claim(row, nonce) or has_end(done, failed, row) then
     return 'gone'
   end
   if kind == 'rejected' then
@@ -171,7 +168,7 @@ local function record(row, kind, reason, wait_ms, entry, nonce)
     return 'unknown'
   end
   local status = redis.call('HGET', campaign, 'status')
-  if status ~= 'running' and status ~= 'paused' then
+  if not is_under_way(status) then
     return 'gone'
   end
   -- where its claim was given up meanwhile: what is certain now is that it was not sent

@@ -3,9 +3,10 @@
 -- KEYS  dead  done  failed
 -- ARGV  rows...
 -- ->    rows
+--include rows
 local open = {}
 for _, row in ipairs(rows) do
-  if redis.call('GETBIT', done, row) == 0 and redis.call('GETBIT', failed, row) == 0 then
+  if not has_end(done, failed, row) then
     open[#open + 1] = row
   else
     redis.call('SREM', dead, row)

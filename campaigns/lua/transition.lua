@@ -10,7 +10,7 @@
 --include clock
 --include columns
 --include parked
---include enqueue
+--include lifecycle
 local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '', 0, '' }
@@ -43,8 +43,7 @@ if target == 'running' then
   redis.call('HSETNX', campaign, 'started_at', now_ms())
   redis.call('HDEL', campaign, 'reason')
   redis.call('HDEL', progress, 'paced_at', 'tokens', 'feed_asked', 'asked_at', 'feed_after', 'reconcile_at')
-  redis.call('SADD', running, campaign_id)
-  wake('release')
+  run(campaign, running, campaign_id)
 else
   redis.call('SREM', running, campaign_id)
 end

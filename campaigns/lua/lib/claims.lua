@@ -11,6 +11,7 @@
 -- only loses its claim. An outcome that comes later all the same is recorded.
 -- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
 --include finish
+--include rows
 local function expire_claims(k, campaign_id, dead_ms, lost_ms, now)
   -- right after Redis was away all heartbeats are old, and workers hold outcomes that they could not settle
   if now < (tonumber(redis.call('HGET', k.ring, 'away_until')) or 0) then
@@ -26,7 +27,7 @@ local function expire_claims(k, campaign_id, dead_ms, lost_ms, now)
     local dead = now - math.max(since, heard[worker]) > dead_ms
     looked = looked + 1
     if dead or now - since > lost_ms then
-      if redis.call('GETBIT', k.done, row) == 0 and redis.call('GETBIT', k.failed, row) == 0 then
+      if not has_end(k.done, k.failed, row) then
         redis.call('ZADD', k.unknown, now, row)
         redis.call('HSET', k.reasons, row, (dead and 'the worker died while sending' or 'the worker has not told the outcome in time')
           .. '; the provider may or may not have taken it')

@@ -1,9 +1,10 @@
 -- finish: a campaign is completed when nothing but unknown rows is pending (and none of those waits to be sent again).
 --
 -- complete_if_done(campaign, progress, unknown, running, campaign_id, now) -> whether it has just been completed
+--include lifecycle
 local function complete_if_done(campaign, progress, unknown, running, campaign_id, now)
   local state = redis.call('HMGET', campaign, 'status', 'on_unknown')
-  if state[1] ~= 'running' and state[1] ~= 'paused' then
+  if not is_under_way(state[1]) then
     return false
   end
   local counts = redis.call('HMGET', progress, 'total', 'done', 'failed')

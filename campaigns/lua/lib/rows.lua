@@ -1,0 +1,15 @@
+-- rows: what the ledger says of one row.
+--
+-- $done, $failed, $again  bitmaps by row   $flight  hash by row   $unknown  zset of rows
+--
+-- has_end(done, failed, row) -> whether the row is done or failed
+local function has_end(done, failed, row)
+  return redis.call('GETBIT', done, row) == 1 or redis.call('GETBIT', failed, row) == 1
+end
+
+-- is_free(k, row) -> whether no one has the row: it has no end, is not marked to be fed again, not in flight and not unknown
+-- k names the keys: done, failed, again, flight, unknown
+local function is_free(k, row)
+  return not has_end(k.done, k.failed, row) and redis.call('GETBIT', k.again, row) == 0
+    and redis.call('HEXISTS', k.flight, row) == 0 and not redis.call('ZSCORE', k.unknown, row)
+end
