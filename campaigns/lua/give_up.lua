@@ -11,19 +11,16 @@
 -- $flight, $unknown: see admit, settle
 --include clock
 --include finish
+--include claim
 local found, now = redis.pcall('HGET', campaign, 'generation'), now_ms()
 if type(found) ~= 'table' and found ~= generation then
   return { 0, 0 }
 end
-local mine = worker_id .. '|'
 local function is_refused(answer)
   return type(answer) == 'table' and answer.err ~= nil
 end
 local function is_anothers(claim, nonce)
-  if is_refused(claim) then
-    return false
-  end
-  return not claim or string.sub(claim, 1, #mine) ~= mine or (nonce ~= '' and string.sub(claim, -#nonce) ~= nonce)
+  return not is_refused(claim) and not is_claim_of(claim, worker_id, nonce)
 end
 
 local given_up, kept = 0, 0

@@ -16,14 +16,16 @@
 -- An accepted mail is recorded even where the claim is gone: what happened, happened. Any other outcome that is told once more, as the
 -- answer was lost, finds its claim gone, and leaves alone a newer one that the same worker has got meanwhile.
 --include clock
---include gate
 --include finish
 --include lifecycle
 --include rows
+--include claim
+--include key_types
+--include accepted
+--include trouble
 
 local now = now_ms()
 local verdicts = { '0', 'done' }
-local passed = #accepted
 
 if redis.call('HGET', campaign, 'generation') ~= generation then
   verdicts[2] = 'gone'
@@ -33,74 +35,34 @@ if redis.call('HGET', campaign, 'generation') ~= generation then
   return verdicts
 end
 
--- a script that is refused half-way keeps what it has written, and a claim that is gone without an outcome would be sent again. So
--- nothing is written unless every key holds what it should
-for _, hash in ipairs({ progress, flight, reasons, gate, own_gate }) do
-  redis.call('HLEN', hash)
-end
-for _, bitmap in ipairs({ done, failed }) do
-  redis.call('GETBIT', bitmap, 0)
-end
-for _, sorted in ipairs({ unknown, failing, own_failing }) do
-  redis.call('ZCARD', sorted)
-end
-redis.call('LLEN', deferred)
-
-local function is_ours(claim, nonce)
-  return claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|' and (nonce == '' or string.sub(claim, -#nonce) == nonce)
-end
+-- a claim that is gone without an outcome would be sent again
+check_key_types({ progress, flight, reasons, gate, own_gate }, { done, failed }, { unknown, failing, own_failing }, { deferred })
 
 -- whether the row is still ours to decide: claimed by this worker, or held as unknown meanwhile
 local function release_claim(row, nonce)
-  if is_ours(redis.call('HGET', flight, row), nonce) then
+  if is_claim_of(redis.call('HGET', flight, row), worker_id, nonce) then
     redis.call('HDEL', flight, row)
     return true
   end
   return redis.call('ZSCORE', unknown, row) ~= false
 end
 
--- sets a bit of each row -> how many of them had the other value
-local function set_bits(bitmap, rows, value)
-  local command, changed = {}, 0
-  for _, row in ipairs(rows) do
-    command[#command + 1] = 'SET'
-    command[#command + 1] = 'u1'
-    command[#command + 1] = row
-    command[#command + 1] = value
-  end
-  for _, before in ipairs(redis.call('BITFIELD', bitmap, unpack(command))) do
-    if before ~= value then
-      changed = changed + 1
-    end
-  end
-  return changed
-end
-
--- all that were accepted, in a few commands: this is what nearly every call is about
-local function record_accepted(rows)
-  local ours = {}
-  for i, claim in ipairs(redis.call('HMGET', flight, unpack(rows))) do
-    if is_ours(claim, '') then
-      ours[#ours + 1] = rows[i]
-    end
-  end
-  if #ours > 0 then
-    redis.call('HDEL', flight, unpack(ours))
-  end
-  redis.call('ZREM', unknown, unpack(rows))
-  redis.call('HDEL', reasons, unpack(rows))
-  redis.call('HINCRBY', progress, 'done', set_bits(done, rows, 1))
-  if redis.call('EXISTS', failed) == 1 then
-    redis.call('HINCRBY', progress, 'failed', -set_bits(failed, rows, 0))
-  end
-end
-
-local function record_failed(row, reason)
+local function record_rejected(row, reason)
   redis.call('ZREM', unknown, row)
   redis.call('SETBIT', failed, row, 1)
   redis.call('HINCRBY', progress, 'failed', 1)
   redis.call('HSET', reasons, row, reason)
   return 'failed'
+end
+
+local function record_unknown(row, reason)
+  redis.call('ZADD', unknown, now, row)
+  redis.call('HSET', reasons, row, reason)
+  local whose = gate_in_trouble(row, now)
+  if whose then
+    close_gate(whose, now, nil, reason)
+  end
+  return 'unknown'
 end
 
 local function pause_account(reason)
@@ -109,41 +71,26 @@ local function pause_account(reason)
   end
 end
 
--- whose trouble a failure is -> its gate, or nil: the recipient's own
-local function troubled(row)
-  local everybodys = gate_troubled(gate, failing, now, campaign_id .. ':' .. row)
-  local own = gate_troubled(own_gate, own_failing, now, row)
-  if own and gate_others_pass(gate, failing, own_gate, own_failing, now, campaign_id) then
-    return own_gate
+-- closes the gate whose trouble a failure is -> whether the failure costs an attempt. While the provider is well for others it does, as
+-- it does where it is the recipient's own
+local function close_for(row, kind, reason, wait_ms)
+  local whose = (kind == 'throttled' or kind == 'unreachable') and gate or gate_in_trouble(row, now)
+  if whose then
+    close_gate(whose, now, wait_ms, reason)
   end
-  return (own or everybodys) and gate or nil
+  if whose ~= gate then
+    return true
+  end
+  return kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > patience_ms
 end
 
--- closes the gate whose trouble it is, for a while; a probe of the other one has told nothing about that
-local function close(whose, wait_ms, reason)
-  gate_close(whose, now, wait_ms, base_ms, max_ms, reason)
-  gate_probed(whose == gate and own_gate or gate)
-end
-
--- a failure that may pass. While the provider is well for others it costs an attempt, as it does where it is the recipient's own
+-- a failure that may pass
 local function record_transient(row, kind, reason, wait_ms, entry)
   redis.call('HINCRBY', progress, 'retries', 1)
   redis.call('HSET', reasons, row, reason)
-  local costs_attempt = false
   if kind == 'refused' then
     pause_account(reason)
-  else
-    local whose = (kind == 'throttled' or kind == 'unreachable') and gate or troubled(row)
-    if whose then
-      close(whose, wait_ms, reason)
-    end
-    if whose == gate then
-      costs_attempt = kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > patience_ms
-    else
-      costs_attempt = true
-    end
-  end
-  if costs_attempt then
+  elseif close_for(row, kind, reason, wait_ms) then
     return 'retry'
   end
   redis.call('RPUSH', deferred, entry)
@@ -155,56 +102,39 @@ local function record(row, kind, reason, wait_ms, entry, nonce)
     return 'gone'
   end
   if kind == 'rejected' then
-    passed = passed + 1
-    return record_failed(row, reason)
+    return record_rejected(row, reason)
   end
   if kind == 'unknown' then
-    redis.call('ZADD', unknown, now, row)
-    redis.call('HSET', reasons, row, reason)
-    local whose = troubled(row)
-    if whose then
-      close(whose, nil, reason)
-    end
-    return 'unknown'
+    return record_unknown(row, reason)
   end
-  local status = redis.call('HGET', campaign, 'status')
-  if not is_under_way(status) then
+  if not is_under_way(redis.call('HGET', campaign, 'status')) then
     return 'gone'
   end
   -- where its claim was given up meanwhile: what is certain now is that it was not sent
   redis.call('ZREM', unknown, row)
   if kind == 'not_tried' then
-    -- says nothing about the provider: a gate that this row was to probe waits for another one
-    gate_probed(gate)
-    gate_probed(own_gate)
+    probes_unanswered()
     redis.call('RPUSH', deferred, entry)
     return 'defer'
   end
   return record_transient(row, kind, reason, wait_ms, entry)
 end
 
--- a campaign's own passes count from its first failure on: an outage that begins in the middle of many passes shows at once
-local function count_passes(count)
-  gate_passed(gate, now, count)
-  if redis.call('EXISTS', own_gate, own_failing) > 0 then
-    gate_passed(own_gate, now, count)
-  end
-end
-
 if #accepted > 0 then
   record_accepted(accepted)
-  count_passes(#accepted)
+  count_passes(now, #accepted)
 end
+local rejected = 0
 for row, kind, reason, wait_ms, entry, nonce in others() do
-  verdicts[#verdicts + 1] = record(row, kind, reason, wait_ms, entry, nonce)
+  local verdict = record(row, kind, reason, wait_ms, entry, nonce)
+  verdicts[#verdicts + 1] = verdict
+  rejected = rejected + (verdict == 'failed' and 1 or 0)
 end
-if passed > #accepted then
-  count_passes(passed - #accepted)
+if rejected > 0 then
+  count_passes(now, rejected)
 end
-if passed > 0 then
-  gate_passed_of(gate, now, campaign_id)
-  gate_open(gate, now)
-  gate_open(own_gate, now)
+if #accepted + rejected > 0 then
+  open_gates(now)
 end
 if complete_if_done(campaign, progress, unknown, running, campaign_id, now) then
   verdicts[1] = '1'

@@ -20,7 +20,7 @@ NAMES = [path.stem for path in FILES if path.parent == FOLDER]
 #: The most lines of a script or include.
 MAX_LINES = 150
 #: Files that are longer, and by how much at most.
-LONGER = {"release": 380, "settle": 216}
+LONGER = {"release": 380}
 
 ADD = "-- KEYS  counter\n-- ARGV  amount:int\nreturn redis.call('INCRBY', counter, amount)"
 

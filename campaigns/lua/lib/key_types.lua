@@ -1,0 +1,18 @@
+-- key_types: stops a script before it writes, where a key holds what it should not. A script that Redis refuses half-way keeps what it
+-- has written.
+--
+-- check_key_types(hashes, bitmaps, sorted_sets, lists): each a table of keys
+local function check_key_types(hashes, bitmaps, sorted_sets, lists)
+  for _, hash in ipairs(hashes) do
+    redis.call('HLEN', hash)
+  end
+  for _, bitmap in ipairs(bitmaps) do
+    redis.call('GETBIT', bitmap, 0)
+  end
+  for _, sorted_set in ipairs(sorted_sets) do
+    redis.call('ZCARD', sorted_set)
+  end
+  for _, list in ipairs(lists) do
+    redis.call('LLEN', list)
+  end
+end
