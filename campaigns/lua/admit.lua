@@ -20,56 +20,35 @@
 -- more, as things stand now (a pause may have come between), and count in the windows twice rather than late. Another copy of the
 -- message gets nothing of them.
 --include clock
---include window
+--include lifecycle
+--include open_rows
 --include limit
 --include gate
---include domains
---include lifecycle
+--include window
+--include domain_windows
 
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local status = state[1]
+local stale = { 'stale', '', '', '' }
 
 if state[2] ~= generation or redis.call('HEXISTS', runs, run_id) == 0 then
-  return { 'stale', '', '', '' }
+  return stale
 end
 if not is_under_way(status) then
   redis.call('HDEL', runs, run_id)
-  return { 'stale', '', '', '' }
+  return stale
 end
 
 local clock = now_ms()
-local tpm = limit_now(campaign, clock)
-local open, open_domains, busy = {}, {}, false
-local any_unknown = redis.call('EXISTS', unknown) == 1
-local bits = {}
-for _, row in ipairs(rows) do
-  bits[#bits + 1] = 'GET'
-  bits[#bits + 1] = 'u1'
-  bits[#bits + 1] = row
-end
-local before = redis.call('HMGET', flight, unpack(rows))
-local done_bits, failed_bits = redis.call('BITFIELD', done, unpack(bits)), redis.call('BITFIELD', failed, unpack(bits))
-for i, row in ipairs(rows) do
-  local claim = before[i]
-  if claim and string.sub(claim, -#nonce) == nonce then
-    redis.call('HDEL', flight, row)
-    claim = nil
-  end
-  if claim then
-    busy = true
-  elseif done_bits[i] == 0 and failed_bits[i] == 0 and not (any_unknown and redis.call('ZSCORE', unknown, row)) then
-    open[#open + 1] = row
-    open_domains[#open] = domains[i]
-  end
-end
-local function answer(verdict, granted, denied, parked)
-  return { verdict, table.concat(granted, ','), table.concat(denied, ','), table.concat(parked, ',') }
-end
+local open, open_domains, busy = open_rows(rows, domains)
 if #open == 0 then
   if not busy then
     redis.call('HDEL', runs, run_id)
   end
-  return { 'stale', '', '', '' }
+  return stale
+end
+local function answer(verdict, granted, denied, parked)
+  return { verdict, table.concat(granted, ','), table.concat(denied, ','), table.concat(parked, ',') }
 end
 if status == 'paused' then
   return answer('paused', {}, open, {})
@@ -80,7 +59,7 @@ if passage == 'closed' or own_passage == 'closed' then
 end
 
 local used, now = window_used(window, clock)
-local left, verdict = tpm - used, 'limited'
+local left, verdict = limit_now(campaign, clock) - used, 'limited'
 local account_now = clock
 if account_limit > 0 then
   used, account_now = window_used(account, clock)
@@ -90,32 +69,12 @@ if (passage == 'probe' or own_passage == 'probe') and left > 0 then
   left, verdict = 1, 'blocked'
 end
 
-local by_domain = {}
--- whether one more mail may go to a domain; counts it where it may
-local function domain_admits(domain)
-  local limit = limits and domain_limit(limits, domain)
-  if not limit then
-    return true
-  end
-  local d = by_domain[domain]
-  if not d then
-    d = { key = domain_prefix .. domain, count = 0 }
-    d.used, d.now = window_used(d.key, clock)
-    by_domain[domain] = d
-  end
-  if d.used + d.count >= limit then
-    return false
-  end
-  d.count = d.count + 1
-  return true
-end
-
 local granted, denied, parked, claimed = {}, {}, {}, {}
-local claim = worker_id .. '|' .. clock .. '|' .. nonce
+local claim = claim_by(worker_id, clock, nonce)
 for i, row in ipairs(open) do
   if #granted >= left then
     denied[#denied + 1] = row
-  elseif domain_admits(open_domains[i]) then
+  elseif domain_admits(open_domains[i], clock) then
     granted[#granted + 1] = row
     claimed[#claimed + 1] = row
     claimed[#claimed + 1] = claim
@@ -130,11 +89,7 @@ if #granted > 0 then
   if account_limit > 0 then
     window_add(account, account_now, #granted)
   end
-  for _, d in pairs(by_domain) do
-    if d.count > 0 then
-      window_add(d.key, d.now, d.count)
-    end
-  end
+  save_domain_windows()
   redis.call('HSET', runs, run_id, 'a|' .. clock .. '|' .. table.concat(granted, ','))
   if passage == 'probe' then
     redis.call('HSET', gate, 'probe_until', clock + probe_ms)

@@ -1,0 +1,34 @@
+-- domain_windows: counts what a call admits to each limited domain.
+-- For scripts that declare limits and domain_prefix.
+--include window
+--include domains
+
+local admitted = {}
+
+-- domain_admits(domain or nil, now) -> whether one more mail may go to the domain; counts it where it may
+local function domain_admits(domain, now)
+  local limit = limits and domain_limit(limits, domain)
+  if not limit then
+    return true
+  end
+  local d = admitted[domain]
+  if not d then
+    d = { key = domain_prefix .. domain, count = 0 }
+    d.used, d.now = window_used(d.key, now)
+    admitted[domain] = d
+  end
+  if d.used + d.count >= limit then
+    return false
+  end
+  d.count = d.count + 1
+  return true
+end
+
+-- save_domain_windows(): after the last mail
+local function save_domain_windows()
+  for _, d in pairs(admitted) do
+    if d.count > 0 then
+      window_add(d.key, d.now, d.count)
+    end
+  end
+end

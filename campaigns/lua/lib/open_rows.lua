@@ -1,0 +1,37 @@
+-- open_rows: which rows of a run may still be sent.
+-- For scripts that declare nonce, flight, done, failed and unknown.
+--include claim
+
+-- bits_of(bitmap, rows) -> the rows' bits
+local function bits_of(bitmap, rows)
+  local command = {}
+  for _, row in ipairs(rows) do
+    command[#command + 1] = 'GET'
+    command[#command + 1] = 'u1'
+    command[#command + 1] = row
+  end
+  return redis.call('BITFIELD', bitmap, unpack(command))
+end
+
+-- open_rows(rows, domains) -> the rows without an end that no one has, their domains; whether another claim holds one of the others.
+-- A claim that this very question has made before is given back: its row is decided about once more
+local function open_rows(rows, domains)
+  local open, open_domains, busy = {}, {}, false
+  local any_unknown = redis.call('EXISTS', unknown) == 1
+  local held = redis.call('HMGET', flight, unpack(rows))
+  local is_done, is_failed = bits_of(done, rows), bits_of(failed, rows)
+  for i, row in ipairs(rows) do
+    local claim = held[i]
+    if claim and has_nonce(claim, nonce) then
+      redis.call('HDEL', flight, row)
+      claim = nil
+    end
+    if claim then
+      busy = true
+    elseif is_done[i] == 0 and is_failed[i] == 0 and not (any_unknown and redis.call('ZSCORE', unknown, row)) then
+      open[#open + 1] = row
+      open_domains[#open] = domains[i]
+    end
+  end
+  return open, open_domains, busy
+end
