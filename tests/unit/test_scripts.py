@@ -19,8 +19,6 @@ FILES = sorted(FOLDER.rglob("*.lua"))
 NAMES = [path.stem for path in FILES if path.parent == FOLDER]
 #: The most lines of a script or include.
 MAX_LINES = 150
-#: Files that are longer, and by how much at most.
-LONGER = {"release": 380}
 
 ADD = "-- KEYS  counter\n-- ARGV  amount:int\nreturn redis.call('INCRBY', counter, amount)"
 
@@ -107,9 +105,7 @@ def test_no_script_reads_keys_and_arguments_by_number(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_script_is_short(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGER.get(path.stem, MAX_LINES)
-    assert lines > MAX_LINES or path.stem not in LONGER, "no exception is needed any more"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
 @pytest.mark.parametrize("name", NAMES)

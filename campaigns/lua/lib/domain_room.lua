@@ -1,0 +1,46 @@
+-- domain_room: how many more mails one tick may release to each limited domain, by its window and its pace.
+-- For scripts that declare limits and domain_prefix.
+--include window
+--include pace
+--include domains
+
+local rooms = {}
+
+-- room_for(domain, now) -> { left, tokens, rate }; left is how many mails may go to the domain now
+local function room_for(domain, now)
+  local room = rooms[domain]
+  if not room then
+    local limit = domain_limit(limits, domain)
+    if limit then
+      local key = domain_prefix .. domain
+      local used = window_used(key, now)
+      local pace = redis.call('HMGET', key, 'tokens', 'paced_at')
+      local tokens, rate = pace_refill(limit, pace[1], pace[2], now)
+      room = { key = key, tokens = tokens, rate = rate, left = math.min(math.floor(tokens), limit - used) }
+    else
+      room = { tokens = 0, left = math.huge }
+    end
+    rooms[domain] = room
+  end
+  return room
+end
+
+-- take_room(domain, now) -> whether one more mail may go to the domain; counts it where it may
+local function take_room(domain, now)
+  local room = room_for(domain, now)
+  if room.left < 1 then
+    return false
+  end
+  room.left, room.tokens = room.left - 1, room.tokens - 1
+  return true
+end
+
+-- save_rooms(now): after the last mail
+local function save_rooms(now)
+  for _, room in pairs(rooms) do
+    if room.key then
+      redis.call('HSET', room.key, 'tokens', string.format('%.4f', room.tokens), 'paced_at', now)
+      redis.call('PEXPIRE', room.key, 2 * WINDOW_MS)
+    end
+  end
+end

@@ -1,0 +1,45 @@
+-- due: duties that come due whether campaigns run or not: lists whose parser is lost, claims of dead workers.
+-- For scripts that declare running, ring, workers, parsing and claims, key_prefix, worker_dead_ms, parser_lost_ms, claim_lost_ms and look_ms.
+--
+-- $parsing  zset: campaign by its parser's last sign of life (ms)
+-- $claims   zset: campaign, in whatever state, by when its rows in flight are looked at next (ms)
+--include claims
+
+--- campaigns whose claims one tick looks at
+local MOST_LOOKS = 100
+
+-- lost_parsers(now) -> ids of the campaigns whose list another parser shall take; each is named once in parser_lost_ms
+local function lost_parsers(now)
+  local ids = redis.call('ZRANGEBYSCORE', parsing, '-inf', now - parser_lost_ms)
+  for _, id in ipairs(ids) do
+    redis.call('ZADD', parsing, now, id)
+  end
+  return ids
+end
+
+-- expire_due_claims(now) -> { id, rows } of each campaign of which rows in flight are unknown now
+local function expire_due_claims(now)
+  local found = {}
+  -- -> whether the campaign has any row left in flight
+  local function look(id)
+    local k = { running = running, ring = ring, workers = workers }
+    for _, name in ipairs({ 'campaign', 'progress', 'flight', 'unknown', 'reasons', 'done', 'failed' }) do
+      k[name] = key_prefix .. ':{' .. id .. '}:' .. name
+    end
+    local _, expired = expire_claims(k, id, worker_dead_ms, claim_lost_ms, now)
+    if expired > 0 then
+      found[#found + 1] = { id, expired }
+    end
+    return redis.call('EXISTS', k.flight) == 1
+  end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', claims, '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
+    -- one whose keys Redis refuses holds up no other; it is looked at again
+    local looked, some_left = pcall(look, id)
+    if some_left or not looked then
+      redis.call('ZADD', claims, now + look_ms, id)
+    else
+      redis.call('ZREM', claims, id)
+    end
+  end
+  return found
+end
