@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, Self
 
@@ -163,29 +164,34 @@ class Signature:
         Raises:
             WrongCall: a name is missing or not declared, or a value does not fit its type.
         """
-        _check_names("key", self.keys, keys)
-        _check_names("argument", self.args, args)
-        all_keys: list[str] = []
-        for key in self.keys:
-            all_keys += key.encode_items(keys[key.name]) if key.is_list else [key.encode(keys[key.name])]
-        all_args: list[Any] = []
-        for arg in self.args:
-            if arg.is_list:
-                items = arg.encode_items(args[arg.name])
-                all_args += items if arg is self.args[-1] else [len(items) // arg.width, *items]
-            else:
-                all_args.append(arg.encode(args[arg.name]))
-        return all_keys, all_args
+        if keys.keys() != self._names[0] or args.keys() != self._names[1]:
+            raise WrongCall("; ".join((*_problems("key", self.keys, keys), *_problems("argument", self.args, args))))
+        return _encoded(self.keys, keys), _encoded(self.args, args, counted=True)
+
+    @cached_property
+    def _names(self) -> tuple[frozenset[str], frozenset[str]]:
+        return frozenset(key.name for key in self.keys), frozenset(arg.name for arg in self.args)
 
 
-def _check_names(what: str, declared: Sequence[Parameter], given: Mapping[str, Any]) -> None:
+def _encoded(parameters: Sequence[Parameter], given: Mapping[str, Any], *, counted: bool = False) -> list[Any]:
+    """The values given, in the order of the parameters. `counted`: every list but the last has its length before it."""
+    values: list[Any] = []
+    for parameter in parameters:
+        value = given[parameter.name]
+        if parameter.is_list:
+            items = parameter.encode_items(value)
+            if counted and parameter is not parameters[-1]:
+                values.append(len(items) // parameter.width)
+            values += items
+        else:
+            values.append(value if type(value) in _PLAIN[parameter.type] else parameter.encode(value))
+    return values
+
+
+def _problems(what: str, declared: Sequence[Parameter], given: Mapping[str, Any]) -> Iterator[str]:
     names = [parameter.name for parameter in declared]
-    if given.keys() == set(names):
-        return
-    missing = [name for name in names if name not in given]
-    unknown = [name for name in given if name not in names]
-    problems = [f"{what} missing: {name}" for name in missing] + [f"unknown {what}: {name}" for name in unknown]
-    raise WrongCall("; ".join(problems))
+    yield from (f"{what} missing: {name}" for name in names if name not in given)
+    yield from (f"unknown {what}: {name}" for name in given if name not in names)
 
 
 def _lua_keys(keys: Sequence[Parameter]) -> Iterator[str]:
