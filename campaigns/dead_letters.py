@@ -18,10 +18,6 @@ from campaigns.scripts import Call, Scripts
 _PAGE: Final = 200
 #: Rows handed to one script call.
 _ROWS: Final = 2000
-#: Workers stamp dead letters by clocks of their own. So a pass goes back behind what was read, by so much (ms) and so
-#: often (ms); the others begin where the one before has ended.
-_BACK_MS: Final = 60_000
-_BACK_EVERY_MS: Final = 30_000
 
 
 class _Letter(msgspec.Struct):
@@ -50,10 +46,7 @@ class DeadLetters:
 
     def _file_new(self) -> None:
         """File what has come since the pass before, and now and then what may have come late."""
-        read_from = self._scripts(
-            "dead_from", {"dead_letters": keys.DEAD_LETTERS}, back_ms=_BACK_MS, every_ms=_BACK_EVERY_MS
-        )
-        low = float(read_from)
+        low = float(self._scripts("dead_from", {"dead_letters": keys.DEAD_LETTERS}))
         for page in self._pages(low):
             letters = self._redis.hmget(
                 f"{keys.dramatiq_dead('send_email')}.msgs", [letter_id for letter_id, _ in page]

@@ -18,31 +18,16 @@ from campaigns.models import Campaign, RowState
 from campaigns.scripts import Call, Scripts
 from lists.index import Index
 
-#: The shortest and the longest time for which trouble closes the gate, in ms, where the provider names none. The
-#: longest bounds how long it takes until an outage that has ended is noticed.
-BLOCK_MIN_MS: Final = 500
-BLOCK_MAX_MS: Final = 4_000
-#: How long an outage costs nobody an attempt, in ms.
-OUTAGE_PATIENCE_MS: Final = 24 * 3600 * 1000
 #: The kind of outcome that nearly all are of: recorded in a few commands for all rows of it.
 ACCEPTED: Final = "accepted"
-#: A worker that has given no sign of life for so long is dead, in ms.
-WORKER_DEAD_MS: Final = 10_000
-#: Time between two looks at a campaign's rows in flight for those that nobody will settle any more, in ms.
-CLAIMS_LOOK_MS: Final = 10_000
 #: How long a worker may take to have an outcome settled, beyond the send itself, before the row is given up, in ms.
 SETTLING_MS: Final = 20_000
-#: Most recipients in one run, and most bytes of them.
-RUN_ROWS: Final = 64
-RUN_BYTES: Final = 256 * 1024
 #: What a campaign keeps waiting, in recipients: those of so much time (ms), within these bounds; and at most so many
 #: bytes.
 LOW_WATER_MS: Final = 2_000
 LOW_WATER_MIN: Final = 100
 LOW_WATER_MAX: Final = 6_000
 WAITING_BYTES: Final = 8 * 1024 * 1024
-#: Most recipients that a campaign parks because their domain is at its limit; beyond, it waits for that domain.
-PARKED_MAX: Final = 5_000
 
 
 class Recipient(NamedTuple):
@@ -198,7 +183,6 @@ class Ledger:
             probe_ms=self._send_timeout_ms + 1000,
             **self._limits.arguments,
             domain_prefix=self._domain_prefix,
-            look_ms=CLAIMS_LOOK_MS,
             rows=[recipient[0] for recipient in recipients],
             domains=[domain_of(recipient[1]) for recipient in recipients] if self._limits.domains else [],
         )
@@ -264,9 +248,6 @@ class Ledger:
             "campaign_id": group.campaign_id,
             "generation": group.generation,
             "worker_id": worker_id,
-            "base_ms": BLOCK_MIN_MS,
-            "max_ms": BLOCK_MAX_MS,
-            "patience_ms": OUTAGE_PATIENCE_MS,
             "accepted": [outcome.row for outcome in group.outcomes if outcome.kind == ACCEPTED],
             "others": [outcome for outcome in group.outcomes if outcome.kind != ACCEPTED],
         }

@@ -11,22 +11,14 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.ledger import (
-    CLAIMS_LOOK_MS,
     LOW_WATER_MAX,
     LOW_WATER_MIN,
     LOW_WATER_MS,
-    PARKED_MAX,
-    RUN_BYTES,
-    RUN_ROWS,
-    WORKER_DEAD_MS,
     Limits,
     claim_lost_ms,
 )
-from campaigns.parsing import PARSER_LOST_MS
 from campaigns.scripts import Scripts
 
-#: How long the lease outlives its holder, in ms.
-LEASE_MS: Final = 1_000
 #: How often a worker looks for campaigns with rows in flight that `postrider:claims` does not name, in s.
 FIND_CLAIMS_EVERY_S: Final = 3600.0
 
@@ -104,22 +96,15 @@ class Pacer:
             self._keys,
             worker_id=self._worker_id,
             own_slots=self._slots,
-            lease_ms=LEASE_MS,
             call_id=uuid4().hex,
             key_prefix=keys.PREFIX,
-            max_rows=RUN_ROWS,
-            max_bytes=RUN_BYTES,
             reconcile_ms=self._reconcile_ms,
-            parser_lost_ms=PARSER_LOST_MS,
-            worker_dead_ms=WORKER_DEAD_MS,
             low_water_ms=LOW_WATER_MS,
             low_water_min=LOW_WATER_MIN,
             low_water_max=LOW_WATER_MAX,
             **self._limits.arguments,
             domain_prefix=self._domain_prefix,
-            parked_max=PARKED_MAX,
             claim_lost_ms=self._claim_lost_ms,
-            look_ms=CLAIMS_LOOK_MS,
         )
         return msgspec.json.decode(answer, type=Tick)
 

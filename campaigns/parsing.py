@@ -18,8 +18,6 @@ from campaigns.models import Status
 from campaigns.scripts import Scripts
 from lists.scan import ScanResult
 
-#: A parser that has given no sign of life for so long is started anew, in ms.
-PARSER_LOST_MS: Final = 30_000
 #: Time between two signs of life while a step of the parser takes long, in s.
 BEAT_S: Final = 5.0
 #: How long one step may take before the parser counts as one that hangs and gives no more signs of life, in s: longer
@@ -46,7 +44,7 @@ class Parsing:
         self._telling = threading.Lock()
         self._left = threading.Event()
         self._superseded = threading.Event()
-        self._check(self._scripts("parse_claim", self._keys, **self._identity, lost_ms=PARSER_LOST_MS))
+        self._check(self._scripts("parse_claim", self._keys, **self._identity))
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._beat, name="parser-heartbeat", daemon=True).start()

@@ -16,7 +16,7 @@ from campaigns import keys
 from campaigns.catalog import Catalog, iso
 from campaigns.dead_letters import DeadLetters
 from campaigns.errors import WrongState
-from campaigns.ledger import WORKER_DEAD_MS, claim_lost_ms, set_bits
+from campaigns.ledger import claim_lost_ms, set_bits
 from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
 from campaigns.scripts import Scripts
 
@@ -24,12 +24,6 @@ from campaigns.scripts import Scripts
 _CHUNK_BYTES: Final = 8192
 #: Rows handed to one script call.
 _CHUNK_ROWS: Final = 4000
-#: How long a released run may wait for a worker, beyond two sends, in ms.
-_RELEASED_LOST_MS: Final = 30_000
-#: How long an admitted run may have no row in flight, in ms.
-_ADMITTED_LOST_MS: Final = 10_000
-#: How long after its due time a retry may take to come, in ms.
-_RETRY_LOST_MS: Final = 45_000
 
 
 class Report(msgspec.Struct):
@@ -73,7 +67,6 @@ class Reconciler:
             campaign,
             "campaign progress flight unknown reasons done failed",
             {"workers": keys.WORKERS, "ring": keys.RING},
-            dead_ms=WORKER_DEAD_MS,
             lost_ms=self._claim_lost_ms,
         )
         open_rows, lost, buried = self._put_back(campaign)
@@ -105,9 +98,7 @@ class Reconciler:
                 "put_back",
                 campaign,
                 "campaign progress waiting deferred runs flight unknown done failed again reasons parked",
-                released_lost_ms=_RELEASED_LOST_MS + 2 * self._send_timeout_ms,
-                admitted_lost_ms=_ADMITTED_LOST_MS,
-                retry_lost_ms=_RETRY_LOST_MS,
+                send_timeout_ms=self._send_timeout_ms,
                 dead_rows=[row for row in rows if row in dead],
                 other_rows=[row for row in rows if row not in dead],
             )
@@ -160,7 +151,6 @@ class Reconciler:
                 "campaign progress unknown done failed again reasons",
                 decision=decision.value,
                 older_than_ms=older_than_ms,
-                reason="nobody knows whether it was sent; decided to be failed",
                 max_rows=_CHUNK_ROWS,
             )
             if count < 0:

@@ -2,14 +2,14 @@
 --
 -- KEYS  campaign  runs  flight  done  failed  unknown  window  gate  account  own_gate  claims
 -- ARGV  generation  run_id  worker_id  nonce  probe_ms:int  account_limit:int  limits:json?  domain_prefix
---       campaign_id  look_ms:int  rows...  domains...
+--       campaign_id  rows...  domains...
 -- ->    { verdict, granted rows, denied rows, rows denied for their domain alone }; rows as "12,13"; verdict is one of
 --       ok       all that may still be sent were granted
 --       limited, blocked, paused   why the denied ones were not; they go back to the waiting side
 --       stale    the run is nobody's any more: drop the message
 --
 -- nonce: of this question; probe_ms: how long a probe may take; account_limit: 0 for none; limits: the domains'
--- domain_prefix: of the domains' windows; look_ms: the time until its claims are looked at; domains: of the rows, where limits are
+-- domain_prefix: of the domains' windows; domains: of the rows, where limits are
 --
 -- $campaign  hash: status, generation, tpm, ...
 -- $runs      hash: run id -> state|ms|rows; state q released, a admitted, r retry due
@@ -84,7 +84,7 @@ for i, row in ipairs(open) do
 end
 if #granted > 0 then
   redis.call('HSET', flight, unpack(claimed))
-  redis.call('ZADD', claims, 'NX', clock + look_ms, campaign_id)
+  redis.call('ZADD', claims, 'NX', clock + CLAIMS_LOOK_MS, campaign_id)
   window_add(window, now, #granted)
   if account_limit > 0 then
     window_add(account, account_now, #granted)

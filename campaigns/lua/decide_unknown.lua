@@ -1,10 +1,10 @@
 -- decide_unknown: settles rows of which nobody knows whether they were sent, as somebody has decided.
 --
 -- KEYS  campaign  progress  unknown  done  failed  again  reasons  running
--- ARGV  campaign_id  generation  decision  older_than_ms:int  reason  max_rows:int
+-- ARGV  campaign_id  generation  decision  older_than_ms:int  max_rows:int
 -- ->    number of rows decided, or -1 where the campaign's state does not allow it
 --
--- decision: done, failed or resend; older_than_ms: only rows that have been unknown for so long; reason: for rows that fail;
+-- decision: done, failed or resend; older_than_ms: only rows that have been unknown for so long
 -- max_rows: the most rows of this call
 --include clock
 --include finish
@@ -25,7 +25,7 @@ for _, row in ipairs(rows) do
     redis.call('HDEL', reasons, row)
   elseif decision == 'failed' then
     redis.call('SETBIT', failed, row, 1)
-    redis.call('HSET', reasons, row, reason)
+    redis.call('HSET', reasons, row, 'nobody knows whether it was sent; decided to be failed')
   else
     -- its reason stays: what its last attempt left, and the mark that there was one
     redis.call('SETBIT', again, row, 1)

@@ -1,10 +1,10 @@
 -- expire_claims: rows in flight that nobody will settle any more become unknown (see lib/claims).
 --
 -- KEYS  campaign  progress  flight  unknown  running  workers  reasons  done  failed  ring
--- ARGV  campaign_id  generation  dead_ms:int  lost_ms:int
+-- ARGV  campaign_id  generation  lost_ms:int
 -- ->    { rows in flight that were looked at, rows that are unknown now }
 --
--- dead_ms: the silence after which a worker is dead; lost_ms: the age at which any claim is given up
+-- lost_ms: the age at which any claim is given up
 --include clock
 --include claims
 if redis.call('HGET', campaign, 'generation') ~= generation then
@@ -12,4 +12,4 @@ if redis.call('HGET', campaign, 'generation') ~= generation then
 end
 local k = { campaign = campaign, progress = progress, flight = flight, unknown = unknown, running = running, workers = workers,
   reasons = reasons, done = done, failed = failed, ring = ring }
-return { expire_claims(k, campaign_id, dead_ms, lost_ms, now_ms()) }
+return { expire_claims(k, campaign_id, lost_ms, now_ms()) }

@@ -2,20 +2,19 @@
 -- that waited long in its queue was sent once more. One that has been silent finds itself superseded.
 --
 -- KEYS  campaign  progress  parsing
--- ARGV  campaign_id  generation  parser_id  lost_ms:int
+-- ARGV  campaign_id  generation  parser_id
 -- ->    1, or 0 where the list is another's
---
--- lost_ms: the silence after which a parser is lost
 --
 -- $campaign  hash: parser    $progress  hash: parser_at: its last sign of life (ms); parsed_bytes, parsed_rows
 --include clock
+--include parser_life
 local state = redis.call('HMGET', campaign, 'status', 'generation', 'parser')
 if state[1] ~= 'parsing' or state[2] ~= generation then
   return 0
 end
 local now = now_ms()
 local seen = tonumber(redis.call('HGET', progress, 'parser_at')) or 0
-if state[3] and state[3] ~= parser_id and now - seen < lost_ms then
+if state[3] and state[3] ~= parser_id and now - seen < PARSER_LOST_MS then
   return 0
 end
 redis.call('HSET', campaign, 'parser', parser_id)

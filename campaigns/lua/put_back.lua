@@ -2,20 +2,24 @@
 -- a dead letter names them.
 --
 -- KEYS  campaign  progress  waiting  deferred  runs  flight  unknown  done  failed  again  reasons  running  parked
--- ARGV  campaign_id  generation  released_lost_ms:int  admitted_lost_ms:int  retry_lost_ms:int  dead_rows...
---       other_rows...
+-- ARGV  campaign_id  generation  send_timeout_ms:int  dead_rows...  other_rows...
 -- ->    { rows put back, rows recorded as failed }
 --
--- released_lost_ms: the age at which a released run is lost; admitted_lost_ms: the same for an admitted one of which no row is in
--- flight; retry_lost_ms: the same after a retry was due; dead_rows: those that dead letters name
+-- send_timeout_ms: how long a send may take; dead_rows: those that dead letters name
 --include clock
 --include finish
 --include rows
+--- how long a released run may wait for a worker, beyond two sends; how long an admitted one may have no row in flight; how long after
+--- its due time a retry may take to come (ms)
+local RELEASED_LOST_MS = 30000
+local ADMITTED_LOST_MS = 10000
+local RETRY_LOST_MS = 45000
+
 if redis.call('HGET', campaign, 'generation') ~= generation then
   return { 0, 0 }
 end
 local now = now_ms()
-local lost_after = { q = released_lost_ms, a = admitted_lost_ms, r = retry_lost_ms }
+local lost_after = { q = RELEASED_LOST_MS + 2 * send_timeout_ms, a = ADMITTED_LOST_MS, r = RETRY_LOST_MS }
 local on_way = {}
 for _, recipient in ipairs(redis.call('LRANGE', waiting, 0, -1)) do
   on_way[string.match(recipient, '^%[(%d+)')] = true

@@ -2,19 +2,17 @@
 -- queue now, by pace and by turns.
 --
 -- KEYS  lease  running  ring  workers  slots  parsing  gate  queue  messages  account  claims
--- ARGV  worker_id  own_slots:int  lease_ms:int  call_id  key_prefix  max_rows:int  max_bytes:int  reconcile_ms:int
---       parser_lost_ms:int  worker_dead_ms:int  low_water_ms:int  low_water_min:int  low_water_max:int
---       account_limit:int  limits:json?  domain_prefix  parked_max:int  claim_lost_ms:int  look_ms:int
+-- ARGV  worker_id  own_slots:int  call_id  key_prefix  reconcile_ms:int  claim_lost_ms:int
+--       low_water_ms:int  low_water_min:int  low_water_max:int  account_limit:int  limits:json?  domain_prefix
 -- ->    JSON: { leader, wait_ms, idle, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]], refused: [ids] }
 --       idle: no campaign runs, so that the next tick is due late, or when somebody rings for the release
 --       feed, reconcile, parse: campaigns for which the caller shall send such a message; expired: whose rows in flight are unknown now
 --       refused: campaigns that have been paused, as Redis refuses one of their keys
 --
--- own_slots: of this worker; call_id: for the ids of new messages; max_rows, max_bytes: of a run; reconcile_ms: time between two
--- reconciliations; parser_lost_ms: silence after which a parser is lost; worker_dead_ms: after which a worker's slots no longer count
+-- own_slots: of this worker; call_id: for the ids of new messages; reconcile_ms: the time between two reconciliations
+-- claim_lost_ms: the age at which any claim is given up; account_limit: 0 for none; limits: the domains'
 -- low_water_ms, low_water_min, low_water_max: what a campaign keeps waiting: recipients of so much time, at least, at most
--- account_limit: 0 for none; limits: the domains'; domain_prefix: of their windows; parked_max: most recipients parked for their domain
--- claim_lost_ms: age at which any claim is given up; look_ms: time between two looks at claims
+-- domain_prefix: of the domains' windows
 --
 -- $running  set of campaigns   $lease, $workers, $slots: see lease   $parsing, $claims: see due
 -- $ring     hash: vtime: the turns' virtual time; tokens, paced_at: the account's pace; see also lease, runs

@@ -2,16 +2,14 @@
 --
 -- KEYS  campaign  progress  flight  done  failed  unknown  reasons  deferred  running  gate  failing  own_gate
 --       own_failing
--- ARGV  campaign_id  generation  worker_id  base_ms:int  max_ms:int  patience_ms:int  accepted...
---       others(row kind reason wait_ms:int? entry nonce)...
+-- ARGV  campaign_id  generation  worker_id  accepted...  others(row kind reason wait_ms:int? entry nonce)...
 -- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... }, one of
 --       done, failed, unknown   recorded as such
 --       retry    may be tried again at the cost of an attempt: Dramatiq's backoff
 --       defer    will be tried again without one: put back on the waiting side here
 --       gone     the campaign or the claim is no more: nothing was recorded
 --
--- base_ms, max_ms: the shortest and the longest block; patience_ms: with an outage; accepted: rows
--- entry: its deferred entry, for kinds that may be tried again; nonce: of its claim, or ""
+-- accepted: rows; entry: its deferred entry, for kinds that may be tried again; nonce: of its claim, or ""
 --
 -- An accepted mail is recorded even where the claim is gone: what happened, happened. Any other outcome that is told once more, as the
 -- answer was lost, finds its claim gone, and leaves alone a newer one that the same worker has got meanwhile.
@@ -23,6 +21,9 @@
 --include key_types
 --include accepted
 --include trouble
+
+--- how long an outage costs no attempt (ms)
+local OUTAGE_PATIENCE_MS = 24 * 3600 * 1000
 
 local now = now_ms()
 local verdicts = { '0', 'done' }
@@ -81,7 +82,7 @@ local function close_for(row, kind, reason, wait_ms)
   if whose ~= gate then
     return true
   end
-  return kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > patience_ms
+  return kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > OUTAGE_PATIENCE_MS
 end
 
 -- a failure that may pass

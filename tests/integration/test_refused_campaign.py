@@ -16,6 +16,7 @@ from campaigns.ledger import Group, Settlement
 from campaigns.settler import HELD, Settler, Tally
 from middleware.admission import Admission, Deferred
 from tests.support.ledger_harness import LedgerHarness, Run
+from tests.support.lua_settings import change_setting
 from tests.support.waiting import until
 
 WORDS = "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -107,7 +108,7 @@ def test_rows_that_cannot_become_unknown_keep_their_claim_until_the_key_is_mende
     assert harness.redis.hlen(keys.of("ill", "flight")) == 3
     # Also where they are reconciled after their worker's death
     harness.redis.zrem(keys.WORKERS, "w1")
-    monkeypatch.setattr("campaigns.reconciliation.WORKER_DEAD_MS", -1)
+    change_setting(monkeypatch, "WORKER_DEAD_MS", -1)
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         harness.reconciler.reconcile(harness.catalog.get("ill"))
     assert harness.redis.hlen(keys.of("ill", "flight")) == 3

@@ -11,6 +11,7 @@ from campaigns import keys
 from campaigns.ledger import Limits, Recipient
 from campaigns.models import Content, Ramp, Status
 from tests.support.ledger_harness import Clock, LedgerHarness
+from tests.support.lua_settings import change_setting
 
 
 def start_mixed(harness: LedgerHarness, addresses: list[str], campaign_id: str = "c1") -> None:
@@ -112,7 +113,7 @@ def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(server: Red
 
 def test_parking_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a list of one slow domain, then no more is parked than the bound, whatever waits."""
-    monkeypatch.setattr("campaigns.pacer.PARKED_MAX", 100)
+    change_setting(monkeypatch, "PARKED_MAX", 100)
     harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 60}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(1000)])
     send_for(harness, clock, 5)

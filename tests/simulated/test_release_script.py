@@ -8,10 +8,12 @@ from uuid import UUID
 import pytest
 
 from campaigns import keys
-from campaigns.ledger import RUN_ROWS
-from campaigns.pacer import LEASE_MS
-from campaigns.parsing import PARSER_LOST_MS
 from tests.support.ledger_harness import Clock, LedgerHarness, recipient
+from tests.support.lua_settings import setting
+
+RUN_ROWS = setting("RUN_ROWS")
+LEASE_MS = setting("LEASE_MS")
+PARSER_LOST_MS = setting("PARSER_LOST_MS")
 
 
 def test_runs_carry_up_to_64_recipients_where_nothing_limits(harness: LedgerHarness) -> None:

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from campaigns import keys
-from campaigns.ledger import BLOCK_MAX_MS, OUTAGE_PATIENCE_MS, Group, Settlement, deferred_entry
+from campaigns.ledger import Group, Settlement, deferred_entry
 from campaigns.models import OnUnknown, RowState, Status
 from tests.support.ledger_harness import PROVIDER, Clock, LedgerHarness, Run
+from tests.support.lua_settings import setting
+
+BLOCK_MAX_MS = setting("GATE_MAX_MS")
+OUTAGE_PATIENCE_MS = setting("OUTAGE_PATIENCE_MS")
 
 
 def admitted(harness: LedgerHarness, rows: int = 10, **options: Any) -> Run:

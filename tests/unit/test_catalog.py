@@ -9,8 +9,11 @@ import pytest
 from campaigns import keys
 from campaigns.errors import Superseded, UnknownCampaign, UnknownUpload, WrongState
 from campaigns.models import CAMPAIGN_ID, Content, Status, Upload
-from campaigns.parsing import PARSER_LOST_MS, Parsing
+from campaigns.parsing import Parsing
 from tests.support.ledger_harness import Clock, LedgerHarness, scanned
+from tests.support.lua_settings import setting
+
+PARSER_LOST_MS = setting("PARSER_LOST_MS")
 
 CONTENT = Content(from_="News <news@shop.test>", subject="Hello {{ name }}", text="Hi")
 

@@ -12,14 +12,17 @@ import pytest
 from campaigns import keys, parsing as parsing_module
 from campaigns.errors import Superseded
 from campaigns.models import Status
-from campaigns.parsing import PARSER_LOST_MS, Parsing
+from campaigns.parsing import Parsing
 from storage import StoreUnavailable
 from tests.support.app_harness import CSV, AppHarness
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.ledger_harness import Clock, LedgerHarness
+from tests.support.lua_settings import setting
 from tests.support.waiting import until
 from worker import first_pass
 from worker.first_pass import REPORT_DELAYED, FirstPass
+
+PARSER_LOST_MS = setting("PARSER_LOST_MS")
 
 
 class SlowStore(MemoryStore):

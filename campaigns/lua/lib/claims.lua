@@ -4,15 +4,17 @@
 -- $workers  zset: worker id by its last heartbeat (ms)
 -- $ring     hash: away_until: up to then (ms) no worker is taken for dead, see release
 --
--- expire_claims(k, campaign_id, dead_ms, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
+-- expire_claims(k, campaign_id, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
 --
--- A row whose worker has been silent for dead_ms becomes unknown, and so does one that its worker, though alive, has not settled for
+-- A row whose worker is dead becomes unknown, and so does one that its worker, though alive, has not settled for
 -- lost_ms: nobody can say whether the provider took it. A row that has an end already (a resent one whose first sender answered late)
 -- only loses its claim. An outcome that comes later all the same is recorded.
 -- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
+--include worker_life
 --include finish
 --include rows
-local function expire_claims(k, campaign_id, dead_ms, lost_ms, now)
+local function expire_claims(k, campaign_id, lost_ms, now)
+  local dead_ms = WORKER_DEAD_MS
   -- right after Redis was away all heartbeats are old, and workers hold outcomes that they could not settle
   if now < (tonumber(redis.call('HGET', k.ring, 'away_until')) or 0) then
     dead_ms, lost_ms = math.huge, 4 * lost_ms

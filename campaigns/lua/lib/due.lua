@@ -1,16 +1,18 @@
 -- due: duties that come due whether campaigns run or not: lists whose parser is lost, claims of dead workers.
--- For scripts that declare running, ring, workers, parsing and claims, key_prefix, worker_dead_ms, parser_lost_ms, claim_lost_ms and look_ms.
+-- For scripts that declare running, ring, workers, parsing and claims, key_prefix and claim_lost_ms.
 --
 -- $parsing  zset: campaign by its parser's last sign of life (ms)
 -- $claims   zset: campaign, in whatever state, by when its rows in flight are looked at next (ms)
+--include claim
 --include claims
+--include parser_life
 
 --- campaigns whose claims one tick looks at
 local MOST_LOOKS = 100
 
--- lost_parsers(now) -> ids of the campaigns whose list another parser shall take; each is named once in parser_lost_ms
+-- lost_parsers(now) -> ids of the campaigns whose list another parser shall take; each is named once in PARSER_LOST_MS
 local function lost_parsers(now)
-  local ids = redis.call('ZRANGEBYSCORE', parsing, '-inf', now - parser_lost_ms)
+  local ids = redis.call('ZRANGEBYSCORE', parsing, '-inf', now - PARSER_LOST_MS)
   for _, id in ipairs(ids) do
     redis.call('ZADD', parsing, now, id)
   end
@@ -26,7 +28,7 @@ local function expire_due_claims(now)
     for _, name in ipairs({ 'campaign', 'progress', 'flight', 'unknown', 'reasons', 'done', 'failed' }) do
       k[name] = key_prefix .. ':{' .. id .. '}:' .. name
     end
-    local _, expired = expire_claims(k, id, worker_dead_ms, claim_lost_ms, now)
+    local _, expired = expire_claims(k, id, claim_lost_ms, now)
     if expired > 0 then
       found[#found + 1] = { id, expired }
     end
@@ -36,7 +38,7 @@ local function expire_due_claims(now)
     -- one whose keys Redis refuses holds up no other; it is looked at again
     local looked, some_left = pcall(look, id)
     if some_left or not looked then
-      redis.call('ZADD', claims, now + look_ms, id)
+      redis.call('ZADD', claims, now + CLAIMS_LOOK_MS, id)
     else
       redis.call('ZREM', claims, id)
     end

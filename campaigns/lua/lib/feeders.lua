@@ -1,8 +1,9 @@
 -- feeders: which campaigns shall be fed next.
--- For scripts that declare low_water_ms, low_water_min, low_water_max and parked_max.
+-- For scripts that declare low_water_ms, low_water_min and low_water_max.
 --
 -- $progress  hash: feed_asked: a feeder is at work, or has been asked for, since; asked_at: when one was asked for last; feed_after: not
 --            before (ms)
+--include parked
 
 --- how long a feeder that was asked for may take before another one is asked for (ms)
 local FEED_AGAIN_MS = 2000
@@ -23,7 +24,7 @@ local function ask_feeders(campaigns, slots, now)
     local low_water = math.max(low_water_min, math.min(low_water_max, c.rate * low_water_ms))
     if c.unfed and now - c.feed_asked <= FEED_AGAIN_MS then
       feeders = feeders - 1
-    elseif c.unfed and c.waiting < low_water and c.parked < parked_max and c.feed_after <= now then
+    elseif c.unfed and c.waiting < low_water and c.parked < PARKED_MAX and c.feed_after <= now then
       hungry[#hungry + 1] = c
     end
   end

@@ -5,6 +5,10 @@
 --           ok_slot, ok_now, ok_before: mails accepted in this slot of 15 s and in the one before; of the provider's also:
 --           ok_by, ok_at: the campaign whose mail was accepted last, and when (ms); ok_else: when last one of another's
 -- $failing  zset: campaign:row, or row -> when the provider last failed it (ms); the last 30 s are kept
+--- the shortest and the longest time for which trouble closes a gate (ms), where the provider names none. The longest bounds how long
+--- it takes until an outage that has ended is noticed
+local GATE_MIN_MS = 500
+local GATE_MAX_MS = 4000
 local GATE_SLOT_MS = 15000
 local GATE_FAILING_MS = 30000
 --- how many different recipients must fail before it is the provider's trouble and not theirs
@@ -29,9 +33,9 @@ local function gate_state(key, now)
   return 'probe', 0
 end
 
--- gate_close(key, now, wait_ms or nil, base_ms, max_ms, why): trouble; answers that were on their way when the gate closed do not
+-- gate_close(key, now, wait_ms or nil, why): trouble; answers that were on their way when the gate closed do not
 -- count as further trouble, but may lengthen the wait that the provider asks for
-local function gate_close(key, now, wait_ms, base_ms, max_ms, why)
+local function gate_close(key, now, wait_ms, why)
   local gate = redis.call('HMGET', key, 'level', 'until', 'since')
   local level, closed_until = tonumber(gate[1]) or 0, tonumber(gate[2]) or 0
   if level > 0 and now < closed_until then
@@ -40,7 +44,7 @@ local function gate_close(key, now, wait_ms, base_ms, max_ms, why)
     end
     return
   end
-  wait_ms = wait_ms or math.min(max_ms, base_ms * 2 ^ math.min(level, 16))
+  wait_ms = wait_ms or math.min(GATE_MAX_MS, GATE_MIN_MS * 2 ^ math.min(level, 16))
   redis.call('HSET', key, 'level', level + 1, 'until', now + wait_ms, 'probe_until', 0, 'why', why,
     'since', level > 0 and gate[3] or now)
 end

@@ -1,5 +1,5 @@
 -- runs: takes recipients of a campaign from where they wait and puts them on the queue, as one run.
--- For scripts that declare ring, queue and messages, call_id, max_rows, max_bytes, limits and parked_max.
+-- For scripts that declare ring, queue and messages, call_id and limits.
 --
 -- $waiting   list: [row,"address",[values]]   $deferred  list: retries|recipient
 -- $parked    zset: domain by when it may have room again (ms); $parked:<domain>  list: as deferred
@@ -7,10 +7,14 @@
 -- $ring      hash: calls: how many have released something
 --
 -- A tick is { now, one_row: whether a run has one recipient only, account: { tokens, left }, released }; a campaign c: see turns.
+--include parked
 --include domain_room
 --include enqueue
 --include envelope
 
+--- the most recipients of a run, and their most bytes
+local RUN_ROWS = 64
+local RUN_BYTES = 256 * 1024
 --- domains whose parked recipients one tick looks at, for each campaign
 local PARKED_DOMAINS = 20
 
@@ -69,7 +73,7 @@ end
 -- any; those whose domain is at its limit are parked
 local function send_from(tick, c, name)
   local list = c.prefix .. name
-  local items = redis.call('LPOP', list, (tick.one_row or c.probe) and 1 or math.min(max_rows, c.left, tick.account.left)) or {}
+  local items = redis.call('LPOP', list, (tick.one_row or c.probe) and 1 or math.min(RUN_ROWS, c.left, tick.account.left)) or {}
   local rows, chosen, bytes, run_retries = {}, {}, 0, nil
   local taken = #items
   for i, item in ipairs(items) do
@@ -77,7 +81,7 @@ local function send_from(tick, c, name)
     if name == 'deferred' then
       retries, recipient = string.match(item, '^(%d+)|(.*)$')
     end
-    if #chosen > 0 and (retries ~= run_retries or bytes + #recipient > max_bytes) then
+    if #chosen > 0 and (retries ~= run_retries or bytes + #recipient > RUN_BYTES) then
       give_back(list, items, i)
       taken = i - 1
       break
@@ -108,5 +112,5 @@ local function send_next(tick, c)
   if c.parked > 0 and send_parked(tick, c) then
     return true
   end
-  return c.waiting > 0 and c.parked < parked_max and send_from(tick, c, 'waiting')
+  return c.waiting > 0 and c.parked < PARKED_MAX and send_from(tick, c, 'waiting')
 end

@@ -14,7 +14,7 @@ end
 
 -- close_gate(whose, now, wait_ms or nil, reason): a probe of the other gate has told nothing about that one
 local function close_gate(whose, now, wait_ms, reason)
-  gate_close(whose, now, wait_ms, base_ms, max_ms, reason)
+  gate_close(whose, now, wait_ms, reason)
   gate_probed(whose == gate and own_gate or gate)
 end
 
