@@ -254,6 +254,7 @@ class Catalog:
                 "list_keys": [keys.of(campaign_id, name) for name in keys.LIST_KEYS],
             },
             campaign_id=campaign_id,
+            changeable=",".join(_CHANGEABLE),
             generation=generation,
             message_id=message.message_id,
             message=message.data,

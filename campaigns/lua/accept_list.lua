@@ -2,9 +2,10 @@
 -- told once more, changes nothing.
 --
 -- KEYS  campaign  progress  parsing  queue  messages  parked  list_keys...
--- ARGV  campaign_id  generation  message_id  message  object_key  email_column  fields(name value)...
+-- ARGV  campaign_id  changeable  generation  message_id  message  object_key  email_column  fields(name value)...
 -- ->    { "ok", object key before }, { "same", generation in use } or { "refused", status }; { "missing" }
 --
+-- changeable: states that allow another list, "draft,ready"
 -- object_key: where the list is; email_column: the column of the addresses; fields: further ones of $campaign
 -- list_keys: all that the list before may have left
 --include clock
@@ -19,7 +20,7 @@ local before = redis.call('HMGET', campaign, 'object_key', 'email_column', 'gene
 if before[1] == object_key and before[2] == email_column then
   return { 'same', before[3] }
 end
-if not is_changeable(status) then
+if not is_one_of(status, changeable) then
   return { 'refused', status }
 end
 drop_parked(parked)

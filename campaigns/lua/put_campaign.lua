@@ -8,12 +8,13 @@
 -- template_names: that the templates take from the list, JSON; fields: further ones of $campaign
 --include clock
 --include columns
+--include lifecycle
 local before = redis.call('HMGET', campaign, 'status', 'content')
 if before[2] == content then
   redis.call('HSETNX', campaign, 'template_names', template_names)
   return 'same'
 end
-if before[1] and not string.find(',' .. changeable .. ',', ',' .. before[1] .. ',', 1, true) then
+if before[1] and not is_one_of(before[1], changeable) then
   return before[1]
 end
 if not before[1] then

@@ -19,14 +19,11 @@ local total = tonumber(redis.call('HGET', progress, 'total')) or 0
 local function answer(outcome)
   return { outcome, status, redis.call('HLEN', flight), outcome == 'columns' and missing_columns(campaign) or '' }
 end
-local function listed(states)
-  return string.find(',' .. states .. ',', ',' .. status .. ',', 1, true) ~= nil
-end
 
-if listed(is_there) then
+if is_one_of(status, is_there) then
   return answer('same')
 end
-if not listed(comes_from) then
+if not is_one_of(status, comes_from) then
   return answer('refused')
 end
 if target == 'running' then

@@ -13,9 +13,9 @@ local function is_reopenable(status)
   return is_under_way(status) or status == 'completed'
 end
 
--- is_changeable(status) -> whether the campaign may still get another list
-local function is_changeable(status)
-  return status == 'draft' or status == 'parsing' or status == 'ready' or status == 'rejected'
+-- is_one_of(status, states) -> whether the state is among them, "draft,ready"
+local function is_one_of(status, states)
+  return string.find(',' .. states .. ',', ',' .. status .. ',', 1, true) ~= nil
 end
 
 -- run(campaign, running, campaign_id): from now on it takes part in releasing, which starts at once
