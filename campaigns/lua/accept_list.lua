@@ -1,5 +1,5 @@
--- accept_list: gives the campaign a new list and puts the message that parses it on the queue, in one step. A list that it has already,
--- told once more, changes nothing.
+-- accept_list: gives the campaign a new list and puts the message that parses it on the queue, in one step. A list that
+-- it has already, told once more, changes nothing.
 --
 -- KEYS  campaign  progress  parsing  queue  messages  parked  list_keys...
 -- ARGV  campaign_id  changeable  generation  message_id  message  object_key  email_column  fields(name value)...
@@ -29,7 +29,8 @@ for _, key in ipairs(list_keys) do
 end
 redis.call('DEL', progress)
 redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready')
-redis.call('HSET', campaign, 'status', 'parsing', 'generation', generation, 'object_key', object_key, 'email_column', email_column)
+redis.call('HSET', campaign, 'status', 'parsing', 'generation', generation, 'object_key', object_key,
+  'email_column', email_column)
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
 end

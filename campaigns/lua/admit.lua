@@ -16,9 +16,9 @@
 -- $flight    hash: row -> worker id|ms of the claim|nonce    $claims  zset: campaigns that may have such, see release
 -- $done, $failed  bitmaps by row   $unknown  zset: row by ms   windows, $gate: see lib
 --
--- A question that is asked again because its answer was lost carries the same nonce: the rows that it claimed are decided about once
--- more, as things stand now (a pause may have come between), and count in the windows twice rather than late. Another copy of the
--- message gets nothing of them.
+-- A question that is asked again because its answer was lost carries the same nonce: the rows that it claimed are
+-- decided about once more, as things stand now (a pause may have come between), and count in the windows twice rather
+-- than late. Another copy of the message gets nothing of them.
 --include clock
 --include lifecycle
 --include open_rows

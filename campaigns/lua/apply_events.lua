@@ -2,19 +2,20 @@
 --
 -- KEYS  campaign  running
 -- ARGV  campaign_id  key_prefix  events(row kind reason)...
--- ->    { rows settled, "1" where the campaign has just been completed, the places (from 0 on) of the events that name no row that was
---       handed to the provider... }
+-- ->    { rows settled, "1" where the campaign has just been completed, the places (from 0 on) of the events that name
+--       no row that was handed to the provider... }
 --
--- kind: dropped (the provider threw it away unsent), delivered, bounced, complained, unsubscribed, or accepted (any other proof that
--- the provider took it)
+-- kind: dropped (the provider threw it away unsent), delivered, bounced, complained, unsubscribed, or accepted (any
+-- other proof that the provider took it)
 --
--- Of the campaign, all with its prefix (their names are left out of KEYS since a batch of events has a call for each campaign): progress,
--- flight, done, failed, unknown, reasons; delivered, bounced, complained, unsubscribed: bitmaps by row, progress has a counter of the same
--- name for each; dropped: hash, row -> why the provider threw its email away, whatever the row's end; progress counts them.
+-- Of the campaign, all with its prefix (their names are left out of KEYS since a batch of events has a call for each
+-- campaign): progress, flight, done, failed, unknown, reasons; delivered, bounced, complained, unsubscribed: bitmaps by
+-- row, progress has a counter of the same name for each; dropped: hash, row -> why the provider threw its email away,
+-- whatever the row's end; progress counts them.
 --
--- A row without an end gets one: done, or failed where it was dropped. Its claim goes too, so that the worker's own answer, if it
--- still comes, finds the row final. A row with an end keeps it, but for a failed one that turns out to have been taken: that is done, so
--- that nobody has it sent again.
+-- A row without an end gets one: done, or failed where it was dropped. Its claim goes too, so that the worker's own
+-- answer, if it still comes, finds the row final. A row with an end keeps it, but for a failed one that turns out to
+-- have been taken: that is done, so that nobody has it sent again.
 --include clock
 --include finish
 --include rows
@@ -25,8 +26,9 @@ local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', pref
 local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true }
 local settled, ignored = 0, {}
 
--- whether the row was given to the provider at least once: a failure that may pass leaves a reason. No row above the list ever was.
--- What is told of a row that was not can only be of a campaign of the same name before this one, and must not keep it from being sent.
+-- whether the row was given to the provider at least once: a failure that may pass leaves a reason. No row above the
+-- list ever was. What is told of a row that was not can only be of a campaign of the same name before this one, and
+-- must not keep it from being sent.
 local function handed_over(row)
   return has_end(done, failed, row) or redis.call('HEXISTS', flight, row) == 1 or redis.call('ZSCORE', unknown, row)
     or redis.call('HEXISTS', reasons, row) == 1

@@ -3,11 +3,12 @@
 -- KEYS  dead_letters
 -- ->    milliseconds since 1970
 --
--- $dead_letters  hash: read_to: the time of the last one read (ms); back_at: when a pass has last gone back behind that (ms)
+-- $dead_letters  hash: read_to: the time of the last one read (ms); back_at: when a pass has last gone back behind that
+--                (ms)
 --include clock
 
---- workers stamp dead letters by clocks of their own. So a pass goes back behind what was read, by so much and so often (ms); the others
---- begin where the one before has ended
+--- workers stamp dead letters by clocks of their own. So a pass goes back behind what was read, by so much and so often
+--- (ms); the others begin where the one before has ended
 local BACK_MS = 60000
 local BACK_EVERY_MS = 30000
 

@@ -10,6 +10,6 @@
 if redis.call('HGET', campaign, 'generation') ~= generation then
   return { 0, 0 }
 end
-local k = { campaign = campaign, progress = progress, flight = flight, unknown = unknown, running = running, workers = workers,
-  reasons = reasons, done = done, failed = failed, ring = ring }
+local k = { campaign = campaign, progress = progress, flight = flight, unknown = unknown, running = running,
+  workers = workers, reasons = reasons, done = done, failed = failed, ring = ring }
 return { expire_claims(k, campaign_id, lost_ms, now_ms()) }

@@ -1,8 +1,10 @@
--- feed: takes a slice of the list onto the waiting side, in one step with the cursor. Its rows that yield no recipient any more fail.
+-- feed: takes a slice of the list onto the waiting side, in one step with the cursor. Its rows that yield no recipient
+-- any more fail.
 --
 -- KEYS  campaign  progress  waiting  done  failed  unknown  reasons  running
 -- ARGV  campaign_id  generation  slice:int  last_row:int  unfeedable...  recipients...
--- ->    { recipients waiting, their bytes, status }; { -1 } where this slice is not the next one, or the campaign is gone or over
+-- ->    { recipients waiting, their bytes, status }; { -1 } where this slice is not the next one, or the campaign is
+--       gone or over
 --
 -- slice: its number; last_row: of the slice; unfeedable: rows that fail
 --
@@ -32,6 +34,7 @@ if state[1] == 'running' then
     wake('release')
   end
 end
-local k = { campaign = campaign, progress = progress, done = done, failed = failed, unknown = unknown, reasons = reasons, running = running }
+local k = { campaign = campaign, progress = progress, done = done, failed = failed, unknown = unknown,
+  reasons = reasons, running = running }
 fail_unfeedable(k, campaign_id, unfeedable, now_ms())
 return { waits, redis.call('HINCRBY', progress, 'waiting_bytes', bytes), state[1] }

@@ -1,5 +1,5 @@
--- feed_again: takes rows that were put back (lost, retried, resent) onto the waiting side, in one step with their marks. Those that
--- yield no recipient any more fail.
+-- feed_again: takes rows that were put back (lost, retried, resent) onto the waiting side, in one step with their
+-- marks. Those that yield no recipient any more fail.
 --
 -- KEYS  campaign  progress  waiting  again  done  failed  unknown  reasons  running
 -- ARGV  campaign_id  generation  unfeedable...  recipients(row recipient)...
@@ -45,6 +45,7 @@ if state[1] == 'running' then
     wake('release')
   end
 end
-local k = { campaign = campaign, progress = progress, done = done, failed = failed, unknown = unknown, reasons = reasons, running = running }
+local k = { campaign = campaign, progress = progress, done = done, failed = failed, unknown = unknown,
+  reasons = reasons, running = running }
 fail_unfeedable(k, campaign_id, failing, now_ms())
 return { waits, redis.call('HINCRBY', progress, 'waiting_bytes', bytes), state[1] }

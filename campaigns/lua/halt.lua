@@ -1,4 +1,5 @@
--- halt: the system itself pauses a running campaign, and says why. One that is paused already gets the reason where it has none.
+-- halt: the system itself pauses a running campaign, and says why. One that is paused already gets the reason where it
+-- has none.
 --
 -- KEYS  campaign  running
 -- ARGV  campaign_id  generation  reason

@@ -1,5 +1,5 @@
--- parse_claim: makes this parser the one that parses the list, unless another one does that has given a sign of life lately: a message
--- that waited long in its queue was sent once more. One that has been silent finds itself superseded.
+-- parse_claim: makes this parser the one that parses the list, unless another one does that has given a sign of life
+-- lately: a message that waited long in its queue was sent once more. One that has been silent finds itself superseded.
 --
 -- KEYS  campaign  progress  parsing
 -- ARGV  campaign_id  generation  parser_id

@@ -1,5 +1,5 @@
--- put_back: of the given rows, those that are neither final nor on their way are marked to be fed again, or recorded as failed where
--- a dead letter names them.
+-- put_back: of the given rows, those that are neither final nor on their way are marked to be fed again, or recorded as
+-- failed where a dead letter names them.
 --
 -- KEYS  campaign  progress  waiting  deferred  runs  flight  unknown  done  failed  again  reasons  running  parked
 -- ARGV  campaign_id  generation  send_timeout_ms:int  dead_rows...  other_rows...
@@ -9,8 +9,8 @@
 --include clock
 --include finish
 --include rows
---- how long a released run may wait for a worker, beyond two sends; how long an admitted one may have no row in flight; how long after
---- its due time a retry may take to come (ms)
+--- how long a released run may wait for a worker, beyond two sends; how long an admitted one may have no row in flight;
+--- how long after its due time a retry may take to come (ms)
 local RELEASED_LOST_MS = 30000
 local ADMITTED_LOST_MS = 10000
 local RETRY_LOST_MS = 45000

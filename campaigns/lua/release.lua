@@ -1,17 +1,20 @@
--- release: one tick of the releasing worker: heartbeat, lease, and what may go from the campaigns' waiting sides to Dramatiq's
--- queue now, by pace and by turns.
+-- release: one tick of the releasing worker: heartbeat, lease, and what may go from the campaigns' waiting sides to
+-- Dramatiq's queue now, by pace and by turns.
 --
 -- KEYS  lease  running  ring  workers  slots  parsing  gate  queue  messages  account  claims
 -- ARGV  worker_id  own_slots:int  call_id  key_prefix  reconcile_ms:int  claim_lost_ms:int
 --       low_water_ms:int  low_water_min:int  low_water_max:int  account_limit:int  limits:json?  domain_prefix
--- ->    JSON: { leader, wait_ms, idle, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]], refused: [ids] }
+-- ->    JSON: { leader, wait_ms, idle, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]],
+--       refused: [ids] }
 --       idle: no campaign runs, so that the next tick is due late, or when somebody rings for the release
---       feed, reconcile, parse: campaigns for which the caller shall send such a message; expired: whose rows in flight are unknown now
+--       feed, reconcile, parse: campaigns for which the caller shall send such a message; expired: whose rows in flight
+--       are unknown now
 --       refused: campaigns that have been paused, as Redis refuses one of their keys
 --
 -- own_slots: of this worker; call_id: for the ids of new messages; reconcile_ms: the time between two reconciliations
 -- claim_lost_ms: the age at which any claim is given up; account_limit: 0 for none; limits: the domains'
--- low_water_ms, low_water_min, low_water_max: what a campaign keeps waiting: recipients of so much time, at least, at most
+-- low_water_ms, low_water_min, low_water_max: what a campaign keeps waiting: recipients of so much time, at least, at
+-- most
 -- domain_prefix: of the domains' windows
 --
 -- $running  set of campaigns   $lease, $workers, $slots: see lease   $parsing, $claims: see due
@@ -25,10 +28,11 @@
 --include runs
 --include feeders
 
---- the time until the next tick (ms): as a rule; where another worker releases; while no campaign runs, far below the silence after
---- which a worker is dead; and where something can go soon, at least
+--- the time until the next tick (ms): as a rule; where another worker releases; while no campaign runs, far below the
+--- silence after which a worker is dead; and where something can go soon, at least
 local TICK_MS, OTHERS_TICK_MS, IDLE_TICK_MS, MIN_TICK_MS = 100, 500, 2000, 20
---- the most runs of one call: Redis answers no one else meanwhile. Where there is room for more, the next call follows at once
+--- the most runs of one call: Redis answers no one else meanwhile. Where there is room for more, the next call follows
+--- at once
 local MAX_RUNS = 128
 
 local now = now_ms()
@@ -63,7 +67,8 @@ if account_limit > 0 then
   tick.account.left = math.min(math.floor(tick.account.tokens), account_limit - window_used(account, now))
 end
 
--- a campaign of whose keys Redis refuses one, as it holds what it should not, is paused with the reason and holds up no other
+-- a campaign of whose keys Redis refuses one, as it holds what it should not, is paused with the reason and holds up no
+-- other
 local function stand_aside(id, problem)
   local reason = 'Redis refuses this campaign: ' .. tostring(type(problem) == 'table' and problem.err or problem)
   redis.call('SREM', running, id)
@@ -102,7 +107,8 @@ end
 if tick.released > 0 then
   wake('send_email')
 end
-redis.call('HSET', ring, 'vtime', string.format('%.4f', vtime), 'tokens', string.format('%.4f', tick.account.tokens), 'paced_at', now)
+redis.call('HSET', ring, 'vtime', string.format('%.4f', vtime), 'tokens', string.format('%.4f', tick.account.tokens),
+  'paced_at', now)
 save_rooms(now)
 
 for _, c in ipairs(campaigns) do

@@ -4,7 +4,8 @@
 -- ARGV  campaign_id  generation
 -- ->    number of rows, or -1 where the campaign's state does not allow it
 --
--- The reasons stay: what a row's last attempt left, and the mark that there was one. The dead letters so far are no evidence any more.
+-- The reasons stay: what a row's last attempt left, and the mark that there was one. The dead letters so far are no
+-- evidence any more.
 --include clock
 --include lifecycle
 local state = redis.call('HMGET', campaign, 'status', 'generation')

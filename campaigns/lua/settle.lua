@@ -3,7 +3,8 @@
 -- KEYS  campaign  progress  flight  done  failed  unknown  reasons  deferred  running  gate  failing  own_gate
 --       own_failing
 -- ARGV  campaign_id  generation  worker_id  accepted...  others(row kind reason wait_ms:int? entry nonce)...
--- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... }, one of
+-- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... };
+--       a verdict is one of
 --       done, failed, unknown   recorded as such
 --       retry    may be tried again at the cost of an attempt: Dramatiq's backoff
 --       defer    will be tried again without one: put back on the waiting side here
@@ -11,8 +12,9 @@
 --
 -- accepted: rows; entry: its deferred entry, for kinds that may be tried again; nonce: of its claim, or ""
 --
--- An accepted mail is recorded even where the claim is gone: what happened, happened. Any other outcome that is told once more, as the
--- answer was lost, finds its claim gone, and leaves alone a newer one that the same worker has got meanwhile.
+-- An accepted mail is recorded even where the claim is gone: what happened, happened. Any other outcome that is told
+-- once more, as the answer was lost, finds its claim gone, and leaves alone a newer one that the same worker has got
+-- meanwhile.
 --include clock
 --include finish
 --include lifecycle
@@ -37,7 +39,8 @@ if redis.call('HGET', campaign, 'generation') ~= generation then
 end
 
 -- a claim that is gone without an outcome would be sent again
-check_key_types({ progress, flight, reasons, gate, own_gate }, { done, failed }, { unknown, failing, own_failing }, { deferred })
+check_key_types({ progress, flight, reasons, gate, own_gate }, { done, failed }, { unknown, failing, own_failing },
+  { deferred })
 
 -- whether the row is still ours to decide: claimed by this worker, or held as unknown meanwhile
 local function release_claim(row, nonce)
@@ -72,8 +75,8 @@ local function pause_account(reason)
   end
 end
 
--- closes the gate whose trouble a failure is -> whether the failure costs an attempt. While the provider is well for others it does, as
--- it does where it is the recipient's own
+-- closes the gate whose trouble a failure is -> whether the failure costs an attempt. While the provider is well for
+-- others it does, as it does where it is the recipient's own
 local function close_for(row, kind, reason, wait_ms)
   local whose = (kind == 'throttled' or kind == 'unreachable') and gate or gate_in_trouble(row, now)
   if whose then

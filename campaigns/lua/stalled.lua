@@ -1,5 +1,5 @@
--- stalled: notes why a running campaign cannot be fed at the moment, and when it is worth trying again; the next slice that is fed
--- forgets the reason.
+-- stalled: notes why a running campaign cannot be fed at the moment, and when it is worth trying again; the next slice
+-- that is fed forgets the reason.
 --
 -- KEYS  campaign  progress
 -- ARGV  generation  reason  again_ms:int

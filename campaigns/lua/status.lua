@@ -1,4 +1,5 @@
--- status: everything that the status report says, read in one step. It writes nothing (Redis holds it to that, see `Scripts.read`).
+-- status: everything that the status report says, read in one step. It writes nothing (Redis holds it to that, see
+-- `Scripts.read`).
 --
 -- KEYS  campaign  progress  flight  unknown  window  gate  own_gate
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
@@ -22,5 +23,5 @@ for _, key in ipairs(c[1] == 'running' and { own_gate, gate } or {}) do
   end
 end
 return { c[1], c[2], reason, c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p[2] or '0', p[3] or '0', p[4] or '0',
-  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', flight), redis.call('ZCARD', unknown), used, limit_now(campaign, now),
-  p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0', p[12] or '0' }
+  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', flight), redis.call('ZCARD', unknown), used,
+  limit_now(campaign, now), p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0', p[12] or '0' }

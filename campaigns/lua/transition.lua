@@ -2,11 +2,13 @@
 --
 -- KEYS  campaign  progress  flight  running  parsing  waiting  deferred  runs  parked
 -- ARGV  campaign_id  target  comes_from  is_there
--- ->    { outcome, state before, rows in flight, missing columns }; outcome one of moved, same, refused, missing, empty, columns, later
---       empty: there is nobody to send to; columns: the list lacks some that the templates name; later: it will start as soon as its
---       list is parsed
+-- ->    { outcome, state before, rows in flight, missing columns }; outcome one of moved, same, refused, missing,
+--       empty, columns, later
+--       empty: there is nobody to send to; columns: the list lacks some that the templates name; later: it will start
+--       as soon as its list is parsed
 --
--- target: the new state; comes_from: states it may come from, "ready,running"; is_there: states in which it is there already
+-- target: the new state; comes_from: states it may come from, "ready,running"; is_there: states in which it is there
+-- already
 --include clock
 --include columns
 --include parked

@@ -17,8 +17,9 @@ from campaigns.signatures import WrongCall, WrongHeader
 FOLDER = Path(scripts.__file__).parent / "lua"
 FILES = sorted(FOLDER.rglob("*.lua"))
 NAMES = [path.stem for path in FILES if path.parent == FOLDER]
-#: The most lines of a script or include.
+#: The most lines of a script or include, and the most characters of a line.
 MAX_LINES = 150
+MAX_COLUMNS = 120
 
 ADD = "-- KEYS  counter\n-- ARGV  amount:int\nreturn redis.call('INCRBY', counter, amount)"
 
@@ -105,7 +106,9 @@ def test_no_script_reads_keys_and_arguments_by_number(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_script_is_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MAX_LINES
+    assert not [line for line in lines if len(line) > MAX_COLUMNS]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,7 +15,8 @@ local function has_nonce(claim, nonce)
   return string.sub(claim, -#nonce) == nonce
 end
 
--- is_claim_of(claim or false, worker_id, nonce) -> whether the worker has made it, by this question; nonce "" for any question
+-- is_claim_of(claim or false, worker_id, nonce) -> whether the worker has made it, by this question; nonce "" for any
+-- question
 local function is_claim_of(claim, worker_id, nonce)
   return claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|' and (nonce == '' or has_nonce(claim, nonce))
 end

@@ -7,8 +7,8 @@
 -- expire_claims(k, campaign_id, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
 --
 -- A row whose worker is dead becomes unknown, and so does one that its worker, though alive, has not settled for
--- lost_ms: nobody can say whether the provider took it. A row that has an end already (a resent one whose first sender answered late)
--- only loses its claim. An outcome that comes later all the same is recorded.
+-- lost_ms: nobody can say whether the provider took it. A row that has an end already (a resent one whose first sender
+-- answered late) only loses its claim. An outcome that comes later all the same is recorded.
 -- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
 --include worker_life
 --include finish
@@ -31,11 +31,12 @@ local function expire_claims(k, campaign_id, lost_ms, now)
     if dead or now - since > lost_ms then
       if not has_end(k.done, k.failed, row) then
         redis.call('ZADD', k.unknown, now, row)
-        redis.call('HSET', k.reasons, row, (dead and 'the worker died while sending' or 'the worker has not told the outcome in time')
-          .. '; the provider may or may not have taken it')
+        local why = dead and 'the worker died while sending' or 'the worker has not told the outcome in time'
+        redis.call('HSET', k.reasons, row, why .. '; the provider may or may not have taken it')
         expired = expired + 1
       end
-      -- last: where Redis refuses the above, as one of the keys holds what it should not, the claim keeps the row from being sent again
+      -- last: where Redis refuses the above, as one of the keys holds what it should not, the claim keeps the row from
+      -- being sent again
       redis.call('HDEL', k.flight, row)
     end
   end

@@ -1,6 +1,7 @@
 -- columns: whether the list has the columns that the templates name.
 --
--- $campaign  hash: template_names: JSON list of the names that the templates take from the list, sorted; columns: JSON list of its columns
+-- $campaign  hash: template_names: JSON list of the names that the templates take from the list, sorted; columns: JSON
+--            list of its columns
 --
 -- missing_columns(campaign) -> the names that the list lacks, "age, city", or "" where none is missing
 local function missing_columns(campaign)

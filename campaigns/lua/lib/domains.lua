@@ -1,8 +1,10 @@
 -- domains: limits by the recipients' domain, over all campaigns.
 --
--- Of each limited domain, while it is in use: a window (see window) with two more fields, tokens and paced_at: its pace.
+-- Of each limited domain, while it is in use: a window (see window) with two more fields, tokens and paced_at: its
+-- pace.
 --
--- domain_limit(limits, domain) -> its limit in transactions per minute, or nil; "*" stands for every domain not named, each by itself
+-- domain_limit(limits, domain) -> its limit in transactions per minute, or nil; "*" stands for every domain not named,
+-- each by itself
 local function domain_limit(limits, domain)
   return limits[domain] or limits['*']
 end

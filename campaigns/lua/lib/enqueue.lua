@@ -7,8 +7,8 @@ local function enqueue(queue, messages, message_id, message)
   redis.call('RPUSH', queue, message_id)
 end
 
--- wake(queue): ring for the consumers of a queue, by its name without the prefix. Where Redis allows no channels they find out by
--- themselves, later.
+-- wake(queue): ring for the consumers of a queue, by its name without the prefix. Where Redis allows no channels they
+-- find out by themselves, later.
 local function wake(queue)
   redis.pcall('PUBLISH', 'postrider:bell', queue)
 end

@@ -1,7 +1,7 @@
 -- envelope: a message for SendEmail, as Dramatiq itself would encode it.
 --
--- send_email_message(run_id, c, retries, recipients, now) -> the encoded message; c: the campaign's id and generation; recipients:
--- encoded, with commas between
+-- send_email_message(run_id, c, retries, recipients, now) -> the encoded message; c: the campaign's id and generation;
+-- recipients: encoded, with commas between
 local function send_email_message(run_id, c, retries, recipients, now)
   return table.concat({
     '{"queue_name":"send_email","actor_name":"SendEmail","args":["', c.id, '","', c.generation, '",[', recipients,

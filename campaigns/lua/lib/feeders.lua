@@ -1,8 +1,8 @@
 -- feeders: which campaigns shall be fed next.
 -- For scripts that declare low_water_ms, low_water_min and low_water_max.
 --
--- $progress  hash: feed_asked: a feeder is at work, or has been asked for, since; asked_at: when one was asked for last; feed_after: not
---            before (ms)
+-- $progress  hash: feed_asked: a feeder is at work, or has been asked for, since; asked_at: when one was asked for
+--            last; feed_after: not before (ms)
 --include parked
 
 --- how long a feeder that was asked for may take before another one is asked for (ms)
@@ -16,8 +16,8 @@ local function before(c, other)
   return c.waiting < other.waiting or (c.waiting == other.waiting and c.id < other.id)
 end
 
--- ask_feeders(campaigns, slots, now) -> ids of the campaigns to feed, whether more are hungry. Feeding leaves most of the workers' slots
--- to sending, however many campaigns start at once
+-- ask_feeders(campaigns, slots, now) -> ids of the campaigns to feed, whether more are hungry. Feeding leaves most of
+-- the workers' slots to sending, however many campaigns start at once
 local function ask_feeders(campaigns, slots, now)
   local feeders, hungry, asked = math.max(2, math.floor(slots / 4)), {}, {}
   for _, c in ipairs(campaigns) do

@@ -2,11 +2,12 @@
 --
 -- $gate     hash: level: how often in a row the provider has shown trouble (absent or 0: open); until: closed up to
 --           then (ms); probe_until: a probe is under way up to then (ms); since: closed since (ms); why: its words;
---           ok_slot, ok_now, ok_before: mails accepted in this slot of 15 s and in the one before; of the provider's also:
---           ok_by, ok_at: the campaign whose mail was accepted last, and when (ms); ok_else: when last one of another's
+--           ok_slot, ok_now, ok_before: mails accepted in this slot of 15 s and in the one before;
+--           of the provider's also: ok_by, ok_at: the campaign whose mail was accepted last, and when (ms);
+--           ok_else: when last one of another's
 -- $failing  zset: campaign:row, or row -> when the provider last failed it (ms); the last 30 s are kept
---- the shortest and the longest time for which trouble closes a gate (ms), where the provider names none. The longest bounds how long
---- it takes until an outage that has ended is noticed
+--- the shortest and the longest time for which trouble closes a gate (ms), where the provider names none. The longest
+--- bounds how long it takes until an outage that has ended is noticed
 local GATE_MIN_MS = 500
 local GATE_MAX_MS = 4000
 local GATE_SLOT_MS = 15000
@@ -96,7 +97,8 @@ local function gate_passes(key, now)
   return age == 1 and tonumber(ok[2]) or 0
 end
 
--- gate_others_pass(key, failing, own_key, own_failing, now, campaign_id) -> whether the provider is well for the other campaigns
+-- gate_others_pass(key, failing, own_key, own_failing, now, campaign_id) -> whether the provider is well for the other
+-- campaigns
 local function gate_others_pass(key, failing, own_key, own_failing, now, campaign_id)
   local last = redis.call('HMGET', key, 'ok_by', 'ok_at', 'ok_else')
   local passed_at = tonumber(last[1] == campaign_id and last[3] or last[2]) or 0
@@ -107,8 +109,8 @@ local function gate_others_pass(key, failing, own_key, own_failing, now, campaig
   return failed * 10 < failed + gate_passes(key, now) - gate_passes(own_key, now)
 end
 
--- gate_troubled(key, failing, now, member) -> whether this failure is the provider's trouble: it is in trouble already, or many
--- recipients fail, and a tenth or more of all; false where it may be this recipient's own
+-- gate_troubled(key, failing, now, member) -> whether this failure is the provider's trouble: it is in trouble already,
+-- or many recipients fail, and a tenth or more of all; false where it may be this recipient's own
 local function gate_troubled(key, failing, now, member)
   redis.call('ZADD', failing, now, member)
   redis.call('ZREMRANGEBYSCORE', failing, '-inf', now - GATE_FAILING_MS)

@@ -20,7 +20,8 @@ local function sign_of_life(now)
   redis.call('HSET', slots, worker_id, own_slots)
 end
 
--- take_lease(sleep_ms) -> whether this worker releases. The lease outlives the sleep until the next tick, so that a ring finds its holder
+-- take_lease(sleep_ms) -> whether this worker releases. The lease outlives the sleep until the next tick, so that a
+-- ring finds its holder
 local function take_lease(sleep_ms)
   local holder = redis.call('GET', lease)
   if holder and holder ~= worker_id then

@@ -1,7 +1,8 @@
 -- limit: what a campaign may send in a minute now: its TPM, or less while it warms up.
 --
 -- limit_now(campaign, now) -> transactions per minute
--- $campaign  hash: tpm; ramp_from, ramp_to, ramp_ms: from the one to the other, evenly, in so many ms from started_at on
+-- $campaign  hash: tpm; ramp_from, ramp_to, ramp_ms: from the one to the other, evenly, in so many ms from started_at
+--            on
 local function limit_now(campaign, now)
   local c = redis.call('HMGET', campaign, 'tpm', 'ramp_from', 'ramp_to', 'ramp_ms', 'started_at')
   local tpm = tonumber(c[1])

@@ -13,7 +13,8 @@ local function bits_of(bitmap, rows)
   return redis.call('BITFIELD', bitmap, unpack(command))
 end
 
--- open_rows(rows, domains) -> the rows without an end that no one has, their domains; whether another claim holds one of the others.
+-- open_rows(rows, domains) -> the rows without an end that no one has, their domains; whether another claim holds one
+-- of the others.
 -- A claim that this very question has made before is given back: its row is decided about once more
 local function open_rows(rows, domains)
   local open, open_domains, busy = {}, {}, false

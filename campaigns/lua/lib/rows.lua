@@ -7,7 +7,7 @@ local function has_end(done, failed, row)
   return redis.call('GETBIT', done, row) == 1 or redis.call('GETBIT', failed, row) == 1
 end
 
--- is_free(k, row) -> whether no one has the row: it has no end, is not marked to be fed again, not in flight and not unknown
+-- is_free(k, row) -> whether no one has the row: it has no end, no mark to be fed again, no claim, and is not unknown
 -- k names the keys: done, failed, again, flight, unknown
 local function is_free(k, row)
   return not has_end(k.done, k.failed, row) and redis.call('GETBIT', k.again, row) == 0

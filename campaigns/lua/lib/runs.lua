@@ -6,7 +6,8 @@
 -- $runs      hash: run id -> q|ms|rows: released
 -- $ring      hash: calls: how many have released something
 --
--- A tick is { now, one_row: whether a run has one recipient only, account: { tokens, left }, released }; a campaign c: see turns.
+-- A tick is { now, one_row: whether a run has one recipient only, account: { tokens, left }, released }; a campaign c:
+-- see turns.
 --include parked
 --include domain_room
 --include enqueue
@@ -69,11 +70,12 @@ local function give_back(list, items, i)
   end
 end
 
--- a run from the deferred or the waiting recipients: as many as may go now, all of the same number of retries -> whether there were
--- any; those whose domain is at its limit are parked
+-- a run from the deferred or the waiting recipients: as many as may go now, all of the same number of retries ->
+-- whether there were any; those whose domain is at its limit are parked
 local function send_from(tick, c, name)
   local list = c.prefix .. name
-  local items = redis.call('LPOP', list, (tick.one_row or c.probe) and 1 or math.min(RUN_ROWS, c.left, tick.account.left)) or {}
+  local most = (tick.one_row or c.probe) and 1 or math.min(RUN_ROWS, c.left, tick.account.left)
+  local items = redis.call('LPOP', list, most) or {}
   local rows, chosen, bytes, run_retries = {}, {}, 0, nil
   local taken = #items
   for i, item in ipairs(items) do
@@ -104,7 +106,8 @@ local function send_from(tick, c, name)
   return #items > 0
 end
 
--- send_next(tick, c): one run of a campaign -> whether it had something that may go; what was put back goes before anything new
+-- send_next(tick, c): one run of a campaign -> whether it had something that may go; what was put back goes before
+-- anything new
 local function send_next(tick, c)
   if c.deferred > 0 then
     return send_from(tick, c, 'deferred')

@@ -24,8 +24,8 @@ local function probes_unanswered()
   gate_probed(own_gate)
 end
 
--- count_passes(now, count): the provider took count mails. A campaign's own passes count from its first failure on: an outage that
--- begins in the middle of many passes shows at once
+-- count_passes(now, count): the provider took count mails. A campaign's own passes count from its first failure on: an
+-- outage that begins in the middle of many passes shows at once
 local function count_passes(now, count)
   gate_passed(gate, now, count)
   if redis.call('EXISTS', own_gate, own_failing) > 0 then

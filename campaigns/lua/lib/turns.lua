@@ -1,8 +1,8 @@
 -- turns: which campaign releases next (weighted fair queueing).
 -- For scripts that declare key_prefix.
 --
--- Each recipient costs its campaign 1 / weight of virtual time, and the campaign that is furthest behind goes next. One that had nothing
--- to send, or was not allowed to, does not save up turns.
+-- Each recipient costs its campaign 1 / weight of virtual time, and the campaign that is furthest behind goes next. One
+-- that had nothing to send, or was not allowed to, does not save up turns.
 --
 -- $progress  hash: tokens, paced_at: the pace; turn: its virtual time
 --include window
@@ -10,16 +10,16 @@
 --include pace
 --include gate
 
---- how old a campaign's pace may grow before it is reckoned anew (ms), where the campaign had no turn: with many campaigns most have
---- none in a tick, and no change of rate is noticed within this time
+--- how old a campaign's pace may grow before it is reckoned anew (ms), where the campaign had no turn: with many
+--- campaigns most have none in a tick, and no change of rate is noticed within this time
 local PACE_AGE_MS = 100
 
 -- read_turn(id, vtime, now) -> a campaign as one tick handles it
 local function read_turn(id, vtime, now)
   local prefix = key_prefix .. ':{' .. id .. '}:'
   local c = redis.call('HMGET', prefix .. 'campaign', 'generation', 'slices', 'weight')
-  local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'again', 'feed_asked', 'reconcile_at', 'turn',
-    'parked', 'asked_at', 'feed_after')
+  local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'again', 'feed_asked',
+    'reconcile_at', 'turn', 'parked', 'asked_at', 'feed_after')
   local limit = limit_now(prefix .. 'campaign', now)
   local tokens, rate = pace_refill(limit, p[1], p[2], now)
   local passage, closed_ms = gate_state(prefix .. 'gate', now)
@@ -60,7 +60,8 @@ end
 local function save_turn(c, now)
   local progress = c.prefix .. 'progress'
   if c.changed or now - c.paced_at >= PACE_AGE_MS then
-    redis.call('HSET', progress, 'tokens', string.format('%.4f', c.tokens), 'paced_at', now, 'turn', string.format('%.4f', c.turn))
+    redis.call('HSET', progress, 'tokens', string.format('%.4f', c.tokens), 'paced_at', now,
+      'turn', string.format('%.4f', c.turn))
   end
   if c.parked ~= c.parked_before then
     redis.call('HINCRBY', progress, 'parked', c.parked - c.parked_before)

@@ -1,7 +1,7 @@
 -- window: a strict sliding window of 60 s, counted in buckets of 100 ms, the oldest one counted in full.
 --
--- It is 200 ms longer than 60 s: what is admitted reaches the provider a little later, one mail sooner and another not so soon, and
--- the promise is to hold at the provider's door too.
+-- It is 200 ms longer than 60 s: what is admitted reaches the provider a little later, one mail sooner and another not
+-- so soon, and the promise is to hold at the provider's door too.
 --
 -- $window  hash: <bucket number> -> admissions in it; sum: of all buckets kept; tail: the oldest bucket that may be
 --          kept; last: the latest time seen (ms), so that a clock that steps back cannot open the window.
@@ -11,8 +11,9 @@
 local BUCKET_MS = 100
 local WINDOW_MS = 60200
 
--- window_count(key, now) -> admissions within the window, the time to reckon with (never before the last one seen), the bucket that is
--- the oldest within it, the buckets older than that: nil for none, "all" where nothing in the window is younger. It only reads.
+-- window_count(key, now) -> admissions within the window, the time to reckon with (never before the last one seen), the
+-- bucket that is the oldest within it, the buckets older than that: nil for none, "all" where nothing in the window is
+-- younger. It only reads.
 local function window_count(key, now)
   local head = redis.call('HMGET', key, 'sum', 'tail', 'last')
   if not head[2] then
