@@ -69,7 +69,10 @@ class Parameter(NamedTuple):
         name, parts, type_, optional, dots = match.groups()
         if dots and (type_ or optional):
             raise WrongHeader(f"{name} is a list and cannot have a type")
-        return cls(name, type_ or "text", bool(optional), bool(dots), tuple(map(cls.parse, (parts or "").split())))
+        found = tuple(map(cls.parse, (parts or "").split()))
+        if found and found[0].optional:
+            raise WrongHeader(f"{found[0].name} comes first in {name} and cannot be optional: Lua's for ends at nil")
+        return cls(name, type_ or "text", bool(optional), bool(dots), found)
 
     @property
     def width(self) -> int:
@@ -146,9 +149,8 @@ class Signature:
         names = [parameter.name for parameter in (*keys, *args)]
         if len(set(names)) < len(names):
             raise WrongHeader(f"a name is declared twice: {' '.join(names)}")
-        if any(key.optional or key.parts or key.type != "text" for key in keys) or any(
-            key.is_list for key in keys[:-1]
-        ):
+        has_type = any(key.optional or key.parts or key.type != "text" for key in keys)
+        if has_type or any(key.is_list for key in keys[:-1]):
             raise WrongHeader("a key has no type, and only the last one may be a list")
         if any(before.is_list and not after.is_list for before, after in pairwise(args)):
             raise WrongHeader("lists stand last")

@@ -132,6 +132,7 @@ def test_a_list_longer_than_lua_unpacks_is_refused_and_one_of_tuples_may_be_long
         ("-- KEYS  key\n-- ARGV  rows:int...", "rows is a list and cannot have a type"),
         ("-- KEYS  key\n-- ARGV  wait:float", "cannot read 'wait:float'"),
         ("-- KEYS  key\n-- ARGV  events(row kind)", "cannot read 'events(row kind)'"),
+        ("-- KEYS  key\n-- ARGV  events(row? kind)...", "row comes first in events and cannot be optional"),
         ("-- KEYS  id\n-- ARGV  id", "a name is declared twice: id id"),
         ("-- KEYS  one\n-- KEYS  two", "KEYS is declared twice"),
     ],
