@@ -6,6 +6,7 @@ by Dramatiq; the three that Postrider's scripts touch are built here too, and pi
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 PREFIX: Final = "postrider"
@@ -75,7 +76,16 @@ def of(campaign_id: str, name: str) -> str:
 
 def named(campaign_id: str, names: str) -> dict[str, str]:
     """Keys of a campaign by their names, "done failed", as scripts take them."""
-    return {name: of(campaign_id, name) for name in names.split()}
+    prefix = f"{PREFIX}:{{{campaign_id}}}:"
+    return {name: prefix + name for name in _checked(names)}
+
+
+@cache
+def _checked(names: str) -> tuple[str, ...]:
+    found = tuple(names.split())
+    if unknown := set(found) - set(CAMPAIGN_KEYS):
+        raise KeyError(*unknown)
+    return found
 
 
 def rejected_report(campaign_id: str, generation: str) -> str:

@@ -20,7 +20,7 @@
 -- decided about once more, as things stand now (a pause may have come between), and count in the windows twice rather
 -- than late. Another copy of the message gets nothing of them.
 --include clock
---include lifecycle
+--include under_way
 --include open_rows
 --include limit
 --include gate

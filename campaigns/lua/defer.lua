@@ -9,7 +9,7 @@
 --
 -- $deferred  list: retries|recipient, to be released again before anything new
 -- $parked    zset: domain by when it may have room again (ms); $parked:<domain>  list: as deferred
---include lifecycle
+--include under_way
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 if not partly_admitted then
   redis.call('HDEL', runs, run_id)

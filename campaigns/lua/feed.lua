@@ -12,7 +12,7 @@
 -- $waiting   list: [row,"address",[values]]
 --include clock
 --include enqueue
---include lifecycle
+--include under_way
 --include unfeedable
 local state = redis.call('HMGET', campaign, 'status', 'generation')
 local cursor = tonumber(redis.call('HGET', progress, 'cursor')) or 0

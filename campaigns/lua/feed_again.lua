@@ -10,7 +10,7 @@
 -- $again  bitmap by row: to be fed once more; progress.again counts its bits
 --include clock
 --include enqueue
---include lifecycle
+--include under_way
 --include rows
 --include unfeedable
 local state = redis.call('HMGET', campaign, 'status', 'generation')

@@ -4,7 +4,7 @@
 -- KEYS  campaign  running
 -- ARGV  campaign_id  generation  reason
 -- ->    1 where it has been paused. One whose hash cannot be read is taken out of the ring all the same
---include lifecycle
+--include pause
 local state = redis.pcall('HMGET', campaign, 'status', 'generation', 'reason')
 if state.err then
   return redis.call('SREM', running, campaign_id)

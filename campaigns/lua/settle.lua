@@ -17,7 +17,8 @@
 -- meanwhile.
 --include clock
 --include finish
---include lifecycle
+--include under_way
+--include pause
 --include rows
 --include claim
 --include key_types

@@ -29,3 +29,9 @@ def test_all_keys_of_a_campaign_share_its_hash_tag() -> None:
     assert all("{c1}" in keys.of("c1", name) for name in keys.CAMPAIGN_KEYS)
     with pytest.raises(KeyError):
         keys.of("c1", "nothing")
+
+
+def test_several_keys_of_a_campaign_are_named_at_once() -> None:
+    assert keys.named("c1", "done failed") == {"done": keys.of("c1", "done"), "failed": keys.of("c1", "failed")}
+    with pytest.raises(KeyError, match="running"):
+        keys.named("c1", "done running")

@@ -19,24 +19,25 @@ local function lost_parsers(now)
   return ids
 end
 
+-- expires claims of a campaign, and adds { id, rows } to found where there were any -> whether rows are left in flight
+local function look_at_claims(id, now, found)
+  local k = { running = running, ring = ring, workers = workers }
+  for _, name in ipairs({ 'campaign', 'progress', 'flight', 'unknown', 'reasons', 'done', 'failed' }) do
+    k[name] = key_prefix .. ':{' .. id .. '}:' .. name
+  end
+  local _, expired = expire_claims(k, id, claim_lost_ms, now)
+  if expired > 0 then
+    found[#found + 1] = { id, expired }
+  end
+  return redis.call('EXISTS', k.flight) == 1
+end
+
 -- expire_due_claims(now) -> { id, rows } of each campaign of which rows in flight are unknown now
 local function expire_due_claims(now)
   local found = {}
-  -- -> whether the campaign has any row left in flight
-  local function look(id)
-    local k = { running = running, ring = ring, workers = workers }
-    for _, name in ipairs({ 'campaign', 'progress', 'flight', 'unknown', 'reasons', 'done', 'failed' }) do
-      k[name] = key_prefix .. ':{' .. id .. '}:' .. name
-    end
-    local _, expired = expire_claims(k, id, claim_lost_ms, now)
-    if expired > 0 then
-      found[#found + 1] = { id, expired }
-    end
-    return redis.call('EXISTS', k.flight) == 1
-  end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', claims, '-inf', now, 'LIMIT', 0, MOST_LOOKS)) do
     -- one whose keys Redis refuses holds up no other; it is looked at again
-    local looked, some_left = pcall(look, id)
+    local looked, some_left = pcall(look_at_claims, id, now, found)
     if some_left or not looked then
       redis.call('ZADD', claims, now + CLAIMS_LOOK_MS, id)
     else

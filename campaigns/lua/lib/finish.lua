@@ -1,7 +1,7 @@
 -- finish: a campaign is completed when nothing but unknown rows is pending (and none of those waits to be sent again).
 --
 -- complete_if_done(campaign, progress, unknown, running, campaign_id, now) -> whether it has just been completed
---include lifecycle
+--include under_way
 local function complete_if_done(campaign, progress, unknown, running, campaign_id, now)
   local state = redis.call('HMGET', campaign, 'status', 'on_unknown')
   if not is_under_way(state[1]) then

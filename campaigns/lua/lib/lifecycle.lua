@@ -1,12 +1,8 @@
 -- lifecycle: what a campaign's state allows, and the steps between states that more than one script takes.
 --
--- $campaign  hash: status, reason, started_at, finished_at (ms)   $running  set of campaigns
+-- $campaign  hash: status, started_at, finished_at (ms)   $running  set of campaigns
 --include enqueue
-
--- is_under_way(status) -> whether the campaign has been started and is not over
-local function is_under_way(status)
-  return status == 'running' or status == 'paused'
-end
+--include under_way
 
 -- is_reopenable(status) -> whether rows of the campaign may be made pending again
 local function is_reopenable(status)
@@ -29,10 +25,4 @@ end
 local function reopen(campaign, running, campaign_id)
   redis.call('HDEL', campaign, 'finished_at')
   run(campaign, running, campaign_id)
-end
-
--- pause_for(campaign, running, campaign_id, reason): the system itself pauses a running campaign
-local function pause_for(campaign, running, campaign_id, reason)
-  redis.call('HSET', campaign, 'status', 'paused', 'reason', reason)
-  redis.call('SREM', running, campaign_id)
 end

@@ -2,15 +2,15 @@
 -- For scripts that declare nonce, flight, done, failed and unknown.
 --include claim
 
--- bits_of(bitmap, rows) -> the rows' bits
-local function bits_of(bitmap, rows)
+-- bits_of(rows) -> the arguments with which BITFIELD reads the rows' bits
+local function bits_of(rows)
   local command = {}
   for _, row in ipairs(rows) do
     command[#command + 1] = 'GET'
     command[#command + 1] = 'u1'
     command[#command + 1] = row
   end
-  return redis.call('BITFIELD', bitmap, unpack(command))
+  return command
 end
 
 -- open_rows(rows, domains) -> the rows without an end that no one has, their domains; whether another claim holds one
@@ -20,7 +20,8 @@ local function open_rows(rows, domains)
   local open, open_domains, busy = {}, {}, false
   local any_unknown = redis.call('EXISTS', unknown) == 1
   local held = redis.call('HMGET', flight, unpack(rows))
-  local is_done, is_failed = bits_of(done, rows), bits_of(failed, rows)
+  local bits = bits_of(rows)
+  local is_done, is_failed = redis.call('BITFIELD', done, unpack(bits)), redis.call('BITFIELD', failed, unpack(bits))
   for i, row in ipairs(rows) do
     local claim = held[i]
     if claim and has_nonce(claim, nonce) then

@@ -1,6 +1,6 @@
 -- trouble: whose trouble a failure is, the provider's or this campaign's alone, and what that does to the gates.
 -- For scripts that declare campaign_id, gate, failing, own_gate and own_failing.
---include gate
+--include gate_changes
 
 -- gate_in_trouble(row, now) -> the gate whose trouble the row's failure is; nil where it may be the recipient's own
 local function gate_in_trouble(row, now)

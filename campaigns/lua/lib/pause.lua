@@ -1,0 +1,9 @@
+-- pause: the system itself pauses a running campaign.
+--
+-- $campaign  hash: status, reason   $running  set of campaigns
+--
+-- pause_for(campaign, running, campaign_id, reason)
+local function pause_for(campaign, running, campaign_id, reason)
+  redis.call('HSET', campaign, 'status', 'paused', 'reason', reason)
+  redis.call('SREM', running, campaign_id)
+end
