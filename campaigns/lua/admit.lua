@@ -24,6 +24,7 @@
 --include open_rows
 --include limit
 --include gate
+--include claim_times
 --include window
 --include domain_windows
 

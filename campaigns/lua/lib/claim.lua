@@ -2,9 +2,6 @@
 --
 -- $flight  hash: row -> worker id|ms of the claim|nonce of the question that claimed it
 --
---- the time between two looks at a campaign's claims for those that no one will settle any more (ms)
-local CLAIMS_LOOK_MS = 10000
-
 -- claim_by(worker_id, now, nonce) -> a new claim
 local function claim_by(worker_id, now, nonce)
   return worker_id .. '|' .. now .. '|' .. nonce

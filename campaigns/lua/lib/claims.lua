@@ -10,7 +10,7 @@
 -- lost_ms: nobody can say whether the provider took it. A row that has an end already (a resent one whose first sender
 -- answered late) only loses its claim. An outcome that comes later all the same is recorded.
 -- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
---include worker_life
+--include claim_times
 --include finish
 --include rows
 local function expire_claims(k, campaign_id, lost_ms, now)

@@ -3,7 +3,7 @@
 --
 -- $parsing  zset: campaign by its parser's last sign of life (ms)
 -- $claims   zset: campaign, in whatever state, by when its rows in flight are looked at next (ms)
---include claim
+--include claim_times
 --include claims
 --include parser_life
 

@@ -4,7 +4,7 @@
 -- $lease    string with expiry: id of the worker that releases
 -- $workers  zset: worker id by its last heartbeat (ms)   $slots  hash: worker id -> messages it works on at once
 -- $ring     hash: ticked: the last tick of any worker (ms); away_until: up to then (ms) no worker is taken for dead
---include worker_life
+--include claim_times
 
 --- how long the lease outlives its holder (ms)
 local LEASE_MS = 1000
