@@ -1,10 +1,10 @@
-"""`make run`: all of Postrider on this machine, kept running until Ctrl-C or SIGTERM.
+"""`make run`: runs all of Postrider on this machine until Ctrl-C or SIGTERM.
 
-Starts a Redis and an S3 server of its own, unless settings name some, then the web process and the workers, each as the
-README's commands do. Data stay under `var/`. What the programs do is theirs; how they are kept is in `embedded/`.
+It starts embedded Redis and S3 servers, unless the settings name others, then the web process and the workers with the
+commands that the README gives. Data stay under `var/`. This module only says what runs and in which order; `embedded/`
+keeps the programs running.
 
-The environment is read by `settings.load` alone; each program gets a copy of it, with the addresses of the servers
-started here.
+`settings.load` alone reads the environment; each program gets a copy of it, with the addresses of the embedded servers.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from settings import Settings, load
 
 REDIS_PORT = 6379
 S3_PORT = 9000
-#: Beyond the provider's timeout: what a worker needs to give back its messages and settle what it sent.
+#: How long a stopping worker may take to return its messages and settle its sends, in seconds after SEND_TIMEOUT_S.
 WORKER_STOP_S = 15.0
-#: How long an answer about its readiness may take.
+#: How long the web process may take to answer a readiness check, in seconds.
 READY_S = 5.0
-#: How long the web process waits for open requests, such as event streams, when it is stopped.
+#: How long a stopping web process waits for open requests, such as event streams, in seconds.
 WEB_STOP_S = 3
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What is started, and how.
+    """The programs that run, and how they start.
 
     Args:
-        settings: the checked environment.
-        environment: variables of every program; the embedded servers' addresses are added.
-        lock: descriptor that the embedded servers keep open.
+        settings: the settings, already validated.
+        environment: the variables of every program; `start` adds the addresses of the embedded servers.
+        lock: the lock file's descriptor, which the embedded servers keep open.
+        supervisor: starts and stops the programs.
     """
 
     settings: Settings
@@ -49,7 +50,7 @@ class House:
     supervisor: Supervisor
 
     async def start(self) -> None:
-        """Start everything, and return once it can be used.
+        """Start everything; return once the web process is ready.
 
         Raises:
             StartError: an embedded server or the web process did not start.
@@ -73,7 +74,7 @@ class House:
         port = _port_for("S3", S3_PORT, "S3_ENDPOINT_URL")
         keys = s3.credentials(self.settings.var_dir / "s3-credentials")
         for name in [name for name in self.environment if name.startswith("AWS_")]:
-            del self.environment[name]  # of an account that the embedded server does not know
+            del self.environment[name]  # they belong to an account that the embedded server does not know
         self.environment["S3_ENDPOINT_URL"] = f"http://{ports.LOOPBACK}:{port}"
         self.environment.update(s3.client_environment(*keys))
         await self._start_server("s3", port, s3.command(port, self._directory("s3")), s3.environment(*keys))
@@ -87,14 +88,14 @@ class House:
     def _web(self) -> Program:
         listen = ("--host", ports.LOOPBACK, "--port", str(self.settings.port))
         stop = ("--timeout-graceful-shutdown", str(WEB_STOP_S))
-        # A proxy's word for where a request comes from counts nowhere: see api/http/access.py.
+        # The server never trusts a proxy's header for the client's address: see api/http/access.py.
         command = [sys.executable, "-m", "uvicorn", "api:app", *listen, *stop, "--no-proxy-headers"]
         return Program("web", command, self.environment)
 
     def _worker(self, number: int) -> Program:
-        # One process a command: Dramatiq stops all processes of a command when one of them dies. Its main process would
-        # log in a format of its own; the worker's logging is set up by the project. And it would not see for 30 s that
-        # a process died before it was ready.
+        # One process per command: Dramatiq stops all processes of a command when one of them dies. `--skip-logging`:
+        # its main process would log in another format than the worker, whose logging the project sets up. The fork
+        # timeout: by default it takes 30 s to notice that a process died before it was ready.
         options = ("--processes", "1", "--threads", str(self.settings.workers))
         dramatiq = ("--skip-logging", "--worker-fork-timeout", "2000")
         command = [sys.executable, "-m", "dramatiq", "actors", *options, *dramatiq]
@@ -110,7 +111,7 @@ class House:
 def _port_for(what: str, preferred: int, setting: str) -> int:
     port = ports.free_port(preferred)
     if port != preferred:
-        say(f"port {preferred} is taken ({setting} would use what is there): {what} listens on {port}")
+        say(f"port {preferred} is in use, so {what} listens on {port}; set {setting} to use the server on {preferred}")
     return port
 
 
@@ -129,14 +130,14 @@ async def _is_ready(port: int) -> bool:
 
 
 def _welcome(settings: Settings) -> None:
-    say(f"ready: http://localhost:{settings.port} (Ctrl-C stops it)")
+    say(f"ready: http://localhost:{settings.port} (press Ctrl-C to stop)")
     if settings.email_provider == "outbox":
-        say(f"no email leaves this machine: they are files in {settings.outbox_dir}/")
-    say(f"the logs of web and workers appear here, those of Redis and S3 in {settings.var_dir / 'log'}/")
+        say(f"no email leaves this machine: Postrider writes emails as files into {settings.outbox_dir}/")
+    say(f"the web process and the workers log here, Redis and S3 in {settings.var_dir / 'log'}/")
 
 
 async def supervise(settings: Settings, environment: dict[str, str], held: int) -> int:
-    """Run everything until SIGINT, SIGTERM or SIGHUP; the exit code."""
+    """Run everything until SIGINT, SIGTERM or SIGHUP; return the exit code."""
     house = House(settings, environment, held, Supervisor())
     starting = asyncio.create_task(house.start())
     interrupted = asyncio.Event()
@@ -152,7 +153,7 @@ async def supervise(settings: Settings, environment: dict[str, str], held: int) 
             await starting
             _welcome(settings)
         await interrupted.wait()
-        say("stopping: what is being sent is finished first")
+        say("stopping: workers finish the emails that they are sending")
     except (StartError, OSError) as error:
         say(str(error) if isinstance(error, StartError) else f"cannot start: {type(error).__name__}: {error}")
         return 1
@@ -163,10 +164,10 @@ async def supervise(settings: Settings, environment: dict[str, str], held: int) 
 
 
 def main() -> int:
-    """Check the settings and the surroundings, then run everything; the exit code."""
+    """Check the settings, the directory and the port, then run everything; return the exit code."""
     environment = dict(os.environ)
     settings = load(environment)
-    os.umask(0o077)  # lists, emails and keys are for this user alone, whatever program writes them
+    os.umask(0o077)  # only this user may read lists, emails and keys, whichever program writes them
     private.directory(settings.var_dir)
     with lock.exclusive(settings.var_dir / "run.lock") as held:
         if not ports.is_free(settings.port):

@@ -1,8 +1,8 @@
-"""The object store behind boto3: lists of recipients and reports, as objects of one bucket.
+"""The object store: lists of recipients and reports, kept as objects of one bucket, through boto3.
 
-Knows S3 and its errors; knows nothing of campaigns, Redis or HTTP. The same code runs against AWS and any S3-compatible
-server. Every call has time limits and a bounded number of tries. Rights needed on the bucket: list it and its multipart
-uploads, and read, write and delete its objects.
+This module knows S3 and its errors; it knows nothing of campaigns, Redis or HTTP. The same code runs against AWS and
+any S3-compatible server. Every call has timeouts and a bounded number of attempts. The credentials need the rights to
+list the bucket and its multipart uploads, and to read, write and delete its objects.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-#: How much `ObjectStore.stream` hands out at once, in bytes.
+#: The size of the chunks that `ObjectStore.stream` yields, in bytes.
 CHUNK_BYTES: Final = 1024 * 1024
-#: How often a broken download is taken up again without any progress in between.
+#: How many times a broken download is resumed without any progress in between.
 MAX_RESUMES: Final = 4
-#: Size of the parts of what we upload ourselves, in bytes; one part at a time is held in memory.
+#: The part size of our own uploads, in bytes; memory holds one part at a time.
 OWN_PART_BYTES: Final = 8 * 1024 * 1024
-#: Where the store can do it, uploads that nobody finished are removed by itself after this many days. Longer than a
-#: presigned address can live (7 days).
+#: A store that has lifecycle rules removes unfinished uploads after this many days: longer than a presigned URL is
+#: valid (7 days).
 STALE_UPLOAD_DAYS: Final = 8
 
-#: s3v4 and path style so that presigned addresses work everywhere; no checksums that only AWS understands.
+#: s3v4 and path style make presigned URLs work on every server; checksums that only AWS understands are off.
 _CONFIG: Final = Config(
     signature_version="s3v4",
     s3={"addressing_style": "path"},
@@ -66,7 +66,7 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """The object store cannot be reached, has no bucket yet, or has trouble of its own: try again later."""
+    """The object store is unreachable, has no bucket yet, or reports an internal error: try again later."""
 
 
 class MissingObject(StoreError):
@@ -74,11 +74,11 @@ class MissingObject(StoreError):
 
 
 class ShortObject(StoreError):
-    """The object ends before what was asked for: it is not the one that was stored."""
+    """The object ends before the requested range does: it is not the object that was stored."""
 
 
 class MissingUpload(StoreError):
-    """There is no such multipart upload (any more)."""
+    """There is no such multipart upload, or no longer."""
 
 
 class BadParts(StoreError):
@@ -86,7 +86,7 @@ class BadParts(StoreError):
 
 
 class Part(NamedTuple):
-    """A part of a multipart upload as the store has it: number from 1, ETag without quotes, size in bytes."""
+    """A part of a multipart upload as the store holds it: number from 1, ETag without quotes, size in bytes."""
 
     number: int
     etag: str
@@ -94,7 +94,7 @@ class Part(NamedTuple):
 
 
 class StaleUpload(NamedTuple):
-    """A multipart upload that was begun and neither completed nor aborted."""
+    """A multipart upload that has begun and is neither completed nor aborted."""
 
     key: str
     upload_id: str
@@ -114,14 +114,14 @@ class ObjectStore:
     Args:
         bucket: its name.
         endpoint_url: an S3-compatible server; None: AWS.
-        public_endpoint_url: the address that clients see in presigned addresses; None: the same.
+        public_endpoint_url: the server address in the presigned URLs that clients get; None: `endpoint_url`.
     """
 
     def __init__(self, bucket: str, endpoint_url: str | None = None, public_endpoint_url: str | None = None) -> None:
         session = boto3.session.Session()
         self.bucket = bucket
         self._client: Any = session.client("s3", endpoint_url=endpoint_url, config=_CONFIG)
-        # A client takes 40 ms to make, so there is another one only for another address. It signs and talks to nobody.
+        # Making a client takes 40 ms, so a second one exists only for a second address. It only signs URLs.
         self._signer: Any = self._client
         if public_endpoint_url not in {None, endpoint_url}:
             self._signer = session.client("s3", endpoint_url=public_endpoint_url, config=_CONFIG)
@@ -129,22 +129,22 @@ class ObjectStore:
     # The bucket
 
     def ping(self) -> None:
-        """Ask whether the bucket is there and ours to use.
+        """Check that the bucket exists and that we may use it.
 
         Raises:
-            StoreError: it is not.
+            StoreError: it does not exist, or we may not use it.
         """
         try:
             with _translated():
                 self._client.head_bucket(Bucket=self.bucket)
         except MissingObject as error:
-            raise StoreUnavailable("the bucket is not there") from error
+            raise StoreUnavailable(f"the bucket {self.bucket} does not exist") from error
 
     def ensure_bucket(self) -> None:
-        """Make the bucket where it is missing and we may; let browsers read the ETag of the parts they send.
+        """Create the bucket if it is missing and we may; allow browsers to read the ETags of the parts that they send.
 
         Raises:
-            StoreError: the bucket is neither there nor can it be made.
+            StoreError: the bucket does not exist and cannot be created.
         """
         with _translated():
             try:
@@ -161,7 +161,7 @@ class ObjectStore:
         try:
             self._client.create_bucket(Bucket=self.bucket, **({"CreateBucketConfiguration": place} if place else {}))
         except ClientError as error:
-            if _code(error) not in _OUR_BUCKET:  # another process was faster
+            if _code(error) not in _OUR_BUCKET:  # another process has created it first
                 raise
         rule = {
             "ID": "postrider-stale-uploads",
@@ -169,13 +169,13 @@ class ObjectStore:
             "Filter": {"Prefix": ""},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": STALE_UPLOAD_DAYS},
         }
-        with suppress(ClientError, BotoCoreError):  # a convenience that many servers lack; the janitor does it anyway
+        with suppress(ClientError, BotoCoreError):  # many servers lack lifecycle rules; the janitor cleans up anyway
             self._client.put_bucket_lifecycle_configuration(
                 Bucket=self.bucket, LifecycleConfiguration={"Rules": [rule]}
             )
 
     def _allow_browsers(self) -> None:
-        """Set a CORS rule where none is. Best effort: a server may lack CORS, and the bucket may be set up by hand."""
+        """Set a CORS rule if the bucket has none. Best effort: a server may lack CORS, or an operator configured it."""
         with suppress(ClientError, BotoCoreError):
             if self._has_cors():
                 return
@@ -200,22 +200,22 @@ class ObjectStore:
     # Multipart uploads
 
     def create_upload(self, key: str) -> str:
-        """Begin a multipart upload of a CSV; answers its id."""
+        """Begin a multipart upload of a CSV; return its id."""
         with _translated():
             answer = self._client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType="text/csv")
             return str(answer["UploadId"])
 
     def presign_part(self, key: str, upload_id: str, part_number: int, expires_s: int) -> str:
-        """The address to which a client PUTs a part, good for `expires_s` seconds (at most 7 days)."""
+        """The presigned URL to which a client PUTs a part, valid for `expires_s` seconds (at most 7 days)."""
         params = {"Bucket": self.bucket, "Key": key, "UploadId": upload_id, "PartNumber": part_number}
         with _translated():
             return str(self._signer.generate_presigned_url("upload_part", Params=params, ExpiresIn=expires_s))
 
     def list_parts(self, key: str, upload_id: str) -> list[Part]:
-        """The parts that have arrived, ascending, all pages.
+        """All parts that have arrived, in ascending order of their numbers.
 
         Raises:
-            MissingUpload: unknown, completed or aborted.
+            MissingUpload: the upload is unknown, completed or aborted.
         """
         with _translated():
             pages = self._client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload_id)
@@ -226,13 +226,13 @@ class ObjectStore:
             ]
 
     def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
-        """Put the parts together, in ascending order of their numbers.
+        """Assemble the parts into the object, in ascending order of their numbers.
 
-        A 200 whose body tells of an error is an error here too (boto3 looks into it).
+        S3 may report an error in the body of a 200; boto3 checks the body, so that this counts as an error here too.
 
         Raises:
-            BadParts: the store does not take these parts; the upload stays open.
-            MissingUpload: unknown, completed or aborted.
+            BadParts: the store refuses these parts; the upload stays open.
+            MissingUpload: the upload is unknown, completed or aborted.
         """
         listed = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in sorted(parts)]
         with _translated():
@@ -241,25 +241,25 @@ class ObjectStore:
             )
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """Give an upload up and free its parts. One that is not there is fine."""
+        """Abort an upload and free its parts. A missing upload is no error."""
         with suppress(MissingUpload), _translated():
             self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
 
     def list_uploads(self, prefix: str) -> list[StaleUpload]:
-        """The multipart uploads under way below a prefix, all pages."""
+        """All multipart uploads in progress below a prefix."""
         with _translated():
             pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
             return [
                 StaleUpload(upload["Key"], upload["UploadId"], upload["Initiated"])
                 for page in pages
                 for upload in page.get("Uploads", ())
-                if upload["Key"].startswith(prefix)  # not every server looks at the prefix
+                if upload["Key"].startswith(prefix)  # some servers ignore the prefix
             ]
 
     # Objects
 
     def size(self, key: str) -> int | None:
-        """The size of an object in bytes; None: there is none."""
+        """The size of an object in bytes; None: there is no such object."""
         try:
             with _translated():
                 return int(self._client.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
@@ -272,15 +272,18 @@ class ObjectStore:
         fileobj: IO[bytes],
         on_progress: Callable[[], None] | None = None,
     ) -> None:
-        """Store a CSV file from its current position, in parts where it is large: O(part) memory.
+        """Store a CSV file from its current position; a large one in parts, so that memory holds one part at a time.
 
-        All or nothing: readers never see half of it. The file may be closed afterwards.
+        All or nothing: readers never see half of the file. The upload may close the file.
 
         Args:
-            key: of the object.
+            key: the object's key.
             fileobj: the file.
-            on_progress: called while it is sent, about every 256 kB; may raise to stop, which may come out as a
-                StoreError.
+            on_progress: called about every 256 kB while the file is sent; may raise to stop the upload, which may
+                surface as a StoreError.
+
+        Raises:
+            StoreError: the store refused the file or is unavailable.
         """
         with _translated():
             self._client.upload_fileobj(
@@ -293,24 +296,27 @@ class ObjectStore:
             )
 
     def read(self, key: str, start: int, end: int) -> bytes:
-        """The bytes from `start` up to and without `end`, all of them.
+        """The bytes from offset `start` to `end` (exclusive), all of them.
 
         Raises:
             MissingObject: there is no such object.
-            ShortObject: the object is shorter than that.
+            ShortObject: the object ends before `end`.
         """
         if end <= start:
             return b""
         with _translated():
             data = b"".join(self._pieces(key, start, end))
         if len(data) != end - start:
-            raise ShortObject(f"an object ends before byte {end}")
+            raise ShortObject(f"the object ends before byte {end}")
         return data
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """All bytes, in chunks of at most 1 MiB.
+        """All bytes of the object, in chunks of at most 1 MiB.
 
-        A download that breaks is taken up again where it broke, a bounded number of times without progress.
+        A broken download resumes where it broke, at most `MAX_RESUMES` times without progress.
+
+        Raises:
+            MissingObject: there is no such object.
         """
         with _translated():
             yield from self._pieces(key, 0, None)
@@ -339,22 +345,22 @@ class ObjectStore:
             if span and _code(error) in _BEYOND_END:
                 return
             raise
-        # Not the body's own `with`: that gives the raw stream, which takes a broken connection for the end.
+        # Not the body's own `with`: it gives the raw stream, which mistakes a broken connection for the end.
         with closing(answer["Body"]) as body:
             while chunk := body.read(CHUNK_BYTES):
                 yield chunk
 
     def list_objects(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects below a prefix, page by page."""
+        """The objects below a prefix, fetched page by page."""
         with _translated():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
                 for item in page.get("Contents", ()):
                     yield StoredObject(item["Key"], item["LastModified"])
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects. One that is not there is fine.
+        """Delete objects. A missing object is no error.
 
-        One request each: they are few, and not every server knows the request for many.
+        Each takes one request: objects are few, and some servers lack the request that deletes many.
         """
         with _translated():
             for key in keys:
@@ -376,14 +382,14 @@ def _status(error: ClientError) -> int:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn boto3's exceptions into ours. The messages name no key of an object and no secret."""
+    """Translate boto3's exceptions into ours. Their messages contain no object key and no secret."""
     try:
         yield
     except ClientError as error:
         raise _translate(error) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise StoreError(
-            "no credentials for the object store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "the object store needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from error
     except BotoCoreError as error:
         raise StoreUnavailable(f"the object store cannot be reached ({type(error).__name__})") from error
@@ -396,7 +402,7 @@ def _translate(error: ClientError) -> StoreError:
     if code == "NoSuchUpload":
         return MissingUpload("there is no such upload")
     if code in _BAD_PARTS:
-        return BadParts(f"the object store does not take these parts ({code})")
+        return BadParts(f"the object store refuses these parts ({code})")
     if code in _COME_BACK or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return StoreUnavailable(f"the object store has trouble ({code or status})")
+        return StoreUnavailable(f"the object store is unavailable ({code or status})")
     return StoreError(f"the object store refuses the request ({code or status})")

@@ -1,3 +1,4 @@
-"""The house around Postrider on one machine: a Redis and an S3 server that come with the Python packages, and the
-processes that `make run` keeps alive. Knows nothing of campaigns, and nothing else in the project imports it.
+"""What runs Postrider on one machine: Redis and S3 servers from Python packages, and the supervisor of `make run`.
+
+The package knows nothing of campaigns. Only `run.py` and the tests import it.
 """

@@ -1,4 +1,4 @@
-"""TCP ports of this machine: which are free, and which answer. Loopback only."""
+"""TCP ports on loopback: which are free, and which a server listens on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOOPBACK = "127.0.0.1"
 def is_free(port: int) -> bool:
     """Whether a server could listen on the port now."""
     with socket.socket() as probe:
-        # As servers do: a port whose last connections are merely fading away (TIME_WAIT) counts as free.
+        # As servers do: a port whose last connections are only in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -20,7 +20,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(preferred: int = 0) -> int:
-    """The preferred port where it is free, else one that the kernel chooses."""
+    """The preferred port if it is free, else one that the kernel chooses."""
     if preferred and is_free(preferred):
         return preferred
     with socket.socket() as probe:
@@ -30,7 +30,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens on the port."""
+    """Whether a server listens on the port."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=1).close()
     except OSError:

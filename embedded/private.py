@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def directory(path: Path) -> None:
-    """Make the directory, or close one that others may enter. Its mode closes whatever is in it.
+    """Create the directory with mode 0700, or set that mode on an existing one. The mode protects all files in it.
 
     Raises:
-        SystemExit: the directory is shared with others and has to stay so, as /tmp, or belongs to another user.
+        SystemExit: the directory is shared on purpose, as /tmp is, or belongs to another user.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = path.stat().st_mode
@@ -21,11 +21,11 @@ def directory(path: Path) -> None:
     with contextlib.suppress(PermissionError):
         if not mode & stat.S_ISVTX:
             return path.chmod(0o700)
-    raise SystemExit(f"postrider: other users may read {path}; set VAR_DIR to a directory of your own")
+    raise SystemExit(f"postrider: other users may read {path}; set VAR_DIR to a directory that only you may read")
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all, also after a power failure."""
+    """Write a file atomically: it exists complete or not at all, also after a power failure."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600, exist_ok=False)

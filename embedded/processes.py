@@ -1,9 +1,10 @@
-"""Keeps programs running and ends them in order. Knows nothing of what they do.
+"""Keeps programs running and stops them in order. Knows nothing of what they do.
 
-Each runs in a session of its own, so that Ctrl-C at the terminal reaches the supervisor alone, which then stops the
-last started first. A program that ends by itself is started again, after a pause that grows while it keeps ending.
+Each program runs in a separate session, so that Ctrl-C at the terminal reaches only the supervisor, which then stops
+the programs, the last started first. The supervisor restarts a program that ends, after a pause that grows while the
+program keeps ending.
 
-Starts no thread, also not by asyncio's own subprocesses or `to_thread`: see `embedded/parent_death.py`.
+This module starts no thread, so it uses neither asyncio's subprocesses nor `to_thread`: see `embedded/parent_death.py`.
 """
 
 from __future__ import annotations
@@ -20,39 +21,39 @@ from pathlib import Path
 
 from embedded.parent_death import adopt_orphans, ends_with_parent
 
-#: How long to wait before starting a program again: doubled each time, from the start once it has run for STEADY_S.
+#: The pause before a restart, in seconds. It doubles each time, and starts anew once a program has run for STEADY_S.
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 STEADY_S = 30.0
-#: How often to look whether a program is ready, has ended, or has left nothing behind.
+#: How often to check whether a program is ready, has ended, or has left processes behind, in seconds.
 POLL_S = 0.05
-#: How long a program that keeps children may take to notice that they have ended, in s.
+#: How long a program that keeps children may take to notice that they have ended, in seconds.
 CHILDLESS_S = 10.0
-#: How long it may take until its first one is seen, in s: one that was killed at once may never have been.
+#: How long to wait for its first child, in seconds. A child that is killed at once may never be seen.
 FIRST_CHILD_S = 120.0
-#: How long the kernel may take to carry out a SIGKILL.
+#: How long the kernel may take to carry out a SIGKILL, in seconds.
 KILL_S = 5.0
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal, who may have closed it."""
+    """Print a line at the terminal, which may be closed by now."""
     with contextlib.suppress(OSError):
-        print(f"postrider: {text}", flush=True)  # noqa: T201 - it is what this is for
+        print(f"postrider: {text}", flush=True)  # noqa: T201 - printing is this function's job
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run.
+    """A program to run.
 
     Args:
-        name: for people.
-        command: the command line.
-        environment: all of its variables.
+        name: its name in messages.
+        command: its command line.
+        environment: all of its environment variables.
         stop_s: how long it may take to end after SIGTERM, in seconds; then it is killed.
-        log: the file that takes what it prints; None: this process's own output.
+        log: the file for its output; None: it shares this process's output.
         inherits: file descriptors that it keeps open.
-        keeps_children: it does nothing but keep processes of its own, and ends when they do. A Dramatiq main process
-            whose child was killed while it held their common lock does not: it waits for that lock for ever.
+        keeps_children: it only supervises child processes, and should end when they do. The supervisor checks this,
+            because a Dramatiq main process hangs if its child is killed while holding the lock that both share.
     """
 
     name: str
@@ -69,7 +70,7 @@ class StartError(Exception):
 
 
 class Child:
-    """One program kept running from construction until `stop`. Lives on the running event loop."""
+    """Keeps one program running from construction until `stop`. Needs a running event loop."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -82,21 +83,21 @@ class Child:
         """Wait until the probe says that the program is ready.
 
         Raises:
-            StartError: it ended before.
+            StartError: the program ended before it was ready.
         """
         while not await probe():
             if self.ends:
                 where = f"; see {self.program.log}" if self.program.log else ""
-                raise StartError(f"{self.program.name} could not start{where}")
+                raise StartError(f"{self.program.name} did not start{where}")
             await asyncio.sleep(POLL_S)
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL for it and all that it started if that does not end it in time."""
+        """Send SIGTERM; after `stop_s`, send SIGKILL to the program and all processes that it started."""
         self._stopping.set()
         self._signal()
         done, _ = await asyncio.wait({self._kept}, timeout=self.program.stop_s)
         if not done and self._process:
-            say(f"{self.program.name} did not end within {self.program.stop_s:g} s and is killed")
+            say(f"{self.program.name} did not end within {self.program.stop_s:g} s: killing it")
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         await self._kept
@@ -110,24 +111,24 @@ class Child:
                 return
             self.ends += 1
             pause_s = FIRST_PAUSE_S if time.monotonic() - started > STEADY_S else pause_s
-            say(f"{self.program.name} ended ({ending}) and is started again in {pause_s:g} s")
+            say(f"{self.program.name} ended ({ending}): restarting it in {pause_s:g} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _life(self) -> str:
-        """Run the program once; how it ended.
+        """Run the program once; return how it ended.
 
-        Whatever goes wrong with keeping it is an end of it too: nobody would see an exception of this task, the start
-        would wait without end, and the program would never be started again.
+        An unexpected error here counts as an end too. Otherwise the exception would stay hidden in this task, `until`
+        would wait forever, and the program would never be restarted.
         """
         try:
             return _reason(await self._run())
-        except Exception as error:  # noqa: BLE001 - whatever it is
+        except Exception as error:  # noqa: BLE001 - see the docstring
             if self._process and self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
-            return f"it cannot be kept running: {type(error).__name__}: {error}"
+            return f"the supervisor failed: {type(error).__name__}: {error}"
 
     async def _run(self) -> int:
         self._process = self._start()
@@ -139,7 +140,7 @@ class Child:
                 continue
             childless_at = childless_at or time.monotonic()
             if time.monotonic() - childless_at > (CHILDLESS_S if had_children else FIRST_CHILD_S):
-                say(f"{self.program.name} has not noticed that its process is gone, and is killed")
+                say(f"{self.program.name} has not noticed that its child process is gone: killing it")
                 self._process.kill()
                 childless_at = None
         await _end_group(self._process.pid, self.program.stop_s)
@@ -159,32 +160,32 @@ class Child:
             )
 
     def _signal(self) -> None:
-        # To the direct child alone: Dramatiq passes it on, and takes a second one as an order to drop its work.
+        # Only the direct child gets the signal: Dramatiq passes it on, and a second one makes it drop its work.
         if self._process:
             self._process.terminate()
 
 
 class Supervisor:
-    """Programs in the order of their start."""
+    """Starts programs, and stops them in the reverse order of their start."""
 
     def __init__(self) -> None:
         adopt_orphans()
         self._stages: list[list[Child]] = []
 
     def start(self, *programs: Program) -> list[Child]:
-        """Start programs, which will be stopped together, before all that were started earlier."""
+        """Start programs. `stop` will stop them together, before those that were started earlier."""
         stage = [Child(program) for program in programs]
         self._stages.append(stage)
         return stage
 
     async def stop(self) -> None:
-        """End all programs, the last started first."""
+        """Stop all programs, the last started first."""
         while self._stages:
             await asyncio.gather(*(child.stop() for child in self._stages.pop()))
 
 
 def _has_children(pid: int) -> bool:
-    """Whether a process has children that live. Where the kernel does not tell (macOS), it is taken to have some."""
+    """Whether a process has living children. Without /proc (macOS) this is unknown, and the answer is True."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -204,8 +205,8 @@ def _reason(code: int) -> str:
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Send a signal (0: none, just look) to a process group whose leader is gone; False: nobody is left in it."""
-    with contextlib.suppress(ChildProcessError):  # the dead among its adopted members would count as left
+    """Send a signal (0: only check) to a process group whose leader is gone; False: the group has no process left."""
+    with contextlib.suppress(ChildProcessError):  # dead adopted members count as group members until they are reaped
         while os.waitpid(-group, os.WNOHANG)[0]:
             pass
     try:
@@ -216,7 +217,7 @@ def _signal_group(group: int, number: int) -> bool:
 
 
 async def _end_group(group: int, stop_s: float) -> None:
-    """End what the leader of a process group left behind: workers go on when Dramatiq's main process is killed."""
+    """End the processes that a group's leader left behind: workers go on when Dramatiq's main process is killed."""
     for number, patience_s in ((signal.SIGTERM, stop_s), (signal.SIGKILL, KILL_S)):
         deadline = time.monotonic() + patience_s
         left = _signal_group(group, number)

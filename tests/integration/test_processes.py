@@ -109,7 +109,7 @@ def test_a_killed_program_is_started_again(scripts: Scripts, capfd: pytest.Captu
         await scripts.until("worker started", times=2)
 
     play(scene)
-    assert "postrider: worker ended (by SIGKILL) and is started again in 0.5 s\n" in capfd.readouterr().out
+    assert "postrider: worker ended (by SIGKILL): restarting it in 0.5 s\n" in capfd.readouterr().out
 
 
 def test_what_a_killed_program_left_behind_ends_before_it_is_started_again(scripts: Scripts) -> None:
@@ -150,7 +150,7 @@ def test_a_stubborn_program_is_killed_and_everything_it_started_with_it(
         found.append(pid_of(child))
 
     play(scene)
-    assert "worker did not end within 0.2 s and is killed" in capfd.readouterr().out
+    assert "worker did not end within 0.2 s: killing it" in capfd.readouterr().out
     assert not processes._signal_group(found[0], 0)
 
 
@@ -176,7 +176,7 @@ async def never() -> bool:
 def test_a_program_that_ends_before_it_is_ready_fails_the_start(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
         [child] = supervisor.start(scripts.program("web", "brief"))
-        with pytest.raises(StartError, match="web could not start"):
+        with pytest.raises(StartError, match="web did not start"):
             await child.until(never)
 
     play(scene)
@@ -192,11 +192,11 @@ def test_an_error_while_a_program_is_kept_is_said_and_fails_the_start(
             "redis", scripts.program("redis").command, dict(os.environ), log=tmp_path / "no-folder" / "log"
         )
         [child] = supervisor.start(unlogged)
-        with pytest.raises(StartError, match="redis could not start"):
+        with pytest.raises(StartError, match="redis did not start"):
             await child.until(never)
 
     play(scene)
-    assert "postrider: redis ended (it cannot be kept running: FileNotFoundError: " in capfd.readouterr().out
+    assert "postrider: redis ended (the supervisor failed: FileNotFoundError: " in capfd.readouterr().out
 
 
 def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
@@ -216,7 +216,7 @@ def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
             await scripts.until("worker started", times=2)
 
     play(scene)
-    assert "PermissionError: Operation not permitted) and is started again" in capfd.readouterr().out
+    assert "PermissionError: Operation not permitted): restarting it" in capfd.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell whose children live")
@@ -235,8 +235,8 @@ def test_a_program_that_does_not_notice_that_its_process_was_killed_is_started_a
 
     play(scene)
     output = capfd.readouterr().out
-    assert "postrider: worker has not noticed that its process is gone, and is killed\n" in output
-    assert "worker ended (by SIGKILL) and is started again" in output
+    assert "postrider: worker has not noticed that its child process is gone: killing it\n" in output
+    assert "worker ended (by SIGKILL): restarting it" in output
 
 
 def test_a_stop_in_the_middle_of_a_start_leaves_nothing(scripts: Scripts, capfd: pytest.CaptureFixture[str]) -> None:

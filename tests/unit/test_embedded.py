@@ -122,7 +122,7 @@ def test_the_redis_password_is_read_from_a_configuration_that_somebody_has_chang
 def test_a_redis_configuration_without_a_password_is_refused(tmp_path: Path, text: str) -> None:
     config = tmp_path / "redis.conf"
     config.write_text(text)
-    with pytest.raises(StartError, match=r"redis\.conf has no line 'requirepass PASSWORD'; remove the file"):
+    with pytest.raises(StartError, match=r"redis\.conf has no line 'requirepass PASSWORD'; delete the file"):
         valkey.password(config)
 
 
@@ -172,7 +172,7 @@ def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pyt
 
     tmp_path.chmod(0o755)
     monkeypatch.setattr(Path, "chmod", refuse)
-    with pytest.raises(SystemExit, match="set VAR_DIR to a directory of your own"):
+    with pytest.raises(SystemExit, match="set VAR_DIR to a directory that only you may read"):
         private.directory(tmp_path)
 
 

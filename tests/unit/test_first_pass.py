@@ -93,7 +93,7 @@ def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_aga
     def refuses() -> None:
         reasons.append(harness.report().reason)
         if len(reasons) < 4:
-            raise StoreUnavailable("the object store has trouble (503)")
+            raise StoreUnavailable("the object store is unavailable (503)")
 
     app, store = uploaded(harness, refuses)
     assert app.parse().status == Status.READY

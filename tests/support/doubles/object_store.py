@@ -70,7 +70,7 @@ class MemoryStore(ObjectStore):
     def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
         arrived = self._upload(upload_id)
         if any(part.number not in arrived or _etag(arrived[part.number]) != part.etag for part in parts):
-            raise BadParts("the object store does not take these parts (InvalidPart)")
+            raise BadParts("the object store refuses these parts (InvalidPart)")
         self._put(key, b"".join(arrived[part.number] for part in sorted(parts)))
         del self.uploads[upload_id]
 
@@ -109,7 +109,7 @@ class MemoryStore(ObjectStore):
     def read(self, key: str, start: int, end: int) -> bytes:
         data = self._object(key)[start:end]
         if len(data) != end - start:
-            raise ShortObject(f"an object ends before byte {end}")
+            raise ShortObject(f"the object ends before byte {end}")
         self.reads.append((start, end))
         return data
 
