@@ -1,6 +1,7 @@
-"""The web side: HTTP in, calls into `campaigns` and `storage` out. `uvicorn api:app` serves it.
+"""The HTTP API and the page. `uvicorn api:app` serves them.
 
-It decides nothing about campaigns, sends nothing and keeps nothing; it gives what those layers say a status and a body.
+The package translates between HTTP and the layers below: it calls `campaigns` and `storage`, and gives their results
+and errors a status and a body. It makes no decision about campaigns, sends no email and keeps no state.
 `api.endpoints` is the table of contents.
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """`api.app`, made from the environment once it is asked for: importing a module of this package makes nothing."""
+    """Make `api.app` from the environment on first access, so that importing a module of this package has no effect."""
     if name != "app":
         raise AttributeError(name)
     from api.application import from_environment  # noqa: PLC0415 - it imports this package

@@ -1,4 +1,4 @@
-"""Puts the application together: the routes, and what surrounds them."""
+"""Assembles the application: routes, middleware and exception handlers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from settings import Settings
 
 
 def from_environment() -> Starlette:
-    """The application of a process that serves nothing else, its logging set up.
+    """The application of a dedicated web process: reads the settings, sets up logging, and makes the application.
 
     Raises:
-        SettingError: the environment holds a wrong setting.
+        SettingError: the environment holds an invalid setting.
     """
     settings = environment.current()
     logs.configure(settings.log_level, settings.log_format)
@@ -30,11 +30,11 @@ def from_environment() -> Starlette:
 
 
 def create_app(settings: Settings, **overrides: Any) -> Starlette:
-    """The web application. It connects to nothing until the first request, or the start of its lifespan.
+    """The web application. It opens no connection before its lifespan starts or the first request arrives.
 
     Args:
-        settings: how it is set up.
-        overrides: components to use instead of those by the settings, by the names of `components.Components`.
+        settings: the settings.
+        overrides: components that replace those made from the settings, by their names in `components.Components`.
     """
     parts = components.build(settings, **overrides)
     policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url, settings.allowed_hosts)
@@ -52,6 +52,6 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
         exception_handlers=exception_handlers.HANDLERS,
         lifespan=lifecycle.lifespan,
     )
-    app.router.redirect_slashes = False  # an address is right or it is not
+    app.router.redirect_slashes = False  # a wrong path is a 404, never a redirect
     app.state.components = parts
     return app

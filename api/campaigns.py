@@ -1,4 +1,4 @@
-"""Making, reading and removing campaigns."""
+"""Creating, reading and deleting campaigns."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from storage import StoreError
 
 log = structlog.get_logger(__name__)
 
-#: The largest campaign, in bytes of JSON: its templates may be large.
+#: The largest body of a PUT, in bytes of JSON: templates may be large.
 MAX_CAMPAIGN_BYTES: Final = 25 * inputs.MIB
-#: How many campaigns a page has where the client does not say, and at most.
+#: The number of campaigns per page: the default, and the maximum.
 PAGE: Final = 50
 MAX_PAGE: Final = 200
 #: The query of a page, as JSON schemas.
@@ -38,7 +38,7 @@ QUERY: Final = {
 
 
 class CampaignSummary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A campaign in a list of campaigns, with the figures of its status."""
+    """A campaign in the list of campaigns, with its status object."""
 
     id: str
     status: Status
@@ -54,7 +54,7 @@ class CampaignSummary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 
 class CampaignPage(msgspec.Struct, frozen=True):
-    """Campaigns from the newest on; `next` is the path of the next page, or null."""
+    """A page of campaigns, the newest first; `next` is the path of the next page, or null."""
 
     campaigns: list[CampaignSummary]
     total: int
@@ -64,10 +64,10 @@ class CampaignPage(msgspec.Struct, frozen=True):
 
 
 class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A campaign: what was PUT, under the same names, and what has become of it.
+    """A campaign: the fields that were PUT, under the same names, and its state.
 
-    `missing_columns`: those that the templates name and the parsed list lacks, which keep it from being started.
-    `start_when_ready`: it will start by itself once its list is parsed.
+    `missing_columns`: columns that the templates use and the parsed list lacks; the campaign cannot start before this
+    is fixed. `start_when_ready`: the campaign starts as soon as its list is parsed.
     """
 
     id: str
@@ -96,7 +96,7 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 @inputs.takes(Content, MAX_CAMPAIGN_BYTES)
 def put(request: Request, content: Content) -> Response:
-    """Make a campaign, or change its content before it is started."""
+    """Create a campaign, or change its content before it starts."""
     parts, campaign_id = components.of(request), inputs.new_campaign_id(request)
     templates = mail_content.check(content)
     if request.headers.get("if-none-match") == "*":
@@ -107,23 +107,23 @@ def put(request: Request, content: Content) -> Response:
 
 
 def _refuse_existing(parts: Components, campaign_id: str) -> None:
-    """For those who mean to make a new campaign and would not notice that they change one (RFC 9110, 13.1.2)."""
+    """Raise a problem (412) if the campaign exists: `If-None-Match: *` asks for a new one only (RFC 9110, 13.1.2)."""
     try:
         parts.catalog.get(campaign_id)
     except UnknownCampaign:
         return
-    raise Problem(HTTPStatus.PRECONDITION_FAILED, f"There is a campaign {campaign_id} already: choose another id.")
+    raise Problem(HTTPStatus.PRECONDITION_FAILED, f"The campaign {campaign_id} already exists: choose another id.")
 
 
 def _details(campaign: Campaign, templates: Templates | None = None) -> CampaignResponse:
-    # Of interest between the parsing and the start; templates may be large.
+    # Templates may be large, so they are compiled only in the state in which missing columns matter.
     if campaign.status is not Status.READY:
         return _shown(campaign, [])
     return _shown(campaign, (templates or Templates(campaign.content)).missing(campaign.columns))
 
 
 def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
-    """A campaign with all that was PUT."""
+    """The response for a campaign, with all fields that were PUT."""
     content = campaign.content
     return CampaignResponse(
         id=campaign.id,
@@ -152,7 +152,7 @@ def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
 
 
 def page(request: Request) -> Response:
-    """Campaigns from the newest on, a page at a time."""
+    """One page of campaigns, the newest first."""
     offset = inputs.number(request, "offset", 0, 0, 10**12)
     limit = inputs.number(request, "limit", PAGE, 1, MAX_PAGE)
     parts = components.of(request)
@@ -165,12 +165,12 @@ def page(request: Request) -> Response:
 def _summaries(parts: Components, ids: Sequence[str]) -> Iterator[CampaignSummary]:
     headings, reports = parts.catalog.headings(ids), parts.progress.reports(ids)
     for campaign_id, heading, report in zip(ids, headings, reports, strict=True):
-        if heading and report:  # else deleted meanwhile
+        if heading and report:  # otherwise the campaign has been deleted meanwhile
             yield _summary(campaign_id, heading, report)
 
 
 def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> CampaignSummary:
-    """A campaign as a list shows it; what changes is all of one instant, that of its status."""
+    """A campaign for the list. All changing fields come from its status, so that they belong to one instant."""
     return CampaignSummary(
         id=campaign_id,
         status=progress.status,
@@ -192,10 +192,10 @@ def get(request: Request) -> Response:
 
 
 def delete(request: Request) -> Response:
-    """Remove a campaign with its lists, reports and uploads.
+    """Delete a campaign with its lists, reports and uploads.
 
-    The store is asked first, so that nothing is removed where it is away. What cannot be removed from it afterwards
-    belongs to no campaign any more, and the janitor removes it.
+    The object store is read first, so that nothing is deleted while the store is unavailable. Objects that cannot be
+    deleted afterwards belong to no campaign any more, and the janitor deletes them.
     """
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)

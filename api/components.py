@@ -1,4 +1,4 @@
-"""What the handlers work with, built once per process from the settings. Building connects to nothing."""
+"""The objects that the handlers use, built once per process from the settings. Building them opens no connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from storage import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Everything that a handler may need."""
+    """All objects that a handler may need."""
 
     settings: Settings
     redis: Redis
@@ -40,7 +40,7 @@ class Components:
 
 
 def build(settings: Settings, **overrides: Any) -> Components:
-    """The components by the settings, those given by name taken instead."""
+    """Build the components from the settings; those given by name replace the built ones."""
     redis = overrides.pop("redis", None) or connect(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
     writing = Writing(redis)
     progress = overrides.pop("progress", None) or Progress(redis, settings.email_provider, writing)
@@ -58,10 +58,14 @@ def build(settings: Settings, **overrides: Any) -> Components:
 
 
 def connect(redis_url: str, *, allow_unsafe: bool = False) -> Redis:
-    """A client that fails within seconds where Redis is away or a wrong one, and never hangs.
+    """A client that fails within seconds when Redis is unreachable or unsafe to use, and never hangs.
 
-    It has no health check: that is a PING, which a Redis that cannot write to its disk refuses while it still answers
-    what is only read. A connection that was lost while it was idle costs its next command the one repetition.
+    The client sends no health check: that would be a PING, which Redis refuses when it cannot write to its disk, while
+    it still serves reads. If an idle connection is lost, the next command uses the one retry.
+
+    Args:
+        redis_url: the address of Redis.
+        allow_unsafe: whether to use a Redis that may lose writes.
     """
     return Redis.from_url(
         redis_url,
@@ -74,6 +78,6 @@ def connect(redis_url: str, *, allow_unsafe: bool = False) -> Redis:
 
 
 def of(request: Request) -> Components:
-    """The components of the application that the request is for."""
+    """The components of the application that received the request."""
     components: Components = request.app.state.components
     return components

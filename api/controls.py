@@ -1,4 +1,4 @@
-"""The operator's steps: start, pause, resume, cancel, the rate, reconciliation."""
+"""The operator's controls: start, pause, resume, cancel, rate limit, reconciliation."""
 
 from __future__ import annotations
 
@@ -26,45 +26,48 @@ log = structlog.get_logger(__name__)
 
 
 class StartResponse(msgspec.Struct, frozen=True):
-    """The state after the step."""
+    """The campaign's state after the request."""
 
     status: Status
 
 
 class PauseResponse(msgspec.Struct, frozen=True):
-    """The state after the step, and how many emails are still on their way to the provider."""
+    """The campaign's state after the request, and the number of emails that are still on the way to the provider."""
 
     status: Status
     in_flight: int
 
 
 class RateLimitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Transactions per minute."""
+    """The rate to set, in emails per minute."""
 
     tpm: Annotated[int, Meta(ge=1, le=MAX_TPM)]
 
 
 class RateLimitResponse(msgspec.Struct, frozen=True):
-    """The rate in force, in transactions per minute."""
+    """The rate now in force, in emails per minute."""
 
     rate_limit: int
 
 
 class ReconcileRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to repair besides what is always repaired."""
+    """What to do besides the repairs that every reconciliation makes.
+
+    `retry_failed`: send the failed rows again. `unknown`: what to do with the rows whose outcome is unknown.
+    """
 
     retry_failed: bool = False
     unknown: UnknownDecision | None = None
 
 
 class ReconcileResponse(msgspec.Struct, frozen=True):
-    """The repair is on the queue."""
+    """The reconciliation is on the queue."""
 
     status: Literal["reconciling"] = "reconciling"
 
 
 def start(request: Request) -> Response:
-    """Start sending; while the list is being parsed: as soon as it is."""
+    """Start sending; during parsing, note that the campaign starts once parsing ends."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     campaign = parts.catalog.get(campaign_id)
     if not campaign.columns_named:
@@ -75,7 +78,7 @@ def start(request: Request) -> Response:
 
 
 def pause(request: Request) -> Response:
-    """Admit nothing any more."""
+    """Stop admitting emails."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     in_flight = parts.controls.pause(campaign_id)
     log.info("pause_answered", campaign_id=campaign_id, in_flight=in_flight)
@@ -83,7 +86,7 @@ def pause(request: Request) -> Response:
 
 
 def resume(request: Request) -> Response:
-    """Go on where the pause left it."""
+    """Continue sending after a pause."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     status = parts.controls.resume(campaign_id)
     log.info("resume_answered", campaign_id=campaign_id, status=status)
@@ -91,7 +94,7 @@ def resume(request: Request) -> Response:
 
 
 def cancel(request: Request) -> Response:
-    """End it for good."""
+    """End the campaign for good."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     in_flight = parts.controls.cancel(campaign_id)
     log.info("cancel_answered", campaign_id=campaign_id, in_flight=in_flight)
@@ -100,7 +103,7 @@ def cancel(request: Request) -> Response:
 
 @inputs.takes(RateLimitRequest)
 def set_rate(request: Request, rate: RateLimitRequest) -> Response:
-    """Set the rate; in force for the next email."""
+    """Set the rate limit; it applies from the next email on."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     tpm = parts.controls.set_rate(campaign_id, rate.tpm)
     log.info("rate_limit_set", campaign_id=campaign_id, tpm=tpm)
@@ -109,7 +112,7 @@ def set_rate(request: Request, rate: RateLimitRequest) -> Response:
 
 @inputs.takes(ReconcileRequest)
 def reconcile(request: Request, wanted: ReconcileRequest) -> Response:
-    """Have a worker compare and repair, and decide about failed or unknown rows where asked to."""
+    """Queue a reconciliation; on request, it also retries failed rows or decides about unknown rows."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     if wanted.retry_failed or wanted.unknown is not None:
         resends = wanted.retry_failed or wanted.unknown is UnknownDecision.RESEND
@@ -122,10 +125,10 @@ def reconcile(request: Request, wanted: ReconcileRequest) -> Response:
 
 
 def reconciled(request: Request) -> Response:
-    """The last report."""
+    """The report of the last reconciliation."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)
     report = last_report(parts.redis, campaign_id)
     if report is None:
-        raise Problem(HTTPStatus.NOT_FOUND, "It has not been reconciled yet; POST to the same path asks for it.")
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no reconciliation report yet; POST to this path to start one.")
     return json_response(report)

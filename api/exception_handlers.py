@@ -1,7 +1,7 @@
-"""Turns the exceptions of `campaigns`, `storage` and Redis into answers.
+"""Turns the exceptions of `campaigns`, `storage` and Redis into responses.
 
-Handlers let these exceptions pass, or raise `api.http.errors.Problem`; no other module turns an exception into an
-answer.
+Endpoint handlers let these exceptions pass, or raise `api.http.errors.Problem`; no other module turns an exception into
+a response.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CAMPAIGN_STATUS: Final[dict[type[campaign_errors.CampaignError], HTTPStatus]] =
 
 
 async def on_campaign_error(_request: Request, error: campaign_errors.CampaignError) -> Response:
-    """Answer what the campaign refused; a wrong state is named in a member of its own."""
+    """The response for a request that the campaign refused; `campaign_status` names a state that does not allow it."""
     members: dict[str, Any] = {}
     if isinstance(error, campaign_errors.WrongState):
         members["campaign_status"] = error.status
@@ -41,31 +41,34 @@ async def on_campaign_error(_request: Request, error: campaign_errors.CampaignEr
 
 
 async def on_redis_error(request: Request, error: Exception) -> Response:
-    """Answer that Redis is away, or refuses, and with which words. What a client of it said goes to the log only."""
+    """The response when Redis is unreachable or refuses a command, with the reason that Redis gives.
+
+    Messages of the Redis client library go to the log only.
+    """
     if isinstance(error, WrongRedis):
         log.error("redis_refused", reason=str(error))
         return _unavailable(f"{error}.")
     if words := refusals.words(error):
         log.error("redis_refused", reason=words)
         components.of(request).writing.forget()
-        return _unavailable(f"Redis refuses this ({words}); try again once that is mended.")
+        return _unavailable(f"Redis refuses this request ({words}); fix Redis, then try again.")
     log.error("redis_failed", error=type(error).__name__)
-    return _unavailable("Redis cannot be asked right now; try again in a few seconds.")
+    return _unavailable("Redis is unavailable; try again in a few seconds.")
 
 
 async def on_store_error(_request: Request, error: Exception) -> Response:
-    """Answer that the object store is away, or does not let us in. What it said goes to the log only."""
+    """The response when the object store is unavailable or refuses access. The store's own message is only logged."""
     log.error("store_failed", error=str(error), kind=type(error).__name__)
     if isinstance(error, StoreUnavailable):
-        return _unavailable("The object store cannot be reached right now; try again in a few seconds.")
-    return _unavailable("The object store refused the request; the server's log says why.")
+        return _unavailable("The object store is unavailable; try again in a few seconds.")
+    return _unavailable("The object store refused the request; look for store_failed in the server's log.")
 
 
 def _unavailable(detail: str) -> Response:
     return errors.answer(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(errors.RETRY_AFTER_S)})
 
 
-#: Starlette asks it by exception class, the nearest base first.
+#: Starlette looks a handler up by the exception's class, then by its base classes in order.
 HANDLERS: Final[dict[Any, Any]] = {
     **errors.HANDLERS,
     campaign_errors.CampaignError: on_campaign_error,

@@ -1,4 +1,4 @@
-"""Is the process alive, is it ready, and its figures for Prometheus."""
+"""Liveness, readiness, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ log = structlog.get_logger(__name__)
 
 #: How long Redis and the object store together may take to answer, in seconds.
 READY_S: Final = 5.0
-#: Figures are given of so many campaigns, from the newest on, so that an answer stays small.
+#: The number of campaigns with metrics, the newest first. The limit keeps the response small.
 MAX_CAMPAIGNS: Final = 300
 
 
 async def healthz(_request: Request) -> Response:
-    """The process answers. Asks nobody else, so that an outage elsewhere restarts nothing here."""
+    """The process is alive. Checks no other service, so that an outage elsewhere does not restart this process."""
     return json_response({"status": "ok"})
 
 
 async def readyz(request: Request) -> Response:
-    """Redis takes writes, and the object store can be reached."""
+    """Redis takes writes and the object store is reachable; otherwise a problem (503) that names what is not."""
     away = None
     with anyio.move_on_after(READY_S):
         away = await anyio.to_thread.run_sync(_away, components.of(request), abandon_on_cancel=True)
     if away == []:
         return json_response({"status": "ok", "redis": "ok", "store": "ok"})
-    what = "Redis and the object store did not answer in time" if away is None else " and ".join(away)
-    detail = f"{what}; they are asked again with every request."
+    what = f"Redis or the object store did not answer within {READY_S:g} s" if away is None else " and ".join(away)
+    detail = f"{what}; each request checks again."
     raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 
@@ -73,49 +73,49 @@ def _away(parts: Components) -> list[str]:
 
 
 def metrics(request: Request) -> Response:
-    """Figures by campaign in Prometheus's text format. Without Redis: that it is away."""
+    """Metrics per campaign in Prometheus's text format. While Redis is unavailable: `postrider_up 0` alone."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(components.of(request)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-#: Metric name -> its meaning; each has the attribute of `StatusReport` of the same name.
+#: Metric name -> its help text; the value is the attribute of `StatusReport` with the same name.
 _GAUGES: Final = {
-    "done": "Recipients whose email the provider took.",
-    "failed": "Recipients given up.",
+    "done": "Recipients whose email the provider accepted.",
+    "failed": "Recipients whose email failed for good.",
     "pending": "Recipients neither done nor failed.",
-    "unknown": "Pending recipients of which nobody knows whether the provider took their email.",
-    "in_flight": "Emails on their way to the provider.",
-    "rejected": "Rows of the CSV that are no recipients.",
+    "unknown": "Pending recipients with an unknown outcome: the provider may have accepted their email.",
+    "in_flight": "Emails on the way to the provider.",
+    "rejected": "Rows of the CSV that cannot be sent to.",
     "delivered": "Recipients whose email the provider reports as delivered.",
     "bounced": "Recipients whose email the provider reports as bounced.",
     "dropped": "Recipients whose email the provider reports as dropped.",
-    "complained": "Recipients who called the email spam.",
-    "unsubscribed": "Recipients who unsubscribed by the provider's link.",
-    "rate_limit": "The most emails per minute.",
+    "complained": "Recipients who reported the email as spam.",
+    "unsubscribed": "Recipients who unsubscribed through the provider's link.",
+    "rate_limit": "The limit in emails per minute.",
     "sent_last_minute": "Emails admitted in the last 60 seconds.",
 }
 
 
 class _Figures(Collector):
-    """Reads the figures when Prometheus asks."""
+    """Reads the metrics when Prometheus scrapes them."""
 
     def __init__(self, parts: Components) -> None:
         self._parts = parts
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics, each with a sample a campaign."""
+        """All metrics, each with one sample per campaign."""
         try:
             reports = self._reports()
             unattributed = self._parts.events.unattributed()
         except RedisError as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
-            yield GaugeMetricFamily("postrider_up", "Whether Redis can be asked.", 0)
+            yield GaugeMetricFamily("postrider_up", "1 while Redis is reachable, otherwise 0.", 0)
             return
-        yield GaugeMetricFamily("postrider_up", "Whether Redis can be asked.", 1)
+        yield GaugeMetricFamily("postrider_up", "1 while Redis is reachable, otherwise 0.", 1)
         for name, meaning in _GAUGES.items():
             yield _by_campaign(GaugeMetricFamily, f"postrider_{name}", meaning, reports, name)
-        yield _by_campaign(CounterMetricFamily, "postrider_retries", "Sends tried again.", reports, "retries")
+        yield _by_campaign(CounterMetricFamily, "postrider_retries", "Sends that were retried.", reports, "retries")
         yield _states(reports)
         yield _unattributed(unattributed)
 
@@ -139,7 +139,8 @@ def _by_campaign(
 
 
 def _states(reports: list[tuple[str, StatusReport]]) -> Metric:
-    family = GaugeMetricFamily("postrider_status", "1 for the campaign's status.", labels=["campaign", "status"])
+    meaning = "1 for the campaign's current status, 0 for the others."
+    family = GaugeMetricFamily("postrider_status", meaning, labels=["campaign", "status"])
     for campaign_id, report in reports:
         for status in Status:
             family.add_metric([campaign_id, status], int(report.status is status))
@@ -147,7 +148,7 @@ def _states(reports: list[tuple[str, StatusReport]]) -> Metric:
 
 
 def _unattributed(counts: Mapping[Unattributed, int]) -> Metric:
-    meaning = "Events of the provider that belong to no recipient, by kind and why."
+    meaning = "Provider events that belong to no known recipient, by kind and reason."
     family = CounterMetricFamily("postrider_events_unattributed", meaning, labels=["kind", "why"])
     for (kind, why), count in counts.items():
         family.add_metric([kind, why], count)

@@ -1,4 +1,4 @@
-"""What runs beside the requests: waiting for services, the janitor, and a clean end of live answers."""
+"""What runs beside the requests: waiting for services, the janitor, and ending event streams at shutdown."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from storage import StoreError
 
 log = structlog.get_logger(__name__)
 
-#: How long to wait before a service that is away is asked again, in seconds: doubled each time.
+#: The wait before the next check of an unavailable service, in seconds. It doubles up to the second value.
 FIRST_RETRY_S: Final = 1.0
 LAST_RETRY_S: Final = 15.0
-#: How long the start waits for Redis to say what it is, in seconds.
+#: How long startup waits for the check of Redis, in seconds.
 CHECK_S: Final = 5.0
 
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Run the background duties as long as the application runs. It starts whoever is away.
+    """Run the background tasks while the application runs. It starts even while Redis or the store is unavailable.
 
     Raises:
-        WrongRedis: Redis is there, and not one to work on.
+        WrongRedis: Redis answers and is unsafe to use.
     """
     parts: Components = app.state.components
     with suppress(RedisAway), move_on_after(CHECK_S):
@@ -69,17 +69,17 @@ def _check(redis: Redis) -> None:
 
 
 class RedisAway(Exception):
-    """It is waited for, and checked when it comes."""
+    """Redis is unreachable. The application starts anyway, and checks Redis when it connects."""
 
 
 class OneLine:
-    """Lets the server say in one line, without a traceback, that it does not start on this Redis."""
+    """Makes a start that fails because of the wrong Redis report one line instead of a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on but that."""
+        """Pass everything on, except that failure."""
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
@@ -102,7 +102,12 @@ class OneLine:
 
 
 async def until_there(name: str, ask: Callable[[], object]) -> None:
-    """Ask a service until it answers, with a log line for each failure and one for the success."""
+    """Call `ask` until it succeeds; log each failure and the success.
+
+    Args:
+        name: the service's name in the log.
+        ask: a check that raises RedisError or StoreError while the service is unavailable.
+    """
     wait_s = FIRST_RETRY_S
     while True:
         try:
@@ -118,20 +123,20 @@ async def until_there(name: str, ask: Callable[[], object]) -> None:
 
 
 def _end_feeds_first(feeds: Feeds) -> None:
-    """End live answers as soon as the server is told to stop.
+    """End the event streams as soon as the server is told to stop.
 
-    It would wait for them before it ends the lifespan, and they never end by themselves. Its own signal handlers, which
-    are in place by now, run after ours.
+    The server waits for all responses before it ends the lifespan, and an event stream never ends without this. The
+    server's signal handlers are installed by now; ours runs first and then calls them.
     """
     if threading.current_thread() is not threading.main_thread():
-        return  # signals come to the main thread only; a server in another one is stopped in other ways
+        return  # only the main thread receives signals; a server in another thread is stopped in other ways
     loop = asyncio.get_running_loop()
 
     def chain(number: signal.Signals) -> None:
         before = signal.getsignal(number)
 
         def handle(signum: int, frame: FrameType | None) -> None:
-            with suppress(RuntimeError):  # the loop is closed already
+            with suppress(RuntimeError):  # the loop is already closed
                 loop.call_soon_threadsafe(feeds.close)
             if callable(before):
                 before(signum, frame)

@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI 3.1), made from the table of endpoints and the models that it names."""
+"""The API's description (OpenAPI 3.1), generated from the table of endpoints and its models."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from api.http.errors import MEDIA_TYPE as PROBLEM
 from api.http.responses import JSON
 from campaigns.models import CAMPAIGN_ID
 
-#: The project's own, as in `pyproject.toml`, which is not there where the project is only copied; a test compares them.
+#: The project's version, repeated here because an installation may lack `pyproject.toml`; a test compares the two.
 VERSION: Final = "0.1.0"
 
 _REF: Final = "#/components/schemas/{name}"
 _ABOUT: Final = (
-    "Sends one email to each row of a CSV, never above the campaign's rate. Put a campaign, upload its list, start it, "
-    "watch it."
+    "Postrider sends one email to each recipient of a CSV, never faster than the campaign's rate limit. Create a "
+    "campaign with PUT, upload its list, start it, and follow its status."
 )
-#: The problems that every endpoint may answer: no token, not allowed, Redis or the object store away.
+#: The problems of every endpoint: no token, not allowed, Redis or the object store unavailable.
 _COMMON: Final = (401, 403, 503)
-#: And those of every endpoint that takes a body: too slow, too large, compressed, invalid.
+#: The further problems of every endpoint with a request body: too slow, too large, compressed, invalid.
 _READING: Final = (408, 413, 415, 422)
 
 _PROBLEM_SCHEMA: Final = {
     "type": "object",
-    "description": "RFC 9457. `detail` says what to do; a wrong state is named in `campaign_status`.",
+    "description": "RFC 9457. `detail` says what is wrong and what to do; `campaign_status` names a state that does "
+    "not allow the request.",
     "required": ["type", "title", "status", "detail"],
     "properties": {
         "type": {"type": "string"},
@@ -36,14 +37,14 @@ _PROBLEM_SCHEMA: Final = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "campaign_status": {"type": "string"},
-        "missing": {"type": "array", "items": {"type": "integer"}, "description": "numbers of the parts not there"},
+        "missing": {"type": "array", "items": {"type": "integer"}, "description": "numbers of the missing parts"},
         "wrong": {"type": "array", "items": {"type": "integer"}, "description": "numbers of the parts to send again"},
     },
 }
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The description of these endpoints."""
+    """The OpenAPI document of these endpoints."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)

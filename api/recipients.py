@@ -1,7 +1,7 @@
-"""`recipients.csv`: every row of the list and where it stands, streamed in the memory of one slice.
+"""`recipients.csv`: every row of the list with its state, streamed; memory holds one slice at a time.
 
-The rows come from the list itself, slice by slice, their states from the ledger, and those that are no recipients from
-the report of the parser. States are as of the moment when their slice is read.
+Rows come from the list, slice by slice; their states from the ledger; rejected rows from the parser's report. Each
+slice shows the states at the moment when it is read.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from lists.scan import read_slice
 Row = tuple[int, str, RowState, str]
 
 HEADER: Final = ("row", "email", "state", "reason")
-#: How many rows of the parser's report go into one chunk of the answer.
+#: The number of rows of the parser's report per chunk of the response.
 REPORT_ROWS: Final = 1000
 
-#: The states of which the ledger may know a reason; a row that is tried again has the reason of its last failure. A
-#: row that is done has one where the provider reports that it has dropped its email all the same.
+#: The states for which the ledger may have a reason. A retried row has the reason of its last failure. A row that is
+#: done has a reason if the provider accepted its email and reported later that it dropped it.
 _HAVE_REASONS: Final = frozenset({RowState.FAILED, RowState.UNKNOWN, RowState.PENDING})
 
 _ALL: Final = "all"
@@ -48,14 +48,14 @@ _MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 
 
 def export(request: Request) -> Response:
-    """The recipients in one state, or all rows, in their order."""
+    """The recipients in one state, or all rows, in row order."""
     parts, wanted = components.of(request), _wanted(request)
     campaign = parts.catalog.get(inputs.campaign_id(request))
     _check_parsed(campaign)
     headers = {"Content-Disposition": f'attachment; filename="{campaign.id}-recipients.csv"'}
     if request.method == "HEAD":
         return Response(None, HTTPStatus.OK, headers, media_type=_MEDIA_TYPE)
-    parts.store.ping()  # a store that is away is a 503 now, and would be a broken download later
+    parts.store.ping()  # an unavailable store is a 503 now; later it would be a broken download
     return StreamingResponse(_chunks(Export(parts, campaign), wanted), headers=headers, media_type=_MEDIA_TYPE)
 
 
@@ -66,13 +66,13 @@ def _wanted(request: Request) -> frozenset[RowState]:
     try:
         return frozenset({RowState(state)})
     except ValueError:
-        raise invalid(f"state: expected {', '.join(RowState)} or {_ALL}.") from None
+        raise invalid(f"state: {state[:50]!r} is unknown; use {', '.join(RowState)} or {_ALL}.") from None
 
 
 def _check_parsed(campaign: Campaign) -> None:
     never = campaign.status is Status.CANCELLED and campaign.slices == 0
     if never or campaign.status in {Status.DRAFT, Status.PARSING, Status.REJECTED}:
-        raise WrongState(campaign.status, "there is no parsed list to show; upload one, or wait until it is parsed")
+        raise WrongState(campaign.status, "the campaign has no parsed list yet; upload one, or wait until it is parsed")
 
 
 def _chunks(export: Export, wanted: frozenset[RowState]) -> Iterator[bytes]:
@@ -97,13 +97,13 @@ class Export:
         self._dialect = CsvDialect(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
 
     def only_rejected(self) -> Iterator[list[Row]]:
-        """The rows that are no recipients, some at a time."""
+        """The rejected rows, `REPORT_ROWS` at a time."""
         report = self._report()
         while rows := list(islice(report, REPORT_ROWS)):
             yield rows
 
     def slices(self, wanted: frozenset[RowState]) -> Iterator[list[Row]]:
-        """The rows in these states, slice by slice. A slice is read only where one of them is a recipient."""
+        """The rows in these states, slice by slice. A slice without a wanted recipient is not read from the store."""
         rejections = self._report() if RowState.REJECTED in wanted else iter(())
         rejection = next(rejections, None)
         index = self._ledger.index(self._campaign)
@@ -124,7 +124,7 @@ class Export:
             if state in wanted and state is not RowState.REJECTED
         }
         if not rows:
-            return  # such a slice may be of any size
+            return  # a slice without readable rows may be of any size: never read it
         with_reason = [row for row, state in rows.items() if state in _HAVE_REASONS]
         reasons = self._ledger.reasons(self._campaign.id, with_reason)
         reasons |= self._ledger.drops(self._campaign.id, [row for row, state in rows.items() if state is RowState.DONE])
@@ -143,7 +143,7 @@ class Export:
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """Text cut after each line feed: what `csv.reader` wants, however the text arrives."""
+    """Split the text after each line feed, as `csv.reader` needs it, wherever its pieces were cut."""
     rest = ""
     for text in texts:
         *lines, rest = (rest + text).split("\n")

@@ -1,8 +1,9 @@
-"""What providers report by themselves: `POST /webhooks/sendgrid`, SendGrid's signed Event Webhook.
+"""Events that providers report: `POST /webhooks/sendgrid` receives SendGrid's signed Event Webhook.
 
-Off unless its public key is set. Its signature is its credential, so it needs no API token; and since anybody may send
-here, a body is not read without the headers of a signature, nor held in memory before the signature has been checked.
-`mail.providers.sendgrid_events` reads SendGrid's words, `campaigns.events` decides what they mean for a row.
+The endpoint is off unless the webhook's public key is set. The signature is the credential, so a request needs no API
+token. Since anyone can send requests here, a body is read only if the signature headers are present, and it stays out
+of memory until the signature has been verified. `mail.providers.sendgrid_events` parses SendGrid's events;
+`campaigns.events` decides what they mean for a row.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ log = structlog.get_logger(__name__)
 
 #: The largest batch, in bytes. SendGrid sends one once it has 768 kB of events, or every 30 s.
 MAX_BATCH_BYTES: Final = 8 * inputs.MIB
-#: What is kept in memory of a batch before its signature has been checked, in bytes; the rest waits on disk.
+#: How much of a batch memory holds before its signature is verified, in bytes; the rest waits on disk.
 SPOOL_BYTES: Final = 64 * 1024
 #: A batch, as OpenAPI's request body object.
 BODY: Final = {"required": True, "content": {JSON: {"schema": {"type": "array", "items": {"type": "object"}}}}}
 
 
 class EventsResponse(msgspec.Struct, frozen=True):
-    """How many events named a row that was handed to the provider, how many did not, and how many rows got an end."""
+    """Counts: `applied` events named a row that was sent, `ignored` ones did not; `settled` rows got an end by them."""
 
     applied: int
     ignored: int
@@ -47,11 +48,11 @@ class EventsResponse(msgspec.Struct, frozen=True):
 
 
 async def sendgrid(request: Request) -> Response:
-    """Take a batch of events. What is not ours, or makes no sense, is counted and let go: it need not come again."""
+    """Take a batch of events. Events that are not ours or not understood are counted and dropped, without an error."""
     parts = components.of(request)
     key = parts.settings.sendgrid_webhook_public_key
     if key is None:
-        detail = "SendGrid's events are not taken here; set SENDGRID_WEBHOOK_PUBLIC_KEY on the server to take them."
+        detail = "SendGrid's events are not enabled; set SENDGRID_WEBHOOK_PUBLIC_KEY on the server to receive them."
         raise Problem(HTTPStatus.NOT_FOUND, detail)
     try:
         signature = signature_of(request.headers, parts.settings.webhook_max_age_s)
@@ -90,10 +91,10 @@ def _refused(detail: str) -> Problem:
 
 def _batch(raw: bytes) -> list[Any]:
     try:
-        # Not msgspec: a browser's name with half a surrogate in it must not cost the whole batch.
+        # Not msgspec, which rejects the whole batch if one user agent string has half a surrogate pair in it.
         found = json.loads(raw)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list):
-        raise invalid("The body has to be a JSON array of events.")
+        raise invalid("The body is not a JSON array of events; send one.")
     return found

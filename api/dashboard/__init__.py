@@ -1,7 +1,7 @@
-"""The dashboard: the files of the page at `/`, from which an operator drives the API with a browser.
+"""The dashboard: serves the files of the page at `/`, with which an operator uses the API in a browser.
 
-The files hold no data, so anybody may have them who may reach the server: the page itself asks for the API token and
-sends it with every call. What the page does is in `static/`, in plain ES modules that nothing has to build.
+The files contain no data, so that anyone who can reach the server may load them; the page asks for the API token and
+sends it with every request. `static/` holds the page as plain ES modules, which need no build step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from api import components
 
-#: Where the files are found; `/` is the page itself.
+#: The path of the files; `/` is the page itself.
 PREFIX: Final = "/dashboard/"
 
 _MEDIA_TYPES: Final = {
@@ -28,7 +28,7 @@ _MEDIA_TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-#: The object stores that a browser may have to upload to where no address of one is set: AWS.
+#: The object stores that a browser may upload to if the settings name no server: AWS.
 _AWS: Final = "https://*.amazonaws.com https://*.amazonaws.com.cn"
 
 
@@ -47,7 +47,7 @@ _FILES: Final = {path.name: _read(path) for path in (Path(__file__).parent / "st
 
 
 def serves(path: str) -> bool:
-    """Whether a path is one of the page's files."""
+    """Whether a path belongs to the page."""
     return path == "/" or path.startswith(PREFIX)
 
 
@@ -57,7 +57,7 @@ def page(request: Request) -> Response:
 
 
 def file(request: Request) -> Response:
-    """One of the files that the page names."""
+    """One of the files that the page loads."""
     found = _FILES.get(request.path_params["name"])
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -76,9 +76,9 @@ def _answer(request: Request, found: _File) -> Response:
 
 
 def _policy(store_url: str | None) -> str:
-    """What the page may load and call: itself, and the object store for uploads.
+    """The Content-Security-Policy: the page may load and call this server, and call the object store for uploads.
 
-    No inline script, no HTML from text.
+    Inline scripts and HTML from text are forbidden.
     """
     store = _AWS
     if store_url:
@@ -91,5 +91,5 @@ def _policy(store_url: str | None) -> str:
     )
 
 
-#: No part of the API, and not in its description.
+#: Not part of the API, so they are not in its description.
 ROUTES: Final = [Route("/", page, methods=["GET"]), Route(f"{PREFIX}{{name}}", file, methods=["GET"])]

@@ -1,9 +1,11 @@
-"""Who may talk to the server: the owner of the API token, or, without one, programs on this machine.
+"""Access control: requests with the API token, or, if none is set, requests from this machine.
 
-Knows no users and no roles. A browser is a danger of its own, since any web page can make it send requests here: such
-requests are told by what browsers say about them (Fetch Metadata, Origin) and by the Host name that they came for (DNS
-rebinding). Both are looked at in every mode. A reverse proxy is the other danger: whoever comes through one on this
-machine seems to come from this machine, so that a server behind a proxy needs a token.
+There are no users and no roles. Two risks remain, and every request is checked for both:
+
+- Any web page can make a browser send requests here. The headers Sec-Fetch-Site and Origin reveal such requests, and
+  the Host header reveals DNS rebinding.
+- Requests through a reverse proxy on this machine seem to come from this machine. A server behind a proxy therefore
+  needs a token.
 """
 
 from __future__ import annotations
@@ -22,29 +24,29 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http import errors
 
-#: What anybody may ask: whether the process lives, whether it is ready, and what carries a signature of its own.
+#: Paths that need no token: liveness, readiness, and the webhook, whose requests carry a signature.
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/webhooks/sendgrid"})
-#: Headers that proxies add (RFC 9110, 7.6.3; RFC 7239; and what is in use without a standard), besides `x-forwarded-*`.
+#: Headers that proxies add (RFC 9110, 7.6.3; RFC 7239; and customary ones), besides `x-forwarded-*`.
 PROXY_HEADERS: Final = frozenset({
     "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for",
     "x-proxyuser-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip", "fly-client-ip",
 })  # fmt: skip
 _FORWARDED: Final = "x-forwarded"
-#: Left out by browsers where it is the scheme's own, and put in by some proxies.
+#: Ports that count as no port: browsers leave the scheme's default port out, some proxies add it.
 _DEFAULT_PORTS: Final = frozenset({80, 443})
-#: How much of a refused header is shown.
+#: The most characters of a refused header that an error shows.
 _SHOWN_CHARS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that decide.
+    """The settings that decide about access.
 
     Attributes:
-        token: the API token; None: none is asked for.
-        anonymous: without a token, answer everybody instead of this machine only.
-        public_url: the address under which the server is known to browsers; its own pages come from there.
-        hosts: more names under which it is called; `*.` and a name: all names below that one.
+        token: the API token; None: requests need no token.
+        anonymous: without a token, accept requests from everywhere instead of this machine only.
+        public_url: the server's URL in browsers; its own pages have this origin.
+        hosts: further host names of the server; `*.example.com` stands for all names below `example.com`.
     """
 
     token: str | None = field(repr=False)
@@ -54,19 +56,19 @@ class Policy:
 
 
 class Site(NamedTuple):
-    """A host as Host and Origin name it: in lower case, without IPv6 brackets; None: the scheme's own port."""
+    """A host from a Host or Origin header: lower case, no IPv6 brackets; `port` None: the scheme's default port."""
 
     name: str
     port: int | None
 
 
 class Access:
-    """Answers 401 or 403 to those who may not, and passes the others on.
+    """Refuses requests that are not allowed with 401 or 403, and passes the others on.
 
     Args:
-        app: what is protected.
-        policy: the settings that decide.
-        is_page: whether a path belongs to the page, which asks for the token itself.
+        app: the application to protect.
+        policy: the settings that decide about access.
+        is_page: whether a path belongs to the page, which loads without a token and then asks for it.
     """
 
     def __init__(self, app: ASGIApp, policy: Policy, is_page: Callable[[str], bool]) -> None:
@@ -76,7 +78,7 @@ class Access:
         self._public = site_of(urlsplit(policy.public_url).netloc)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass, or answer it here. There are no WebSockets: they are closed."""
+        """Pass the request on, or refuse it. The application has no WebSockets, so they are closed."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
@@ -97,36 +99,36 @@ class Access:
         return None if self._is_page(scope["path"]) or _bears(headers, self._policy.token) else _unauthorized()
 
     def _misled(self, scope: Scope, headers: Headers) -> str | None:
-        """Why a browser may have been misled into sending this; None: it was not."""
+        """Why another site may have made a browser send this request; None: no sign of it."""
         hosts = headers.getlist("host")
         host = site_of(hosts[0]) if len(hosts) == 1 else None
         if host is None or not self._is_ours(host):
             return (
-                f"Host {_shown(hosts)} is no name of this server: call it as localhost or by PUBLIC_URL, or add the "
-                "name to ALLOWED_HOSTS on the server."
+                f"Host {_shown(hosts)} is not a name of this server: use localhost or PUBLIC_URL, or add the name to "
+                "ALLOWED_HOSTS on the server."
             )
         origins = headers.getlist("origin")
         if origins and not self._is_our_page(origins, host):
             return (
-                f"Origin {_shown(origins)} is another site, whose pages may not call this server: set PUBLIC_URL, or "
-                "add the name to ALLOWED_HOSTS on the server, if it is this server's own."
+                f"Origin {_shown(origins)} is another site, and its pages may not call this server. If it is this "
+                "server, set PUBLIC_URL or add the name to ALLOWED_HOSTS on the server."
             )
-        # Following a link to us is fine; a form that another site submits has an Origin, or another method.
+        # A link from another site to ours is fine. A form that another site submits has an Origin or another method.
         follows_link = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site") == "cross-site" and not follows_link:
-            return "Pages of other sites may not call this server: open its own page, or call it from a program."
+            return "Pages of other sites may not call this server: use this server's page, or call it from a program."
         return None
 
     def _not_from_here(self, scope: Scope, headers: Headers) -> str | None:
-        """Without a token: why the client is not known to be on this machine; None: it is, or need not be."""
+        """Without a token: why the client may be on another machine; None: it is on this one, or may be anywhere."""
         passed = sorted(name for name in headers if name in PROXY_HEADERS or name.startswith(_FORWARDED))
         if passed:
             return (
-                f"This came through a proxy ({_shown(passed[:1])}), behind which everybody seems to be on this machine:"
-                " set API_TOKEN on the server, and send it as Authorization: Bearer <token>."
+                f"This request came through a proxy ({_shown(passed[:1])}), which hides where it came from: set "
+                "API_TOKEN on the server, and send it as Authorization: Bearer <token>."
             )
         if not self._policy.anonymous and not _is_loopback(scope):
-            return "Without an API token only this machine is answered: set API_TOKEN on the server."
+            return "Without an API token, only requests from this machine are accepted: set API_TOKEN on the server."
         return None
 
     def _is_ours(self, host: Site) -> bool:
@@ -135,7 +137,7 @@ class Access:
         if self._public is not None and host.name == self._public.name:
             return True
         address = _address(host.name)
-        # Rebinding takes a name. Without a token an address of the network is none by which we should be called.
+        # DNS rebinding needs a name, so an IP address is safe. Without a token, only a loopback address is expected.
         return address is not None and (address.is_loopback or self._policy.token is not None)
 
     def _is_listed(self, name: str) -> bool:
@@ -148,7 +150,7 @@ class Access:
 
 
 def site_of(netloc: str) -> Site | None:
-    """What a Host header, or an Origin after its scheme, names; None where it makes no sense. Never raises."""
+    """The site in a Host header, or in an Origin without its scheme; None if it is malformed. Never raises."""
     if not netloc or any(mark in netloc for mark in "@/?#\\") or not netloc.isprintable() or " " in netloc:
         return None
     try:
@@ -161,7 +163,7 @@ def site_of(netloc: str) -> Site | None:
 
 def _bears(headers: Headers, token: str) -> bool:
     scheme, _, given = headers.get("authorization", "").partition(" ")
-    # Headers come decoded as Latin-1. Compared in constant time, so that the time of the answer tells nothing.
+    # Starlette decodes headers as Latin-1. The comparison takes constant time, so that timing reveals nothing.
     return hmac.compare_digest(given.strip().encode("latin-1"), token.encode()) and scheme.lower() == "bearer"
 
 
@@ -184,7 +186,7 @@ def _shown(values: list[str]) -> str:
 
 
 def _unauthorized() -> Response:
-    detail = "Send the server's API token as Authorization: Bearer <token>."
+    detail = "This request needs the server's API token: send it as Authorization: Bearer <token>."
     return errors.answer(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
 
 

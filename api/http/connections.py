@@ -1,10 +1,10 @@
-"""How many connections the server holds, and for how long it waits for a client that is slow.
+"""Limits the number of connections, and how long the server waits for a slow client.
 
-uvicorn waits without end for the rest of a request's head, for a client that does not read its answer, and for the
-rest of a body that nobody wants. Its only hook for another behaviour is a command line option, and `uvicorn api:app`
-alone has to be safe. So `Connections` meets uvicorn's configuration when the lifespan starts, before the first
-connection, and puts `Bounded` around the protocol class that was chosen there. How long a body may take is in
-`api.http.slow_bodies`.
+uvicorn waits forever for the rest of a request's head, for a client that does not read its response, and for the rest
+of a body that the application does not need. Its only hook for another behaviour is a command line option, and plain
+`uvicorn api:app` has to be safe. `Connections` therefore finds uvicorn's configuration when the lifespan starts, before
+the first connection, and mixes `Bounded` into the protocol class that the configuration names. `api.http.slow_bodies`
+limits how long a body may take.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
-#: How long a request's head may take, in s, from the connection, or from its first byte on one that is kept open.
+#: How long a request's head may take, in seconds: from the connection, or from its first byte on a kept-open one.
 HEAD_S: Final = 10.0
-#: How long the rest of a body may take, in s, once its request has been answered: nobody reads it.
+#: How long the rest of a body may take after the response, in seconds. The server discards it.
 LINGER_S: Final = 30.0
-#: How long a client may take no byte of its answer, in s.
+#: How long a client may go without reading a byte of its response, in seconds.
 STALL_S: Final = 60.0
-#: The most connections at once; below the 1,024 files that a process may usually have.
+#: The most connections at once; below the usual limit of 1,024 open files per process.
 MAX_CONNECTIONS: Final = 800
 
 _TOO_SLOW: Final = (
@@ -38,14 +38,14 @@ else:
 
 
 class Bounded(Protocol):
-    """A mix-in for uvicorn's HTTP protocols: one connection, with a timer for what the client owes."""
+    """A mix-in for uvicorn's HTTP protocols: one connection, with timers that close it if the client is too slow."""
 
     _owed: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _unsent_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for a head; where there are too many connections, close the one that has waited longest for its own."""
+        """Expect a head; if there are too many connections, close the one that has waited longest for its head."""
         super().connection_made(transport)
         self._expect(HEAD_S)
         if len(self.connections) > MAX_CONNECTIONS:
@@ -54,8 +54,8 @@ class Bounded(Protocol):
             (first if first.deadline() < self.deadline() else self).transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes: of a head that is owed, of a body, or of one that nobody reads any more."""
-        before = cast(Any, self.cycle)  # None until there has been a request
+        """Take bytes: of an expected head, of a body, or of a body that the server discards."""
+        before = cast(Any, self.cycle)  # None before the first request
         super().data_received(data)
         answered = before is None or before.response_complete
         unread = before is not None and before.more_body
@@ -65,13 +65,13 @@ class Bounded(Protocol):
             self._expect(LINGER_S if unread else HEAD_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Cancel the timers."""
         self._expect(None)
         self._watch_reader(on=False)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than the answer is made."""
+        """The client reads more slowly than the response is written."""
         super().pause_writing()
         self._watch_reader(on=True)
 
@@ -81,7 +81,7 @@ class Bounded(Protocol):
         super().resume_writing()
 
     def deadline(self) -> float:
-        """When a head has to be there, by the loop's clock; infinity: none is owed."""
+        """When the head must be complete, by the loop's clock; infinity: no head is expected."""
         return self._owed.when() if self._owed is not None else float("inf")
 
     def _expect(self, within_s: float | None) -> None:
@@ -113,25 +113,25 @@ class Bounded(Protocol):
 
 
 class Connections:
-    """Has the server bound its connections. Under another server than uvicorn it says so and changes nothing."""
+    """Makes uvicorn limit its connections. Under another server it logs a warning and changes nothing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; on the way, once, meet the server's configuration."""
+        """Pass everything on; at the lifespan's start, change the server's configuration."""
         if scope["type"] == "lifespan":
             bound(receive)
         await self._app(scope, receive, send)
 
 
 def bound(receive: Receive) -> None:
-    """Put `Bounded` around the protocol of the uvicorn server whose lifespan this is."""
+    """Mix `Bounded` into the protocol class of the uvicorn server that owns this lifespan."""
     config = getattr(getattr(receive, "__self__", None), "config", None)  # of uvicorn.lifespan.on.LifespanOn
     chosen = getattr(config, "http_protocol_class", None)
     if config is None or not isinstance(chosen, type) or not hasattr(chosen, "on_response_complete"):
         log.warning(
-            "connections_not_bounded", hint="serve it with uvicorn, its lifespan on, or limit slow clients before it"
+            "connections_not_bounded", hint="use uvicorn with its lifespan on, or a proxy that limits slow clients"
         )
     elif not issubclass(chosen, Bounded):
         config.http_protocol_class = type(f"Bounded{chosen.__name__}", (Bounded, chosen), {})

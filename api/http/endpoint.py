@@ -1,4 +1,4 @@
-"""One row of a table of endpoints: how requests reach its handler, and what the API's description says of it."""
+"""One endpoint of the API: its route, its handler, and what the API's description says about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.routing import Route
 
-#: A model of `msgspec`, or a media type for what is no model; None: no body.
+#: A `msgspec` model, or a media type for other bodies; None: no body.
 ResponseBody = type | str | None
 #: A JSON schema.
 Schema = dict[str, Any]
@@ -19,14 +19,14 @@ class Endpoint:
     """One method of one path.
 
     Attributes:
-        method: in upper case. `GET` stands for `HEAD` too.
-        path: with its parameters in braces, as Starlette takes it.
-        handler: what answers the request.
-        summary: one line.
-        responses: by status.
+        method: in upper case. `GET` includes `HEAD`.
+        path: with its parameters in braces, as Starlette expects it.
+        handler: the function that handles the request.
+        summary: one line for the API's description.
+        responses: the body of each successful response, by status.
         errors: the statuses of its problems, besides those of every endpoint and those of reading a body.
-        body: the model of the JSON request, or a finished request body object; None: it takes no body.
-        query: JSON schemas of its query parameters by name.
+        body: the model of the JSON request, or an OpenAPI request body object; None: it takes no body.
+        query: the JSON schemas of its query parameters, by name.
     """
 
     method: str

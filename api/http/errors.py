@@ -1,6 +1,6 @@
-"""What goes wrong, as HTTP: every error is `application/problem+json` (RFC 9457) with a detail that says what to do.
+"""Errors as HTTP: each is `application/problem+json` (RFC 9457) with a detail that says what is wrong and what to do.
 
-`api.exception_handlers` turns the exceptions of `campaigns`, `storage` and Redis into such answers.
+`api.exception_handlers` turns the exceptions of `campaigns`, `storage` and Redis into such responses.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from starlette.routing import Match
 from api.http.headers import SECURITY_HEADERS
 
 MEDIA_TYPE: Final = "application/problem+json"
-#: When to come back after a 503, in seconds.
+#: The Retry-After of a 503, in seconds.
 RETRY_AFTER_S: Final = 5
 
 _HTTP_DETAIL: Final = {
-    404: "There is nothing at this address; GET /openapi.json describes every endpoint.",
-    405: "This address does not take this method; the Allow header names those that it takes.",
+    404: "This path does not exist; GET /openapi.json describes every endpoint.",
+    405: "This path does not support this method; the Allow header names the methods that it supports.",
 }
 
 
 class Problem(Exception):
-    """An error that only the web side knows.
+    """An error that arises in the API itself.
 
     Args:
         status: the HTTP status.
-        detail: a sentence that says what to do.
-        headers: more headers of the answer.
-        members: more members of the problem object (RFC 9457, 3.2).
+        detail: a sentence that says what is wrong and what to do.
+        headers: further headers of the response.
+        members: further members of the problem object (RFC 9457, 3.2).
     """
 
     def __init__(
@@ -48,25 +48,25 @@ class Problem(Exception):
 
 
 def invalid(detail: str) -> Problem:
-    """A body, parameter or header that cannot be used: 422."""
+    """The problem (422) for an invalid body, parameter or header."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
 
 def answer(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
-    """A problem object. Its type is about:blank, so its title is the status's own."""
+    """A response with a problem object. Its type is about:blank, so its title is the status's phrase."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "detail": detail}
-    # An unexpected error is answered outside of the middleware that sets the security headers.
+    # The response to an unexpected error does not pass the middleware that sets the security headers.
     every_header = {**SECURITY_HEADERS, **(headers or {})}
     return Response(msgspec.json.encode(body | members), status, every_header, media_type=MEDIA_TYPE)
 
 
 async def on_problem(_request: Request, error: Problem) -> Response:
-    """Answer a `Problem`."""
+    """The response for a `Problem`."""
     return answer(error.status, error.detail, error.headers, **error.members)
 
 
 async def on_http_error(request: Request, error: HTTPException) -> Response:
-    """Answer what the router refused: no such address, or not this method."""
+    """The response for what the router refused: an unknown path, or a method that the path does not support."""
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)
@@ -74,22 +74,22 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of all routes of this address; the router itself names those of the first one only."""
+    """The methods of all routes of this path; Starlette's router names only those of the first one."""
     routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
     return ", ".join(sorted({method for route in routes for method in getattr(route, "methods", None) or ()}))
 
 
 async def on_disconnect(_request: Request, _error: Exception) -> Response:
-    """The client went away before its body was read: nobody reads this answer, and nothing has been done."""
+    """The client disconnected before its body was read. Nothing has been changed, and this response goes nowhere."""
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def on_unexpected(_request: Request, _error: Exception) -> Response:
-    """Answer a mistake of ours without its insides, which the server logs."""
-    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side; the server's log says what.")
+    """The response for a bug of ours. It shows no internals; the server logs them."""
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The server has an internal error; its log has the details.")
 
 
-#: For exceptions that have nothing to do with campaigns; `api.exception_handlers` adds the others.
+#: The handlers of exceptions that have nothing to do with campaigns; `api.exception_handlers` adds the others.
 HANDLERS: Final[dict[Any, Any]] = {
     Problem: on_problem,
     HTTPException: on_http_error,

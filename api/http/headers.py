@@ -1,4 +1,4 @@
-"""Security headers on every answer. A handler that needs another value sets its own, which stays."""
+"""Security headers on every response. A handler may set another value, which stays."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Nothing here is meant for another site's page, frame or cache. Pages set a Content-Security-Policy of their own.
+#: No response is meant for another site's page, frame or cache. The page sets another Content-Security-Policy.
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -19,13 +19,13 @@ SECURITY_HEADERS: Final = {
 
 
 class SecurityHeaders:
-    """Adds the headers that the answer does not have yet."""
+    """Adds the headers that the response does not have yet."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; add headers to the start of its answer."""
+        """Pass the request on; add headers to the start of its response."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

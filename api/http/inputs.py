@@ -1,4 +1,4 @@
-"""What a request carries: the campaign's id, a JSON body, numbers in the query. Checks their form, not their sense."""
+"""Reads the inputs of a request: campaign id, JSON body, query numbers. Checks their format, not their meaning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def campaign_id(request: Request) -> str:
     """The id in the path.
 
     Raises:
-        UnknownCampaign: no campaign can have it.
+        UnknownCampaign: the id is malformed, so no campaign has it.
     """
     found = str(request.path_params["id"])
     if not CAMPAIGN_ID.fullmatch(found):
@@ -39,13 +39,13 @@ def new_campaign_id(request: Request) -> str:
     """The id in the path, for a campaign that may be new.
 
     Raises:
-        Problem: 422 where it is not a possible id.
+        Problem: 422: the id is malformed.
     """
     try:
         return campaign_id(request)
     except UnknownCampaign:
         raise invalid(
-            "A campaign id has 1 to 64 letters, digits, _ and -, and starts with a letter or digit."
+            "The campaign id is invalid: use 1 to 64 letters, digits, _ and -, the first a letter or digit."
         ) from None
 
 
@@ -53,7 +53,7 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
     """A whole number in the query.
 
     Raises:
-        Problem: 422 where it is not a number within `low` to `high`.
+        Problem: 422: the value is not a whole number from `low` to `high`.
     """
     raw = request.query_params.get(name, str(default))
     if raw.isascii() and raw.isdigit() and len(raw) <= 18 and low <= int(raw) <= high:
@@ -64,13 +64,13 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
 def takes(
     model: type[T], limit_bytes: int = MAX_BODY_BYTES
 ) -> Callable[[Callable[[Request, T], Response]], Callable[[Request], Awaitable[Response]]]:
-    """Read a JSON body before the handler, which runs in the thread pool and gets it as its second argument.
+    """Decorate a handler that takes a JSON body: decode the body, and call the handler with it in the thread pool.
 
-    No body at all counts as `{}`; one that is not JSON, or not the JSON that is needed, is answered with 422.
+    An empty body counts as `{}`. A body that is not JSON, or does not match the model, is a problem (422).
 
     Args:
-        model: what the body has to be.
-        limit_bytes: the largest body.
+        model: the `msgspec` model of the body.
+        limit_bytes: the largest body, in bytes.
     """
     decoder = msgspec.json.Decoder(model)
 
@@ -91,25 +91,25 @@ def _decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise invalid(f"The body does not fit: {error}. GET /openapi.json describes it.") from None
+        raise invalid(f"The body is invalid: {error}. GET /openapi.json describes it.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid(f"The body is not JSON in UTF-8: {error}.") from None
 
 
 async def body(request: Request, limit_bytes: int) -> bytes:
-    """The body as it came.
+    """The raw body.
 
     Raises:
-        Problem: 413 where it is larger than `limit_bytes`, 415 where it is compressed, 408 where it is too slow.
+        Problem: 413: it is larger than `limit_bytes`; 415: it is compressed; 408: it came too slowly.
     """
     return b"".join([chunk async for chunk in pieces(request, limit_bytes, too_large(limit_bytes))])
 
 
 async def pieces(request: Request, limit_bytes: int, refusal: Problem) -> AsyncGenerator[bytes, None]:
-    """The body piece by piece: refused before anything is read where its headers tell, and counted on the way.
+    """The body, piece by piece. The headers are checked before the first read, the size while reading.
 
     Raises:
-        Problem: the refusal where it is larger than `limit_bytes`; 415: it is compressed; 408: it is too slow.
+        Problem: `refusal`: it is larger than `limit_bytes`; 415: it is compressed; 408: it came too slowly.
     """
     refuse_encoded(request)
     refuse_longer(request, limit_bytes, refusal)
@@ -122,21 +122,21 @@ async def pieces(request: Request, limit_bytes: int, refusal: Problem) -> AsyncG
 
 
 def refuse_encoded(request: Request) -> None:
-    """Raise a problem (415) where the body is compressed: nothing here expands it."""
+    """Raise a problem (415) if the body is compressed: this server does not decompress bodies."""
     given = ",".join(request.headers.getlist("content-encoding"))
     if any(coding.strip().lower() not in {"", "identity"} for coding in given.split(",")):
-        detail = f"Content-Encoding {given[:50]!r} is not supported: send the body as it is, without this header."
+        detail = f"Content-Encoding {given[:50]!r} is not supported: send the body uncompressed, without this header."
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, {"Accept-Encoding": "identity"})
 
 
 def refuse_longer(request: Request, limit_bytes: int, refusal: Problem) -> None:
-    """Raise the refusal at once where the request announces a body of more than `limit_bytes`."""
+    """Raise the refusal at once if Content-Length is more than `limit_bytes`."""
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit_bytes:
         raise refusal
 
 
 def too_large(limit_bytes: int) -> Problem:
-    """The refusal of a body (413)."""
-    # The connection stays open: the server drops what still comes, so that clients that send all first get the answer.
+    """The problem (413) for a body of more than `limit_bytes`."""
+    # The connection stays open and the server discards the rest, so that clients that read only after sending get this.
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {limit_bytes // MIB} MiB.")

@@ -1,4 +1,4 @@
-"""One log line a request: what was asked, what was answered, how long it took. No query, no body, no address."""
+"""One log line per request: method, path, status and duration. Never a query, a body or an address."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
-#: Asked every few seconds by machines: not worth a line at the default level.
+#: Machines poll these every few seconds, so they are logged at the debug level only.
 QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-#: A path segment with other characters than ids and our own names have: it may be anything, an address even.
+#: A path segment with characters that no id and no endpoint has: it may be anything, even an address.
 _ODD_SEGMENT: Final = re.compile(r"[^/]*[^/A-Za-z0-9_.-][^/]*")
 _LONGEST: Final = 200
 
 
 def replace_server_log() -> None:
-    """Switch uvicorn's own line a request off: it has the query in it and says nothing more."""
+    """Switch off uvicorn's line per request, which contains the query and adds nothing to ours."""
     server = logging.getLogger("uvicorn.access")
     server.handlers = []
     server.propagate = False
 
 
 class RequestLog:
-    """Writes the line when the answer has ended, or the client has left."""
+    """Writes the line when the response has ended, or the client has disconnected."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

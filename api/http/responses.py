@@ -1,4 +1,4 @@
-"""Responses in JSON."""
+"""JSON responses."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ JSON: Final = "application/json"
 def json_response(
     body: object, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A response with this body."""
+    """A response with this body, encoded as JSON."""
     return Response(msgspec.json.encode(body), status, headers, media_type=JSON)

@@ -1,6 +1,6 @@
-"""How long a request's body may take. A client that is too slow gets a 408 and its connection is closed.
+"""Limits how long a request's body may take. A client that is too slow gets a 408, and its connection is closed.
 
-Only the time counts for which the application waits for the client, and only until the answer has begun.
+Only the time during which the application waits for the client counts, and only until the response begins.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import Problem
 
-#: How long a client may send nothing, in s.
+#: How long a client may send nothing, in seconds.
 GAP_S: Final = 10.0
-#: What a client has to send per second in the mean, in bytes, beyond the first GAP_S.
+#: The average rate that a client must reach after the first GAP_S, in bytes per second.
 LEAST_BYTES_PER_S: Final = 8 * 1024
 
 
 class SlowBodies:
-    """Gives the application the body as it comes, and a problem (408) instead of waiting on."""
+    """Gives the application the body as it arrives; raises a problem (408) when the client is too slow."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its receiving and sending watched."""
+        """Pass the request on, and watch how fast its body arrives."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -41,7 +41,7 @@ class SlowBodies:
 
 
 class _Body:
-    """One request's body on its way."""
+    """One request's body while it arrives."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -51,10 +51,10 @@ class _Body:
         self.answered = False
 
     async def receive(self) -> Message:
-        """The next piece, or whatever the server has to say.
+        """The next message: a piece of the body, or that the client has disconnected.
 
         Raises:
-            Problem: 408 where the client is too slow.
+            Problem: 408: the client is too slow.
         """
         if self._complete or self.answered:
             return await self._receive()
@@ -66,7 +66,7 @@ class _Body:
             async with asyncio.timeout(allowed_s):
                 message = await self._receive()
         except TimeoutError:
-            if self.answered:  # meanwhile: what is awaited now is the client's leaving
+            if self.answered:  # the response has begun meanwhile, so this waits only for the client to disconnect
                 return await self._receive()
             raise _too_slow() from None
         self._waited_s += time.monotonic() - started
@@ -78,6 +78,6 @@ class _Body:
 def _too_slow() -> Problem:
     detail = (
         f"The body came too slowly: nothing for {GAP_S:g} s, or less than {LEAST_BYTES_PER_S // 1024} KiB per second. "
-        "Send it again over a faster connection; a list can be uploaded in parts."
+        "Send it again over a faster connection, or upload a list in parts."
     )
     return Problem(HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"})

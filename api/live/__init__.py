@@ -1,1 +1,1 @@
-"""Live status: the feeds, their Server-Sent Events, and the middleware that tells them of changes."""
+"""Live status: the feeds, their Server-Sent Events, and the middleware that notifies the feeds of changes."""

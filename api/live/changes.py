@@ -1,4 +1,4 @@
-"""A middleware that tells the feeds which campaigns the requests to this process have changed."""
+"""A middleware that notifies the feeds of campaigns that a request to this process may have changed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Changes:
-    """Tells the feeds of every request that may have changed a campaign, before it is answered: those who listen hear
-    of the change at once, and after that answer nothing from before it.
+    """Notifies the feeds before the response to each request that may have changed a campaign.
+
+    Listeners hear of the change at once. After that response, they hear of no state from before the change.
     """
 
     def __init__(self, app: ASGIApp, feeds: Feeds) -> None:

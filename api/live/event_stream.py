@@ -8,14 +8,14 @@ from typing import Final
 from api.live.feeds import Feeds
 
 MEDIA_TYPE: Final = "text/event-stream"
-#: A comment goes out after so much silence, in seconds, so that nobody on the way takes the connection for dead.
+#: After this much silence a comment goes out, in seconds, so that no proxy takes the connection for dead.
 HEARTBEAT_S: Final = 15.0
-#: How long a browser waits before it connects again, in ms.
+#: How long a browser waits before it reconnects, in ms.
 RETRY_MS: Final = 2000
 
 
 async def stream(feeds: Feeds, campaign_id: str) -> AsyncIterator[bytes]:
-    """The status now, and whenever it changes, until the feed ends."""
+    """The status now and after each change, until the feed ends."""
     yield b"retry: %d\n\n" % RETRY_MS
     async with feeds.watch(campaign_id) as listener:
         while not listener.ended:

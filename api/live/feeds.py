@@ -1,6 +1,6 @@
-"""Live status: those who listen to one campaign share one look at Redis, a few times a second. Knows nothing of HTTP.
+"""Live status: all listeners of a campaign share one poll of Redis, a few times per second. Knows nothing of HTTP.
 
-A status that is asked for once is no matter of this module: it is read when it is asked for.
+A single status request does not use this module: it reads Redis itself.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from campaigns.progress import Progress
 
 log = structlog.get_logger(__name__)
 
-#: The time between two looks at the status, in seconds: four changes a second at most.
+#: The time between two polls of the status, in seconds: at most four changes per second.
 POLL_S: Final = 0.25
-#: The time between two looks while Redis is away, in seconds.
+#: The time between two polls while Redis is unavailable, in seconds.
 RETRY_S: Final = 1.0
 
 
 class Feed:
-    """The status of one campaign, as JSON, while someone listens.
+    """The status of one campaign, as JSON, while it has listeners.
 
-    `begun`: looks that were begun; `found`: the last one of them that has found something: `status`, which was new for
-    the `version`th time; `ended`: no more will come.
+    `begun`: the number of polls begun so far. `found`: the number of the poll that last returned a status. `status`:
+    that status. `version`: how many times the status has changed. `ended`: no further status will come.
     """
 
     def __init__(self, progress: Progress, campaign_id: str) -> None:
@@ -47,11 +47,11 @@ class Feed:
         self.poller = asyncio.create_task(self._poll())
 
     def look_again(self) -> None:
-        """Look now rather than when it is time."""
+        """Poll now instead of at the next interval."""
         self._due.set()
 
     async def until(self, condition: Callable[[], bool], wait_s: float) -> bool:
-        """Wait for looks until the condition is met or the feed has ended; whether that was within `wait_s` seconds."""
+        """Wait at most `wait_s` seconds until the condition holds or the feed ends; return whether one of them did."""
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 while not (self.ended or condition()):
@@ -59,12 +59,12 @@ class Feed:
         return self.ended or condition()
 
     def changed(self) -> None:
-        """A request has changed the campaign: it is looked at again at once, and what is being looked for is void."""
+        """A request has changed the campaign: discard the result of a running poll, and poll again at once."""
         self._changes += 1
         self.look_again()
 
     def end(self) -> None:
-        """Let the listeners go."""
+        """End the feed, and wake its listeners."""
         self.ended = True
         self._tell()
 
@@ -84,7 +84,7 @@ class Feed:
             self.end()
 
     async def _look(self) -> float:
-        """How long to wait before the next look, in seconds."""
+        """Poll once; return how long to wait before the next poll, in seconds."""
         self.begun += 1
         changes = self._changes
         try:
@@ -107,7 +107,7 @@ class Feed:
 
 
 class Listener:
-    """One of those who listen to a feed: hears what is true when it joins, then every change."""
+    """A listener of a feed: gets the status as it is when it joins, then every change."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -117,23 +117,23 @@ class Listener:
 
     @property
     def ended(self) -> bool:
-        """Whether no more will come."""
+        """Whether no further status will come."""
         return self._feed.ended
 
     async def next(self, wait_s: float) -> tuple[int, bytes] | None:
-        """The next status with its version; None where none came within `wait_s` seconds, or the feed has ended."""
+        """The next status with its version; None if none came within `wait_s` seconds or the feed has ended."""
         if not await self._feed.until(self._is_news, wait_s) or self._feed.ended:
             return None
         self._heard = self._feed.version
         return self._heard, self._feed.status
 
     def _is_news(self) -> bool:
-        # What a look found that was begun before may be older than what the listener knows.
+        # A poll that began before the listener joined may return an older status than the listener knows.
         return self._feed.found > self._joined and self._feed.version != self._heard
 
 
 class Feeds:
-    """The feeds to which someone listens."""
+    """The feeds that have listeners."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -142,7 +142,7 @@ class Feeds:
 
     @asynccontextmanager
     async def watch(self, campaign_id: str) -> AsyncIterator[Listener]:
-        """Listen to the campaign for as long as the block lasts."""
+        """Listen to the campaign while the block runs."""
         feed = self._feeds.get(campaign_id)
         if feed is None or feed.ended:
             feed = self._feeds[campaign_id] = Feed(self._progress, campaign_id)
@@ -159,12 +159,12 @@ class Feeds:
                     del self._feeds[campaign_id]
 
     def changed(self, campaign_id: str) -> None:
-        """A request to this process has changed a campaign: listeners hear of it at once."""
+        """A request to this process has changed a campaign: its listeners hear of it at once."""
         if feed := self._feeds.get(campaign_id):
             feed.changed()
 
     def close(self) -> None:
-        """End every feed, now and later: the server is about to stop, and waits for its answers to end."""
+        """End every feed, now and later: a stopping server waits for its responses to end."""
         self._closed = True
         for feed in self._feeds.values():
             feed.end()

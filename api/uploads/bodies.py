@@ -1,4 +1,4 @@
-"""The JSON bodies of uploads. Form only; no rules."""
+"""The JSON bodies of uploads: their format only, no rules."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-#: The largest list that is taken in parts, in bytes: 100 GiB, more than a billion rows.
+#: The largest list that can be uploaded in parts, in bytes: 100 GiB, more than a billion rows.
 MAX_SIZE_BYTES: Final = 100 * 1024**3
-#: The most parts that an upload of S3 can have.
+#: The most parts that an S3 multipart upload can have.
 MAX_PARTS: Final = 10_000
-#: How long the addresses of an upload live, in seconds; S3 allows 7 days.
+#: How long the presigned URLs of an upload are valid, in seconds; S3 allows 7 days.
 EXPIRES_S: Final = 24 * 3600
 MAX_EXPIRES_S: Final = 7 * 24 * 3600
 MIN_EXPIRES_S: Final = 60
@@ -21,7 +21,7 @@ ColumnName = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class UploadInitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that is about to be uploaded in parts."""
+    """A file to upload in parts. `size`: in bytes; `expires_in_s`: how long the presigned URLs are valid."""
 
     size: Annotated[int, Meta(ge=1, extra_json_schema={"maximum": MAX_SIZE_BYTES})]
     filename: Filename = ""
@@ -29,14 +29,14 @@ class UploadInitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class PartAddress(msgspec.Struct, frozen=True):
-    """Where to PUT a part."""
+    """The presigned URL to which the client PUTs a part."""
 
     part_number: int
     url: str
 
 
 class UploadInitResponse(msgspec.Struct, frozen=True):
-    """How to upload: `part_size` bytes in every part but the last, which has the rest."""
+    """How to upload: each part has `part_size` bytes, except the last, which has the rest."""
 
     upload_id: str
     part_size: int
@@ -45,14 +45,14 @@ class UploadInitResponse(msgspec.Struct, frozen=True):
 
 
 class SentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part that the client has sent, with the ETag that it was answered."""
+    """A part that the client has sent, with the ETag of the store's response."""
 
     part_number: Annotated[int, Meta(ge=1, le=MAX_PARTS)]
     etag: Annotated[str, Meta(max_length=200)]
 
 
 class UploadCompleteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An upload whose parts have all been sent. Without `parts` the server relies on what has arrived."""
+    """An upload whose parts have all been sent. Without `parts`, the server uses the parts that the store lists."""
 
     upload_id: str
     parts: Annotated[list[SentPart], Meta(max_length=MAX_PARTS)] = []
@@ -60,18 +60,18 @@ class UploadCompleteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 
 
 class UploadAbortRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An upload to give up."""
+    """The upload to abort."""
 
     upload_id: str
 
 
 class UploadResponse(msgspec.Struct, frozen=True):
-    """The list is in; it is being parsed."""
+    """The list has arrived and is being parsed."""
 
     status: Literal["parsing"] = "parsing"
 
 
 class UploadAbortResponse(msgspec.Struct, frozen=True):
-    """The upload is given up."""
+    """The upload is aborted."""
 
     status: Literal["aborted"] = "aborted"

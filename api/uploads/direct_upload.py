@@ -1,4 +1,4 @@
-"""Small lists uploaded in one request, through this process: in a temporary file on the way, never whole in memory."""
+"""Uploads of small lists in one request. A temporary file holds the list on its way, so that memory does not."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from api.http.responses import json_response
 from api.uploads import bodies, lists
 from campaigns.errors import CampaignError
 
-#: The largest list that is taken this way, in bytes.
+#: The largest list that can be uploaded in one request, in bytes.
 MAX_LIST_BYTES: Final = 10 * inputs.MIB
-#: What a form may add to it: boundaries, headers, small fields.
+#: The bytes that a form may add to the list: boundaries, headers, small fields.
 FORM_BYTES: Final = 64 * 1024
-#: What is kept in memory of it, in bytes, before it goes to disk.
+#: The bytes of a list that memory holds before the list goes to disk.
 SPOOL_BYTES: Final = inputs.MIB
 
 _FORM: Final = "multipart/form-data"
-#: What clients call a CSV. Its encoding is recognised from its bytes, whatever the charset says.
+#: The media types that clients use for a CSV. The parser detects the encoding from the bytes and ignores the charset.
 _CSV: Final = frozenset({
     "", "text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/octet-stream",
     "application/vnd.ms-excel",
 })  # fmt: skip
 _FILE: Final = {"type": "string", "format": "binary", "maxLength": MAX_LIST_BYTES}
 _COLUMN: Final = {"type": "string", "minLength": 1, "maxLength": 200, "default": "email"}
-#: The list, as OpenAPI's request body object.
+#: The list, as an OpenAPI request body object.
 BODY: Final = {
     "required": True,
     "content": {
@@ -53,7 +53,7 @@ QUERY: Final[dict[str, Schema]] = {"email_column": _COLUMN, "filename": {"type":
 
 
 class Received(NamedTuple):
-    """A list that has arrived: the file at its start, its size in bytes, and what came with it."""
+    """A list that has arrived: the file at position 0, its size in bytes, its name and the column of the addresses."""
 
     file: IO[bytes]
     size: int
@@ -62,7 +62,7 @@ class Received(NamedTuple):
 
 
 async def upload(request: Request) -> Response:
-    """Take a CSV as the body, or as the field `file` of a form, and have it parsed."""
+    """Take a CSV as the body, or as the field `file` of a form, and queue its parsing."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != _FORM and media_type not in _CSV:
@@ -79,11 +79,11 @@ async def upload(request: Request) -> Response:
 
 def _take(parts: Components, campaign_id: str, received: Received) -> None:
     if received.size == 0:
-        raise invalid("The CSV is empty.")
+        raise invalid("The CSV is empty; send a header row and at least one row.")
     if received.size > MAX_LIST_BYTES:
         raise _too_large()
     if not 1 <= len(received.email_column) <= 200:
-        raise invalid("email_column: expected the name of a column, of 1 to 200 characters.")
+        raise invalid("email_column: expected a column name of 1 to 200 characters.")
     key = lists.new_key(campaign_id)
     parts.store.put_file(key, received.file)
     try:
@@ -95,7 +95,7 @@ def _take(parts: Components, campaign_id: str, received: Received) -> None:
             filename=lists.shown_name(received.filename),
             email_column=received.email_column,
         )
-    except CampaignError:  # started or deleted while the list was on its way
+    except CampaignError:  # the campaign was started or deleted while the list arrived
         lists.discard(parts, campaign_id, key)
         raise
 
@@ -126,14 +126,14 @@ async def _form(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncI
 def _received(form: FormData, email_column: str) -> Received:
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise invalid("The form has no file in its field `file`.")
+        raise invalid("The form has no file in its field `file`; send the CSV there.")
     column = form.get("email_column", email_column)
     return Received(file.file, file.size or 0, file.filename or "", column if isinstance(column, str) else "")
 
 
 def _too_large() -> Problem:
     detail = (
-        f"The list is larger than {MAX_LIST_BYTES // inputs.MIB} MiB, which is too large for one request: "
-        "upload it in parts, beginning with POST /campaigns/{id}/upload/init."
+        f"The list is larger than {MAX_LIST_BYTES // inputs.MIB} MiB, the limit for one request: "
+        "upload it in parts, starting with POST /campaigns/{id}/upload/init."
     )
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)

@@ -1,7 +1,7 @@
-"""Removes what nobody will come back for: uploads whose addresses have expired, and objects of no campaign's list.
+"""Removes leftovers from the object store: uploads whose presigned URLs have expired, and objects of no campaign.
 
-One sweep an hour among all web processes. It finds what crashes and outages leave behind; in ordinary operation there
-is nothing to do. It never touches what a campaign uses.
+All web processes together make one sweep per hour. Only crashes and outages leave anything to remove. The janitor never
+touches an object that a campaign uses.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from storage import ObjectStore
 
 log = structlog.get_logger(__name__)
 
-#: The shortest time between two sweeps, among all processes.
+#: The shortest time between two sweeps of all processes together.
 EVERY: Final = timedelta(hours=1)
-#: How long after its addresses' end an upload can still be completed.
+#: How long an upload can still be completed after its presigned URLs have expired.
 GRACE: Final = timedelta(hours=1)
-#: An upload that no record knows is kept as long as its addresses may live.
+#: How old an upload without a record must be before it is removed: its presigned URLs have expired by then.
 UNKNOWN_UPLOAD_AGE: Final = timedelta(seconds=MAX_EXPIRES_S) + GRACE
-#: An object that no campaign uses is kept so long: it may be on its way to become a list.
+#: How old an unused object must be before it is removed: a younger one may be about to become a list.
 OBJECT_AGE: Final = timedelta(days=1)
-#: How often a process asks whether a sweep is due, in seconds; spread, so that processes do not march in step.
+#: How often a process checks whether a sweep is due, in seconds; random, so that processes do not check in step.
 ASK_S: Final = (240.0, 360.0)
 
 _ROOT: Final = "campaigns/"
 
 
 class Swept(NamedTuple):
-    """How many uploads were given up, and how many objects were removed."""
+    """The numbers of aborted uploads and of deleted objects."""
 
     uploads: int
     objects: int
@@ -54,24 +54,27 @@ class Janitor:
         self._store = store
 
     async def run(self) -> None:
-        """Sweep whenever it is due, until cancelled."""
+        """Sweep whenever a sweep is due, until cancelled."""
         while True:
             await asyncio.sleep(random.uniform(*ASK_S))
             try:
                 await run_in_threadpool(self.sweep_if_due)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the next sweep tries again
+            except Exception as error:  # noqa: BLE001 - the next sweep tries again
                 log.warning("sweep_failed", error=type(error).__name__)
 
     def sweep_if_due(self) -> Swept | None:
-        """Sweep unless some process has done so in the last hour; None: it has."""
+        """Sweep, unless a process has swept in the last hour: then return None."""
         due = self._redis.set(keys.JANITOR_LEASE, b"1", nx=True, px=int(EVERY.total_seconds() * 1000))
         return self.sweep(datetime.now(UTC)) if due else None
 
     def sweep(self, now: datetime) -> Swept:
-        """Give up stale uploads and remove unused objects.
+        """Abort stale uploads and delete unused objects.
+
+        Args:
+            now: the time against which ages are measured.
 
         Raises:
-            RedisError, StoreError: it stopped half-way; the next sweep does the rest.
+            RedisError, StoreError: the sweep stopped half-way; the next one does the rest.
         """
         kept: set[str] = set()
         uploads = 0
@@ -89,12 +92,12 @@ class Janitor:
         return swept
 
     def _campaign_ids(self) -> list[str]:
-        # The ids alone: a campaign's content may be large.
+        # Only the ids: a campaign's content may be large.
         found = cast(list[bytes], self._redis.zrange(keys.CAMPAIGNS, 0, -1))
         return [raw.decode() for raw in found]
 
     def _abort_unknown(self, now: datetime) -> int:
-        # No known upload is that old: its addresses would have expired.
+        # No upload with a record is that old: its presigned URLs would have expired, and it would have been aborted.
         stale = [item for item in self._store.list_uploads(_ROOT) if item.started_at + UNKNOWN_UPLOAD_AGE < now]
         for upload in stale:
             self._store.abort_upload(upload.key, upload.upload_id)

@@ -1,4 +1,4 @@
-"""An object in the store becomes a campaign's list: the last step of every way in, and the rules they share."""
+"""Makes a stored object a campaign's list: the last step of every kind of upload, and the rules that they share."""
 
 from __future__ import annotations
 
@@ -14,25 +14,33 @@ log = structlog.get_logger(__name__)
 
 
 def new_key(campaign_id: str) -> str:
-    """A key for a list that nothing had before, so that a list is never changed under a reader."""
+    """A new, unique key for a list, so that a list never changes while it is read."""
     return f"campaigns/{campaign_id}/{uuid4().hex}/list.csv"
 
 
 def owns(campaign: Campaign, key: str) -> bool:
-    """Whether an object is the campaign's list or one of the reports of it."""
+    """Whether an object is the campaign's list or one of its reports."""
     return key == campaign.object_key or (
         campaign.generation != "" and key.startswith(f"campaigns/{campaign.id}/{campaign.generation}/")
     )
 
 
 def shown_name(filename: str) -> str:
-    """A file's name fit to be stored and shown: without folders and control characters."""
+    """A file name that is safe to store and show: without folders and control characters, at most 255 characters."""
     name = filename.replace("\\", "/").rpartition("/")[2]
     return "".join(character for character in name if character.isprintable())[:255]
 
 
 def accept(parts: Components, campaign_id: str, *, key: str, size: int, filename: str, email_column: str) -> None:
-    """Make a stored object the campaign's list and have it parsed; the list before is removed.
+    """Make a stored object the campaign's list, queue its parsing, and delete the previous list.
+
+    Args:
+        parts: the components.
+        campaign_id: the campaign.
+        key: the object's key.
+        size: the object's size in bytes.
+        filename: the name to show.
+        email_column: the header of the column of addresses.
 
     Raises:
         UnknownCampaign, WrongState: nothing has been changed.
@@ -46,7 +54,7 @@ def accept(parts: Components, campaign_id: str, *, key: str, size: int, filename
 
 
 def discard(parts: Components, campaign_id: str, key: str) -> None:
-    """Remove an object that nobody needs. What cannot be removed now is left to the janitor."""
+    """Delete an object that is no longer needed. If that fails, the janitor deletes it later."""
     try:
         parts.store.delete([key])
     except StoreError as error:

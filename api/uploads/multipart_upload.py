@@ -1,7 +1,7 @@
-"""Lists uploaded in parts, straight into the object store: init, complete, abort.
+"""Uploads of lists in parts, straight into the object store: init, complete, abort.
 
-The bytes never pass through this process. The store is the truth about what has arrived; Redis remembers how the file
-was cut. Every step can be repeated, also after a crash between the store and Redis.
+The bytes never pass through this process. The store knows which parts have arrived; Redis keeps how the file is cut
+into parts. Every step can be repeated, also after a crash between the store and Redis.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 @inputs.takes(bodies.UploadInitRequest)
 def init(request: Request, wanted: bodies.UploadInitRequest) -> Response:
-    """Begin an upload; the answer has an address for each part."""
+    """Begin an upload; the response has a presigned URL for each part."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     if wanted.size > bodies.MAX_SIZE_BYTES:
         raise _too_large(wanted.size)
@@ -49,8 +49,8 @@ def init(request: Request, wanted: bodies.UploadInitRequest) -> Response:
 
 def _too_large(size: int) -> Problem:
     detail = (
-        f"A list of {size} bytes is too large: the most is {bodies.MAX_SIZE_BYTES} bytes "
-        f"({bodies.MAX_SIZE_BYTES // 1024**3} GiB). Split it over several campaigns."
+        f"A list of {size} bytes is too large: the limit is {bodies.MAX_SIZE_BYTES} bytes "
+        f"({bodies.MAX_SIZE_BYTES // 1024**3} GiB). Split it into several campaigns."
     )
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
@@ -77,11 +77,12 @@ def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInitRequest
 
 @inputs.takes(bodies.UploadCompleteRequest)
 def complete(request: Request, wanted: bodies.UploadCompleteRequest) -> Response:
-    """Put the parts together and have the list parsed. Again: the same answer, and nothing is done twice."""
+    """Assemble the parts and queue the parsing of the list. Repeating it gives the same response, with no effect."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)
     upload = parts.catalog.upload(campaign_id, wanted.upload_id)
-    # Read after the upload: where another request has completed that, its list is here, or a later one.
+    # The campaign is read after the upload: if another request has completed the upload meanwhile, the campaign already
+    # has its list, or a later one.
     campaign = parts.catalog.get(campaign_id)
     if campaign.object_key == upload.object_key and campaign.email_column == wanted.email_column:
         return _accepted()
@@ -105,25 +106,25 @@ def _accepted() -> Response:
 
 
 def _assemble(parts: Components, upload: Upload, wanted: bodies.UploadCompleteRequest) -> None:
-    """Make the object out of the parts, unless that has been done before."""
+    """Assemble the object from the parts, unless an earlier request has done so."""
     if upload.completed:
-        raise Problem(HTTPStatus.CONFLICT, "A later list has replaced this one; begin a new upload to use it again.")
+        raise Problem(HTTPStatus.CONFLICT, "A later list has replaced this one; to use it again, upload it again.")
     try:
         arrived = parts.store.list_parts(upload.object_key, upload.upload_id)
         fitting = upload_parts.checked(upload, arrived, wanted.parts)
         parts.store.complete_upload(upload.object_key, upload.upload_id, fitting)
     except BadParts as error:
-        detail = f"{error}: a part was replaced meanwhile; complete the upload again."
+        detail = f"{error}: a part was replaced meanwhile; call complete again."
         raise Problem(HTTPStatus.CONFLICT, detail) from error
     except MissingUpload as error:
-        # Completed by a request before this one that did not live to tell Redis, or gone for good.
+        # Either an earlier request completed the upload and died before it told Redis, or the upload is gone for good.
         if parts.store.size(upload.object_key) != upload.size:
             raise UnknownUpload from error
 
 
 @inputs.takes(bodies.UploadAbortRequest)
 def abort(request: Request, wanted: bodies.UploadAbortRequest) -> Response:
-    """Give an upload up. Again, or for one that nobody knows: the same answer."""
+    """Abort an upload. Repeating it, or aborting an unknown upload, gives the same response."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)
     try:
@@ -131,7 +132,7 @@ def abort(request: Request, wanted: bodies.UploadAbortRequest) -> Response:
     except UnknownUpload:
         return json_response(bodies.UploadAbortResponse())
     if upload.completed:
-        raise Problem(HTTPStatus.CONFLICT, "This upload is complete already; a new upload replaces its list.")
+        raise Problem(HTTPStatus.CONFLICT, "This upload is already complete; to replace its list, upload another one.")
     parts.store.abort_upload(upload.object_key, upload.upload_id)
     parts.catalog.end_upload(campaign_id, upload.upload_id)
     log.info("upload_aborted", campaign_id=campaign_id)

@@ -1,6 +1,7 @@
-"""The arithmetic of a multipart upload: how a file is cut into parts, and whether what arrived is all of it. Pure.
+"""The arithmetic of a multipart upload: how a file is cut into parts, and whether all parts have arrived. Pure.
 
-Limits: 10,000 parts of 5 MiB to 5 GiB each, the last may be smaller (Amazon S3 user guide, "Multipart upload limits").
+S3 allows 10,000 parts of 5 MiB to 5 GiB each; the last may be smaller (Amazon S3 user guide, "Multipart upload
+limits").
 """
 
 from __future__ import annotations
@@ -15,35 +16,35 @@ from campaigns.models import Upload
 from storage import Part, bare_etag
 
 MIB: Final = 1024 * 1024
-#: The smallest part that clients are asked for, in bytes.
+#: The smallest part size that we plan, in bytes.
 MIN_PART_BYTES: Final = 8 * MIB
-#: How many parts a file is cut into at most. Each costs an address of 400 bytes in an answer, and the CPU to sign it.
+#: The most parts that we plan. Each costs a URL of 400 bytes in the response, and the CPU time to sign it.
 PLANNED_PARTS: Final = 1000
-#: How many part numbers a detail names.
+#: The most part numbers that an error detail names.
 NAMED: Final = 20
 
 
 def part_bytes(size: int) -> int:
-    """The size of every part but the last, in bytes: whole MiB, so that a file fits into PLANNED_PARTS."""
+    """The size of every part but the last, in bytes: whole MiB, such that a file has at most PLANNED_PARTS parts."""
     smallest = -(-size // PLANNED_PARTS)
     return max(MIN_PART_BYTES, -(-smallest // MIB) * MIB)
 
 
 def part_count(size: int, each: int) -> int:
-    """How many parts of `each` bytes a file of `size` bytes has."""
+    """The number of parts of `each` bytes in a file of `size` bytes."""
     return -(-size // each)
 
 
 def checked(upload: Upload, arrived: Sequence[Part], sent: Sequence[SentPart]) -> list[Part]:
-    """The parts to put together.
+    """The parts to assemble, once all have arrived as planned.
 
     Args:
-        upload: how the file was to be cut.
-        arrived: what the store has.
-        sent: what the client says that it sent; empty: it does not say.
+        upload: how the file is cut into parts.
+        arrived: the parts that the store has.
+        sent: the parts that the client says it sent; empty: it does not say.
 
     Raises:
-        Problem: 409 where a part is missing or is not what it should be, naming the parts.
+        Problem: 409, naming the parts that are missing, or have another size or ETag than expected.
     """
     by_number = {part.number: part for part in arrived}
     wanted = range(1, upload.parts + 1)

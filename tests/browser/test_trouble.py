@@ -35,7 +35,7 @@ def test_a_refused_campaign_says_why_at_its_field(visit: Visit, stack: Stack) ->
     page.get_by_label("Subject").fill("Hello")
     page.get_by_label("Campaign id").fill("taken")
     visit.press("Create the campaign")
-    expect(page.get_by_role("alert").filter(has_text="There is a campaign taken already")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="The campaign taken already exists")).to_be_visible()
     expect(page.get_by_label("Campaign id")).to_be_focused()
     assert stack.call("GET", "/campaigns/taken")["subject"] == "The first"
 

@@ -97,7 +97,8 @@ def test_redis_own_words_are_told_by_readyz_and_by_every_campaign_that_waits(tmp
         assert found["ready"] is None
         assert all(str(found[name]).startswith(f"Redis refuses to write: {words} ") for name in ("running", "parsing"))
         refused = app.web.post("/campaigns/running/rate-limit", {"tpm": 7})
-        assert (refused.status, f"Redis refuses this ({words} " in refused.detail) == (503, True), refused.detail
+        said = f"Redis refuses this request ({words} " in refused.detail
+        assert (refused.status, said) == (503, True), refused.detail
         # And when it takes writes again
         _allow(admin, words)
         assert app.web.get("/readyz").status == 200
