@@ -20,10 +20,10 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     page.get_by_label("From").fill("News <news@shop.test>")
     page.get_by_label("Subject").fill("Hello {{ name }}")
     page.get_by_label("Text", exact=True).fill("Dear {{ name }}, it is spring.")
-    page.get_by_role("spinbutton", name="Limit").fill("600")
+    page.get_by_role("spinbutton", name="Emails per minute").fill("600")
     visit.choose_list("readers.csv", readers(300, "nobody,N\nr1@shop.test,Again\n"))
     # When the campaign is created with its list
-    visit.press("Create the campaign")
+    visit.press("Create campaign")
     # Then the list is read, and what it has is shown
     expect(page).to_have_url(re.compile("#/campaigns/spring-2026$"))
     expect(visit.status).to_have_text("Ready")
@@ -58,9 +58,9 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     # When it goes on at another rate
     visit.press("Resume")
     expect(visit.status).to_have_text("Running")
-    page.get_by_role("spinbutton", name="Limit").fill("60000")
+    page.get_by_role("spinbutton", name="Emails per minute").fill("60000")
     visit.press("Set limit")
-    expect(visit.notice).to_contain_text("60,000 emails a minute")
+    expect(visit.notice).to_contain_text("60,000 emails per minute")
 
     # Then everybody gets the email, and the page says so
     expect(visit.status).to_have_text("Completed")
@@ -101,7 +101,7 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> 
     # When the unknown is to be sent again, at second thought
     visit.press("Send again")
     asked = visit.page.get_by_role("dialog")
-    expect(asked).to_contain_text("they get it twice")
+    expect(asked).to_contain_text("get it twice")
     expect(asked.get_by_role("button", name="Go back")).to_be_focused()
     visit.page.keyboard.press("Escape")
     expect(visit.figure("unknown")).to_have_text("1")
@@ -110,10 +110,10 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> 
     expect(visit.figure("done")).to_have_text("4")
     expect(visit.panel("1 unknown")).to_be_hidden()
 
-    # When the books are checked
+    # When the campaign is reconciled
     visit.expected += [r"404 .*/mixed/reconcile"]
     visit.page.get_by_text("Reconciliation").click()
-    visit.press("Check the books now")
+    visit.press("Reconcile now")
     # Then the report is shown
     expect(visit.panel("Reconciliation")).to_contain_text("nothing to repair")
 
@@ -129,17 +129,18 @@ def test_cancelling_and_deleting_name_what_they_do(visit: Visit, stack: Stack) -
     visit.press("Cancel")
     asked = visit.page.get_by_role("dialog", name="Cancel gone for good?")
     expect(asked).to_contain_text(re.compile(r"(49\d|500) recipients will not get the email"))
-    asked.get_by_role("button", name="Keep it").click()
+    asked.get_by_role("button", name="Keep campaign").click()
     expect(visit.status).to_have_text("Running")
 
     visit.press("Cancel")
-    visit.press("Cancel the campaign")
+    visit.press("Cancel campaign")
     expect(visit.status).to_have_text("Cancelled")
     expect(visit.button(re.compile("Pause|Resume|Cancel"))).to_have_count(0)
 
     visit.press("Delete")
-    expect(visit.page.get_by_role("dialog")).to_contain_text("Nobody can bring them back")
-    visit.press("Delete the campaign")
+    asked = visit.page.get_by_role("dialog", name="Delete gone?")
+    expect(asked).to_contain_text("cannot be undone")
+    asked.get_by_role("button", name="Delete campaign").click()
     expect(visit.page.get_by_role("heading", name="Campaigns", exact=True)).to_be_focused()
     assert stack.ask("GET", "/campaigns/gone")[0] == 404
 
@@ -148,7 +149,7 @@ def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, st
     stack.put("holes", text="Dear {{ name }} from {{ city }}", headers={"X-Kept": "yes"})
     stack.upload("holes", readers(3))
     visit.campaign("holes")
-    expect(visit.reason).to_contain_text(re.compile(r"cannot be started yet.*\{\{\s*city\s*\}\}"))
+    expect(visit.reason).to_contain_text(re.compile(r"cannot start yet.*\{\{\s*city\s*\}\}"))
     expect(visit.button("Start")).to_be_hidden()
 
     visit.page.get_by_role("link", name="Edit").click()

@@ -28,13 +28,13 @@ def test_a_refused_campaign_says_why_at_its_field(visit: Visit, stack: Stack) ->
     page.get_by_label("Subject").fill("Hello {{ name")
     page.get_by_label("Text", exact=True).fill("Dear")
     # When a template is broken, then the field is named and has the focus
-    visit.press("Create the campaign")
+    visit.press("Create campaign")
     expect(page.get_by_role("alert").filter(has_text="subject")).to_be_visible()
     expect(page.get_by_label("Subject")).to_be_focused()
     # When the id is taken, then the other campaign is left alone
     page.get_by_label("Subject").fill("Hello")
     page.get_by_label("Campaign id").fill("taken")
-    visit.press("Create the campaign")
+    visit.press("Create campaign")
     expect(page.get_by_role("alert").filter(has_text="The campaign taken already exists")).to_be_visible()
     expect(page.get_by_label("Campaign id")).to_be_focused()
     assert stack.call("GET", "/campaigns/taken")["subject"] == "The first"
@@ -109,7 +109,7 @@ def test_the_token_is_asked_for_once_and_goes_with_every_call(
     asked = visit.page.get_by_role("dialog", name="API token")
     asked.get_by_label("Token").fill("not-it")
     asked.get_by_role("button", name="Continue").click()
-    expect(asked.get_by_role("alert")).to_contain_text("does not take this token")
+    expect(asked.get_by_role("alert")).to_contain_text("does not accept this token")
     asked.get_by_label("Token").fill(TOKEN)
     asked.get_by_role("button", name="Continue").click()
     expect(visit.page.get_by_role("link", name="secret")).to_be_visible()
@@ -145,7 +145,7 @@ def test_hostile_texts_are_only_texts(visit: Visit, stack: Stack) -> None:
     )
     visit.campaign("hostile")
     visit.choose_list(f"{HOSTILE.replace('/', '_')}.csv", f'email,"{HOSTILE}"\na@shop.test,b\n'.encode())
-    visit.page.get_by_label("Column of the addresses").fill(f"{HOSTILE} of the addresses")
+    visit.page.get_by_label("Email column").fill(f"{HOSTILE} of the addresses")
     visit.press("Upload")
     # Then the reason, the file's name and the message show it letter by letter
     expect(visit.status).to_have_text("Rejected")
@@ -164,4 +164,4 @@ def test_hostile_texts_are_only_texts(visit: Visit, stack: Stack) -> None:
 
 def test_an_address_that_leads_nowhere_says_so(visit: Visit) -> None:
     visit.open("#/campaigns/%E0%A4%A")
-    expect(visit.page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    expect(visit.page.get_by_role("heading", name="Page not found")).to_be_visible()

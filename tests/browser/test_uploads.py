@@ -92,14 +92,12 @@ def test_only_the_part_that_failed_is_sent_again(visit: Visit, stack: Stack, lar
     send(visit, "patchy", large)
     # Then the first failure is got over silently, the second is shown
     upload = visit.page.locator(".upload")
-    expect(upload.get_by_role("alert")).to_contain_text(
-        "Part 2 of 3 did not get through: the object store answered 403"
-    )
+    expect(upload.get_by_role("alert")).to_contain_text("Part 2 of 3 was not uploaded: the object store answered 403")
     expect(visit.status).to_have_text("Draft")
     # When the rest is sent again
     visit.page.unroute_all()
     before = dict(sent)
-    visit.press("Send the rest again")
+    visit.press("Resume upload")
     # Then it arrives, and what had arrived is not sent twice
     expect(visit.status).to_have_text("Ready")
     expect(visit.panel("List")).to_contain_text("20,000 recipients")
@@ -120,9 +118,9 @@ def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, stack: Stack, l
     expect(visit.page.locator(".upload")).to_contain_text("2 of 3 parts")
     # When it is given up
     visit.expected += ["ERR_FAILED .*partNumber=2"]
-    visit.press("Abort the upload")
+    visit.press("Abort upload")
     # Then it is gone, here and on the server, and another file can be chosen
-    expect(visit.notice).to_contain_text("given up")
+    expect(visit.notice).to_contain_text("Upload aborted")
     expect(visit.page.locator(".upload")).to_be_hidden()
     with pytest.raises(ApiError, match="404"):
         stack.call("POST", "/campaigns/given-up/upload/complete", {"upload_id": upload_id})
@@ -143,7 +141,7 @@ def test_a_list_that_cannot_be_used_says_why_and_is_replaced(visit: Visit, stack
 
     visit.page.get_by_text("Replace the list").click()
     visit.choose_list("addresses.csv", b"Contact,name\na@shop.test,A\n")
-    visit.page.get_by_label("Column of the addresses").fill("Contact")
+    visit.page.get_by_label("Email column").fill("Contact")
     visit.press("Upload")
     expect(visit.button("Start sending to 1 recipient")).to_be_visible()
     expect(visit.reason).to_be_hidden()
@@ -155,4 +153,4 @@ def test_a_list_that_the_server_refuses_says_why(visit: Visit, stack: Stack) -> 
     visit.expected += ["422 .*empty/upload"]
     visit.choose_list("nothing.csv", b"")
     visit.press("Upload")
-    expect(visit.page.locator(".upload").get_by_role("alert")).to_have_text("The CSV is empty.")
+    expect(visit.page.locator(".upload").get_by_role("alert")).to_contain_text("The CSV is empty")

@@ -1,4 +1,4 @@
-// Starts the page: which address shows what.
+// Starts the page, and maps each address to what it shows.
 
 import { campaignPage } from "./campaign_page.js";
 import { campaignsPage } from "./campaigns_page.js";
@@ -31,7 +31,7 @@ function made(address) {
     node: h(
       "div",
       {},
-      h("h1", { tabindex: "-1" }, "There is nothing here"),
+      h("h1", { tabindex: "-1" }, "Page not found"),
       h("p", {}, h("a", { href: "#/" }, "All campaigns")),
     ),
     leave: () => undefined,

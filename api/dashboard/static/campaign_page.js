@@ -1,4 +1,4 @@
-// One campaign: where it stands, live, and everything that can be done with it.
+// One campaign: its live status, and everything that an operator can do with it.
 
 import { get, path } from "./client.js";
 import { back } from "./connection.js";
@@ -14,15 +14,15 @@ import { performer } from "./performer.js";
 import { throughputPanel } from "./throughput.js";
 
 const CHANGEABLE = ["draft", "parsing", "ready", "rejected"];
-/** Before a page that could not be loaded is asked for again, in ms. */
+/** How long to wait before a page that could not be loaded is requested again, in ms. */
 const RETRY_MS = 2_000;
-/** How long the answer to a step stands, in ms; an error stands until the next step. */
+/** How long the result of a step is shown, in ms; an error is shown until the next step. */
 const SAID_MS = 12_000;
-/** Why the campaign is where it is: by state, how its reason is shown. */
+/** How the reason of a campaign's state is shown: the states that count as grave, and the words before the reason. */
 const GRAVE = ["rejected", "paused"];
 const REASONS = { paused: "Paused by the system: ", rejected: "The list cannot be used: " };
 
-/** The page; `leave` ends its stream. */
+/** The page; `leave` ends its event stream. */
 export function campaignPage(campaignId) {
   const node = h(
     "div",
@@ -51,7 +51,7 @@ export function campaignPage(campaignId) {
   const load = () =>
     begin().catch(async (error) => {
       fail(error);
-      if (left.signal.aborted || error.status < 500) return; // it would be refused again
+      if (left.signal.aborted || error.status < 500) return; // the server would refuse it again
       await Promise.all([back(), new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
       load();
     });
@@ -100,11 +100,11 @@ function campaignView(campaignId, first, signal) {
     show(status);
     if (!changed) return;
     announce(`${campaignId} is ${status.status}`);
-    refresh().catch(() => undefined); // its content tells more in another state; the next change asks again
+    refresh().catch(() => undefined); // other fields of the campaign may have changed; the next change tries again
   }
 
   function show(status) {
-    // What there is to do comes first: the list before the start, the rate after it.
+    // The panel that is needed next comes first: the list before the start, the rate after it.
     const first = CHANGEABLE.includes(status.status) ? content : live;
     if (columns.firstChild !== first) columns.prepend(first);
     document.title = `${titleMark(status)}${campaignId} - Postrider`;
@@ -136,7 +136,7 @@ function titleMark(status) {
   return `${status.status}: `;
 }
 
-/** What the last step answered, or why it failed. */
+/** The result of the last step, or why it failed. */
 function noticeBox() {
   const node = h("div", { class: "notice", role: "status", "aria-live": "polite" });
   let timer = null;
@@ -194,13 +194,13 @@ function took(status) {
   return `, took ${duration((Date.parse(status.finished_at) - Date.parse(status.started_at)) / 1000)}`;
 }
 
-/** What has to be known first: what it is about, and the reason. Or null. */
+/** The callout at the top, as its topic and the reason, or null. */
 function reasonText(status, campaign) {
   const blocked = blocker(status, campaign);
-  if (blocked) return ["It cannot be started yet: ", blocked];
+  if (blocked) return ["This campaign cannot start yet: ", blocked];
   if (status.reason && status.status !== "ready") return [REASONS[status.status] ?? "Note: ", status.reason];
   if (status.status === "parsing" && campaign.start_when_ready)
-    return ["It starts by itself ", "as soon as the list is read."];
+    return ["Starts automatically: ", "sending begins as soon as the list is read."];
   return null;
 }
 
@@ -269,10 +269,10 @@ function messagePanel(campaignId) {
 }
 
 function messageFacts(campaign) {
-  const held = campaign.on_unknown === "hold" ? "held until somebody decides" : "sent again by itself after a while";
+  const held = campaign.on_unknown === "hold" ? "held until someone decides" : "sent again automatically after a while";
   const facts = [
     ["From", campaign.from],
-    ["Reply to", campaign.reply_to],
+    ["Reply-To", campaign.reply_to],
     ["Subject", campaign.subject],
     ["Unknown rows", held],
     ...Object.entries(campaign.headers),

@@ -1,4 +1,4 @@
-// The list of campaigns: a page of them, refreshed as long as it is shown.
+// The list of campaigns: one page of it, refreshed while it is shown.
 
 import { connection } from "./connection.js";
 import { get, path } from "./client.js";
@@ -7,7 +7,7 @@ import { progressBar, settled, statusBadge } from "./figures.js";
 import { count, number, percent } from "./format.js";
 
 const PAGE = 20;
-/** Between two looks, in ms: while something moves, and while nothing does. */
+/** The time between two requests, in ms: while a campaign on the page changes, and while none does. */
 const LIVE_MS = 2_000;
 const QUIET_MS = 5_000;
 const MOVING = new Set(["parsing", "running"]);
@@ -15,7 +15,7 @@ const MOVING = new Set(["parsing", "running"]);
 /** States in which there are no recipients yet. */
 const EMPTY = new Set(["draft", "parsing", "rejected"]);
 
-/** Label, text, and whether it calls for attention. */
+/** Label, text, and whether the figure needs attention. */
 const FIGURES = [
   ["Done", (status) => number(status.done)],
   ["Failed", (status) => number(status.failed), (status) => status.failed > 0],
@@ -25,7 +25,7 @@ const FIGURES = [
   ["Per minute", (status) => number(status.rate_limit)],
 ];
 
-/** The page; `leave` ends its looks. */
+/** The page; `leave` ends its requests. */
 export function campaignsPage(pageNumber) {
   const body = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
   const total = h("span", { class: "quiet" });
@@ -180,13 +180,13 @@ function welcome() {
     "div",
     { class: "panel welcome" },
     h("h2", {}, "No campaigns yet"),
-    h("p", {}, "A campaign is one email to everybody on a list."),
+    h("p", {}, "A campaign sends one email to each recipient of a list."),
     h(
       "ol",
       {},
-      h("li", {}, "Write subject and text; columns of the list go in as {{ name }}."),
-      h("li", {}, "Choose the list: a CSV file with a column of email addresses."),
-      h("li", {}, "Start it, and watch. It can be paused and its rate changed at any moment."),
+      h("li", {}, "Write the subject and the text. {{ name }} stands for the list's column “name”."),
+      h("li", {}, "Upload the list: a CSV file with a column of email addresses."),
+      h("li", {}, "Start the campaign and watch it. You can pause it or change its rate at any time."),
     ),
     h("p", {}, h("a", { class: "button primary", href: "#/new" }, "New campaign")),
   );

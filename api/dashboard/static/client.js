@@ -1,10 +1,11 @@
-// Calls the API with the token; tells apart what the server refuses (Problem) and what does not reach it (Unreachable).
+// Calls the API with the token. A request that the server refuses ends as a Problem, one that does not reach the server
+// as Unreachable.
 
 import { askToken } from "./token.js";
 
 const TIMEOUT_MS = 20_000;
 
-/** An answer of the API that is an error, as RFC 9457 has it: `detail` says what to do. */
+/** An error response of the API (RFC 9457): `detail` says what is wrong and what to do. */
 export class Problem extends Error {
   constructor(status, body) {
     super(body.detail ?? `The server answered ${status}.`);
@@ -13,16 +14,16 @@ export class Problem extends Error {
   }
 }
 
-/** No answer at all. */
+/** No response arrived. */
 export class Unreachable extends Error {
   constructor() {
     super(
-      "The server cannot be reached. Whether this step was taken is not known: look at the figures once it is back.",
+      "The server cannot be reached. This step may or may not have taken effect: check the figures once it is back.",
     );
   }
 }
 
-/** Hears "lost" when a call did not reach the server. */
+/** Fires "lost" when a request did not reach the server. */
 export const line = new EventTarget();
 
 /** The path of a campaign, or of something below it. */
@@ -30,16 +31,16 @@ export function path(campaignId, ...rest) {
   return ["/campaigns", campaignId, ...rest].map((part, at) => (at ? encodeURIComponent(part) : part)).join("/");
 }
 
-/** Headers that a call needs besides its own; asked for where the token is needed and not known. */
+/** The header with the API token, or no header if this tab has no token. */
 export function credentials() {
   const token = sessionStorage.getItem("token");
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
 /**
- * A request; its answer, whose status is good.
+ * Send a request; resolves to the response, whose status is a success. Asks for the token if the server needs one.
  *
- * Throws Problem, Unreachable, or an AbortError where `signal` was the cause.
+ * Throws Problem, Unreachable, or an AbortError if `signal` was aborted.
  */
 export async function send(method, address, { body, headers = {}, signal, timeoutMs = TIMEOUT_MS } = {}) {
   const answer = await reach(method, address, { body, headers, signal, timeoutMs });
@@ -77,12 +78,12 @@ async function problem(answer) {
   }
 }
 
-/** GET; the JSON of the answer. */
+/** GET; resolves to the JSON of the response. */
 export async function get(address, options) {
   return (await send("GET", address, options)).json();
 }
 
-/** POST with JSON, or any other method; the JSON of the answer, or null where it has none. */
+/** POST, or another method, with a JSON body; resolves to the JSON of the response, or null if it has none. */
 export async function post(address, value = {}, { method = "POST", headers = {}, ...options } = {}) {
   const answer = await send(method, address, {
     body: JSON.stringify(value),

@@ -1,4 +1,4 @@
-// Knows whether the server, and what it needs, can be reached; says so in the banner, and when it is back.
+// Checks whether the server and its services can be reached; shows trouble in the banner and fires "back" after it.
 
 import { line } from "./client.js";
 import { fill, h } from "./dom.js";
@@ -7,14 +7,14 @@ const CHECK_MS = 5_000;
 const CHECK_AWAY_MS = 1_000;
 const PATIENCE_MS = 8_000;
 
-/** Hears "back" when the server can be reached again. */
+/** Fires "back" when the server can be reached again. */
 export const connection = new EventTarget();
 
 let trouble = null;
 let timer = null;
 let checking = false;
 
-/** Begin to look after the connection. */
+/** Start checking the connection. */
 export function begin() {
   line.addEventListener("lost", () => {
     become("The server cannot be reached.");
@@ -27,7 +27,7 @@ export function begin() {
   check();
 }
 
-/** Resolves when the server is back, or at once where it is not away. */
+/** Resolves when the server can be reached: at once, or after the trouble. */
 export function back() {
   if (!trouble) return Promise.resolve();
   return new Promise((resolve) => connection.addEventListener("back", resolve, { once: true }));
@@ -50,7 +50,7 @@ async function look() {
     });
     if (answer.ok) return null;
     const { detail } = await answer.json();
-    return `The server answers, but: ${detail}`;
+    return `The server is not ready: ${detail}`;
   } catch {
     return "The server cannot be reached.";
   }
@@ -77,7 +77,7 @@ function show() {
     banner,
     trouble && [
       h("strong", {}, trouble),
-      " What you see may be old. It is tried again every second, and this page goes on by itself.",
+      " The figures may be out of date. Retrying every second; this page recovers on its own.",
     ],
   );
 }

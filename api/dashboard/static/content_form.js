@@ -1,4 +1,4 @@
-// The form of what is sent: for a new campaign, and to change one before it is started.
+// The form for a campaign's content: for a new campaign, and to change one before it starts.
 
 import { Problem, get, path, post } from "./client.js";
 import { fill, h } from "./dom.js";
@@ -9,28 +9,28 @@ const DRAFT = "draft";
 /** Fields of the form; `name` is the API's. */
 const FIELDS = [
   { name: "from", label: "From", required: true, placeholder: "News <news@example.com>", autocomplete: "email" },
-  { name: "reply_to", label: "Reply to (optional)", placeholder: "help@example.com", autocomplete: "email" },
+  { name: "reply_to", label: "Reply-To (optional)", placeholder: "help@example.com", autocomplete: "email" },
   { name: "subject", label: "Subject", required: true, maxlength: 998 },
   {
     name: "text",
     label: "Text",
     rows: 7,
-    hint: "Text or HTML or both; with both, mail programs choose. {{ name }} stands for the list's column “name”.",
+    hint: "Text, HTML or both; with both, the mail program chooses. {{ name }} stands for the list's column “name”.",
   },
-  { name: "html", label: "HTML", rows: 7, hint: "Values of columns are escaped." },
+  { name: "html", label: "HTML", rows: 7, hint: "Column values are HTML-escaped." },
   {
     name: "tpm",
-    label: "Limit, in emails a minute (optional)",
+    label: "Emails per minute (optional)",
     type: "number",
     min: 1,
     max: 10_000_000,
     inputmode: "numeric",
-    hint: "Can be changed at any moment. Empty: the server's default.",
+    hint: "You can change it at any time. Leave it empty for the server's default.",
   },
 ];
 const ON_UNKNOWN = [
-  ["hold", "Hold them until somebody decides", "Nobody gets the email twice."],
-  ["resend", "Send them again after a while", "Some may get it twice, nobody is left out."],
+  ["hold", "Hold the row until someone decides", "No recipient gets the email twice."],
+  ["resend", "Send it again after a while", "Some recipients may get it twice, but none is left out."],
 ];
 
 /** The page for a new campaign. */
@@ -43,14 +43,14 @@ export function newCampaignPage() {
     maxlength: 64,
     autocomplete: "off",
     spellcheck: "false",
-    hint: "Letters, digits, _ and -, as in spring-2026. It cannot be changed later.",
+    hint: "Letters, digits, _ and -, as in spring-2026. You cannot change it later.",
     title: "1 to 64 letters, digits, _ and -, the first a letter or digit",
   });
   const content = contentFields(JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}"));
   const list = listFields();
   const form = sheet(
-    "Create the campaign",
-    [id.node, content.node, h("fieldset", {}, h("legend", {}, "List (can also come later)"), list.node)],
+    "Create campaign",
+    [id.node, content.node, h("fieldset", {}, h("legend", {}, "List (optional, you can upload it later)"), list.node)],
     create,
   );
   form.node.addEventListener("input", () => sessionStorage.setItem(DRAFT, JSON.stringify(content.value())));
@@ -94,7 +94,7 @@ export function editCampaignPage(campaignId) {
   return { node, leave: () => left.abort() };
 }
 
-/** What the form does not show stays as it is. */
+/** The fields that the form does not show. They keep their values. */
 function kept({ headers, weight, ramp }) {
   return { headers, weight, ramp };
 }
@@ -127,7 +127,7 @@ function sheet(label, parts, submit) {
   return { node };
 }
 
-/** The API's detail opens with the name of the field that is wrong. */
+/** Mark the invalid field. The API's detail begins with its name. */
 function mark(form, error) {
   if (!(error instanceof Problem)) return;
   const name = error.status === 412 ? "id" : /^(\w+)[,:]/.exec(error.message)?.[1];
@@ -187,7 +187,7 @@ function contentFields(values) {
     h(
       "fieldset",
       {},
-      h("legend", {}, "If nobody knows whether the provider took an email"),
+      h("legend", {}, "If it is unknown whether the provider accepted an email"),
       choices.map((choice) => choice.node),
     ),
   );

@@ -1,4 +1,4 @@
-// The steps that an operator can take: only those that the campaign's state allows are shown.
+// The steps that an operator can take. The page shows only those that the campaign's state allows.
 
 import { path, post, send } from "./client.js";
 import { h, write } from "./dom.js";
@@ -17,7 +17,7 @@ const STEPS = [
       status.status === "parsing"
         ? "Start once the list is read"
         : `Start sending to ${count(status.total, "recipient")}`,
-    said: (answer) => (answer.status === "running" ? "Started." : "It starts as soon as the list is read."),
+    said: (answer) => (answer.status === "running" ? "Started." : "The campaign starts as soon as the list is read."),
     primary: true,
   },
   {
@@ -31,7 +31,7 @@ const STEPS = [
     name: "resume",
     shown: (status) => status.status === "paused",
     label: () => "Resume",
-    said: () => "It goes on where the pause left it.",
+    said: () => "Resumed.",
     primary: true,
   },
   {
@@ -43,32 +43,32 @@ const STEPS = [
       title: `Cancel ${id} for good?`,
       consequences: [
         status.status === "parsing"
-          ? "The list is not read any further."
+          ? "Reading the list stops."
           : `${count(shares(status).pending, "recipient")} will not get the email.`,
         ...(status.in_flight
-          ? [`${count(status.in_flight, "email is", "emails are")} on the way already and cannot be stopped.`]
+          ? [`${count(status.in_flight, "email is", "emails are")} already on the way and cannot be stopped.`]
           : []),
-        "It can never be started or resumed again. To stop for a while, pause it instead.",
-        "What has been sent and why rows failed stays here to be looked at.",
+        "You can never start or resume it again. To stop for a while, pause it instead.",
+        "Its figures and the reasons of failed rows stay available here.",
       ],
-      yes: "Cancel the campaign",
-      no: "Keep it",
+      yes: "Cancel campaign",
+      no: "Keep campaign",
     }),
   },
 ];
 
 function onTheWay(inFlight) {
-  return `${inFlight ? count(inFlight, "email was", "emails were") : "No email was"} on the way; nothing else is sent.`;
+  return `${inFlight ? count(inFlight, "email is", "emails are") : "No email is"} on the way; no other will be sent.`;
 }
 
-/** What keeps a parsed campaign from being started, or null. */
+/** Why a parsed campaign cannot start, or null if it can. */
 export function blocker(status, campaign) {
   if (status.status !== "ready") return null;
-  if (!status.total) return "the list has nobody to send to. Replace it.";
+  if (!status.total) return "the list has no recipients. Replace the list.";
   const missing = campaign.missing_columns.map((name) => `{{\u00a0${name}\u00a0}}`);
   if (!missing.length) return null;
   const columns = `${missing.length === 1 ? "a column" : "columns"} that the list lacks: ${missing.join(", ")}`;
-  return `the templates name ${columns}. Edit the message, or replace the list.`;
+  return `the templates use ${columns}. Edit the message, or replace the list.`;
 }
 
 /** The row of buttons. */
@@ -107,7 +107,7 @@ export function controlsRow(campaignId, perform) {
       write(button, step.label(status));
     }
     node.hidden = buttons.every((button) => button.node.hidden);
-    // The keyboard stays where the next step is.
+    // If the focused button disappears, the focus moves to the next step.
     if (focused?.node.hidden) buttons.find((button) => !button.node.hidden)?.node.focus();
   }
   return { node, update };
@@ -119,12 +119,16 @@ export function deletePanel(campaignId, perform) {
   const node = h(
     "section",
     { class: "panel", "aria-labelledby": "delete-title" },
-    h("h2", { id: "delete-title" }, "Delete"),
-    h("p", { class: "quiet" }, "Removes the campaign with its list and all that is known of its recipients."),
+    h("h2", { id: "delete-title" }, "Delete campaign"),
+    h("p", { class: "quiet" }, "Deletes the campaign with its list and all data about its recipients."),
     h(
       "div",
       { class: "actions" },
-      h("button", { class: "button danger-quiet", type: "button", "data-step": true, onclick: remove }, "Delete…"),
+      h(
+        "button",
+        { class: "button danger-quiet", type: "button", "data-step": true, onclick: remove },
+        "Delete campaign…",
+      ),
     ),
   );
 
@@ -134,11 +138,11 @@ export function deletePanel(campaignId, perform) {
       title: `Delete ${campaignId}?`,
       consequences: [
         ...(open ? [`${count(latest.pending, "recipient")} will not get the email.`] : []),
-        "Its list, its figures and the reasons of failed rows are removed. Nobody can bring them back.",
-        "What has been sent is not unsent, and nothing here will tell any more who got it.",
+        "Its list, its figures and the reasons of failed rows are deleted. This cannot be undone.",
+        "Emails that have been sent stay sent, and no record remains of who got them.",
       ],
-      yes: "Delete the campaign",
-      no: "Keep it",
+      yes: "Delete campaign",
+      no: "Keep campaign",
     });
     if (!sure) return;
     perform(async () => {

@@ -1,4 +1,4 @@
-// What is left for a person to decide: failed rows, rows of which nobody knows, and the check of the books.
+// What a person decides: failed rows, rows with an unknown outcome, and when to reconcile.
 
 import { Problem, get, path, post } from "./client.js";
 import { confirmStep } from "./dialogs.js";
@@ -7,23 +7,23 @@ import { recipientsButton } from "./downloads.js";
 import { count, number, time, words } from "./format.js";
 
 const UNKNOWN = [
-  ["resend", "Send again", "Whoever did get it gets it twice."],
-  ["failed", "Count as failed", "Nothing is sent now; failed rows can be retried later."],
-  ["done", "Count as done", "Taken as sent. Whoever did not get it never will."],
+  ["resend", "Send again", "Recipients who did get the email get it twice."],
+  ["failed", "Count as failed", "No email is sent now; you can retry failed rows later."],
+  ["done", "Count as done", "Recipients who did not get the email will never get it."],
 ];
-const QUEUED = "A worker does it now; the figures follow.";
+const QUEUED = "A worker does this now; the figures change in a moment.";
 const REPAIRS = {
-  dead_claims: "on their way with a worker that died",
-  lost: "lost on the way",
-  dead_letters: "given up without a record",
-  drifted_counters: "counters that had drifted",
+  dead_claims: "rows claimed by a worker that died",
+  lost: "rows missing from the queue",
+  dead_letters: "rows given up without a record",
+  drifted_counters: "counters that were wrong",
   resent: "unknown rows sent again",
 };
-/** How long to wait for a worker's report, and between two looks, in ms. */
+/** How long to wait for a worker's report, and between two requests for it, in ms. */
 const REPORT_PATIENCE_MS = 60_000;
 const REPORT_EVERY_MS = 500;
 
-/** The panels of failed and of unknown rows; each is there while it has some. */
+/** The panels of failed and of unknown rows; each is shown while there are such rows. */
 export function decisionPanels(campaignId, perform) {
   const decide = (wanted) =>
     perform(async () => {
@@ -49,7 +49,7 @@ function failedPanel(campaignId, perform, decide) {
     "section",
     { class: "panel attention failed", "aria-labelledby": "failed-title" },
     title,
-    h("p", {}, "The provider refused these for good, or every attempt failed. The CSV has the reason of each."),
+    h("p", {}, "The provider rejected these rows, or every attempt failed. The CSV gives the reason for each row."),
     h("div", { class: "actions" }, retry, recipientsButton(campaignId, "failed", "Failed rows as CSV", perform)),
   );
   const update = (status) => {
@@ -80,8 +80,8 @@ function unknownPanel(campaignId, perform, decide) {
     h(
       "p",
       {},
-      "The provider was asked to send these, and its answer never came: they may have been sent or not. ",
-      "Nothing more happens to them until somebody decides, for all of them at once.",
+      "The provider did not answer the request to send these rows: the emails may or may not have been sent. ",
+      "They stay as they are until someone decides, for all of them at once.",
     ),
     h(
       "ul",
@@ -96,7 +96,7 @@ function unknownPanel(campaignId, perform, decide) {
       decision !== "resend" ||
       (await confirmStep({
         title: `Send ${count(unknown, "email")} again?`,
-        consequences: ["Some of these recipients may have got it: they get it twice.", "It cannot be taken back."],
+        consequences: ["Recipients who already got the email get it twice.", "This cannot be undone."],
         yes: "Send again",
       }));
     if (sure) decide({ unknown: decision });
@@ -111,13 +111,13 @@ function unknownPanel(campaignId, perform, decide) {
   return { node, update };
 }
 
-/** The panel of the last reconciliation. It is looked up when it is opened. */
+/** The panel of the last reconciliation. It loads the report when it is opened. */
 export function booksPanel(campaignId, perform) {
   const report = h("div", {});
   const check = h(
     "button",
     { class: "button small", type: "button", "data-step": true, onclick: () => perform(reconcile) },
-    "Check the books now",
+    "Reconcile now",
   );
   const open = h(
     "details",
@@ -129,8 +129,8 @@ export function booksPanel(campaignId, perform) {
     h(
       "p",
       { class: "quiet" },
-      "Compares the record of every row with the queue and the counters, and repairs what does not fit. ",
-      "A running campaign is checked every minute by itself.",
+      "Compares the record of every row with the queue and the counters, and repairs differences. ",
+      "Running campaigns are reconciled automatically, by default every minute.",
     ),
     report,
     h("div", { class: "actions" }, check),
@@ -138,7 +138,7 @@ export function booksPanel(campaignId, perform) {
 
   async function look() {
     const found = await last(campaignId);
-    fill(report, found ? table(found) : h("p", {}, "Not checked yet."));
+    fill(report, found ? table(found) : h("p", {}, "Not reconciled yet."));
     return found;
   }
 
@@ -151,7 +151,7 @@ export function booksPanel(campaignId, perform) {
       .finally(() => {
         check.disabled = false;
       });
-    return "A worker checks the books now; its report appears below.";
+    return "A worker reconciles now; its report appears below.";
   }
 
   async function awaited(before) {
@@ -184,8 +184,8 @@ function table(report) {
       "p",
       {},
       h("time", { datetime: report.finished_at }, time(report.finished_at)),
-      `: ${count(report.checked, "open row")} looked at, `,
-      kinds.length ? "this was found:" : "nothing to repair.",
+      `: ${count(report.checked, "open row")} checked, `,
+      kinds.length ? "with these findings:" : "nothing to repair.",
     ),
     kinds.length > 0 &&
       h(

@@ -1,9 +1,9 @@
-// Questions before a step that cannot be taken back.
+// Confirmation before a step that cannot be undone.
 
 import { freshId, h } from "./dom.js";
 
 /**
- * Ask; resolves to whether the answer is yes. The safe answer has the focus.
+ * Ask for confirmation; resolves to whether the answer is yes. The safe answer has the focus.
  *
  * `consequences` are sentences, shown as a list.
  */

@@ -1,16 +1,16 @@
-// Builds and changes the page. Everything that is shown goes in as text, never as markup.
+// Builds and changes the page. Everything goes in as text, never as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * An element. Properties: `class`; `on` + event name with a listener; `hidden`, `value` and the like where the element
- * has them; anything else is an attribute. null and false leave a property or a child out.
+ * Make an element. Properties: `class`; `on` + event name with a listener; `value`; anything else is an attribute.
+ * null, undefined and false leave a property or a child out.
  */
 export function h(name, properties = {}, ...children) {
   return built(document.createElement(name), properties, children);
 }
 
-/** The same for SVG. */
+/** Make an SVG element, as `h` does for HTML. */
 export function svg(name, properties = {}, ...children) {
   return built(document.createElementNS(SVG, name), properties, children);
 }
@@ -27,7 +27,7 @@ function built(element, properties, children) {
   return element;
 }
 
-/** Append children: nodes, texts, lists of them. */
+/** Append children: nodes, texts, or lists of them. */
 export function add(element, children) {
   for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) element.append(child);
@@ -41,19 +41,19 @@ export function fill(element, ...children) {
   return element;
 }
 
-/** Set a text, touching the page only where it differs, so that selections and screen readers are left in peace. */
+/** Set a text, but only if it differs, so that selections and screen readers are not disturbed. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Say something to screen readers that others see. */
+/** Announce to screen readers what sighted users see. */
 export function announce(text) {
   write(document.getElementById("announcer"), text);
 }
 
 let lastId = 0;
 
-/** An id that nothing else has, to tie labels and hints to fields. */
+/** A unique id, to connect labels and hints with fields. */
 export function freshId(prefix) {
   lastId += 1;
   return `${prefix}-${lastId}`;

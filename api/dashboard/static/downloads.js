@@ -1,4 +1,4 @@
-// Downloads of what only the API may give, with the token where one is needed.
+// Downloads from the API, with the token if one is needed.
 
 import { credentials, path, send } from "./client.js";
 import { fill, h } from "./dom.js";
@@ -14,13 +14,13 @@ const STATES = [
 ];
 
 /**
- * Download what is at an address.
+ * Download a file.
  *
- * Without a token the browser streams it to disk by itself; with one it comes by fetch, since a link carries no header.
+ * Without a token, the browser streams the file to disk. With one, fetch loads it, since a link cannot send a header.
  */
 export async function download(address, filename) {
   if (!("Authorization" in credentials())) {
-    await send("HEAD", address).catch(() => send("GET", address, { timeoutMs: 0 })); // a HEAD has no detail to show
+    await send("HEAD", address).catch(() => send("GET", address, { timeoutMs: 0 })); // HEAD has no detail to show
     return save(address, filename);
   }
   const answer = await send("GET", address, { timeoutMs: 0 });
@@ -41,7 +41,7 @@ export function recipientsButton(campaignId, state, label, perform) {
   return h("button", { class: "button small", type: "button", onclick: fetchIt }, label);
 }
 
-/** The panel with a button for each state that somebody is in. */
+/** The panel with a button for each state that has rows. */
 export function downloadsPanel(campaignId, perform) {
   const buttons = STATES.map(([state, label, figure]) => {
     const amount = h("span", { class: "amount" });
@@ -51,7 +51,7 @@ export function downloadsPanel(campaignId, perform) {
     "section",
     { class: "panel", "aria-labelledby": "downloads-title" },
     h("h2", { id: "downloads-title" }, "Recipients as CSV"),
-    h("p", { class: "quiet" }, "Row, address, state and reason, as of now."),
+    h("p", { class: "quiet" }, "Each file has the columns row, email, state and reason, as of now."),
     h(
       "div",
       { class: "actions" },

@@ -1,17 +1,17 @@
-// Server-Sent Events by fetch, which can send the token where EventSource cannot.
+// Server-Sent Events through fetch, which can send the token; EventSource cannot.
 
 import { Problem, send } from "./client.js";
 import { back } from "./connection.js";
 
-/** The server says at least every 15 s that it is there; after so much silence the connection is taken for dead. */
+/** The server sends something at least every 15 s; after this much silence, in ms, the connection counts as dead. */
 const SILENCE_MS = 40_000;
 const RETRY_MS = 1_000;
 
 /**
- * Follow a stream of JSON objects until the returned function is called. It connects again by itself, and rests while
- * nobody looks at the page, since browsers allow few connections to one server.
+ * Follow a stream of JSON objects until the returned function is called. The stream reconnects on its own, and pauses
+ * while the page is hidden, since browsers allow few connections per server.
  *
- * `onProblem` hears of a refusal (a Problem: 404 once the campaign is deleted), which ends it.
+ * `onProblem` is called with a refusal (a Problem: 404 once the campaign is deleted), which ends the stream.
  */
 export function follow(address, { onObject, onProblem }) {
   const ended = new AbortController();

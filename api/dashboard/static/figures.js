@@ -1,18 +1,18 @@
-// What the figures of a status mean, and the progress bar: one way to show them, on every page.
+// The figures of a status with their meanings, the status badge and the progress bar, the same on every page.
 
 import { h, write } from "./dom.js";
 import { number, percent } from "./format.js";
 
-/** The kinds of recipients in the order of the bar. `pending` here: neither in flight nor unknown. */
+/** The kinds of recipients in the order of the bar. `pending` here excludes recipients in flight and unknown ones. */
 export const KINDS = [
-  { name: "done", label: "Done", meaning: "the provider took the email" },
-  { name: "failed", label: "Failed", meaning: "given up, each with its reason" },
-  { name: "unknown", label: "Unknown", meaning: "perhaps sent, perhaps not" },
+  { name: "done", label: "Done", meaning: "the provider accepted the email" },
+  { name: "failed", label: "Failed", meaning: "given up; the CSV gives each reason" },
+  { name: "unknown", label: "Unknown", meaning: "may or may not have been sent" },
   { name: "in_flight", label: "In flight", meaning: "on the way to the provider" },
   { name: "pending", label: "Pending", meaning: "not sent yet" },
 ];
 
-/** The status object's figures, cut so that they add up to its total. */
+/** The status object's figures, split so that they add up to its total. */
 export function shares(status) {
   const rest = Math.max(0, status.pending - status.unknown - status.in_flight);
   return {
@@ -24,12 +24,12 @@ export function shares(status) {
   };
 }
 
-/** Recipients that are final. */
+/** The number of recipients in a final state. */
 export function settled(status) {
   return status.done + status.failed;
 }
 
-/** "Running", with a colour of its own and never by colour alone. */
+/** The status as a word with a colour; colour is never the only difference. */
 export function statusBadge(status) {
   const badge = h("span", { class: "badge" });
   const update = (now) => {
@@ -40,7 +40,7 @@ export function statusBadge(status) {
   return { node: badge, update };
 }
 
-/** The bar with its segments; its name tells the same in words. While the list is read it shows how far that is. */
+/** The bar with its segments; its accessible name says the same in words. During parsing it shows how much is read. */
 export function progressBar() {
   const segments = ["reading", ...KINDS.map(({ name }) => name)].map((name) => ({
     name,

@@ -14,12 +14,12 @@ export function count(value, one, many = `${one}s`) {
   return `${NUMBER.format(value)} ${value === 1 ? one : many}`;
 }
 
-/** A rate or another measured value: a digit after the point only where it matters. */
+/** A rate or another measured value, with one decimal below 100. */
 export function decimal(value) {
   return DECIMAL.format(value < 100 ? value : Math.round(value));
 }
 
-/** A share, never rounded up to all or down to nothing. */
+/** A share, never rounded up to 100 % or down to 0 %. */
 export function percent(part, whole) {
   if (!whole) return "0\u00a0%";
   const exact = (100 * part) / whole;
@@ -43,7 +43,7 @@ export function duration(seconds) {
   return `${Math.floor(hours / 24)} days ${hours % 24} h`;
 }
 
-/** A moment in the reader's own time zone. */
+/** A time in the reader's time zone. */
 export function time(iso) {
   return TIME.format(new Date(iso));
 }

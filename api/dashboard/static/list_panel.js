@@ -1,16 +1,16 @@
-// The campaign's list: what it has, and how a file becomes it.
+// The campaign's list: what it contains, and the form that uploads a file.
 
 import { bytes, count, duration, number, percent } from "./format.js";
 import { fill, freshId, h, write } from "./dom.js";
 import { recipientsButton } from "./downloads.js";
 import { DIRECT_BYTES, beginUpload, forgetUpload, uploadOf } from "./upload.js";
 
-/** States in which a list is taken. */
+/** States in which the campaign accepts a list. */
 const REPLACEABLE = ["draft", "parsing", "ready", "rejected"];
-/** More columns than this are folded away. */
+/** How many columns are shown; the others are folded away. */
 const COLUMNS_SHOWN = 24;
 
-/** A bar with a text, for bytes on their way. */
+/** A progress bar with a text, for an upload or for parsing. */
 function meter(label) {
   const bar = h("progress", { max: 1, "aria-label": label });
   const text = h("p", { class: "quiet numbers" });
@@ -22,7 +22,7 @@ function meter(label) {
   return { node: h("div", { class: "transfer" }, bar, text), update };
 }
 
-/** The field for a file and the column of the addresses; also part of the form of a new campaign. */
+/** The fields for the file and its email column; also part of the form for a new campaign. */
 export function listFields() {
   const [file, column, hint] = [freshId("file"), freshId("column"), freshId("hint")];
   const input = h("input", {
@@ -43,11 +43,11 @@ export function listFields() {
       h(
         "p",
         { id: hint, class: "hint" },
-        "A header row and a column of addresses. Any size: ",
-        `beyond ${bytes(DIRECT_BYTES)} it goes in parts straight into the object store.`,
+        "It needs a header row and a column of email addresses. Any size is possible: ",
+        `above ${bytes(DIRECT_BYTES)} the browser uploads it in parts, straight to the object store.`,
       ),
     ),
-    h("div", { class: "field" }, h("label", { for: column }, "Column of the addresses, if not “email”"), field),
+    h("div", { class: "field" }, h("label", { for: column }, "Email column (if not “email”)"), field),
   );
   return { node, input, chosen: () => input.files[0], column: () => field.value.trim() };
 }
@@ -106,7 +106,7 @@ function listFacts(campaignId, status, campaign, perform) {
       h("span", { class: "quiet" }, ` ${bytes(campaign.size)}`),
     ),
     status.status === "rejected" &&
-      h("p", {}, "This list cannot be used; the reason stands above. Choose another file."),
+      h("p", {}, "This list cannot be used; see the reason above. Choose another file."),
     parsed &&
       h(
         "div",
@@ -124,7 +124,7 @@ function columnList({ columns }) {
   return h(
     "div",
     {},
-    h("p", { class: "quiet" }, `${count(columns.length, "column")}, by the names that templates use:`),
+    h("p", { class: "quiet" }, `${count(columns.length, "column")}, with the names for templates:`),
     h("ul", { class: "tags" }, tags),
     rest.length > 0 &&
       h("details", {}, h("summary", {}, `and ${number(rest.length)} more`), h("ul", { class: "tags" }, rest)),
@@ -176,7 +176,7 @@ function pickerForm(campaignId, begun) {
   return { node, update };
 }
 
-/** The upload on its way, if there is one. */
+/** The upload in progress, if there is one. */
 function transferBox(campaignId, perform) {
   const changes = new EventTarget();
   const left = new AbortController();
@@ -187,12 +187,12 @@ function transferBox(campaignId, perform) {
   const again = h(
     "button",
     { class: "button primary", type: "button", onclick: () => uploadOf(campaignId)?.run() },
-    "Send the rest again",
+    "Resume upload",
   );
   const abort = h(
     "button",
     { class: "button", type: "button", "data-step": true, onclick: giveUp },
-    "Abort the upload",
+    "Abort upload",
   );
   const node = h(
     "div",
@@ -206,7 +206,7 @@ function transferBox(campaignId, perform) {
   function giveUp() {
     perform(async () => {
       await uploadOf(campaignId)?.abort();
-      return "The upload is given up; what had arrived is thrown away.";
+      return "Upload aborted; what had arrived is deleted.";
     });
   }
 
@@ -220,7 +220,7 @@ function transferBox(campaignId, perform) {
     if (node.hidden) return;
     write(
       title,
-      upload.state === "finishing" ? `Putting ${upload.file.name} together` : `Uploading ${upload.file.name}`,
+      upload.state === "finishing" ? `Completing ${upload.file.name}` : `Uploading ${upload.file.name}`,
     );
     shown.update(upload.sent, upload.size, transferText(upload));
     problem.hidden = !upload.error;
@@ -248,6 +248,9 @@ function transferText(upload) {
   const texts = [`${bytes(upload.sent)} of ${bytes(upload.size)} (${percent(upload.sent, upload.size)})`];
   if (parts > 1) texts.push(`${number(arrived)} of ${count(parts, "part")}`);
   if (upload.active && upload.speed)
-    texts.push(`${bytes(upload.speed)} a second`, `about ${duration((upload.size - upload.sent) / upload.speed)} left`);
+    texts.push(
+      `${bytes(upload.speed)} per second`,
+      `about ${duration((upload.size - upload.sent) / upload.speed)} left`,
+    );
   return texts.join(", ");
 }

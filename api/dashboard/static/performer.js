@@ -1,19 +1,19 @@
-// Runs what a button asks for, one step at a time, and shows what came of it.
+// Runs the steps of the buttons, one at a time, and shows their results.
 
-/** After a step, in ms: the second half of a double click would hit the button that has just appeared under it. */
+/** The pause after a step, in ms: a double click must not hit the button that has just appeared under the pointer. */
 const GUARD_MS = 500;
 
 /**
- * A function that runs a step: shows in the notice what it answers or why it failed, then calls `afterwards`. Meanwhile
- * every button with `data-step` is off. With `alone: false` it is no step, such as a download, and stops no other.
+ * Make a function that runs a step: it shows the step's result or error in the notice, then calls `afterwards`. In the
+ * meantime every button with `data-step` is off. With `alone: false`, as for a download, it runs beside other steps.
  *
- * A step that gives null has left the page.
+ * A step that resolves to null has left the page.
  */
 export function performer(notice, afterwards) {
   let busy = false;
   const become = (now) => {
     busy = now;
-    // Not `disabled`: that would take the focus away.
+    // Not `disabled`, which would move the focus away.
     for (const button of document.querySelectorAll("[data-step]")) button.ariaDisabled = String(now);
   };
 

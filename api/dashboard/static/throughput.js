@@ -1,25 +1,25 @@
-// How fast it goes: the figures of the last minute, the limit, and emails per second as a chart.
+// The sending rate: the figures of the last minute, the limit, and a chart of emails per second.
 
 import { path, post } from "./client.js";
 import { h, svg, write } from "./dom.js";
-import { count, decimal, duration, number } from "./format.js";
+import { decimal, duration, number } from "./format.js";
 
-/** What the chart shows, in seconds. */
+/** The span of the chart, in seconds. */
 const SPAN_S = 120;
-/** The time over which "now" is taken, in seconds. */
+/** The span over which "now" is averaged, in seconds. */
 const NOW_S = 5;
 const HEIGHT = 40;
 const MAX_TPM = 10_000_000;
 const OVER = ["completed", "cancelled"];
 
-/** Emails settled in each second, from successive status objects. */
+/** The emails settled in each second, computed from successive status objects. */
 class Series {
   constructor() {
     this.seconds = new Map();
     this.before = null;
   }
 
-  /** Take a status; `at`: in seconds. What is new happened within the last second, or since a gap in the stream. */
+  /** Take a status; `at` is its time in seconds. New emails count for the last second, or for a gap in the stream. */
   add(status, at) {
     const settled = status.done + status.failed;
     const { before } = this;
@@ -38,7 +38,7 @@ class Series {
     for (const second of this.seconds.keys()) if (second < to - SPAN_S - 1) this.seconds.delete(second);
   }
 
-  /** The bars that end with the second before `at`. */
+  /** The values of the bars, the last one for the second before `at`. */
   bars(at) {
     const last = Math.floor(at);
     return Array.from({ length: SPAN_S }, (_, place) => this.seconds.get(last - SPAN_S + place) ?? 0);
@@ -95,8 +95,8 @@ export function throughputPanel(campaignId, perform) {
     "Sent in the last minute",
     "Now",
     "Time left",
-    "On average",
-    "Tried again",
+    "Average",
+    "Retries",
   ].map(fact);
   const meter = h("div", { class: "meter", "aria-hidden": "true" }, h("span", {}));
   const rate = rateForm(campaignId, perform);
@@ -136,7 +136,7 @@ export function throughputPanel(campaignId, perform) {
     meter.firstChild.style.width = `${Math.min(100, (100 * status.sent_last_minute) / status.rate_limit)}%`;
     write(eta.value, left(status));
     write(average.value, averageText(status));
-    write(retries.value, count(status.retries, "time"));
+    write(retries.value, number(status.retries));
   }
 
   const timer = setInterval(draw, 1000);
@@ -150,7 +150,7 @@ function fact(label) {
 
 function averageText(status) {
   const minutes = (Date.parse(status.finished_at) - Date.parse(status.started_at)) / 60_000;
-  return minutes > 0 ? `${decimal((status.done + status.failed) / minutes)} a minute` : "not known";
+  return minutes > 0 ? `${decimal((status.done + status.failed) / minutes)} per minute` : "unknown";
 }
 
 function left(status) {
@@ -175,13 +175,13 @@ function rateForm(campaignId, perform) {
     perform(async () => {
       const { rate_limit: tpm } = await post(path(campaignId, "rate-limit"), { tpm: Number(field.value) });
       field.defaultValue = field.value = String(tpm);
-      return `The limit is ${number(tpm)} emails a minute, as of now.`;
+      return `The limit is now ${number(tpm)} emails per minute.`;
     });
   };
   const node = h(
     "form",
     { class: "rate", onsubmit: submit },
-    h("label", { for: "tpm" }, "Limit, in emails a minute"),
+    h("label", { for: "tpm" }, "Emails per minute"),
     field,
     h("button", { class: "button", type: "submit", "data-step": true }, "Set limit"),
     hint,
@@ -194,7 +194,7 @@ function rateForm(campaignId, perform) {
       hint,
       touched && field.value !== String(status.rate_limit)
         ? `now ${number(status.rate_limit)}`
-        : "takes effect at once, also while it runs",
+        : "takes effect at once, also during sending",
     );
   };
   return { node, update };

@@ -1,10 +1,10 @@
-// Asks for the API token, once, and keeps it as long as this tab lives.
+// Asks for the API token once, and keeps it until this tab is closed.
 
 import { h } from "./dom.js";
 
 let asking = null;
 
-/** Offer to forget the token where there is one. */
+/** Show the button that forgets the token, if this tab has one. */
 export function offerToForget() {
   const button = document.getElementById("forget");
   button.hidden = !sessionStorage.getItem("token");
@@ -14,7 +14,7 @@ export function offerToForget() {
   };
 }
 
-/** Ask for the token; several callers at once share one question. Resolves once one has been given. */
+/** Ask for the token; callers at the same time share one dialog. Resolves once the token is entered. */
 export function askToken(refused) {
   asking ??= ask(refused).finally(() => {
     asking = null;
@@ -40,22 +40,22 @@ function ask(refused) {
         "form",
         { method: "dialog", onsubmit: keep },
         h("h2", { id: "token-title" }, "API token"),
-        refused && h("p", { class: "problem", role: "alert" }, "The server does not take this token."),
+        refused && h("p", { class: "problem", role: "alert" }, "The server does not accept this token."),
         h(
           "p",
           { id: "token-hint" },
-          "This server asks for a token: the value of its setting API_TOKEN, or what is in the file that API_TOKEN_FILE names. ",
-          "With docker compose, this shows it: ",
+          "This server needs a token: the value of its setting API_TOKEN, or the content of the file API_TOKEN_FILE. ",
+          "With docker compose, this command shows it: ",
           h("code", {}, "docker compose exec web cat /app/var/api-token"),
           ". ",
-          "It stays in this tab and is forgotten when the tab is closed.",
+          "The page keeps the token until you close this tab.",
         ),
         h("label", { for: "token" }, "Token"),
         field,
         h("div", { class: "actions" }, h("button", { class: "button primary", type: "submit" }, "Continue")),
       ),
     );
-    dialog.addEventListener("cancel", (event) => event.preventDefault()); // without it there is nothing to see
+    dialog.addEventListener("cancel", (event) => event.preventDefault()); // the page is of no use without a token
 
     function keep(event) {
       event.preventDefault();

@@ -1,26 +1,26 @@
-// Brings a file to the server: small ones in one request, others in parts straight into the object store.
-// No page in here; `list_panel.js` shows it.
+// Uploads a file: a small one in one request, a larger one in parts straight to the object store.
+// This module shows nothing; `list_panel.js` shows the upload.
 
 import { Problem, Unreachable, credentials, path, post } from "./client.js";
 import { askToken } from "./token.js";
 
-/** What the API takes in one request, in bytes. */
+/** The most that the API accepts in one request, in bytes. */
 export const DIRECT_BYTES = 10 * 1024 * 1024;
-/** Parts on their way at once. */
+/** How many parts are sent at the same time. */
 const PARALLEL = 3;
-/** How often a part is sent before the upload stops and waits for a person, and the waits between, in ms. */
+/** How many times a part is sent before the upload stops and waits for a person; the first wait in between, in ms. */
 const TRIES = 5;
 const FIRST_WAIT_MS = 500;
-/** A request that moves no byte for so long is given up. */
+/** A request that makes no progress for this long, in ms, is aborted. */
 const STALL_MS = 60_000;
-/** How often the server may ask for parts again at the end. */
+/** How many times the server may ask for missing parts at the end. */
 const REPAIRS = 3;
-/** The time over which the speed is taken, in ms. */
+/** The span over which the speed is averaged, in ms. */
 const SPEED_MS = 8_000;
 
 const under = new Map();
 
-/** The upload of a campaign that this page began last, or undefined. It goes on while other pages are shown. */
+/** The last upload that this page began for a campaign, or undefined. It continues while other pages are shown. */
 export function uploadOf(campaignId) {
   return under.get(campaignId);
 }
@@ -43,8 +43,8 @@ window.addEventListener("beforeunload", (event) => {
 });
 
 /**
- * One upload. `state`: sending, finishing, stuck (can be taken up again), done, refused, aborted; "change" is fired
- * whenever it or the bytes sent change.
+ * One upload. `state`: sending, finishing, stuck (can be resumed), done, refused, aborted. Fires "change" when the
+ * state or the number of bytes sent changes.
  */
 class Upload extends EventTarget {
   constructor(campaignId, file, emailColumn) {
@@ -55,8 +55,8 @@ class Upload extends EventTarget {
     this.state = "sending";
     this.error = null;
     this.plan = null;
-    this.parts = new Map(); // part number -> { sent: bytes, etag: string or null once it is there }
-    this.whole = 0; // bytes sent of an upload in one request
+    this.parts = new Map(); // part number -> { sent: bytes, etag: string or null once the part has arrived }
+    this.whole = 0; // bytes sent, for an upload in one request
     this.marks = [];
     this.controller = new AbortController();
   }
@@ -69,27 +69,27 @@ class Upload extends EventTarget {
     return this.file.size;
   }
 
-  /** Bytes that have been sent. */
+  /** The number of bytes sent. */
   get sent() {
     let sum = this.whole;
     for (const part of this.parts.values()) sum += part.sent;
     return Math.min(sum, this.size);
   }
 
-  /** Bytes a second, or null where it cannot be told yet. */
+  /** Bytes per second, or null if it is not known yet. */
   get speed() {
     const [first, last] = [this.marks[0], this.marks.at(-1)];
     if (!first || last.at - first.at < 500) return null;
     return Math.max(0, (1000 * (last.sent - first.sent)) / (last.at - first.at));
   }
 
-  /** How many parts there are and how many have arrived. */
+  /** The numbers of all parts and of those that have arrived. */
   get counts() {
     const arrived = [...this.parts.values()].filter((part) => part.etag !== undefined).length;
     return { parts: this.plan?.parts.length ?? 1, arrived };
   }
 
-  /** Send what has not been sent; also after it got stuck. */
+  /** Send the parts that have not arrived; also resumes a stuck upload. */
   async run() {
     this.controller = new AbortController();
     for (const [number, part] of this.parts) if (part.etag === undefined) this.parts.delete(number);
@@ -104,14 +104,14 @@ class Upload extends EventTarget {
     }
   }
 
-  /** Give it up; what has arrived is thrown away. */
+  /** Abort the upload; the server deletes what has arrived. */
   async abort() {
     this.become("aborted");
     this.controller.abort();
     if (this.plan) await post(path(this.campaignId, "upload", "abort"), { upload_id: this.plan.upload_id });
   }
 
-  /** Whether the same again may get through: not where the server has said that it does not want the list. */
+  /** Whether a retry may succeed: not if the server has refused the list. */
   static retriable(error) {
     return !(error instanceof Problem) || error.status >= 500 || Boolean(error.body.missing);
   }
@@ -169,7 +169,7 @@ class Upload extends EventTarget {
   }
 
   async complete() {
-    // The server lists the parts itself; the tags are a second check, where the store lets the browser see them.
+    // The server lists the parts itself. The ETags are a second check, if the store lets the browser read them.
     const parts = [...this.parts].map(([number, part]) => ({ part_number: number, etag: part.etag }));
     const known = parts.every((part) => part.etag) ? parts.sort((a, b) => a.part_number - b.part_number) : [];
     await post(
@@ -211,8 +211,8 @@ class Upload extends EventTarget {
       ? `the object store answered ${answer.status}`
       : "the object store cannot be reached from this browser";
     const late =
-      Date.parse(this.plan.expires_at) < Date.now() ? " Its addresses have expired: begin the upload again." : "";
-    return `Part ${number} of ${this.plan.parts.length} did not get through: ${why}.${late}`;
+      Date.parse(this.plan.expires_at) < Date.now() ? " Its presigned URLs have expired: start a new upload." : "";
+    return `Part ${number} of ${this.plan.parts.length} was not uploaded: ${why}.${late}`;
   }
 
   wait(milliseconds) {
@@ -229,7 +229,7 @@ class Upload extends EventTarget {
     });
   }
 
-  /** By XMLHttpRequest, since fetch does not tell how much has been sent. Gives the request, whatever its status. */
+  /** Send with XMLHttpRequest, since fetch does not report progress. Resolves to the request, whatever its status. */
   put(method, address, body, headers, onProgress) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
@@ -259,7 +259,7 @@ class Upload extends EventTarget {
   }
 }
 
-/** A refusal that the same request meets again, such as that of an expired address. */
+/** Whether a retry of the same request would fail again, as with an expired URL. */
 function isFinal(status) {
   return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
