@@ -1,1 +1,1 @@
-"""CSV lists, from bytes to rows: pure, without Redis, object store, settings or templates."""
+"""CSV lists, from bytes to rows. Pure: the package uses no Redis, object store, settings or templates."""

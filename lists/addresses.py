@@ -1,7 +1,7 @@
-"""Email addresses: which can be sent to, and in what form. Knows nothing of files.
+"""Email addresses: which are valid, and in what form to send to them. Knows nothing of files.
 
-Ordinary addresses are recognised by one regular expression; the email-validator package judges the rest. The expression
-accepts nothing that email-validator rejects (a property test says so).
+One regular expression recognises ordinary addresses; the email-validator package checks all others. The expression
+accepts nothing that email-validator rejects (a property test checks this).
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from typing import Final
 
 import email_validator
 
-#: An address up to this long cannot break any limit of RFC 5321 (local part 64, label 63, address 254).
+#: An address of at most this length is within all limits of RFC 5321 (local part 64, label 63, address 254).
 _ORDINARY_CHARS: Final = 64
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
 _LABEL: Final = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
 _ORDINARY: Final = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++[A-Za-z]{{2,}}").fullmatch
-#: Longer than this, surrounding blanks aside, nothing is an address in any form.
+#: The longest address in any form, in characters, without surrounding blanks.
 _MAX_CHARS: Final = 254
 
-# Whether mail for x@shop.test or x@host.local arrives is for the provider to say; the list is there to be changed.
+# The provider decides whether mail to x@shop.test or x@host.local arrives. The package documents that programs may
+# change this list.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def all_ordinary(raws: Sequence[str]) -> bool:
-    """Whether all are ordinary addresses without surrounding blanks: valid, and what `address` returns but for case."""
+    """Whether all are ordinary addresses without surrounding blanks: valid, and equal to `address` except for case."""
     return max(map(len, raws), default=0) <= _ORDINARY_CHARS and all(map(_ORDINARY, raws))
 
 
 def address(raw: str) -> str | None:
-    """The address ready to send to: trimmed, the domain in lower case and as ASCII; None where there is none.
+    """The address in the form to send to: trimmed, the domain in lower case and as ASCII; None if it is invalid.
 
-    Source: RFC 5321 for lengths and characters, RFC 5891 for the domain. A local part beyond ASCII is not accepted,
-    since providers do not (SMTPUTF8, RFC 6531).
+    Source: RFC 5321 for lengths and characters, RFC 5891 for the domain. A local part with characters beyond ASCII is
+    invalid, since providers do not accept it (SMTPUTF8, RFC 6531).
     """
     trimmed = raw.strip()
     if len(trimmed) <= _ORDINARY_CHARS and _ORDINARY(trimmed):

@@ -1,7 +1,7 @@
-"""Cells of the CSV files that people open in a spreadsheet: none of them may be run as a formula. Pure.
+"""Makes cells of CSV files safe for spreadsheets, which must not run any of them as a formula. Pure.
 
-Source: OWASP, "CSV Injection". A spreadsheet may also cut a cell where the file has another delimiter than the one that
-it expects, so what follows a delimiter inside a cell is looked at as well.
+Source: OWASP, "CSV Injection". A spreadsheet that expects another delimiter may cut a cell in two, so the text after
+each delimiter inside a cell is checked as well.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: What a formula begins with, in all widths: some spreadsheets make the full-width ones plain ones.
-_STARTS: Final = "=+\\-@＝＋－＠﹦﹢﹣﹫−"  # noqa: RUF001 - they are what this is for
-#: Where a spreadsheet may cut a cell.
-_DELIMITERS: Final = ";,|\t\r\n；，"  # noqa: RUF001 - the same
-#: What a spreadsheet drops before it looks at a cell: blanks, seen or not, and quotes that the cut has left over.
+#: The characters that begin a formula, in all widths: some spreadsheets convert full-width ones.
+_STARTS: Final = "=+\\-@＝＋－＠﹦﹢﹣﹫−"  # noqa: RUF001 - full-width characters on purpose
+#: The characters at which a spreadsheet may cut a cell.
+_DELIMITERS: Final = ";,|\t\r\n；，"  # noqa: RUF001 - full-width characters on purpose
+#: The characters that a spreadsheet drops before it reads a cell: blanks, also invisible ones, and quotes after a cut.
 _DROPPED: Final = '\\s"\u00ad\u180e\u200b-\u200f\u2060\ufeff'
 _FORMULA: Final = re.compile(f"(^|[{_DELIMITERS}])(?=[{_DROPPED}]*[{_STARTS}])|^(?=[\t\r\n])")
 
 
 def guarded(cell: str) -> str:
-    """The cell with an apostrophe before whatever a spreadsheet would take for a formula. Twice is the same as once."""
+    """The cell with an apostrophe before each text that a spreadsheet would take for a formula. Idempotent."""
     return _FORMULA.sub(r"\g<1>'", cell) if cell else cell

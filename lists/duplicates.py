@@ -1,7 +1,8 @@
-"""Finding equal addresses among any number of rows, exactly and in bounded memory. Knows nothing of files or reports.
+"""Finds equal addresses among any number of rows, exactly and in bounded memory. Knows nothing of files or reports.
 
-Addresses are dealt to partitions by their hash, so that equal ones meet; what exceeds a buffer goes to a temporary
-file. Afterwards one partition at a time is read back, in row order, into a dict. A small list never touches the disk.
+Each address goes to the partition of its hash, so that equal addresses share a partition. When the buffer is full, it
+goes to a temporary file. Afterwards one partition at a time is read back, in row order, into a dict. A small list never
+touches the disk.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from typing import Final, NamedTuple
 
 from lists.temp_file import OnRows, TempFile
 
-#: 10 million rows make about 10,000 a partition: 2 MB in memory.
+#: The number of partitions. 10 million rows make about 10,000 rows per partition: 2 MB in memory.
 _PARTITIONS: Final = 1024
-#: Rows kept in memory before they are written out: about 12 MB.
+#: The number of rows that memory holds before they go to the file: about 12 MB.
 _BUFFERED_ROWS: Final = 100_000
 
 
 class Duplicate(NamedTuple):
-    """A row whose address (in lower case) an earlier row has."""
+    """A row with the same address (in lower case) as the earlier row `first_row`."""
 
     row: int
     address: str
@@ -27,17 +28,17 @@ class Duplicate(NamedTuple):
 
 
 class Duplicates:
-    """Takes the addresses of a list and tells which rows repeat one."""
+    """Takes the addresses of a list, and finds the rows that repeat an earlier address."""
 
     def __init__(self, file: TempFile) -> None:
         self._file = file
-        self._written: list[array[int]] = []  # of each flush, where its partitions begin and the last one ends
+        self._written: list[array[int]] = []  # per flush: the offset of each partition, and the end of the last one
         self._buffered = 0
         self._keys: list[list[str]] = [[] for _ in range(_PARTITIONS)]
         self._rows: list[list[int]] = [[] for _ in range(_PARTITIONS)]
 
     def add(self, addresses: Sequence[str], rows: Sequence[int]) -> None:
-        """Take addresses, ASCII and in lower case, with their row numbers, which must rise from call to call."""
+        """Take addresses, in ASCII and lower case, with their row numbers, which must ascend across calls."""
         keys, numbers = self._keys, self._rows
         for address, row in zip(addresses, rows, strict=True):
             partition = hash(address) % _PARTITIONS
@@ -48,7 +49,7 @@ class Duplicates:
             self._flush()
 
     def found(self, on_rows: OnRows) -> Iterator[Duplicate]:
-        """All duplicates: partition by partition, in row order within each."""
+        """All duplicates, partition by partition, in row order within each. Calls `on_rows` after each partition."""
         for partition in range(_PARTITIONS):
             first_rows: dict[str, int] = {}
             for keys, rows in self._parts(partition):
@@ -74,7 +75,7 @@ class Duplicates:
 
 
 def _packed(keys: list[str], rows: list[int]) -> bytes:
-    """Addresses one a line, an empty line, then the row numbers."""
+    """One address per line, an empty line, then the row numbers as 64-bit integers."""
     return b"".join(("\n".join(keys).encode("ascii"), b"\n\n", array("Q", rows).tobytes()))
 
 

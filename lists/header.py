@@ -1,4 +1,4 @@
-"""The header row of a CSV: delimiter, columns and the one that holds the addresses. Knows nothing of the rows below."""
+"""The header row of a CSV: delimiter, columns, and the column of the addresses. Knows nothing of the rows below."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from lists.errors import UnusableList
 from lists.lines import Limits, Lines
 from lists.records import Shape, first_record
 
-#: The delimiters that are recognised; the first one counts for a file with one column.
+#: The delimiters that are recognised; a file with one column counts as having the first.
 DELIMITERS: Final = ",;\t|"
-#: As many columns as a spreadsheet can have.
+#: The most columns: as many as a spreadsheet can have.
 MAX_COLUMNS: Final = 16_384
 
-#: Files that are uploaded for a CSV by mistake, by their first bytes (read as cp1252).
+#: Files that people upload as a CSV by mistake, by their first bytes (read as cp1252).
 _OTHER_FILES: Final = (
     ("PK\x03\x04", "an Excel workbook or a ZIP archive"),
     ("ÐÏ\x11à", "an old Excel workbook"),
     ("\x1f\u2039", "compressed with gzip"),
     ("%PDF", "a PDF"),
 )
-#: Columns named in a message, and characters of each.
+#: The most columns that a message names, and the most characters of each name.
 _NAMED: Final = 20
 _NAME_CHARS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class CsvDialect:
-    """How a file is written, as its first bytes and its header tell.
+    """How a file is written, found from its first bytes and its header.
 
     Attributes:
+        delimiter: the character between fields.
         encoding: `csv_lines.UTF_8`, `UTF_16_LE` or `UTF_16_BE`.
-        columns: template names by position, "" where a column has no usable name.
-        email_index: position of the address.
-        start: offset in bytes of the first record after the header.
+        columns: the template names by position, "" for a column without a usable name.
+        email_index: the position of the address.
+        start: the offset of the first record after the header, in bytes.
     """
 
     delimiter: str
@@ -53,10 +54,10 @@ class CsvDialect:
 
 
 def column_names(header: Sequence[str]) -> tuple[str, ...]:
-    """The names by which templates know the columns of a header.
+    """The names of a header's columns in templates.
 
-    Lower case, with `_` for whatever cannot be in a name, `_` in front of a leading digit, `_2`, `_3` for names that
-    came before, and "" for a column without a usable name.
+    A name is in lower case. `_` replaces characters that a name cannot have and precedes a leading digit; a repeated
+    name gets `_2`, `_3` and so on. A column without a usable name gets "".
     """
     last_number = {"": 0}
     names: list[str] = []
@@ -77,24 +78,28 @@ def _name(cell: str) -> str:
 
 
 def read_header(lines: Lines, email_column: str, encoding: str, start: int) -> CsvDialect:
-    """Take the header from the lines of a file of this encoding, which begin at byte `start`.
+    """Read the header of a file, and take it from its lines.
 
-    `email_column` is compared without case and surrounding blanks.
+    Args:
+        lines: the file's lines.
+        email_column: the header of the column of addresses, compared without case and surrounding blanks.
+        encoding: the file's encoding.
+        start: the offset at which the lines begin, in bytes.
 
     Raises:
-        UnusableList: there is no header, or none with such a column.
+        UnusableList: the file has no header, or the header has no such column.
     """
     before, texts = _first_lines(lines, encoding)
     header, delimiter, used = _header(texts, email_column)
     if len(header) > MAX_COLUMNS:
-        raise UnusableList(f"The header has {len(header):,} columns; at most {MAX_COLUMNS:,} are possible.")
+        raise UnusableList(f"The header has {len(header):,} columns; remove some, the limit is {MAX_COLUMNS:,}.")
     email_index = _folded(header).index(_fold(email_column))
     size = csv_lines.raw_size(lines.take(Limits(used, csv_lines.RECORD.size)).data, encoding)
     return CsvDialect(delimiter, encoding, column_names(header), email_index, start + before + size)
 
 
 def _first_lines(lines: Lines, encoding: str) -> tuple[int, list[str]]:
-    """Take what may stand before the header: its size in bytes of the file, and the lines that follow it."""
+    """Take the lines that may precede the header; return their size in bytes of the file, and the lines after them."""
     size = 0
     while True:
         block = lines.take(csv_lines.RECORD)
@@ -104,20 +109,20 @@ def _first_lines(lines: Lines, encoding: str) -> tuple[int, list[str]]:
             lines.put_back(block.lines[before:])
             return size, csv_lines.decoded(block.lines[before:])
         if block.final:
-            too_long = f"The header row is longer than {csv_lines.RECORD.size:,} bytes."
-            raise UnusableList(too_long if lines.overlong() else "The file is empty.")
+            too_long = f"The header row is longer than {csv_lines.RECORD.size:,} bytes; shorten it."
+            raise UnusableList(too_long if lines.overlong() else "The file is empty; it needs a header row.")
 
 
 def _before_header(line: bytes) -> bool:
-    """Blank lines, and the line by which Excel notes the delimiter."""
+    """Whether a line may precede the header: a blank line, or the line with which Excel declares the delimiter."""
     return not line.strip() or re.fullmatch(rb"sep=.\s*", line) is not None
 
 
 def _header(texts: list[str], email_column: str) -> tuple[list[str], str, int]:
-    """The header, its delimiter and its number of lines: of the readings with the wanted column the widest one."""
+    """The header, its delimiter and its number of lines. The widest reading that has the email column wins."""
     readings = [(*record, delimiter) for delimiter in DELIMITERS if (record := first_record(texts, delimiter))]
     if not readings:
-        raise UnusableList("The header row has a quote that is never closed.")
+        raise UnusableList("The header row has a quote that is never closed; close or remove it.")
     wanted = _fold(email_column)
     fields, used, delimiter = max(readings, key=lambda reading: (wanted in _folded(reading[0]), len(reading[0])))
     if wanted not in _folded(fields):
@@ -134,18 +139,18 @@ def _folded(header: Iterable[str]) -> list[str]:
 
 
 def _no_such_column(line: str, header: Sequence[str], email_column: str) -> str:
-    """Why there is no column of addresses. Never repeats an address."""
+    """The message for a header without the email column. It never contains an address."""
     for start, kind in _OTHER_FILES:
         if line.startswith(start):
             return f"The file is not a CSV: it is {kind}. Save it as CSV first."
     if any("@" in cell for cell in header):
-        return "The file seems to have no header row, since its first row holds an address: name the columns there."
+        return "The file seems to have no header row: its first row contains an email address. Add a header row."
     names = ", ".join(_shown(cell) for cell in header[:_NAMED])
     more = f" and {len(header) - _NAMED:,} more" if len(header) > _NAMED else ""
     return f"There is no column {_shown(email_column)}; the columns are {names}{more}."
 
 
 def _shown(name: str) -> str:
-    """A name as a message can show it: one line, no control characters, not too long."""
+    """A name in quotes for a message: one line, without control characters, shortened."""
     plain = "".join(char if char.isprintable() else " " for char in name).strip()
     return f'"{plain[:_NAME_CHARS]}"'

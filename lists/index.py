@@ -1,4 +1,4 @@
-"""The index of a list: where in the file each run of rows begins. Knows nothing of what the rows hold."""
+"""The index of a list: where each slice of rows begins in the file. Knows nothing of the rows' content."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import struct
 from bisect import bisect_right
 from typing import Final, NamedTuple
 
-#: offset in bytes, number of the first row, number of rows.
+#: One slice: offset in bytes, number of the first row, number of rows.
 _ENTRY: Final = struct.Struct("<QII")
 
 
 class Slice(NamedTuple):
-    """Whole records of a file: bytes `offset` to `end` (exclusive) hold `rows` rows from number `first_row` on.
+    """Whole records of a file: bytes `offset` to `end` (exclusive) contain `rows` rows, the first numbered `first_row`.
 
-    A slice with a readable row is at most 2 MiB long (1 MiB of UTF-8). An over-long line, or blank lines and nothing
-    else, make a slice of any length: do not read one in which every row is rejected.
+    A slice with a readable row is at most 2 MiB long (1 MiB of UTF-8). A slice of one over-long line, or of blank lines
+    alone, may have any length: do not read a slice in which every row is rejected.
     """
 
     offset: int
@@ -24,10 +24,10 @@ class Slice(NamedTuple):
 
 
 class Index:
-    """The slices of a file in order, each beginning where the one before ends; 16 bytes of memory a slice.
+    """The slices of a file in order; each begins where the previous one ends. Takes 16 bytes of memory per slice.
 
     Attributes:
-        end: offset in bytes of the end of the last slice.
+        end: the offset of the end of the last slice, in bytes.
     """
 
     def __init__(self, packed: bytes = b"", end: int = 0) -> None:
@@ -36,7 +36,7 @@ class Index:
 
     @classmethod
     def unpack(cls, data: bytes, end: int) -> Index:
-        """The index that `pack` gave, of a list that ends at offset `end`."""
+        """The index from the result of `pack`, for a list that ends at byte `end`."""
         return cls(data, end)
 
     def pack(self) -> bytes:
@@ -44,7 +44,7 @@ class Index:
         return bytes(self._packed)
 
     def add(self, offset: int, first_row: int, rows: int) -> None:
-        """Append a slice; one without rows is part of the one before if that has none either."""
+        """Append a slice. A slice without rows joins the previous slice if that has no rows either."""
         if rows or not len(self) or self._entry(len(self) - 1)[2]:
             self._packed += _ENTRY.pack(offset, first_row, rows)
 

@@ -1,7 +1,7 @@
-"""Bytes of a CSV to lines: encoding, line ends, exact sizes. Knows nothing of fields, quotes or addresses.
+"""Splits the bytes of a CSV into lines: encoding, line ends, exact sizes. Knows nothing of fields, quotes or addresses.
 
-Whatever the file's encoding, lines come out as UTF-8 bytes with their line ends, and `raw_size` says how many bytes of
-the file they were. A line that is not valid UTF-8 stays as it is; `decoded` reads it as cp1252.
+For every encoding, lines come out as UTF-8 bytes with their line ends, and `raw_size` gives their size in bytes of the
+file. A line that is not valid UTF-8 stays as it is; `decoded` reads it as cp1252.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ UTF_8: Final = "utf-8"
 UTF_16_LE: Final = "utf-16-le"
 UTF_16_BE: Final = "utf-16-be"
 
-#: Bytes looked at to recognise the encoding.
+#: The number of bytes from which the encoding is recognised.
 HEAD_BYTES: Final = 64
 
 _MARKS: Final = ((codecs.BOM_UTF8, UTF_8), (codecs.BOM_UTF16_LE, UTF_16_LE), (codecs.BOM_UTF16_BE, UTF_16_BE))
 
-#: What cp1252 makes of the bytes 0x80 to 0x9F; the five that it leaves undefined stay Latin-1.
+#: The characters of the bytes 0x80 to 0x9F in cp1252; the five that it leaves undefined stay Latin-1.
 _CP1252: Final = {code: char for code in range(0x80, 0xA0) if (char := bytes([code]).decode("cp1252", "ignore"))}
 
 
 class Limits(NamedTuple):
-    """The most that is taken at once: a number of lines, and bytes of them (as UTF-8)."""
+    """The most that `Lines.take` takes: a number of lines, and their size in bytes of UTF-8."""
 
     lines: int
     size: int
 
 
-#: An ordinary block, and so an ordinary slice of the index.
+#: The limits of an ordinary block, and so of an ordinary slice of the index.
 BLOCK: Final = Limits(lines=1000, size=256 * 1024)
-#: The longest record, and so the largest block: a quote that is not closed within it is a stray one.
+#: The limits of a record, and so of the largest block. A quote that is not closed within them is a stray quote.
 RECORD: Final = Limits(lines=1000, size=1024 * 1024)
 
 
 class Block(NamedTuple):
-    """Lines taken at once. `final`: nothing that could go on with them follows."""
+    """Lines taken together. `final`: no line that could continue their last record follows."""
 
     lines: list[bytes]
     data: bytes
@@ -46,7 +46,7 @@ class Block(NamedTuple):
 
 
 class Overlong(NamedTuple):
-    """A line longer than any record may be, passed over: its size in bytes of the file."""
+    """A skipped line that is longer than a record may be: its size in bytes of the file."""
 
     size: int
 
@@ -71,7 +71,7 @@ def _encoding(head: bytes) -> tuple[str, int]:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding, len(mark)
-    # Latin characters have a NUL for their high byte; a NUL for a low byte is rare.
+    # In UTF-16, the high byte of a Latin character is NUL; a low byte is rarely NUL.
     first, second = head[0::2].count(0), head[1::2].count(0)
     if second * 4 >= len(head) and second > first * 4:
         return UTF_16_LE, 0
@@ -81,14 +81,14 @@ def _encoding(head: bytes) -> tuple[str, int]:
 
 
 def raw_size(data: bytes, encoding: str) -> int:
-    """The number of bytes that lines given as UTF-8 `data` take in a file of this encoding."""
+    """The size of lines in a file of this encoding, in bytes; `data` are the lines as UTF-8."""
     if encoding == UTF_8:
         return len(data)
     return len(data.decode().encode(UTF_16_LE))
 
 
 def decoded(lines: list[bytes]) -> list[str]:
-    """Lines as text, each with a line end: UTF-8, or cp1252 where a line is not, so that no odd byte stops a file."""
+    """Lines as text, each with a line end. A line that is not UTF-8 is read as cp1252, so that no byte stops a file."""
     try:
         texts = list(map(bytes.decode, lines))
     except UnicodeDecodeError:
@@ -108,8 +108,8 @@ def _decoded_line(line: bytes) -> str:
 class Lines:
     """The lines of a file, taken block by block.
 
-    A block is as long as the limits allow, wherever the chunks were cut, so that the same file always gives the same
-    blocks. An over-long line ends a block; `overlong` passes over it.
+    A block is as long as the limits allow and does not depend on how the file was cut into chunks, so that the same
+    file always gives the same blocks. An over-long line ends a block; `overlong` skips it.
     """
 
     def __init__(self, chunks: Iterable[bytes], encoding: str) -> None:
@@ -120,7 +120,7 @@ class Lines:
         self._stopped = False
 
     def take(self, limits: Limits) -> Block:
-        """Take as many lines as fit into `limits`, at least one unless nothing is left before the next obstacle."""
+        """Take as many lines as fit into `limits`: at least one, unless the file ends or the next line is over-long."""
         self._fill(limits)
         lines = self._pending[: limits.lines]
         data = b"".join(lines)
@@ -132,12 +132,12 @@ class Lines:
         return Block(lines, data, final=self._stopped and not self._pending)
 
     def put_back(self, lines: list[bytes]) -> None:
-        """Return lines that were taken, to be taken again."""
+        """Put taken lines back, to take them again."""
         self._pending[:0] = lines
         self._pending_bytes += sum(map(len, lines))
 
     def overlong(self) -> Overlong | None:
-        """After a final block: pass over the over-long line that ended it; None at the end of the file."""
+        """After a final block, skip the over-long line that ended it; None at the end of the file."""
         passed, self._overlong = self._overlong, None
         self._stopped = passed is None
         return passed
@@ -159,7 +159,7 @@ def _fitting(lines: list[bytes], size: int) -> list[bytes]:
 
 
 def _utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """The file as UTF-8. A lone surrogate becomes `?`, one code unit too; half a character at the end is left out."""
+    """The file as UTF-8. A lone surrogate becomes `?`, also one code unit; half a character at the end is dropped."""
     if encoding == UTF_8:
         yield from chunks
         return
@@ -169,12 +169,12 @@ def _utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _batches(chunks: Iterable[bytes], encoding: str) -> Iterator[list[bytes] | Overlong]:
-    """The complete lines of each chunk; the last line may lack its line end. Holds less than a record and a chunk."""
+    """The complete lines of each chunk; the last line may lack its end. Keeps less than one record and one chunk."""
     held = b""
-    passed = 0  # bytes of the file of an over-long line whose end has not come yet
+    passed = 0  # size so far of an over-long line whose end has not arrived, in bytes of the file
     for chunk in chunks:
         lines = (held + chunk).splitlines(keepends=True)
-        # A CR at the end stays too: an LF may follow.
+        # A CR at the end is held as well, since an LF may follow.
         held = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         if passed and lines:
             yield Overlong(passed + raw_size(lines.pop(0), encoding))
@@ -190,7 +190,7 @@ def _batches(chunks: Iterable[bytes], encoding: str) -> Iterator[list[bytes] | O
 
 
 def _parted(lines: list[bytes], encoding: str) -> Iterator[list[bytes] | Overlong]:
-    """The lines as they are, parted at those that are over-long."""
+    """The lines, split at over-long ones."""
     if not lines or max(map(len, lines)) <= RECORD.size:
         yield lines
         return

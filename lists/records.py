@@ -1,16 +1,16 @@
-"""Lines of a CSV to rows of fields: quotes, blank lines, ragged rows, stray quotes. Does not judge addresses.
+"""Parses the lines of a CSV into rows: quotes, blank lines, ragged rows, stray quotes. Does not check addresses.
 
-A row depends on the bytes from its first line on alone, never on where blocks or chunks begin: reading a slice again
-gives the rows of the first pass. The rules:
+A row depends only on the bytes from its first line on, never on where blocks or chunks begin: reading a slice again
+gives the same rows as the scan. The rules:
 
 - A record on one line is read leniently: `"Bob" Smith` is `Bob Smith`.
-- A row has the header's number of fields; more are fine where they are empty. Blank lines are no rows.
-- A record over several lines has to end within `csv_lines.RECORD` and to be quoted strictly. Otherwise its quote is a
-  stray one: it costs its own line, not the rows that it would swallow. The lines up to the one that showed it are read
-  one by one.
-- Two stray quotes may seem to make such a record. Where it is no row, or its address has a line break in it, its lines
-  tell: if one after the first is by itself a row with something like an address, the quote is a stray one. Otherwise
-  the record counts as RFC 4180 (2.6) says: one row, and it is rejected.
+- A row has the header's number of fields; further fields are allowed if they are empty. Blank lines are not rows.
+- A record over several lines must end within `csv_lines.RECORD` and be quoted strictly. Otherwise its quote is a stray
+  quote, which costs only its line and not the following rows: the lines up to the one that revealed it are read one by
+  one.
+- Two stray quotes may look like a record over several lines. If that record is not a valid row, or its address contains
+  a line break, its lines decide: if a line after the first is by itself a row with something like an address, the quote
+  is a stray quote. Otherwise RFC 4180 (2.6) holds: the record is one row, which is rejected.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from typing import Final, NamedTuple, TypeGuard
 from lists import lines as csv_lines
 from lists.lines import Block, Lines
 
-#: Appended to every block: comes back as a record of its own unless a quote was left open before it.
+#: An end mark appended to every block: it comes back as a separate record unless a quote is still open before it.
 _END: Final = "end"
 
-#: What an address looks like. Only this decides how lines make rows, and never what can be sent to: a row must keep its
-#: number when the rules for addresses change.
+#: What looks like an address. It only decides which lines make a row, not which addresses are valid: a row must keep
+#: its number when the rules for addresses change.
 _LIKE_AN_ADDRESS: Final = re.compile(r"""[^\s@"<>():,;]+@[^\s@"<>():,;]+""").fullmatch
 
-# A field cannot be longer than a record, so csv's own limit, one for the whole process, must never cut one short.
+# The limit of the csv module holds for the whole process. No field is longer than a record, so it must never apply.
 csv.field_size_limit(max(csv.field_size_limit(), 2 * csv_lines.RECORD.size))
 
 
 class Shape(NamedTuple):
-    """What all rows of a file have in common: the delimiter, the number of fields, the position of the address."""
+    """What the rows of a file have in common: the delimiter, the number of fields, the position of the address."""
 
     delimiter: str
     width: int
@@ -45,7 +45,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A row that cannot be read: why, and what stands where the address should be, if anything does."""
+    """A row that cannot be read: the reason, and the text in place of the address, if any."""
 
     why: str
     email: str = ""
@@ -55,7 +55,7 @@ Row = list[str] | Malformed
 
 
 class Rows(NamedTuple):
-    """Rows that follow each other, and their size in bytes of the file."""
+    """Consecutive rows, and their size in bytes of the file."""
 
     rows: Sequence[Row]
     size: int
@@ -67,12 +67,12 @@ def none_malformed(rows: Sequence[Row]) -> TypeGuard[Sequence[list[str]]]:
 
 
 def read(lines: Lines, shape: Shape, encoding: str) -> Iterator[Rows]:
-    """Read all lines, at most `csv_lines.BLOCK` at a time where records are no longer, and whole records only."""
+    """Read all lines as whole records, at most `csv_lines.BLOCK` at a time unless a record is longer."""
     limits = csv_lines.BLOCK
     while True:
         block = lines.take(limits)
         rows, used = _read_block(block, shape, full=limits is csv_lines.RECORD)
-        # Where not even one record ends, look at as many lines as a record may have.
+        # If no record ends within the block, take as many lines as a record may have.
         limits = csv_lines.BLOCK if used or not block.lines else csv_lines.RECORD
         if used:
             yield Rows(rows, csv_lines.raw_size(_data(block, used), encoding))
@@ -90,7 +90,7 @@ def _data(block: Block, used: int) -> bytes:
 
 
 def first_record(texts: Sequence[str], delimiter: str) -> tuple[list[str], int] | None:
-    """The first record of at least one line, and its number of lines; None where its quote is never closed."""
+    """The first record of at least one line, and its number of lines; None if its quote is never closed."""
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
     try:
         return next(reader), reader.line_num
@@ -100,9 +100,9 @@ def first_record(texts: Sequence[str], delimiter: str) -> tuple[list[str], int] 
 
 
 def _read_block(block: Block, shape: Shape, *, full: bool) -> tuple[Sequence[Row], int]:
-    """The rows of a block and the number of lines they took; what is left is a record that may go on.
+    """The rows of a block, and the number of lines that they use; the remaining lines are a record that may continue.
 
-    `full`: the block is as long as a record may be, so one that begins at its first line does not go on.
+    `full`: the block is as long as a record may be, so a record that begins at its first line cannot continue.
     """
     texts = csv_lines.decoded(block.lines)
     records = list(csv.reader([*texts, _END], delimiter=shape.delimiter))
@@ -116,13 +116,13 @@ def _read_block(block: Block, shape: Shape, *, full: bool) -> tuple[Sequence[Row
 
 
 def _alone(text: str, delimiter: str) -> tuple[list[str], bool]:
-    """One line read leniently, as if it were a whole record, and whether its quotes are closed."""
+    """Read one line leniently as a whole record; return its fields, and whether its quotes are closed."""
     records = list(csv.reader([text, _END], delimiter=delimiter))
     return records[0], records[-1] == [_END]
 
 
 class _Spans:
-    """Reads a block in which some record spans lines, or does not end."""
+    """Reads a block in which a record spans several lines, or does not end."""
 
     def __init__(self, texts: list[str], shape: Shape, *, final: bool, full: bool) -> None:
         self.records: list[Row] = []
@@ -132,7 +132,7 @@ class _Spans:
         self._full = full
 
     def read(self) -> int:
-        """Fill `records`; returns the number of lines used."""
+        """Fill `records`; return the number of lines used."""
         line = 0
         while line < len(self._texts):
             line, error = self._read_from(line)
@@ -144,7 +144,7 @@ class _Spans:
         return line
 
     def _read_from(self, line: int) -> tuple[int, int | None]:
-        """Read until something is wrong: the first line of the record in question, and the line that showed it."""
+        """Read until an error; return the first line of the record in question, and the line that showed the error."""
         start = line
         reader = csv.reader([*self._texts[start:], _END], delimiter=self._shape.delimiter, strict=True)
         try:
@@ -161,17 +161,17 @@ class _Spans:
         return line, None
 
     def _is_stray(self, fields: list[str], swallowed: list[str]) -> bool:
-        """Whether a stray quote holds the record together: over its first line and the `swallowed` ones."""
+        """Whether a stray quote made one record of its first line and the `swallowed` lines."""
         if _is_whole(fields, self._shape):
             return False
         return any(_is_row_alone(text, self._shape) for text in swallowed)
 
     def _give_up(self, line: int, error: int) -> int:
-        """Read the lines of a record that went wrong one by one; returns the line to go on from."""
+        """Read the lines of a broken record one by one; return the line to continue from."""
         stop = max(error, line + 1)
         for text in self._texts[line:stop]:
             fields, closed = _alone(text, self._shape.delimiter)
-            # The open field has swallowed the end mark: what stands in it is no address.
+            # The open field contains the end mark, so it is not an address.
             self.records.append(fields if closed else Malformed("quote not closed", _email(fields[:-1], self._shape)))
         return stop
 
@@ -181,25 +181,25 @@ def _email(fields: Sequence[str], shape: Shape) -> str:
 
 
 def _trimmed(fields: list[str], width: int) -> list[str]:
-    """The fields without empty ones beyond the header's."""
+    """The fields without empty ones beyond the header's number of fields."""
     return fields[:width] if len(fields) > width and not any(fields[width:]) else fields
 
 
 def _is_whole(fields: list[str], shape: Shape) -> bool:
-    """Whether a record over several lines is a row, with no line break within its address."""
+    """Whether a record over several lines is a valid row, without a line break in its address."""
     address = _email(fields, shape).strip()
     return len(_trimmed(fields, shape.width)) == shape.width and not {"\n", "\r"} & set(address)
 
 
 def _is_row_alone(text: str, shape: Shape) -> bool:
-    """Whether one line is, by itself, a row with something like an address."""
+    """Whether one line by itself is a row with something like an address."""
     fields, closed = _alone(text, shape.delimiter)
     address = _email(fields, shape).strip()
     return closed and len(_trimmed(fields, shape.width)) == shape.width and _LIKE_AN_ADDRESS(address) is not None
 
 
 def _fitted(records: Iterable[Row], shape: Shape) -> list[Row]:
-    """The rows that records make: without blank lines, each with the header's number of fields or malformed."""
+    """The rows from records: without blank lines, each malformed or with the header's number of fields."""
     return [_fit(record, shape) for record in records if record]
 
 

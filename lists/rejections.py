@@ -1,4 +1,4 @@
-"""The rows that are not sent to and the report of them, in row order and in bounded memory. Does not judge rows."""
+"""The rejected rows and their report, in row order and in bounded memory. Does not decide which rows are rejected."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from lists.temp_file import OnRows, TempFile
 
 #: The report's columns.
 HEADER: Final = ("row", "email", "reason")
-#: Rejected rows kept in memory before they are sorted and written out.
+#: The number of rejected rows that memory holds before they are sorted and written to the file.
 _BUFFERED_ROWS: Final = 50_000
-#: Memory for reading written rows back, shared by the runs, and the least of one run, in bytes.
+#: The memory for reading sorted runs back, shared by all runs, and the minimum per run, in bytes.
 _READ_BYTES: Final = 2 * 1024 * 1024
 _LEAST_READ_BYTES: Final = 4096
-#: Rows of the report between two looks at whether to go on.
+#: The number of report rows between two calls of `on_rows`.
 _REPORTED_ROWS: Final = 10_000
-#: Characters of a rejected address that are shown.
+#: The most characters of a rejected address in the report.
 _SHOWN_CHARS: Final = 254
 _CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
 
 
 class Rejections:
-    """Collects rejected rows in any order and writes them in row order.
+    """Collects rejected rows in any order, and writes them in row order.
 
-    Full buffers are sorted and go to the temporary file as sorted runs, which the report merges.
+    A full buffer is sorted and goes to the temporary file as a sorted run; writing the report merges the runs.
     """
 
     def __init__(self, file: TempFile) -> None:
         self._file = file
         self._buffer: list[str] = []
-        self._runs: list[tuple[int, int]] = []  # where each begins and ends
+        self._runs: list[tuple[int, int]] = []  # the start and end offset of each run
         self.count = 0
 
     def add(self, row: int, email: str, reason: str) -> None:
-        """Take a rejected row; what stands in its address column is cut and made safe for a spreadsheet."""
+        """Take a rejected row. The text of its address column is shortened and made safe for a spreadsheet."""
         self._buffer.append(f"{row:012d}\t{_safe(email)}\t{reason}")
         self.count += 1
         if len(self._buffer) >= _BUFFERED_ROWS:
             self._flush()
 
     def write(self, file: IO[bytes], on_rows: OnRows) -> None:
-        """Write the report, a UTF-8 CSV, and go back to the file's start."""
+        """Write the report as UTF-8 CSV, and seek to the file's start."""
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         text.write(f"{','.join(HEADER)}\n")

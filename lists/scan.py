@@ -1,7 +1,7 @@
-"""A CSV of recipients: one streaming pass over it, and reading a slice of it again. Bytes in, rows out.
+"""Scans a CSV of recipients in one streaming pass, and reads a slice of it again. Bytes in, rows out.
 
-Pure: no Redis, no object store, no settings, no template. Memory does not grow with the number of rows, but for one bit
-a row and 16 bytes a slice; what has to be compared across the file waits in temporary files.
+Pure: no Redis, no object store, no settings, no templates. Memory grows only by one bit per row and 16 bytes per slice;
+data that must be compared across the file are kept in temporary files.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from lists.records import Malformed, Row, Rows, none_malformed
 from lists.rejections import Rejections
 from lists.temp_file import OnRows, TempFile, temporary_file
 
-#: Row numbers have 32 bits, in the index and in Redis' bitmaps.
+#: The most rows: row numbers have 32 bits, in the index and in Redis' bitmaps.
 MAX_ROWS: Final = 2**32 - 1
-#: Bytes read, or rows looked at later on, between two reports of progress.
+#: The bytes read, or the rows checked later, between two calls of `on_progress`.
 _PROGRESS_BYTES: Final = 1024 * 1024
 _PROGRESS_ROWS: Final = 100_000
 
@@ -32,13 +32,15 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class ScanResult:
-    """What the pass over a file found.
+    """The result of a scan.
 
     Attributes:
-        rows: rows after the header, numbered from 1; blank lines are none.
-        total: rows that can be sent to.
-        rejected: rows that cannot; `rows = total + rejected`.
-        skip: one bit per row, set for the rejected ones, in Redis' order: row n is byte n >> 3, mask 0x80 >> (n & 7).
+        dialect: how the file is written.
+        index: the slices of the file.
+        rows: the number of rows after the header, numbered from 1; blank lines do not count.
+        total: the number of recipients.
+        rejected: the number of rejected rows; `rows = total + rejected`.
+        skip: one bit per row, set for rejected rows, in Redis' order: row n is byte n >> 3, mask 0x80 >> (n & 7).
         report: the rejected rows in row order as UTF-8 CSV `row,email,reason`, a temporary file at position 0. Reasons
             are `invalid_email`, `duplicate:FIRST_ROW` and `malformed:WHY`.
     """
@@ -58,18 +60,18 @@ def scan(
     email_column: str = "email",
     on_progress: OnProgress | None = None,
 ) -> ScanResult:
-    """Read a whole file once, whatever its bytes are.
+    """Read a whole file once. No sequence of bytes makes it fail, except as stated below.
 
-    Temporary files take about 35 bytes a row; a small list needs none.
+    Temporary files take about 35 bytes per row; a small list needs none.
 
     Args:
-        chunks: the file's bytes, of about 1 MiB each.
+        chunks: the file's bytes, in chunks of about 1 MiB.
         email_column: the header of the column of addresses, compared without case and surrounding blanks.
-        on_progress: called with the bytes and rows read so far about every MiB, and now and then while duplicates are
-            looked for; may raise to stop.
+        on_progress: called with the bytes and rows read so far, about every MiB and while duplicates are searched; may
+            raise to stop the scan.
 
     Raises:
-        UnusableList: there is no header with such a column, or no row.
+        UnusableList: the file has no header with such a column, no row, or too many rows.
     """
     progress = _Progress(on_progress)
     encoding, mark, rest = opened(progress.counted(chunks))
@@ -85,9 +87,12 @@ def scan(
 
 
 def read_slice(data: bytes, dialect: CsvDialect, first_row: int) -> Iterator[tuple[int, list[str] | None]]:
-    """The rows of a slice with their numbers, the same as the pass over the file saw; None for a malformed one.
+    """The rows of a slice with their numbers, the same rows as in the scan; None for a malformed row.
 
-    `data` are the file's bytes from the slice's `offset` to its `end`.
+    Args:
+        data: the file's bytes from the slice's `offset` to its `end`.
+        dialect: how the file is written.
+        first_row: the number of the slice's first row.
     """
     row = first_row
     for rows in records.read(Lines([data], dialect.encoding), dialect.shape, dialect.encoding):
@@ -97,7 +102,7 @@ def read_slice(data: bytes, dialect: CsvDialect, first_row: int) -> Iterator[tup
 
 
 class _Progress:
-    """Counts what is read, and reports it now and then."""
+    """Counts bytes and rows, and reports them at intervals."""
 
     def __init__(self, on_progress: OnProgress | None) -> None:
         self.bytes = 0
@@ -114,7 +119,7 @@ class _Progress:
                 self.report()
 
     def on_rows(self, rows: int) -> None:
-        """Rows were looked at once more, after all bytes were read."""
+        """Count rows that were checked again after all bytes had been read."""
         self._looked_at += rows
         if self._looked_at >= _PROGRESS_ROWS:
             self._looked_at = 0
@@ -127,7 +132,7 @@ class _Progress:
 
 
 class _ScanState:
-    """What the pass has found so far."""
+    """What the scan has found so far."""
 
     def __init__(self, dialect: CsvDialect, duplicates: Duplicates, rejections: Rejections) -> None:
         self.rows = 0
@@ -143,7 +148,7 @@ class _ScanState:
         first_row = self.rows + 1
         self.rows += len(found.rows)
         if self.rows > MAX_ROWS:
-            raise UnusableList(f"The file has more than {MAX_ROWS:,} rows.")
+            raise UnusableList(f"The file has more than {MAX_ROWS:,} rows; split it into several lists.")
         self._index.add(self._offset, first_row, len(found.rows))
         self._offset += found.size
         self._skip += bytes((self.rows >> 3) + 1 - len(self._skip))
@@ -172,19 +177,19 @@ class _ScanState:
         self._skip[row >> 3] |= 0x80 >> (row & 7)
 
     def finish(self, progress: _Progress) -> None:
-        """Look for duplicates among all rows of the file.
+        """Find the duplicates among all rows of the file.
 
         Raises:
-            UnusableList: there was no row.
+            UnusableList: the file has no rows.
         """
         if not self.rows:
-            raise UnusableList("The file has a header and no rows.")
+            raise UnusableList("The file has a header but no rows; add the recipients.")
         self._index.end = progress.bytes
         for duplicate in self._duplicates.found(progress.on_rows):
             self._reject(duplicate.row, duplicate.address, f"duplicate:{duplicate.first_row}")
 
     def result(self, report: IO[bytes], on_rows: OnRows) -> ScanResult:
-        """Write the report and sum up."""
+        """Write the report, and return the result."""
         try:
             self._rejections.write(report, on_rows)
         except BaseException:

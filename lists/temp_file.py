@@ -1,4 +1,4 @@
-"""A temporary file for what does not fit into memory. Knows nothing of what it holds."""
+"""A temporary file for data that do not fit into memory. Knows nothing of its content."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import tempfile
 from collections.abc import Callable
 from typing import IO, Final, Self
 
-#: Called with a number of rows after they were worked on; may raise to stop.
+#: Called with the number of rows just processed; may raise to stop.
 OnRows = Callable[[int], None]
 
 _BUFFER_BYTES: Final = 256 * 1024
 
 
 class TempFile:
-    """Bytes appended, and read back by where they stand. A context manager: it closes its file.
+    """A file to append bytes to, and to read them back by offset. A context manager, which closes the file.
 
-    The file has no name, so that it is gone with the process, and is made at the first byte, so that a small list never
-    touches the disk.
+    The file has no name, so that it disappears with the process. It is made with the first byte, so that a small list
+    never touches the disk.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class TempFile:
         self.size += self._file.write(data)
 
     def read(self, start: int, end: int) -> bytes:
-        """The bytes from `start` to `end` (exclusive), all of which were appended before."""
+        """The bytes from offset `start` to `end` (exclusive), which must have been appended before."""
         if self._file is None:
             return b""
         self._file.flush()
@@ -45,5 +45,5 @@ class TempFile:
 
 
 def temporary_file() -> IO[bytes]:
-    """A file without a name, for the caller to close."""
+    """A file without a name. The caller closes it."""
     return tempfile.TemporaryFile(buffering=_BUFFER_BYTES)

@@ -232,12 +232,12 @@ def test_header_longer_than_any_record() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\n\r\n  \n", "\ufeff".encode(), "\ufeff".encode("utf-16-le"), b"\n" * 5000])
 def test_empty_file(data: bytes) -> None:
-    assert reason_of(data) == "The file is empty."
+    assert reason_of(data) == "The file is empty; it needs a header row."
 
 
 def test_header_alone() -> None:
-    assert reason_of(b"email,name\n\n\n") == "The file has a header and no rows."
-    assert reason_of(b"email") == "The file has a header and no rows."
+    assert reason_of(b"email,name\n\n\n") == "The file has a header but no rows; add the recipients."
+    assert reason_of(b"email") == "The file has a header but no rows; add the recipients."
 
 
 @pytest.mark.parametrize(
