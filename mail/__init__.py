@@ -1,1 +1,1 @@
-"""What is sent and through whom: templates to messages, messages to providers. Knows neither Redis nor the web."""
+"""Emails: renders templates to messages, and hands messages to providers. Knows neither Redis nor the web."""

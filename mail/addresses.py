@@ -1,6 +1,6 @@
-"""Addresses that people write into a campaign: `News <news@example.com>` or bare.
+"""The addresses in a campaign's content: `News <news@example.com>`, or an address alone.
 
-The recipients' addresses are the list's, and `lists.scan` judges them.
+The recipients' addresses come from the list; `lists.scan` checks them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ MAX_MAILBOX: Final = 700
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
-#: A name and an address in angle brackets. What separates addresses from each other has to be quoted in a name.
+#: A name and an address in angle brackets. A name that contains a separator of addresses must be quoted.
 _NAMED: Final = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^<>"@,;\\]*))\s*<([^<>]*)>')
 _ESCAPED: Final = re.compile(r"\\(.)")
 
-# Reserved names (.test, .local, ...) are what people try things out with and what private networks use.
+# People try things out with reserved names (.test, .local, ...), and private networks use them.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
 def mailbox(field: str, written: str) -> Mailbox:
-    """One mailbox as it is written in a campaign, its domain as ASCII.
+    """Parse one mailbox of a campaign's content; its domain is converted to ASCII.
+
+    Args:
+        field: the field's name, for the error.
+        written: the mailbox as the campaign has it.
 
     Raises:
-        InvalidCampaign: naming `field`.
+        InvalidCampaign: the mailbox is invalid; the detail begins with `field`.
     """
     if len(written) > MAX_MAILBOX:
         raise InvalidCampaign(f"{field}: longer than {MAX_MAILBOX} characters")
@@ -46,7 +50,7 @@ def mailbox(field: str, written: str) -> Mailbox:
     if len(name) > MAX_NAME:
         raise InvalidCampaign(f"{field}: the name is longer than {MAX_NAME} characters")
     if "=?" in name:
-        raise InvalidCampaign(f"{field}: write the name as it is to be read, not as an RFC 2047 encoded word")
+        raise InvalidCampaign(f"{field}: write the name as plain text, not as an RFC 2047 encoded word")
     return Mailbox(name, _address(field, address))
 
 

@@ -1,6 +1,6 @@
-"""What one row's rendering may cost. Every operation of a template is charged here before it runs.
+"""The budget of one row's rendering: CPU time and memory. Every operation of a template is charged before it runs.
 
-`mail.sandbox` says which operations there are, `mail.template_filters` and `mail.template_methods` what they cost.
+`mail.sandbox` defines the operations; `mail.template_filters` and `mail.template_methods` estimate their costs.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from jinja2 import Undefined
 from jinja2.runtime import LoopContext, Macro
 from markupsafe import Markup
 
-#: The CPU time that a row may take, in s. It is looked at between operations; none of them takes more than 10 ms.
+#: The CPU time that a row may take, in seconds. It is checked between operations, each of which takes at most 10 ms.
 CPU_S: Final = 0.04
-#: The same as a sum of estimates, in ns: it does not depend on the machine, so that a row fails everywhere or nowhere.
+#: The same limit as a sum of estimates, in ns. It does not depend on the machine: a row fails everywhere or nowhere.
 WORK_NS: Final = 20_000_000
-#: How much work passes between two looks at the clock, in ns. A look costs a system call.
+#: The work between two checks of the clock, in ns. A check costs a system call.
 LOOK_NS: Final = 500_000
-#: What a row may make, in bytes, whether it keeps it or not. Python's own objects around it need the rest of the 10 MB.
+#: The bytes that a row may allocate, kept or not. Python's own objects around them need the rest of the 10 MB.
 ROOM: Final = 8_000_000
-#: One node of a template, run once: its time in ns, and the bytes that it may leave behind.
+#: The cost of running one template node once: its time in ns, and the bytes that it may leave behind.
 NODE_NS: Final = 100
 NODE_BYTES: Final = 32
-#: A filter or a call, as so many nodes: enough for a text of fewer than `SHORT` characters, which is charged no more.
+#: The cost of a filter or a call, in nodes. It covers a text of fewer than `SHORT` characters without further charges.
 CALL_NODES: Final = 20
 SHORT: Final = 48
-#: Weighing one item of a list or one argument of a call, in ns.
+#: The cost of weighing one item of a list or one argument of a call, in ns.
 ITEM_NS: Final = 300
-#: A lookup or a calculation, as so many nodes.
+#: The cost of a lookup or a calculation, in nodes.
 LOOKUP_NODES: Final = 5
-#: How deep lists may lie in lists. Python hashes and prints them recursively, and some of that is not guarded.
+#: The most levels of nested lists. Python hashes and prints them recursively, partly without a guard.
 MAX_NESTING: Final = 20
-#: How deep macros may call each other.
+#: The most levels of macros that call each other.
 MAX_CALLS: Final = 40
 
 _SCALARS: Final = frozenset({bool, float, type(None)})
 _VIEWS: Final[tuple[type, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
-#: What has a length and can be looped over.
+#: The types that have a length and can be looped over.
 SIZED: Final = frozenset({str, Markup, list, tuple, dict, range, *_VIEWS})
 
 
 class OverBudget(Exception):
-    """This row's rendering costs more than a row may; the words say what, and what to do."""
+    """This row's rendering exceeds its budget; the message says which limit, and what to do."""
 
 
 class Budget:
-    """What is left of a row's time and memory. One a row: subject, HTML and text share it."""
+    """The rest of a row's time and memory. There is one budget per row: subject, HTML and text share it."""
 
-    # On the class: an object that sets nothing is made in no time, and most rows charge little.
+    # Class attributes make a new budget cheap, since most rows charge little.
     work = WORK_NS
     room = ROOM
     calls = 0
@@ -59,8 +59,12 @@ class Budget:
     def spend(self, work_ns: int, made_bytes: int = 0) -> None:
         """Charge an operation before it runs.
 
+        Args:
+            work_ns: the estimated CPU time, in ns.
+            made_bytes: the memory that it allocates, in bytes.
+
         Raises:
-            OverBudget: it must not run.
+            OverBudget: the row exceeds its budget, so the operation must not run.
         """
         self.work -= work_ns
         self.room -= made_bytes
@@ -80,7 +84,11 @@ class Budget:
         self._look_at = max(0, self.work - LOOK_NS)
 
     def enter(self) -> None:
-        """A macro is called. `leave` when it is done."""
+        """Count the call of a macro; call `leave` when it ends.
+
+        Raises:
+            OverBudget: macros call each other too deep.
+        """
         self.calls += 1
         if self.calls > MAX_CALLS:
             raise OverBudget(f"macros call each other more than {MAX_CALLS} deep: use a loop")
@@ -89,11 +97,13 @@ class Budget:
         self.calls -= 1
 
     def weigh(self, value: Any, depth: int = 0) -> int:
-        """How large a value is with all that it holds, in bytes of its texts: what it costs to compare or hash it.
-        Whatever occurs twice in it counts twice.
+        """The size of a value with all its items, in bytes of text: the cost of comparing or hashing it.
+
+        An item that occurs twice counts twice.
 
         Raises:
-            OverBudget: too much or too deep; TypeError: nothing that can be compared or printed.
+            OverBudget: the value is too large or nested too deep.
+            TypeError: a template cannot compare or print such a value.
         """
         kind = type(value)
         if kind is str or kind is Markup:
@@ -117,11 +127,11 @@ class Budget:
         return 32 + self.weigh_each(values, depth + 1)
 
     def weigh_each(self, values: Collection[Any], depth: int = 0) -> int:
-        """The sum of what each value weighs. Raises as `weigh`."""
+        """The sum of the sizes of all values. Raises what `weigh` raises."""
         self.spend(ITEM_NS * len(values))
         return sum(self.weigh(value, depth) for value in values)
 
 
 def text_bytes(text: str) -> int:
-    """What a text of this length can take in memory, without the object around it."""
+    """The most memory that a text of this length takes, in bytes, without the object around it."""
     return len(text) if text.isascii() else 4 * len(text)

@@ -1,7 +1,7 @@
-"""Compiling templates within bounds: what is too large is refused before the step that it would make expensive.
+"""Compiles templates within limits: each limit is checked before the step that it keeps cheap.
 
-The tags are counted before they are read, the tokens before they are parsed, and the depth of the nodes is looked at
-before code is generated.
+Tags are counted before Jinja2 reads them, tokens before it parses them, and the depth of nodes is checked before code
+is generated.
 """
 
 # ruff: noqa: N802, N815 - visitors are named for Jinja2's nodes
@@ -24,34 +24,34 @@ from mail.budget import CALL_NODES, LOOKUP_NODES
 from mail.sandbox import Generator, Sandbox
 from mail.template_filters import CHARGE, EACH, MAX_DIGITS, PART_OF, WEIGHED
 
-#: The most tags of a template, `{{ }}`, `{% %}` and `{# #}`.
+#: The most tags of a template: `{{ }}`, `{% %}` and `{# #}`.
 MAX_TAGS: Final = 1_000
 #: The most tokens within its tags: names, operators, constants, brackets.
 MAX_TOKENS: Final = 4_000
-#: How long its tags may be together with the texts that are not set aside, in characters.
+#: The most characters of its tags together with the texts that are not set aside.
 MAX_CODE: Final = 150_000
-#: How deep its nodes may lie in each other.
+#: The most levels of nested nodes.
 MAX_DEPTH: Final = 60
-#: How long a text between two tags is set aside instead of read by Jinja2's lexer, in characters.
+#: The length in characters from which a text between two tags is set aside, so that Jinja2's lexer does not read it.
 LONG_TEXT: Final = 500
 
 _OPENING: Final = re.compile(r"\{[{%#]")
 _BLANKS: Final = re.compile(r"\s*")
 _CLOSING: Final = ("}}", "%}", "#}")
-#: Stands for a text that is set aside. Private characters that no template holds.
+#: Mark the place of a text that is set aside: private-use characters, which ordinary templates lack.
 _MARKS: Final = "\ue010\ue011"
 _MARK: Final = re.compile("{}([0-9]+){}".format(*_MARKS))
 
 
 class TooLarge(Exception):
-    """A template is larger than may be compiled; the words name the limit."""
+    """A template exceeds a limit of compiling; the message names the limit, and says what to do."""
 
 
 class Source:
-    """A template's text with the long texts between its tags set aside: reading the rest is cheap, however long it is.
+    """A template's source with the long texts between its tags set aside, so that reading the rest is always cheap.
 
     Raises:
-        TooLarge
+        TooLarge: it has too many tags, or its tags are too long.
     """
 
     def __init__(self, text: str) -> None:
@@ -77,13 +77,14 @@ class Source:
         starts = [match.start() for match in _OPENING.finditer(text)]
         yield from self._set_aside(text, 0, 0, starts[0])
         for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-            # Whatever this tag is, its end, if it is here at all, is not behind the last thing that could be one.
+            # For any kind of tag: if its end is in this span, it is at or before the last possible end mark.
             closing = max(text.rfind(closing, start, end) for closing in _CLOSING)
             yield from self._set_aside(text, start, closing + 2 if closing >= 0 else end, end)
 
     def _set_aside(self, text: str, start: int, begin: int, end: int) -> Iterator[str]:
-        """`text[start:end]`, of which the part from `begin` on is set aside where it is long. White space at its ends
-        stays: tags with a hyphen remove it.
+        """`text[start:end]`, with the part from `begin` on set aside if it is long.
+
+        White space at both ends of that part stays, since tags with a hyphen remove it.
         """
         first = _BLANKS.match(text, begin, end)
         begin = first.end() if first else begin
@@ -98,20 +99,21 @@ class Source:
         yield text[last:end]
 
     def restored(self, text: str) -> str:
-        """A token's text with what was set aside."""
+        """A token's text, with the texts that were set aside put back."""
         return _MARK.sub(lambda match: self._texts[int(match.group(1))], text)
 
     def line(self, line: int) -> int:
-        """The line in the template of a line in `code`."""
+        """The template's line number for a line number of `code`."""
         position = bisect_right(self._lines, (line - 2, len(self.code) + 10**9))
         return line + (self._lines[position - 1][1] if position else 0)
 
 
 def parse(sandbox: Sandbox, source: Source) -> nodes.Template:
-    """A template's nodes, not yet charged.
+    """A template's nodes, without charges yet.
 
     Raises:
-        TooLarge; jinja2.TemplateSyntaxError
+        TooLarge: it exceeds a limit.
+        jinja2.TemplateSyntaxError: its syntax is wrong.
     """
     parser = _Parser(sandbox, source)
     tree = parser.parse()
@@ -122,7 +124,7 @@ def parse(sandbox: Sandbox, source: Source) -> nodes.Template:
 
 
 class _Parser(Parser):
-    """Jinja2's parser over counted tokens."""
+    """Jinja2's parser, with the tokens counted and the set-aside texts restored."""
 
     def __init__(self, sandbox: Sandbox, source: Source) -> None:
         super().__init__(sandbox, "")
@@ -159,11 +161,13 @@ def _check_depth(tree: nodes.Node) -> None:
 
 
 def generate(sandbox: Sandbox, tree: nodes.Template) -> tuple[Compiled, frozenset[str], int]:
-    """A template ready to be filled in, the names that it takes, and how many nodes it runs outside of its loops and
-    macros.
+    """Compile a template's nodes to code with charges.
+
+    Returns:
+        The compiled template, the names that it uses, and the number of nodes that it runs outside of loops and macros.
 
     Raises:
-        jinja2.TemplateSyntaxError, and whatever Python's compiler can
+        jinja2.TemplateSyntaxError: its syntax is wrong. Python's compiler may raise further errors.
     """
     weight = _weight(tree.body)
     tree = _Charging().visit(tree)
@@ -171,13 +175,13 @@ def generate(sandbox: Sandbox, tree: nodes.Template) -> tuple[Compiled, frozense
     generator.visit(tree)
     code = compile(generator.stream.getvalue(), "<template>", "exec")  # type: ignore[attr-defined]
     namespace: dict[str, Any] = {"environment": sandbox, "__file__": "<template>", "texts": tuple(generator.texts)}
-    exec(code, namespace)  # noqa: S102 - Jinja2's way, with its code
+    exec(code, namespace)  # noqa: S102 - as Jinja2 does, with the code that it generates
     template = Compiled._from_namespace(sandbox, namespace, {})  # noqa: SLF001 - what its from_code does
     return template, frozenset(generator.names), weight
 
 
 def _weight(body: Iterable[nodes.Node]) -> int:
-    """How many nodes run at most when these run once. Loops and macros are charged by themselves."""
+    """The most nodes that one run of these runs. Loops and macros are charged separately."""
     total, left = 0, list(body)
     while left:
         node = left.pop()
@@ -197,7 +201,7 @@ def _node_weight(node: nodes.Node) -> int:
 
 
 class _Charging(NodeTransformer):
-    """Puts a charge before each loop, slice, comparison and macro."""
+    """Inserts a charge before each loop, slice, comparison and macro."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
         if node.recursive:
@@ -256,7 +260,7 @@ class _Charging(NodeTransformer):
 
 
 def _compared(node: nodes.Compare) -> nodes.Node:
-    """One comparison. With a constant it costs no more than the constant is long."""
+    """A single comparison. With a constant it needs no charge, since it costs at most the constant's length."""
     (operand,) = node.ops
     left, right = node.expr, operand.expr
     if operand.op in {"in", "notin"}:

@@ -1,4 +1,4 @@
-"""Is a campaign's content fit to be sent? Asked once, when it is put, so that no row fails for it later."""
+"""Checks a campaign's content once, when it is PUT, so that no row fails because of it later."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from settings import MAX_TPM
 
 #: The longest subject template, in characters: RFC 5322, 2.1.1.
 MAX_SUBJECT: Final = 998
-#: The templates' size together, in bytes. SendGrid takes 30 MB a request, of which escapes and encoding need a share.
+#: The largest templates together, in bytes. SendGrid takes 30 MB per request; escapes and encoding need a part of it.
 MAX_TEMPLATES_BYTES: Final = 20_000_000
-#: How many headers of its own a campaign can have, and how long each value can be, in characters.
+#: The most headers that a campaign can set, and the most characters of each value.
 MAX_HEADERS: Final = 30
 MAX_HEADER: Final = 900
-#: The largest share of a campaign, against those of weight 1.
+#: The largest weight of a campaign; the default is 1.
 MAX_WEIGHT: Final = 100
-#: The longest warm-up, a year.
+#: The longest warm-up, in hours: a year.
 MAX_RAMP_HOURS: Final = 8_760
 
-#: RFC 9110 token, which is stricter than RFC 5322's field names and safe everywhere.
+#: A token of RFC 9110, which is stricter than RFC 5322's field names and safe with every provider.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}")
-#: Printable ASCII: other characters would need an encoding that not every provider applies to headers.
+#: Printable ASCII: other characters need an encoding that some providers do not apply to headers.
 _VALUE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 
-#: Headers that the message or its provider makes. SendGrid's list: its v3 mail/send reference, `headers`.
+#: Headers that Postrider or the provider sets. SendGrid's list: its v3 mail/send reference, `headers`.
 RESERVED: Final = frozenset({
     "from", "sender", "to", "cc", "bcc", "subject", "reply-to", "date", "message-id", "mime-version",
     "dkim-signature", "received", "return-path", "x-sg-id", "x-sg-eid",
@@ -36,10 +36,10 @@ RESERVED: Final = frozenset({
 
 
 def check(content: Content) -> Templates:
-    """Look at everything that can be known before there is a list; the compiled templates.
+    """Check everything that does not depend on the list; return the compiled templates.
 
     Raises:
-        InvalidCampaign: its detail opens with the field's name.
+        InvalidCampaign: a field is invalid; the detail begins with the field's name.
     """
     mailbox("from", content.from_)
     if content.reply_to is not None:
@@ -83,7 +83,7 @@ def _check_headers(headers: dict[str, str]) -> None:
     if len(headers) > MAX_HEADERS:
         raise InvalidCampaign(f"headers: more than {MAX_HEADERS}")
     if len({name.lower() for name in headers}) < len(headers):
-        raise InvalidCampaign("headers: a name stands there twice (upper and lower case are the same)")
+        raise InvalidCampaign("headers: a name occurs twice (case does not matter); remove one")
     for name, value in headers.items():
         _check_header(name, value)
 
@@ -92,7 +92,7 @@ def _check_header(name: str, value: str) -> None:
     if not _TOKEN.fullmatch(name):
         raise InvalidCampaign(f"headers: {name[:80]!r} is not a header name")
     if name.lower() in RESERVED or name.lower().startswith("content-"):
-        raise InvalidCampaign(f"headers: {name} is made by the message itself or by its provider")
+        raise InvalidCampaign(f"headers: Postrider or the provider sets {name}; remove it")
     if len(value) > MAX_HEADER or not _VALUE.fullmatch(value):
         raise InvalidCampaign(
             f"headers: {name} needs a value of 1 to {MAX_HEADER} printable ASCII characters on one line"

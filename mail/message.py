@@ -1,6 +1,6 @@
-"""One email to one recipient, as every provider understands it.
+"""One email to one recipient, in a form for every provider.
 
-How it is rendered stands in `mail.rendering`, how it travels in `mail.providers`.
+`mail.rendering` makes messages; `mail.providers` send them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Mailbox(NamedTuple):
-    """A display name ("" where there is none) and a bare address."""
+    """A display name (may be "") and an address without a name."""
 
     name: str
     address: str
@@ -23,10 +23,11 @@ class Mailbox(NamedTuple):
 
 @dataclass(slots=True)
 class Message:
-    """A rendered email. `campaign_id` and `row` (from 1) are all that a provider is told about where it comes from.
+    """A rendered email.
 
-    `subject` is one line without control characters; at least one of `html` and `text` is given and neither is "".
-    `headers` are the campaign's own, checked by `mail.content`.
+    `campaign_id` and `row` (from 1) are all that the provider learns about its origin. `subject` is one line without
+    control characters. At least one of `html` and `text` is given, and neither is "". `headers` are those of the
+    campaign, checked by `mail.content`.
     """
 
     campaign_id: str

@@ -1,6 +1,6 @@
-"""What became of one message: one vocabulary for all providers.
+"""The outcome of one send, in one vocabulary for all providers.
 
-What follows from an outcome (retry, pause, record) is decided by whoever asked for the send, not here.
+The caller of the send decides what follows from an outcome: retry, pause or record.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from logs import masked
 
-#: The longest reason that is kept, in characters.
+#: The longest reason, in characters.
 MAX_REASON: Final = 200
 
 _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -21,30 +21,30 @@ _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 class Kind(StrEnum):
     """The eight ways in which a send can end."""
 
-    #: The provider has taken the message.
+    #: The provider has accepted the message.
     ACCEPTED = "accepted"
-    #: The provider will never take this message: final for this row alone.
+    #: The provider will never accept this message. Final for this row; says nothing about other rows.
     REJECTED = "rejected"
-    #: Too fast for the account; nothing was taken. Try again, everybody later.
+    #: The account sends too fast; the message was not accepted. Retry this row, and slow all rows down.
     THROTTLED = "throttled"
-    #: No connection to the provider: never this row's fault; nothing was taken. Try again.
+    #: No connection to the provider, so the message was not accepted. Never the row's fault; retry.
     UNREACHABLE = "unreachable"
-    #: The provider answered that it cannot do it now; nothing was taken. Try again.
+    #: The provider answered that it is unavailable; the message was not accepted. Retry.
     UNAVAILABLE = "unavailable"
-    #: The request was written and no usable answer came: it may have been taken. Never try again unasked.
+    #: The request was sent and no usable response came: the message may have been accepted. Never retry unasked.
     UNKNOWN = "unknown"
-    #: The provider refuses the account or its configuration; nothing was taken. No other row will fare better.
+    #: The provider refuses the account or its configuration; the message was not accepted. Other rows would fail too.
     REFUSED = "refused"
-    #: The worker has not asked the provider: the row goes back to where it came from, at no cost.
+    #: The worker sent no request: the row returns to the queue, and no attempt is counted.
     NOT_TRIED = "not_tried"
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The end of one send.
+    """The outcome of one send.
 
-    `reason` is in the provider's words, made by `reason` below. `retry_after_ms` is the wait that the provider asked
-    for, None where it named none.
+    `reason` is the provider's message, cleaned by the function `reason`. `retry_after_ms` is the wait that the provider
+    asked for, None if it asked for none.
     """
 
     kind: Kind
@@ -54,6 +54,6 @@ class Outcome:
 
 
 def reason(words: str) -> str:
-    """Words of others as a reason: one line, every address masked to its domain, at most `MAX_REASON` characters."""
+    """A foreign message as a reason: one line, every address masked to its domain, at most `MAX_REASON` characters."""
     line = masked(_BLANKS.sub(" ", words[: 5 * MAX_REASON]).strip())
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"

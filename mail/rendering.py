@@ -1,10 +1,10 @@
-"""A campaign's templates: compiled once, then one message a row.
+"""A campaign's templates: compiled once, then rendered to one message per row.
 
-Which content is acceptable besides its template syntax stands in `mail.content`.
+`mail.content` checks the rest of the content.
 
-Templates are Jinja2 in its immutable sandbox, with strict undefined names; HTML is escaped, subject and text are not.
+Templates run in Jinja2's immutable sandbox with strict undefined names; HTML is escaped, subject and text are not.
 They see the columns that they name and `email`, no files and no other templates. The sandbox keeps a template from
-reaching the process, and its budget bounds what a row costs: at most 50 ms of CPU time and 10 MB (`docs/templates.md`).
+reaching the process. The budget limits a row to 50 ms of CPU time and 10 MB (`docs/templates.md`).
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from mail.message import Message
 from mail.outcome import reason
 from mail.template import GLOBALS, HTML, TEXT, Template
 
-#: The name under which every template finds the recipient's address, whatever its column is called.
+#: The name of the recipient's address in every template, whatever the column is called.
 EMAIL: Final = "email"
 
 #: The longest rendered body, html or text, in characters.
 MAX_BODY: Final = 10_000_000
 #: The longest rendered subject before its white space is collapsed, in characters.
 MAX_SUBJECT: Final = 10_000
-#: The longest address, in characters: RFC 5321, 4.5.3.1, and some more.
+#: The longest address, in characters: the limit of RFC 5321, 4.5.3.1, with a margin.
 MAX_ADDRESS: Final = 400
-#: How much of a text is encoded at once, in characters, to see whether it can be.
+#: The characters that are encoded at once to check that a text can be encoded.
 _CHUNK: Final = 65_536
 
 _CONTROLS: Final = dict.fromkeys([*range(0x09), *range(0x0E, 0x1C), *range(0x7F, 0x85), *range(0x86, 0xA0)])
-#: White space that a subject line cannot keep. A no-break space can stay.
+#: White space that a subject line cannot have. A no-break space may stay.
 _BLANKS: Final = re.compile("[ \t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 
 
 class RenderError(Exception):
-    """A template cannot be rendered for this row; `reason` is fit for the row's record."""
+    """A template cannot be rendered for this row; `reason` is safe for the row's record."""
 
     def __init__(self, words: str) -> None:
         self.reason = reason(words)
@@ -50,7 +50,7 @@ class Templates:
     """The compiled templates of one campaign.
 
     Raises:
-        InvalidCampaign: naming the field and the line of the first template that is not usable.
+        InvalidCampaign: a template is invalid; the detail names its field and line.
     """
 
     def __init__(self, content: Content) -> None:
@@ -60,19 +60,19 @@ class Templates:
         self._text = None if content.text is None else Template(TEXT, "text", content.text)
         if sum(one.joined_bytes for one in (self._subject, self._html, self._text) if one) > ROOM:
             raise InvalidCampaign(
-                f"html, text: with tags in them they can have {ROOM:,} characters together, a quarter of that where "
-                "one is not ASCII: shorten them, or link to images instead of embedding them"
+                f"html, text: with tags in them they can have {ROOM:,} characters together, a quarter of that if one "
+                "is not ASCII: shorten them, or link to images instead of embedding them"
             )
         self._names = frozenset().union(*(one.names for one in (self._subject, self._html, self._text) if one))
         #: The names that the templates take from the list (or from `email`).
         self.used = frozenset(self._names.difference(GLOBALS))
 
     def missing(self, columns: Sequence[str]) -> list[str]:
-        """The names that the templates use and a list with these columns does not have, sorted."""
+        """The names that the templates use and these columns lack, sorted."""
         return sorted(self.used.difference(columns, (EMAIL,)))
 
     def fields(self, columns: Sequence[str]) -> tuple[int, ...]:
-        """The positions of the columns that the templates use: the only values that a message has to carry."""
+        """The positions of the columns that the templates use: only their values have to travel with a row."""
         return tuple(
             index for index, column in enumerate(columns) if column in self._names and column and column != EMAIL
         )
@@ -85,7 +85,7 @@ class Templates:
 
 
 class Renderer:
-    """Makes the messages of one campaign and list. Safe to use from several threads."""
+    """Renders the messages of one campaign and list. Thread safe."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Renderer:
         self._constants = constants
         made = [template for template in templates if template]
         self._computes = any(template.computes for template in made)
-        #: How long the cells of a row may be together, in characters, for forms to be filled in without a look.
+        #: The most characters of a row's cells together for which forms need no budget.
         self._room = min(template.room for template in made) - MAX_ADDRESS
 
     def message(self, row: int, email: str, values: Sequence[str]) -> Message:
@@ -119,7 +119,7 @@ class Renderer:
             RenderError: this row cannot be rendered; others may.
         """
         if not email.isprintable() or " " in email:
-            raise RenderError("the address holds white space or control characters")
+            raise RenderError("the address contains white space or control characters")
         variables: dict[str, Any] = dict(zip(self._names, values, strict=False))
         variables[EMAIL] = email
         if self._constants:
@@ -139,7 +139,7 @@ class Renderer:
             self._sender,
             self._reply_to,
             subject,
-            # Providers refuse an empty part, so the other one goes alone.
+            # Providers refuse an empty part, so the other part goes alone.
             html or None,
             text or None,
             self._headers,
@@ -147,14 +147,14 @@ class Renderer:
 
 
 def one_line(text: str) -> str:
-    """Text fit for a header: white space collapsed to single spaces, control characters removed."""
+    """The text as one line for a header: white space collapsed to single spaces, control characters removed."""
     if text.isprintable() and "  " not in text:
         return text.strip(" ")
     return _BLANKS.sub(" ", text.translate(_CONTROLS)).strip(" ")
 
 
 def _encode(text: str) -> None:
-    """See whether a text can be encoded, without a copy of all of it."""
+    """Check that a text can be encoded, without a copy of the whole text."""
     for start in range(0, len(text), _CHUNK):
         text[start : start + _CHUNK].encode()
 
@@ -165,7 +165,7 @@ def _render(template: Template, variables: dict[str, Any], budget: Budget | None
         if not text.isascii():
             text.encode() if len(text) < _CHUNK else _encode(text)
     except UnicodeEncodeError:
-        raise RenderError(f"{template.field}: holds half of a surrogate pair, which is no text") from None
+        raise RenderError(f"{template.field}: contains half of a surrogate pair, which cannot be sent") from None
     except Exception as error:  # noqa: BLE001 - a template can raise anything that Python can
         words = str(error) or type(error).__name__
         raise RenderError(f"{template.field}{template.line(error)}: {words}") from None

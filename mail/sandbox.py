@@ -1,6 +1,6 @@
-"""The sandbox that templates run in: Jinja2's immutable one, where each operation is charged to the row's budget.
+"""The sandbox of templates: Jinja2's immutable sandbox, with each operation charged to the row's budget.
 
-How a source becomes code stands in `mail.compiling`. Neither Jinja2 nor Python computes anything while they compile.
+`mail.compiling` turns a source into code. Neither Jinja2 nor Python evaluates any expression during compilation.
 """
 
 # ruff: noqa: N802 - visitors are named for Jinja2's nodes
@@ -35,18 +35,18 @@ from mail.template_methods import (
     joined,
 )
 
-#: What a product may grow to: bits of a number, characters of a repeated string.
+#: The largest product: bits of a number, or characters of a repeated string.
 MAX_PRODUCT: Final = 10_000
-#: Texts of the template that are longer than this, in characters, stay out of the generated code.
+#: The longest template text within the generated code, in characters; longer ones are kept outside of it.
 LONG_TEXT: Final = 1_000
 
-#: What templates can call besides their columns. A column of the same name wins.
+#: The functions that templates can call. A column of the same name takes precedence.
 GLOBALS: Final[dict[str, Any]] = {"range": safe_range, "namespace": Namespace}
 
-#: A joined text of fewer characters is charged as if all of them were wide.
+#: A joined text of fewer characters is charged as if all characters were wide, which saves a check.
 SMALL: Final = 50_000
 _NUMBERS: Final = frozenset({int, float, bool})
-#: Operators whose result is no larger than the numbers that they work on.
+#: Operators whose result is no larger than their operands, which are numbers.
 _CONSTANT: Final = frozenset({"+", "-", "/", "//", "%"})
 _LOOP_NAMES: Final = frozenset(
     {"depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem", "revindex", "revindex0"}
@@ -62,7 +62,7 @@ _ARITHMETIC: Final = {
 
 
 class Rendering(Context):
-    """One template being filled in for one row."""
+    """The rendering of one template for one row."""
 
     budget: Budget
 
@@ -70,13 +70,13 @@ class Rendering(Context):
     def of(
         cls, template: Template, variables: dict[str, Any], eval_ctx: nodes.EvalContext | None, budget: Budget
     ) -> Rendering:
-        """What Jinja2's constructor makes, without its copies: it would take longer than a short template.
+        """Make a rendering without the copies of Jinja2's constructor, which takes longer than a short template.
 
         Args:
-            template: what is filled in.
-            variables: by name.
-            eval_ctx: whether it escapes, where that never changes.
-            budget: what the row has left.
+            template: the template to render.
+            variables: the values by name.
+            eval_ctx: the evaluation context (escaping on or off), if the template never changes it.
+            budget: the rest of the row's budget.
         """
         context = cls.__new__(cls)
         context.parent = variables
@@ -91,9 +91,9 @@ class Rendering(Context):
         return context
 
     def derived(self, locals: dict[str, Any] | None = None) -> Rendering:  # noqa: A002 - Jinja2's name
-        """For blocks: the same row, and the same budget."""
+        """The context of a block: the same row and the same budget."""
         context = super().derived(locals)
-        assert isinstance(context, Rendering)  # noqa: S101 - the environment makes no others
+        assert isinstance(context, Rendering)  # noqa: S101 - the environment makes only these
         context.budget = self.budget
         return context
 
@@ -124,7 +124,7 @@ class Rendering(Context):
         return escape(text)
 
     def concat(self, pieces: Any) -> str:
-        """Pieces joined, charged before."""
+        """The pieces joined, charged before the join."""
         if not isinstance(pieces, list):
             pieces = list(pieces)
         if len(pieces) == 1 and type(pieces[0]) is str:
@@ -132,7 +132,7 @@ class Rendering(Context):
         size = sum(map(len, pieces))
         if size < SMALL or not all(map(str.isascii, pieces)):
             size *= 4
-        # With HTML the result is copied once more, into a Markup.
+        # For HTML the result is copied once more, into a Markup.
         self.budget.spend(size, OBJECT_BYTES + (2 * size if self.eval_ctx.autoescape else size))
         return "".join(pieces)
 
@@ -151,7 +151,11 @@ class Rendering(Context):
         return Markup(self.concat([self.escaped(value) for value in values]))  # noqa: S704 - each one is escaped
 
     def call_charged(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Whatever a template calls."""
+        """Charge and make a call of a template.
+
+        Raises:
+            SecurityError: templates may not call this.
+        """
         kind = type(function)
         if kind is BuiltinMethodType and not kwargs and is_cheap(function, args):
             self.budget.spend(0, OBJECT_BYTES * len(function.__self__))
@@ -178,8 +182,9 @@ class Rendering(Context):
 
 
 class Generator(CodeGenerator):
-    """Generates code that charges what it does, and folds no constants. It keeps the `names` that the template takes,
-    and long `texts`, which the code refers to.
+    """Generates code that charges its operations and folds no constants.
+
+    `names`: the names that the template uses. `texts`: the long texts, which the code refers to by position.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -223,7 +228,7 @@ class Generator(CodeGenerator):
         if frame.eval_ctx.volatile:
             self.write("))")
         elif frame.eval_ctx.autoescape:
-            # Short texts are covered by what each node is charged.
+            # The charge of each node covers short texts.
             self.write(").__class__ is str and len(o_) < 16 else context.escaped(o_))")
         else:
             self.write(").__class__ is str else context.text(o_))")
@@ -249,7 +254,7 @@ class Generator(CodeGenerator):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """The environment of all templates, with HTML escaped or not."""
+    """The environment of all templates, with or without HTML escaping."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
     context_class = Rendering
@@ -265,7 +270,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if (kind is str and attribute in CHEAP) or (kind is LoopContext and attribute in _LOOP_NAMES):
             return getattr(obj, attribute)
         if kind is Namespace and not attribute.startswith("_"):
-            # Jinja2's own check asks a namespace a dozen questions, each of which goes through its `__getattribute__`.
+            # Jinja2's check reads a dozen attributes of a namespace, each through the slow `__getattribute__`.
             try:
                 return getattr(obj, attribute)
             except AttributeError:
@@ -278,7 +283,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(argument, str) and len(argument) > MAX_NAME:
             if type(obj) is not dict:
                 raise TypeError(f"a name has at most {MAX_NAME:,} characters")
-            # No attribute has such a name; looking for one would copy it into a message.
+            # No attribute has such a long name; a lookup would copy the name into an error message.
             return obj[argument] if argument in obj else self.undefined(obj=obj, name=argument)
         return super().getitem(obj, argument)
 
@@ -290,7 +295,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if type(left) in _NUMBERS and type(right) in _NUMBERS and operator in _CONSTANT:
             return _ARITHMETIC[operator](left, right)
-        assert isinstance(context, Rendering)  # noqa: S101 - the environment makes no others
+        assert isinstance(context, Rendering)  # noqa: S101 - the environment makes only these
         if operator == "**":
             raise SecurityError("powers are not available in templates")
         if operator == "*" and _oversized(left, right):
@@ -321,7 +326,7 @@ def _charge_sequences(budget: Budget, operator: str, left: Any, right: Any) -> N
 
 
 def _oversized(left: Any, right: Any) -> bool:
-    """Whether a product could eat the machine: a sequence repeated too often, a number of too many digits."""
+    """Whether a product exceeds `MAX_PRODUCT`: a sequence repeated too often, or a number with too many bits."""
     if hasattr(left, "__len__") or hasattr(right, "__len__"):
         return _count(left) * _count(right) > MAX_PRODUCT
     return _bits(left) + _bits(right) > MAX_PRODUCT

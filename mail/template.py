@@ -1,6 +1,6 @@
-"""One template: compiled in the sandbox, and filled in.
+"""One template: compiles and renders it in the sandbox.
 
-Which templates a campaign has, and what becomes of their texts, stands in `mail.rendering`.
+`mail.rendering` knows which templates a campaign has, and makes messages from their texts.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from mail.template_methods import ESCAPED, OBJECT_BYTES
 
 __all__ = ["GLOBALS", "HTML", "TEXT", "Template"]
 
-#: Pieces, and the positions of the names among them.
+#: A template of texts and names only: its pieces, and the names with their positions among the pieces.
 _Form = tuple[list[str], list[tuple[int, str]]]
-#: The share of a row's memory that each of its three texts can have without a look.
+#: The share of a row's memory that each of its three texts may take without a budget.
 _SHARE: Final = ROOM // 3
 
 
 class Template:
-    """A compiled template. `names`: the variables that it takes.
+    """A compiled template. `names`: the variables that it uses.
 
     Args:
         sandbox: `HTML` or `TEXT`.
-        field: what an error calls it.
-        source: its text.
+        field: its name in errors.
+        source: its source text.
 
     Raises:
-        InvalidCampaign: naming the field and the line.
+        InvalidCampaign: the template is invalid; the detail names the field and the line.
     """
 
     def __init__(self, sandbox: Sandbox, field: str, source: str) -> None:
@@ -52,7 +52,7 @@ class Template:
         except RecursionError:
             raise InvalidCampaign(f"{field}: it is nested too deep: use `set` for parts of it") from None
         except (ArithmeticError, MemoryError, SyntaxError, TypeError, ValueError) as error:
-            # Python's own limits, met while the template is translated.
+            # Compiling the template has met one of Python's own limits.
             raise InvalidCampaign(f"{field}: this template cannot be compiled: {error}") from None
 
     def _compile(self, sandbox: Sandbox, text: str) -> None:
@@ -60,7 +60,7 @@ class Template:
         self._line_of = source.line
         self._form: _Form | None
         self._lines: dict[int, int]
-        #: What its own text takes when it is joined with the cells, in bytes; a plain text is not joined.
+        #: The memory of the template's own text when it is joined with the cells, in bytes; a plain text is not joined.
         self.joined_bytes = 0
         if source.is_plain:
             self._form, self._lines = ([source.code], []), {}
@@ -78,20 +78,20 @@ class Template:
             return
         pieces, slots = self._form
         self.names = frozenset(name for _position, name in slots)
-        #: How long the cells of a row may be together, in characters, for this form to be filled in without a look.
+        #: The most characters of a row's cells together for which this form needs no budget.
         self.room = (_SHARE - sum(map(text_bytes, pieces))) // (4 * ESCAPED * len(slots)) if slots else _SHARE
 
     @property
     def computes(self) -> bool:
-        """Whether it is more than a form to fill in."""
+        """Whether it is more than a form of texts and names."""
         return self._form is None
 
     def render(self, variables: dict[str, Any], budget: Budget | None) -> str:
-        """Its text. Whatever Python can raise, it can.
+        """The rendered text. A template may raise any exception that Python can raise.
 
         Args:
-            variables: by name; those of the recipient are strings.
-            budget: what the row has left. None: the cells fit in `room`, which forms alone can do without.
+            variables: the values by name; those of the recipient are strings.
+            budget: the rest of the row's budget; None: the template is a form and the cells fit in `room`.
         """
         if self._form is None:
             return self._run(variables, budget or Budget())
@@ -110,15 +110,15 @@ class Template:
     def _run(self, variables: dict[str, Any], budget: Budget) -> str:
         budget.work -= self._work_ns
         budget.room -= self._made_bytes
-        # `Template.render` copies the variables, the globals and their names for each call: 16 us a message, this 3 us.
-        # What it would add, the template's line in a traceback, `line` finds when it is needed.
+        # `Template.render` copies the variables, the globals and their names for each call: 16 us per message, this
+        # 3 us. It would also put the template's line into a traceback; `line` finds that line when it is needed.
         context = Rendering.of(self._template, variables, self._eval_ctx, budget)
-        # A list: what its pieces take is charged as they are made, and the text before it is joined.
+        # A list: its pieces are charged as they are made, and the whole text before they are joined.
         pieces = [*self._template.root_render_func(context)]
         return "".join(pieces) if sum(map(len, pieces)) < SMALL else context.concat(pieces)
 
     def _fill(self, form: _Form, variables: dict[str, Any], budget: Budget) -> str:
-        """A form filled in with cells that may be too long for it."""
+        """Fill a form in with cells that may be too long, and charge them."""
         text, slots = form
         filled = text.copy()
         for position, name in slots:
@@ -131,7 +131,7 @@ class Template:
         return "".join(filled)
 
     def line(self, error: BaseException) -> str:
-        """Where in the template an error of `render` arose: ", line 3", or "" where that is not known."""
+        """Where in the template an error of `render` arose: ", line 3", or "" if that is unknown."""
         if isinstance(error, _Missing):
             return f", line {self._line_of(error.line)}"
         number, traceback = 0, error.__traceback__
@@ -143,7 +143,7 @@ class Template:
 
 
 class _Missing(UndefinedError):
-    """A form names what is not there."""
+    """A form uses a name that the row does not have."""
 
     def __init__(self, name: str, line: int) -> None:
         super().__init__(f"{name!r} is undefined")
@@ -151,8 +151,9 @@ class _Missing(UndefinedError):
 
 
 def _form(tree: nodes.Template) -> tuple[_Form | None, dict[int, int]]:
-    """A template that is nothing but text and names as a form to fill in, which takes half the time, and the lines of
-    its names by position. None where the template computes something.
+    """A template as a form, and the line numbers of its names by position.
+
+    A form has only texts and names, and is filled in within half the time. None: the template computes something.
     """
     pieces: list[str] = []
     slots: list[tuple[int, str]] = []

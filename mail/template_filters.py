@@ -1,7 +1,7 @@
-"""The filters and tests of templates: Jinja2's own, each charged by its size before it runs.
+"""The filters and tests of templates: those of Jinja2, each charged for the size of its input before it runs.
 
-Filters that return an iterator in Jinja2 return a list here, so that what they make is charged at once. `pprint` is
-left out: what it costs cannot be told beforehand.
+Filters that return an iterator in Jinja2 return a list here, so that their result is charged at once. `pprint` is
+missing, because its cost cannot be estimated in advance.
 """
 
 # ruff: noqa: D103, ARG001, PLR0917 - each of these functions is Jinja2's filter of that name, with its arguments
@@ -33,7 +33,7 @@ from mail.template_methods import (
     words,
 )
 
-#: The longest number that is read from a text, in characters; more digits Python does not print either.
+#: The longest number that is read from a text, in characters; Python refuses to print many more digits.
 MAX_DIGITS: Final = 1_000
 #: The widest indentation of JSON, in blanks.
 MAX_JSON_INDENT: Final = 16
@@ -44,12 +44,16 @@ Function = Any
 
 
 def each(context: Any, value: Any, nodes: int = 1) -> Any:
-    """What a loop goes over, charged with all its rounds.
+    """The value that a loop iterates over, charged for all iterations.
 
     Args:
         context: the row's rendering.
-        value: what to loop over.
-        nodes: how many nodes of the template each round runs.
+        value: the value to iterate over.
+        nodes: the number of template nodes per iteration.
+
+    Raises:
+        OverBudget: the loop exceeds the row's budget.
+        TypeError: the value is not iterable.
     """
     if type(value) is list:  # nearly always
         nodes *= len(value)
@@ -114,7 +118,7 @@ def escaped(context: Any, value: Any) -> Markup:
 def safe(context: Any, value: Any) -> Markup:
     text = value if isinstance(value, str) else context.text(value)
     context.budget.spend(200 + len(text), OBJECT_BYTES + text_bytes(text))
-    return Markup(text)  # noqa: S704 - that is what `safe` is for
+    return Markup(text)  # noqa: S704 - this is the purpose of `safe`
 
 
 def string(context: Any, value: Any) -> Any:
@@ -227,7 +231,7 @@ def join(context: Any, value: Any, d: Any = "", attribute: Any = None) -> Any:
 
 def urlencode(context: Any, value: Any) -> str:
     size = context.budget.weigh(value)
-    # Up to four bytes a character, each of which becomes three characters; the pieces lie in a list before.
+    # A character has up to four bytes, each of which becomes three characters; a list holds the pieces meanwhile.
     context.budget.spend(2_000 + 200 * size, 12 * size + OBJECT_BYTES)
     return plain.do_urlencode(value)
 
@@ -241,7 +245,7 @@ def wordcount(context: Any, value: Any) -> int:
 def striptags(context: Any, value: Any) -> Any:
     text = value if isinstance(value, str) else context.text(value)
     count = text.count("<") + text.count("&") + words(text)
-    # Some versions of it copy the text once for each tag.
+    # Some versions of Jinja2 copy the text once per tag.
     context.budget.spend(1_000 + 50 * len(text) + text.count("<") * len(text) // 8 + 300 * count)
     context.budget.spend(0, 6 * text_bytes(text) + count * OBJECT_BYTES)
     return plain.do_striptags(text)
@@ -259,7 +263,7 @@ def wordwrap(
     context.budget.spend(2_000 + 400 * len(text), words(text) * OBJECT_BYTES)
     wrapstring = wrapstring if wrapstring is None or isinstance(wrapstring, str) else context.text(wrapstring)
     longest = max(map(len, text.split()), default=0)
-    # It copies the rest of a long word for each line, and looks for hyphens from each character on.
+    # Python copies the rest of a long word for each line, and searches hyphens from each character on.
     context.budget.spend(longest * longest)
     most = words(text) + lines(text) + len(text) // max(1, columns)
     size = 3 * text_bytes(text) + most * (OBJECT_BYTES + text_bytes(wrapstring or "\n"))
@@ -297,10 +301,10 @@ def xmlattr(context: Any, value: Any, autospace: bool = True) -> str:
 
 
 def _parts(attribute: Any) -> int:
-    """How many lookups an attribute stands for: `a.b` for two.
+    """The number of lookups in an attribute: two in `a.b`.
 
     Raises:
-        TypeError: it is no name, or too long a one.
+        TypeError: it is not a name, or too long.
     """
     if attribute is None or isinstance(attribute, int):
         return 1
@@ -310,7 +314,7 @@ def _parts(attribute: Any) -> int:
 
 
 def _getter(context: Any, attribute: Any) -> Function:
-    """Looks an attribute up in each item, as `attribute=` of many filters."""
+    """A function that looks an attribute up in an item, for the argument `attribute=` of many filters."""
     parts = _parts(attribute)
     getter = plain.make_attrgetter(context.environment, attribute)
 
@@ -322,7 +326,7 @@ def _getter(context: Any, attribute: Any) -> Function:
 
 
 def _ordering(context: Any, value: Any, attribute: Any = None) -> None:
-    """Charge comparing all items with each other's neighbours, as sorting does, and looking up what is compared."""
+    """Charge a sort: its comparisons, and the lookups of the attribute that it compares."""
     if type(value) not in SIZED and not isinstance(value, tuple):
         each(context, value)
     count = len(value)
@@ -433,7 +437,7 @@ def _selecting(name: str) -> Function:
 
 
 def weighed(context: Any, value: Any) -> Any:
-    """A value that is compared or hashed, charged with its size."""
+    """A value to compare or hash, charged for its size."""
     if type(value) is not int and not (type(value) is str and len(value) < 100):
         weight = context.budget.weigh(value)
         context.budget.spend(weight)
@@ -452,18 +456,18 @@ def part_of(context: Any, value: Any, start: Any, stop: Any, step: Any) -> Any:
 
 
 def charge(context: Any, _value: Any, nodes: int) -> None:
-    """What a macro's body costs, each time it is called."""
+    """Charge a macro's body, once per call."""
     context.budget.spend(nodes * NODE_NS, nodes * NODE_BYTES)
 
 
-#: Filters that the compiler puts in; no template can write their names.
+#: The names of filters that the compiler inserts. Their blanks keep templates from using them.
 EACH: Final = "each of"
 WEIGHED: Final = "weight of"
 PART_OF: Final = "part of"
 CHARGE: Final = "charge for"
 
 FILTERS: Final[dict[str, Function]] = {
-    # constant in their time and result
+    # The time and the result size of these are constant.
     **{name: plain.FILTERS[name] for name in ("abs", "count", "d", "default", "first", "last", "length")},
     **{
         name: pass_context(function)
@@ -493,7 +497,7 @@ def _comparing(function: Function) -> Function:
 
 def _inside(context: Any, value: Any, holder: Any) -> bool:
     if isinstance(holder, range):
-        # Whatever is no whole number, Python compares with each of them.
+        # Python compares a value that is not an int with each number of the range.
         context.budget.spend(300 if type(value) is int else 60 * len(holder) + context.budget.weigh(value))
     elif isinstance(value, str) and isinstance(holder, str):
         search(context.budget, holder, value)

@@ -1,6 +1,6 @@
-"""What a template may call on a value, and what it costs: methods of texts, lists, dicts and numbers, `%` and `format`.
+"""The methods that a template may call and their costs: of texts, lists, dicts and numbers, also `%` and `format`.
 
-Whatever is not named here cannot be called.
+A template cannot call a method that is not listed here.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from markupsafe import Markup
 
 from mail.budget import SHORT, Budget, text_bytes
 
-#: The widest column, in characters: of `center`, `%99d`, `{:99}`, and the most decimals.
+#: The largest width, in characters, as in `center`, `%99d` and `{:99}`; also the most decimals.
 MAX_WIDTH: Final = 10_000
 #: The longest name of an attribute, in characters.
 MAX_NAME: Final = 1_000
-#: An escaped character can be this many times as long.
+#: The most characters that escaping makes of one character, with a margin.
 ESCAPED: Final = 6
-#: A text, number or list as an object, in bytes.
+#: The size of the object around a text, number or list, in bytes.
 OBJECT_BYTES: Final = 64
 
-#: One directive of a `%` format behind its key.
+#: One directive of a `%` format, after its key.
 _DIRECTIVE: Final = re.compile(r"[#0\- +]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?")
 _NUMBER: Final = re.compile(r"[0-9]+")
 
@@ -35,8 +35,9 @@ Estimate = Callable[[Budget, str, Sequence[Any]], int]
 
 
 def search(budget: Budget, text: str, part: str, backward: bool = False) -> None:
-    """Charge the search for a part of a text. Python's search is quadratic in the worst case below 30,000 characters,
-    backward always.
+    """Charge the search for a part of a text.
+
+    Python's search is quadratic in the worst case for texts below 30,000 characters; backward search always is.
     """
     length = len(text)
     if backward or length < 30_000:
@@ -46,7 +47,7 @@ def search(budget: Budget, text: str, part: str, backward: bool = False) -> None
 
 
 def replaced(budget: Budget, text: str, old: str, new: str) -> int:
-    """Charge a replacement; returns the bytes of its result."""
+    """Charge a replacement; return the size of its result in bytes."""
     search(budget, text, old)
     count = text.count(old) if old else len(text) + 1
     wide = 1 if text.isascii() and new.isascii() else 4
@@ -54,10 +55,10 @@ def replaced(budget: Budget, text: str, old: str, new: str) -> int:
 
 
 def width(value: Any) -> int:
-    """A width that may be used.
+    """A width within the limit.
 
     Raises:
-        ValueError: naming the limit.
+        ValueError: the width exceeds `MAX_WIDTH`.
     """
     number = int(value)
     if abs(number) > MAX_WIDTH:
@@ -66,14 +67,14 @@ def width(value: Any) -> int:
 
 
 def words(text: str) -> int:
-    """At most so many words stand in a text."""
+    """An upper bound of the number of words in a text."""
     if not text.isascii():
         return len(text) // 2 + 1
     return 1 + sum(text.count(blank) for blank in " \n\t\r\v\f\x1c\x1d\x1e\x1f")
 
 
 def lines(text: str) -> int:
-    """At most so many lines stand in a text."""
+    """An upper bound of the number of lines in a text."""
     return 1 + sum(text.count(end) for end in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
@@ -82,7 +83,7 @@ def _same(_budget: Budget, text: str, _args: Sequence[Any]) -> int:
 
 
 def cased(text: str) -> int:
-    """What a change of case takes, in bytes: Python may make a copy of three wide characters for each one before."""
+    """The memory of a change of case, in bytes: Python may make a copy with three wide characters per character."""
     return 16 * len(text) if text.isascii() else 8 * text_bytes(text)
 
 
@@ -154,14 +155,14 @@ def _tabs(_budget: Budget, text: str, args: Sequence[Any]) -> int:
 
 def _joined(budget: Budget, text: str, args: Sequence[Any]) -> int:
     if args and isinstance(args[0], Undefined):
-        return len(args[0])  # raises what it is
+        return len(args[0])  # raises UndefinedError
     if not args or type(args[0]) not in {list, tuple, str, Markup, dict}:
         raise TypeError("join takes a list of texts")
     return joined(budget, text, args[0]) * (1 if type(text) is str else ESCAPED)
 
 
 def joined(budget: Budget, separator: str, parts: Any) -> int:
-    """Charge a join of texts; returns the bytes of its result."""
+    """Charge a join of texts; return the size of its result in bytes."""
     budget.spend(50 * len(parts))
     characters = len(separator) * len(parts)
     wide = 1 if separator.isascii() else 4
@@ -195,7 +196,7 @@ _TEXT: Final[dict[str, Estimate]] = {
     "replace": _replaced,
     "splitlines": _split_lines,
 }  # fmt: skip
-#: Positions of arguments that may be given by name.
+#: The positions of arguments that a template may give by name.
 _NAMED: Final = {"sep": 0, "tabsize": 0}
 _OTHERS: Final[dict[type, frozenset[str]]] = {
     list: frozenset({"copy", "count", "index"}),
@@ -207,12 +208,12 @@ _OTHERS: Final[dict[type, frozenset[str]]] = {
 }
 
 
-#: Methods that need no look at what they are called on and with, as long as that is short.
+#: Methods that need no estimate for a short text with short arguments.
 CHEAP: Final = frozenset(_TEXT) - {"center", "expandtabs", "join", "ljust", "replace", "rjust", "zfill"}
 
 
 def is_cheap(method: BuiltinMethodType, args: Sequence[Any]) -> bool:
-    """Whether a method is called on a short text with short texts."""
+    """Whether this is a call of a cheap method on a short text, with at most one short text as its argument."""
     owner = method.__self__
     return (
         type(owner) is str
@@ -223,10 +224,10 @@ def is_cheap(method: BuiltinMethodType, args: Sequence[Any]) -> bool:
 
 
 def charge_call(budget: Budget, method: BuiltinMethodType | MethodType, args: Sequence[Any], named: Any) -> bool:
-    """Charge the call of a method; returns whether there is such a method for templates.
+    """Charge the call of a method; return whether templates may call the method.
 
     Raises:
-        OverBudget
+        OverBudget: the call exceeds the row's budget.
     """
     owner, name = method.__self__, method.__name__
     budget.spend(300)
@@ -249,7 +250,7 @@ def _charge_text(budget: Budget, owner: str, name: str, args: Sequence[Any], nam
     positional = [*args, *(value for key, value in named.items() if key in _NAMED)]
     budget.spend(20 * len(owner))
     made = estimate(budget, owner, positional)
-    # A Markup's methods escape what comes in and make a copy of what goes out.
+    # A Markup's methods escape their arguments and copy their result.
     budget.spend(made, OBJECT_BYTES + (made if type(owner) is str else 2 * made))
     return True
 
@@ -262,7 +263,7 @@ def charge_percent(budget: Budget, template: str, values: Any) -> None:
         budget.spend(2_000)
         position = _behind_key(template, position + 1)
         match = _DIRECTIVE.match(template, position)
-        assert match is not None  # noqa: S101 - it matches nothing as well
+        assert match is not None  # noqa: S101 - the pattern also matches the empty text
         if "*" in match.groups():
             raise ValueError("a format takes its widths as numbers, not as *")
         padding += width(match.group(1) or 0) + width(match.group(2) or 0)
@@ -274,7 +275,7 @@ def charge_percent(budget: Budget, template: str, values: Any) -> None:
 
 
 def _behind_key(template: str, position: int) -> int:
-    """Where a directive goes on behind its `(key)`, which may hold brackets itself."""
+    """The position where a directive continues after its `(key)`, which may itself contain brackets."""
     if not template.startswith("(", position):
         return position
     depth = 0
@@ -286,10 +287,10 @@ def _behind_key(template: str, position: int) -> int:
 
 
 class _Charged(Formatter):
-    """`str.format` piece by piece, each charged before it is made."""
+    """`str.format`, with each piece charged before it is made."""
 
     budget: Budget
-    #: How many bytes a character can become.
+    #: The most bytes that one character can become.
     factor = 4
 
     def convert_field(self, value: Any, conversion: Any) -> Any:
@@ -314,7 +315,7 @@ class _MarkupFormatter(_Charged, SandboxedEscapeFormatter):
 
 
 class Format:
-    """A text's `format` or `format_map`, as a template gets it."""
+    """The method `format` or `format_map` of a text, in the form that a template gets."""
 
     __slots__ = ("_sandbox", "_template", "by_map")
 
@@ -324,10 +325,10 @@ class Format:
         self.by_map = by_map
 
     def fill(self, budget: Budget, args: Sequence[Any], named: Mapping[str, Any]) -> str:
-        """The text filled in.
+        """The formatted text.
 
         Raises:
-            OverBudget; and whatever `str.format` does.
+            OverBudget: the result exceeds the row's budget. `str.format` may raise further errors.
         """
         if self.by_map:
             if named or len(args) != 1:

@@ -1,4 +1,4 @@
-"""The providers, one file each, and which of them the settings ask for."""
+"""The email providers, one per file, and the function that builds the one that the settings name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ __all__ = ["Outbox", "Provider", "SendGrid", "build"]
 
 
 def build(settings: Settings) -> Provider:
-    """The provider that `EMAIL_PROVIDER` names. To be called once a process."""
+    """Build the provider that `EMAIL_PROVIDER` names. Call it once per process.
+
+    Raises:
+        ValueError: there is no such provider, or its settings are incomplete.
+    """
     if settings.email_provider == "sendgrid":
         if not settings.sendgrid_api_key:
-            raise ValueError("SendGrid needs an API key")
+            raise ValueError("SendGrid needs an API key: set SENDGRID_API_KEY")
         return SendGrid(settings.sendgrid_api_key, settings.sendgrid_api_url, settings.send_timeout_s)
     if settings.email_provider == "outbox":
         return Outbox(settings.outbox_dir)
-    raise ValueError(f"no such provider: {settings.email_provider}")
+    raise ValueError(f"there is no provider {settings.email_provider}: set EMAIL_PROVIDER to sendgrid or outbox")

@@ -1,4 +1,4 @@
-"""What a provider must be able to do. One file a provider beside this one."""
+"""The interface of a provider. Each provider has a file beside this one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mail.outcome import Outcome
 
 
 class Provider(Protocol):
-    """Hands messages over, one at a time, any number at once. Made before, and used in one event loop."""
+    """Sends messages: one per call, any number of calls at once. Made outside of the event loop, used in one loop."""
 
     async def send(self, message: Message) -> Outcome:
-        """Hand over one message. Never raises for what the provider or the network does: that is an outcome.
+        """Send one message. Errors of the provider or the network are outcomes, never exceptions.
 
-        A cancelled send may have been taken: its row is unknown.
+        The provider may have accepted a message whose send was cancelled: its row is unknown.
         """
 
     async def close(self) -> None:
-        """Give back connections and the like; nothing can be sent afterwards."""
+        """Release connections and other resources; no message can be sent afterwards."""

@@ -1,4 +1,4 @@
-"""The local outbox: one mail a file, so that a newcomer sees the emails and sends none."""
+"""The local outbox: writes each email to a file, so that a newcomer sees emails without sending any."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from mail.outcome import Kind, Outcome, reason
 
 
 class Outbox:
-    """Writes `{directory}/{campaign_id}/{row}.eml`, whole or not at all; the same row again replaces its file.
+    """Writes `{directory}/{campaign_id}/{row}.eml` atomically; sending a row again replaces its file.
 
-    The file is written in the event loop: 20 us for the message and, on ext4, 50 to 450 us for the file. A thread would
-    add 140 us to that. It is not synced: what a power cut takes away here was never on its way to anybody.
+    The event loop writes the file: 20 us for the message and, on ext4, 50 to 450 us for the file. A thread would add
+    140 us. The file is not synced to disk: an email that a power failure destroys here would reach no one.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     async def send(self, message: Message) -> Outcome:
-        """See `Provider`. A full disk or a missing permission is an outage: nothing was taken, try again."""
+        """See `Provider`. A full disk or a missing permission counts as an outage, so that the row is retried."""
         try:
             self._write(message)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""How long a server asks its clients to wait: RFC 9110's `Retry-After`, or SendGrid's `X-RateLimit-Reset`."""
+"""Parses how long a server asks its clients to wait: `Retry-After` (RFC 9110), or SendGrid's `X-RateLimit-Reset`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-#: The least and the longest wait that is believed, in milliseconds. A reset in whole seconds can lie in the past by
-#: the time it is read; and whoever is told to wait a day asks again after an hour.
+#: The shortest and the longest wait, in milliseconds. A reset time in whole seconds may be in the past when it is read.
+#: If the server asks for a day, the client tries again after an hour.
 MIN_WAIT_MS: Final = 1000
 MAX_WAIT_MS: Final = 3_600_000
 
@@ -16,13 +16,13 @@ _NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{0,9})?")
 
 
 def retry_after_ms(header: Callable[[str], str | None], now_s: float) -> int | None:
-    """The wait that an answer's headers ask for, None where they name none that can be read.
+    """The wait that a response's headers ask for, in milliseconds; None if they ask for none or cannot be parsed.
 
-    Points in time are taken relative to the answer's own `Date`, so that a wrong clock here does no harm.
+    Points in time are relative to the response's `Date`, so that a wrong local clock does no harm.
 
     Args:
-        header: looks a header up.
-        now_s: seconds since the epoch, for an answer without `Date`.
+        header: returns a header's value by its name.
+        now_s: the current time in seconds since the epoch, for a response without `Date`.
     """
     wait_s = _wait_s((header("retry-after") or "").strip(), (header("x-ratelimit-reset") or "").strip())
     if wait_s is None:
@@ -35,7 +35,7 @@ def retry_after_ms(header: Callable[[str], str | None], now_s: float) -> int | N
 
 
 def _wait_s(retry_after: str, reset: str) -> tuple[float, bool] | None:
-    """Seconds, and whether they count from the epoch."""
+    """The seconds, and whether they count from the epoch."""
     if _NUMBER.fullmatch(retry_after):
         return float(retry_after), False
     moment_s = _moment_s(retry_after)

@@ -1,7 +1,7 @@
-"""SendGrid, by its v3 API: one request a recipient.
+"""SendGrid through its v3 API: one request per recipient.
 
-Source: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. The official package's payload types
-cost 26 us a message where a dict costs 1 us, and its transport 39 ms of CPU over TLS, so neither is used here.
+Source: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. This module does not use the official
+package: its payload types cost 26 us per message where a dict costs 1 us, and its transport 39 ms of CPU over TLS.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mail.providers.retry_after import retry_after_ms
 from mail.providers.transport import Answer, NoAnswer, NotWritten, Transport
 
 PATH: Final = "/v3/mail/send"
-#: SendGrid takes less than this in one request.
+#: A request must be smaller than this, in bytes.
 MAX_REQUEST_BYTES: Final = 30_000_000
 
 ACCEPTED: Final = 202
@@ -30,16 +30,21 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class SendGrid:
-    """One SendGrid account, or its stand-in at another address (`SENDGRID_API_URL`).
+    """One SendGrid account, or a stand-in at another address (`SENDGRID_API_URL`).
+
+    Args:
+        api_key: the account's API key.
+        api_url: the API's base URL.
+        timeout_s: the time for one request, in seconds.
 
     Raises:
-        ValueError: the key cannot be a key.
+        ValueError: the key has a character that no API key has.
     """
 
     def __init__(self, api_key: str, api_url: str, timeout_s: float) -> None:
         if not _KEY.fullmatch(api_key):
-            # Said here, because the HTTP client's own error shows the key.
-            raise ValueError("the SendGrid API key holds a character that no key has")
+            # Checked here, because the HTTP client's error would show the key.
+            raise ValueError("the SendGrid API key contains a character that no key has: check SENDGRID_API_KEY")
         self._api_key = api_key
         headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
         self._transport = Transport(api_url + PATH, headers, timeout_s)
@@ -73,7 +78,7 @@ class SendGrid:
 
 
 def payload(message: Message) -> dict[str, Any]:
-    """The request's body. SendGrid keeps custom_args for long and does not protect them: no address goes in there."""
+    """The request's body. `custom_args` contain no address, because SendGrid stores them for long, unprotected."""
     content = [{"type": "text/plain", "value": message.text}] if message.text else []
     if message.html:
         content.append({"type": "text/html", "value": message.html})
@@ -96,13 +101,13 @@ def _mailbox(mailbox: Mailbox) -> dict[str, str]:
 
 
 def kind_of(status: int) -> Kind:
-    """What an HTTP status other than 202 says about the message.
+    """The outcome for an HTTP status other than 202.
 
-    - 408 says that the request did not arrive whole, so nothing was taken.
-    - A redirect, 404, 405, 406 and 415 say that the mail API is not at this address: that is the configuration's fault,
-      as a wrong key is, and no row's. 303 alone would say that something was done.
-    - 504 comes from a gateway whose own request may have been carried out. So it is with whatever else the API does not
-      document, other 2xx among it: 200 is what any web server answers.
+    - 408: the request did not arrive complete, so the message was not accepted.
+    - Redirects, 404, 405, 406 and 415: the mail API is not at this address. This is a fault of the configuration, like
+      a wrong key, and not of the row. 303 is excluded, because it would mean that the request had an effect.
+    - 504: a gateway sent it, and the request behind it may have been carried out, so the outcome is unknown. The same
+      holds for every status that the API does not document, other 2xx included: any web server may answer 200.
     """
     match status:
         case 429:
@@ -118,7 +123,7 @@ def kind_of(status: int) -> Kind:
 
 
 def _words(body: bytes) -> str:
-    """SendGrid's own words, from `{"errors": [{"message", "field", "help"}]}`; "" where a proxy has answered."""
+    """SendGrid's messages from `{"errors": [{"message", "field", "help"}]}`; "" if a proxy has answered instead."""
     try:
         errors = msgspec.json.decode(body)["errors"]
         return "; ".join(_error(error["message"], error.get("field")) for error in errors)

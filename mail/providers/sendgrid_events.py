@@ -1,4 +1,4 @@
-"""SendGrid's Event Webhook: its signature, and its events in the words of `campaigns.event_kinds`.
+"""SendGrid's Event Webhook: checks its signature, and translates its events to `campaigns.event_kinds`.
 
 Source: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event and
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
@@ -26,7 +26,7 @@ SIGNATURE_HEADER: Final = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP_HEADER: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 #: The longest signature, in bytes: two numbers of 32 bytes in DER.
 MAX_SIGNATURE_BYTES: Final = 72
-#: How far in the future a timestamp may be, in s: clocks differ.
+#: How far in the future a timestamp may be, in seconds: clocks differ.
 AHEAD_S: Final = 30
 
 _ROW: Final = re.compile(r"[1-9][0-9]{0,9}")
@@ -46,11 +46,11 @@ _KINDS: Final = {
 
 
 class BadSignature(Exception):
-    """The batch is not signed, or not by the owner of the key; the words say what is wrong."""
+    """The batch has no valid signature of the key's owner; the message says why."""
 
 
 class Signature(NamedTuple):
-    """What the headers of a batch say: `der` signs the timestamp, as it was sent, and the body."""
+    """The signature headers of a batch: `der` is the signature of the timestamp, as it was sent, and the body."""
 
     der: bytes
     timestamp: bytes
@@ -60,24 +60,28 @@ class Signature(NamedTuple):
 
         Args:
             key: the webhook's public key as SendGrid shows it, one line of base64.
-            digest: the SHA-256 of timestamp and body.
+            digest: the SHA-256 of the timestamp followed by the body.
 
         Raises:
-            BadSignature: the owner of the key has not signed this batch.
+            BadSignature: the key's owner has not signed this batch.
         """
         try:
             _public_key(key).verify(self.der, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
         except InvalidSignature:
             raise BadSignature(
-                "The signature does not fit; SENDGRID_WEBHOOK_PUBLIC_KEY has to be this webhook's own key."
+                "The signature is wrong; set SENDGRID_WEBHOOK_PUBLIC_KEY to the public key of this webhook."
             ) from None
 
 
 def signature_of(headers: Mapping[str, str], max_age_s: float) -> Signature:
-    """The signature that the headers give. Most of what SendGrid has not sent ends here, before its body is read.
+    """The signature in the headers. Most requests that SendGrid has not sent fail here, before their body is read.
+
+    Args:
+        headers: the request's headers.
+        max_age_s: the maximum age of the signature, in seconds.
 
     Raises:
-        BadSignature: it is missing, makes no sense, or is older than `max_age_s`.
+        BadSignature: the signature is missing, malformed, or older than `max_age_s`.
     """
     given, timestamp = headers.get(SIGNATURE_HEADER, ""), headers.get(TIMESTAMP_HEADER, "")
     try:
@@ -86,10 +90,10 @@ def signature_of(headers: Mapping[str, str], max_age_s: float) -> Signature:
         der = b""
     digits = timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12
     if not 0 < len(der) <= MAX_SIGNATURE_BYTES or not digits:
-        raise BadSignature("The headers with SendGrid's signature and its time are missing, or make no sense.")
+        raise BadSignature(f"The headers {SIGNATURE_HEADER} and {TIMESTAMP_HEADER} are missing or malformed.")
     if not -AHEAD_S <= time.time() - int(timestamp) <= max_age_s:
         raise BadSignature(
-            f"It was signed more than {max_age_s:g} s ago, or in the future; look at the server's clock."
+            f"The batch was signed more than {max_age_s:g} s ago, or in the future; check the server's clock."
         )
     return Signature(der, timestamp.encode())
 
@@ -102,7 +106,7 @@ def _public_key(key: str) -> ec.EllipticCurvePublicKey:
 
 
 def event_of(raw: Any) -> Event | Unattributed:
-    """One of SendGrid's events. The custom arguments that name the row stand beside its own fields."""
+    """Translate one of SendGrid's events. Its custom arguments, which name the row, are beside its other fields."""
     if not isinstance(raw, dict):
         return Unattributed("other", Why.OTHER_KIND)
     name, campaign_id, row = (str(raw.get(name)) for name in ("event", "campaign_id", "row"))

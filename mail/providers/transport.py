@@ -1,6 +1,6 @@
-"""The HTTP client: one pooled keep-alive client a process, and one question answered surely: was anything written?
+"""The HTTP client: one per process, with pooled keep-alive connections. It knows for sure if a request was written.
 
-The only file that knows pyreqwest (why: `docs/adr/0003-http-client.md`). What a status means is the provider's to say.
+This is the only file that knows pyreqwest (why: `docs/adr/0003-http-client.md`). The provider interprets each status.
 """
 
 from __future__ import annotations
@@ -10,39 +10,38 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-#: How long the client's allocator, mimalloc, keeps memory that is free, in ms; it looks when it is loaded. By its own
-#: 10 ms a sending process gives pages back and has them cleared anew all the time: 8 % of its speed
-#: (`docs/benchmarks.md`).
+# How long the client's allocator, mimalloc, keeps free memory, in ms; it reads this when it is loaded. With its default
+# of 10 ms, a sending process keeps returning pages and getting cleared ones: 8 % of its speed (`docs/benchmarks.md`).
 os.environ.setdefault("MIMALLOC_PURGE_DELAY", "60000")
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PoolTimeoutError
 from pyreqwest.response import Response
 
-#: The longest wait for a connection, TLS included. It ends before the whole request's time does, so that a connection
-#: that cannot be made is never taken for a request without an answer.
+#: The longest wait for a connection with TLS, in seconds. It ends before the time of the whole request does, so that a
+#: failed connection is never mistaken for a request without a response.
 CONNECT_TIMEOUT_S: Final = 5.0
 
-#: How long an idle connection is kept: less than any usual server keeps it (5 s and more), so that a request is not
-#: written into a connection that the server closes at that moment.
+#: How long an idle connection is kept, in seconds. Usual servers keep theirs longer (5 s and more), so that a request
+#: is not written to a connection that the server is just closing.
 POOL_IDLE_S: Final = 4.0
 
-#: What hyper calls each failure before a connection stood. The classes of pyreqwest do not tell: it raises ConnectError
-#: for a reset after the request was written, and ConnectTimeoutError for an answer that did not come in time.
-#: Anything else counts as written, also if this text should change one day.
+#: hyper's message for every failure before the connection was established. pyreqwest's exception classes do not tell:
+#: it raises ConnectError also for a reset after the request was written, and ConnectTimeoutError also for a response
+#: that came too late. Every other message counts as written, so that a changed text is safe.
 _NOT_CONNECTED: Final = "client error (Connect)"
 
 
 class NotWritten(Exception):
-    """Nothing of the request was written: no name, no connection, no trust in the server's certificate."""
+    """No byte of the request was written: no address, no connection, or no valid certificate of the server."""
 
 
 class NoAnswer(Exception):
-    """The request, or some of it, was written, and no whole answer came."""
+    """The request was written, at least in part, and no complete response came."""
 
 
 class Answer:
-    """A whole HTTP answer."""
+    """A complete HTTP response."""
 
     __slots__ = ("_response", "status")
 
@@ -51,26 +50,26 @@ class Answer:
         self.status = response.status
 
     def header(self, name: str) -> str | None:
-        """The first value of a header, by its name in any case."""
+        """The first value of a header; the case of its name does not matter."""
         return self._response.get_header(name)
 
     async def body(self) -> bytes:
-        """The body, which has been read already."""
+        """The body, which has already arrived."""
         return bytes(await self._response.bytes())
 
 
 class Transport:
-    """Posts bodies to one address.
+    """Posts bodies to one URL.
 
-    Certificates are checked against the system's authorities (`SSL_CERT_FILE` names others), the usual `HTTPS_PROXY`
-    and `NO_PROXY` are honoured, redirects are not followed, and there is no limit to the number of connections: whoever
-    sends bounds that. A request on a pooled connection that turns out to be closed goes out on another one, but only
-    when nothing of it had been written.
+    Certificates are checked against the system's authorities (`SSL_CERT_FILE` names others). `HTTPS_PROXY` and
+    `NO_PROXY` apply. Redirects are not followed. The number of connections is not limited here; the caller limits its
+    concurrent requests. If a pooled connection turns out to be closed, the request goes out on another one, but only if
+    no byte of it was written.
 
     Args:
-        url: where to.
-        headers: sent with each request.
-        timeout_s: from the start of a request to the end of its answer.
+        url: the URL to post to.
+        headers: the headers of each request.
+        timeout_s: the time from the start of a request to the end of its response, in seconds.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
@@ -95,8 +94,8 @@ class Transport:
         """Post one body.
 
         Raises:
-            NotWritten: it can safely be posted again.
-            NoAnswer: it may have had its effect.
+            NotWritten: posting it again is safe.
+            NoAnswer: the request may have had its effect.
         """
         if self._client is None:
             raise NotWritten("the HTTP client is closed")
@@ -106,10 +105,10 @@ class Transport:
             raise _failure(error) from None
 
     async def close(self) -> None:
-        """Close all connections; what is posted afterwards is not written."""
+        """Close all connections; a later `post` raises NotWritten."""
         client, self._client = self._client, None
         if client is not None:
-            # This stops what is under way; the idle connections go with the last reference.
+            # This stops running requests; idle connections close with the last reference to the client.
             await client.close()
 
 
