@@ -77,8 +77,6 @@ def _store() -> Any:
 def child(work: str, *arguments: str) -> None:
     """Do one measurement in this process and print it."""
     _store().size(KEY)  # the client is made, the modules are there
-    if work == "first_pass":
-        pass
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
     first_pass(*arguments) if work == "first_pass" else bare()
@@ -111,11 +109,11 @@ def compare(stack: BenchStack, rows: int) -> list[str]:
         file.seek(0)
         store.put_file(KEY, file)
     redis = stack.redis_client()
-    campaign_id = f"rows-{rows}"
-    stack.put(campaign_id, **CONTENT)
     ours, theirs, grown = [], [], 0
-    for _ in range(3 if rows <= SIZES[0] else 1):
+    for attempt in range(3 if rows <= SIZES[0] else 1):
         theirs.append(measure(stack, "bare"))
+        campaign_id = f"rows-{rows}-{attempt}"  # a campaign does not parse the same object twice
+        stack.put(campaign_id, **CONTENT)
         generation, _ = Catalog(redis, 1000).accept_list(
             campaign_id, object_key=KEY, size=size, filename="list.csv", email_column="email"
         )
@@ -130,7 +128,7 @@ def compare(stack: BenchStack, rows: int) -> list[str]:
     assert (status["status"], status["total"]) == ("ready", rows)  # noqa: S101 - what has been timed was done
     return [
         f"{rows:,}", f"{size / 1e6:,.0f}", f"{rows / other:,.0f}", f"{rows / mine:,.0f}", f"**{other / mine:.2f}**",
-        f"{1 / cpu:.2f}", f"{peak:.0f}", f"{grown / 1e6:.2f} ({grown / rows:.2f} B a row)",
+        f"{1 / cpu:.2f}", f"{peak:.0f}", f"{grown / 1e6:.2f} ({grown / rows:.2f} B per row)",
     ]  # fmt: skip
 
 

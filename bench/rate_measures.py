@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """For the plot: mails a second, and the limit in each second, in mails a second."""
+    """For the plot: emails per second, and the limit in each second, in emails per second."""
 
     title: str
     counts: list[int]

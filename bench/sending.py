@@ -1,4 +1,4 @@
-"""Emails a second end to end: Postrider beside plain Dramatiq with SendGrid's SDK, in turns, against the same double.
+"""Emails per second end to end: Postrider beside plain Dramatiq with SendGrid's SDK, in turns, against the same double.
 
     python -m bench.sending [SETTING...]        settings: http, tls, latency
 
@@ -56,7 +56,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: emails a second, the time until the first one left (s), and CPU an email by part (us)."""
+    """One run: emails per second, the time until the first one left (s), and CPU per email by part (us)."""
 
     rate: float
     first_s: float
@@ -148,7 +148,7 @@ def report(names: list[str]) -> None:
             f"{median(item.cpu_us['worker'] for item in enqueued):,.0f}",
         ])  # fmt: skip
     head = "provider|plain, end to end|plain, enqueued before|Postrider, end to end|ratio to the one / the other|goal|"
-    head += "first email, ms|CPU us an email: worker / Redis / web|plain: worker"
+    head += "first email, ms|CPU us per email: worker / Redis / web|plain: worker"
     table(head.split("|"), rows)
 
 

@@ -23,7 +23,7 @@ from tests.support.program import Program
 from tests.support.services import S3_ACCESS_KEY, S3_SECRET_KEY
 from tests.support.stack import Stack
 
-#: A rate that limits nobody here, in emails a minute.
+#: A rate that limits no one here, in emails per minute.
 UNLIMITED: Final = 10_000_000
 #: Processes of every worker that is measured, as in the issue's table.
 PROCESSES: Final = 2
