@@ -37,8 +37,8 @@ PATIENCE_S: Final = (0.002, 60.0)
 
 @dataclass(frozen=True)
 class Sample:
-    """Emails per second from start to completed, over the reference's before and after; the delay of the first email (s),
-    and memory (MB).
+    """Emails per second from start to completed, over the reference's before and after; the delay of the first email
+    (s), and memory (MB).
     """
 
     rate: float
