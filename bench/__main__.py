@@ -1,4 +1,4 @@
-"""`make bench`: every measurement of `docs/benchmarks.md` but the rate's own (`bench.rate`), one after the other.
+"""`make bench`: every measurement of `docs/benchmarks.md` except those of the rate (`bench.rate`), one after another.
 
 python -m bench [large]
 """
@@ -16,7 +16,7 @@ from tests.support.services import ROOT
 
 
 def main() -> None:
-    """Run each in a process of its own; the first that fails ends it."""
+    """Run each measurement in a separate process; stop at the first that fails."""
     large = sys.argv[1:] == ["large"]
     model = next((row for row in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in row), ": unknown")
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())

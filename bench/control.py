@@ -1,9 +1,10 @@
-"""The web process while a campaign runs at full speed: how long `status` and `pause` take beside an empty route and
-beside a bare `PING` to the same Redis from the process that asks, with each of the two ways in which Redis can write to
-its disk; and an upload of 1 GB by presigned addresses beside the
-object store alone.
+"""Measures the web process while a campaign runs at full speed.
 
-    python -m bench.control [MB]        MB: the size of the upload, 1000 unless told
+It compares the times of `status` and `pause` with those of an empty route and of a bare `PING` to the same Redis from
+the measuring process, for both ways in which Redis can write to its disk. It also compares an upload of 1 GB through
+presigned URLs with one to the object store alone.
+
+    python -m bench.control [MB]        MB: the size of the upload, by default 1000
 """
 
 from __future__ import annotations
@@ -27,25 +28,25 @@ from embedded.ports import LOOPBACK
 from tests.support.client import send
 
 THREADS: Final = 10
-#: Samples of each route, and how often that is repeated: the figure is the median of the repetitions' p99.
+#: The samples per route, and the repetitions; the figure is the median of the repetitions' p99.
 SAMPLES: Final = 400
 REPEAT: Final = 3
 #: Enough to run for as long as the samples take.
 EMAILS: Final = 600_000
-#: Parts of an upload on their way at once.
+#: The parts of an upload that are sent at the same time.
 AT_ONCE: Final = 4
 UPLOADS: Final = 4
 
 
 class Route:
-    """One route, asked again and again over a connection that stays."""
+    """One route, requested repeatedly over one connection."""
 
     def __init__(self, stack: BenchStack, method: str, path: str) -> None:
         self._connection = http.client.HTTPConnection(LOOPBACK, stack.port, timeout=30)
         self._method, self._path = method, path
 
     def ask_ms(self) -> float:
-        """Ask once; how long it took, in ms."""
+        """Ask once; return how long it took, in ms."""
         started = time.perf_counter()
         self._connection.request(self._method, self._path)
         answer = self._connection.getresponse()
@@ -57,14 +58,14 @@ class Route:
 
 
 class Ping:
-    """A bare `PING` to Redis over a connection that stays."""
+    """A bare `PING` to Redis over one connection."""
 
     def __init__(self, stack: BenchStack) -> None:
         self._socket = socket.create_connection((LOOPBACK, urlsplit(stack.redis_url).port or 0), timeout=30)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask_ms(self) -> float:
-        """Ask once; how long it took, in ms."""
+        """Ask once; return how long it took, in ms."""
         started = time.perf_counter()
         self._socket.sendall(b"PING\r\n")
         answer = self._socket.recv(64)
@@ -80,7 +81,7 @@ def p99(samples: list[float]) -> float:
 
 
 def latencies(stack: BenchStack, fsync: str) -> None:
-    """Ask the routes and Redis in turns while emails go out, with Redis' `appendfsync` as told."""
+    """Ask the routes and Redis in turns while emails go out, with the given `appendfsync` of Redis."""
     stack.redis_client().config_set("appendfsync", fsync)
     worker = stack.add_worker(PROCESSES, THREADS)
     load, paused = f"load-{fsync}", f"paused-{fsync}"
@@ -126,7 +127,7 @@ def latencies(stack: BenchStack, fsync: str) -> None:
 
 
 def _put_parts(urls: list[str], part: bytes, size: int) -> list[str]:
-    """PUT a body of `size` bytes in parts; their ETags."""
+    """PUT a body of `size` bytes in parts; return their ETags."""
 
     def put(numbered: tuple[int, str]) -> str:
         number, url = numbered
@@ -140,7 +141,7 @@ def _put_parts(urls: list[str], part: bytes, size: int) -> list[str]:
 
 
 def _through_postrider(stack: BenchStack, campaign_id: str, size: int) -> int:
-    """Upload by the API's addresses, up to the answer to `complete`; the size of a part."""
+    """Upload through the API's presigned URLs, up to the response to `complete`; return the size of a part."""
     stack.put(campaign_id, **CONTENT)
     upload = stack.call("POST", f"/campaigns/{campaign_id}/upload/init", {"size": size, "filename": "list.csv"})
     part_bytes = int(upload["part_size"])
@@ -168,7 +169,7 @@ def uploads(stack: BenchStack, megabytes: int) -> None:
     ours, theirs = [], []
     before = resident_mb(stack.web.pid)
     for number in range(UPLOADS):
-        # Whoever comes second finds the disk busy with what the first one wrote: each is the first in its turn.
+        # The second upload finds the disk busy with the data of the first, so the two alternate in who is first.
         for way in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
             started = time.perf_counter()
             if way == "ours":

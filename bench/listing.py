@@ -19,7 +19,7 @@ from bench.stack import BenchStack, median
 
 FEW: Final = 10
 MANY: Final = 1000
-#: Samples of each, and how often that is repeated: the figure is the median of the repetitions' p99.
+#: The samples of each, and the repetitions; the figure is the median of the repetitions' p99.
 SAMPLES: Final = 300
 REPEAT: Final = 3
 #: A template of a usual size, in bytes.

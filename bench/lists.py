@@ -1,4 +1,4 @@
-"""What is sent, and to whom: a page of 1 kB in HTML and text, and lists of five columns."""
+"""The content and the lists of the measurements: 1 kB each of HTML and text, and lists of five columns."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ROWS_A_CHUNK: Final = 12_000
 
 
 def cells(row: int) -> tuple[str, str, str, str, str]:
-    """The recipient in a row: no two have the same address."""
+    """The recipient of a row, with a unique address."""
     name = _NAMES[row % len(_NAMES)]
     return f"u{row}@mail{row % 97}.example.com", name, "Smith", f"Springfield {row % 50}", str(row)
 
 
 def chunks(rows: int) -> Iterator[bytes]:
-    """A list, about 60 bytes a row, in chunks of less than 1 MiB."""
+    """A list, about 60 bytes per row, in chunks of less than 1 MiB."""
     yield HEADER
     for start in range(0, rows, _ROWS_A_CHUNK):
         stop = min(start + _ROWS_A_CHUNK, rows)

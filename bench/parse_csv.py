@@ -1,4 +1,4 @@
-"""How fast the pass over a CSV is and how much memory it takes, beside bare `csv.reader`. Rows are made on the fly.
+"""Measures the speed and memory of the scan of a CSV, beside bare `csv.reader`. Rows are made on the fly.
 
 Run from the repository root: `python -m bench.parse_csv [ROWS] [SHARE_OF_BAD_ROWS]`.
 """
@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator
 
 from lists.scan import scan
 
-#: Rows of one chunk. Their number is in the address, so that none is a duplicate.
+#: The rows per chunk. Each address contains its row number, so that none is a duplicate.
 _ROWS_A_CHUNK = 12_000
 _HEADER = b"email,first_name,last_name,city,customer_number\r\n"
 _NAMES = ("Anna", "José", "Zoë", "Christopher", "Li", "Müller-Lüdenscheidt")
 
 
 def chunks(rows: int, bad: float) -> Iterator[bytes]:
-    """A CSV of five columns, about 66 bytes a row, in chunks of about 0.8 MiB."""
+    """A CSV of five columns, about 66 bytes per row, in chunks of about 0.8 MiB."""
     yield _HEADER
     every = round(1 / bad) if bad else 0
     for start in range(0, rows, _ROWS_A_CHUNK):
@@ -36,7 +36,7 @@ def _row(number: int, every: int) -> str:
 
 
 def bare(source: Iterable[bytes]) -> int:
-    """What `csv.reader` alone does: decode, split into fields, count."""
+    """The same with `csv.reader` alone: decode, split into fields, count."""
     return sum(sum(1 for _ in csv.reader(io.StringIO(chunk.decode(), newline=""))) for chunk in source)
 
 
@@ -45,7 +45,7 @@ def _peak_mb() -> float:
 
 
 def _timed(source: Iterable[bytes], clock: list[float]) -> Iterator[bytes]:
-    """The chunks, with the time that making them takes added up."""
+    """The chunks; adds up the time that making them takes."""
     iterator = iter(source)
     while True:
         start = time.perf_counter()
@@ -57,7 +57,7 @@ def _timed(source: Iterable[bytes], clock: list[float]) -> Iterator[bytes]:
 
 
 def main() -> None:
-    """Print rows a second of both, their ratio, and the growth of memory."""
+    """Print the rows per second of both, their ratio, and the growth of memory."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     bad = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     speeds = []

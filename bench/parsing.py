@@ -1,9 +1,9 @@
-"""ParseCsv beside bare `csv.reader`, over the same object in S3; and what a list costs in memory and in Redis.
+"""Compares ParseCsv with bare `csv.reader` over the same object in S3, and measures the memory of the parser and Redis.
 
     python -m bench.parsing [ROWS...]
 
-Each measurement is a process of its own, so that its memory is its own. Time is from the first request to S3 to the
-campaign's being ready.
+Each measurement runs in a separate process, so that its memory is separate. The time counts from the first request to
+S3 until the campaign is ready.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.services import ROOT
 
 SIZES: Final = (1_000_000, 10_000_000)
 KEY: Final = "bench/list.csv"
-#: The longest that one pass may take, in s.
+#: The longest that one scan may take, in seconds.
 PATIENCE_S: Final = 600
 
 
@@ -46,7 +46,7 @@ def first_pass(campaign_id: str, generation: str) -> None:
 
 
 def bare() -> None:
-    """What `csv.reader` alone does with the object: decode, split into fields, count."""
+    """The same with `csv.reader` alone: decode the object, split into fields, count."""
     text = io.TextIOWrapper(io.BufferedReader(_Body(_store()), 1 << 20), encoding="utf-8", newline="")
     sum(1 for _ in csv.reader(text))
 
@@ -86,7 +86,7 @@ def child(work: str, *arguments: str) -> None:
 
 
 def measure(stack: BenchStack, work: str, *arguments: str) -> dict[str, float]:
-    """One measurement in a process of its own."""
+    """Run one measurement in a separate process."""
     command = [sys.executable, "-m", "bench.parsing", "--child", work, *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=stack.environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
@@ -98,7 +98,7 @@ def measure(stack: BenchStack, work: str, *arguments: str) -> dict[str, float]:
 
 
 def compare(stack: BenchStack, rows: int) -> list[str]:
-    """Both passes over one list, in turns; the row of the table."""
+    """Run both over one list, in turns; return the row of the table."""
     from campaigns.catalog import Catalog  # noqa: PLC0415
 
     store = stack.object_store()

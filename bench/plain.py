@@ -1,6 +1,6 @@
-"""The yardstick: what one would write first with Dramatiq and SendGrid's own SDK. `dramatiq bench.plain` runs it.
+"""The yardstick: the obvious program with Dramatiq and SendGrid's own SDK. `dramatiq bench.plain` runs it.
 
-One message an email, `RedisBroker` as it comes, no ledger, no limit, no templates, no log line an email.
+It has one message per email, an unchanged `RedisBroker`, no ledger, no limit, no templates, and no log line per email.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.support.services import ROOT
 
 REDIS_URL: Final = "PLAIN_REDIS_URL"
 QUEUE: Final = "plain"
-#: Messages that are put on the queue in one round trip.
+#: The messages that go onto the queue in one round trip.
 _BATCH: Final = 500
 
 broker: Final = RedisBroker(url=os.environ.get(REDIS_URL, "redis://127.0.0.1:6379/1"))  # type: ignore[no-untyped-call]
@@ -52,8 +52,9 @@ def send_plainly(campaign_id: str, row: int, address: str, first_name: str, city
 
 
 def send_all(url: str, campaign_id: str, emails: int) -> float:
-    """Send the messages as one would, one by one, from a process of its own; returns once they are on the queue, with
-    the moment of the first one.
+    """Send the messages one by one, as usual, from a separate process; return the time of the first one.
+
+    Returns once all are on the queue.
     """
     code = f"import bench.plain as plain; print(plain.send_here({campaign_id!r}, {emails}))"
     command, environment = [sys.executable, "-c", code], os.environ | {REDIS_URL: url}
@@ -61,7 +62,7 @@ def send_all(url: str, campaign_id: str, emails: int) -> float:
 
 
 def send_here(campaign_id: str, emails: int) -> float:
-    """Send the messages from this process; when that began."""
+    """Send the messages from this process; return when that began."""
     started = time.time()
     for row in range(1, emails + 1):
         address, first_name, _, city, _ = cells(row)
@@ -70,7 +71,7 @@ def send_here(campaign_id: str, emails: int) -> float:
 
 
 def enqueue(redis: Redis, campaign_id: str, emails: int) -> None:
-    """Put the messages on the queue, by the hundred: quicker than one would, and not counted."""
+    """Put the messages on the queue in hundreds. This is faster than usual, and its time is not counted."""
     messages = _messages(campaign_id, emails)
     while batch := [message for _, message in zip(range(_BATCH), messages, strict=False)]:
         with redis.pipeline(transaction=False) as pipeline:

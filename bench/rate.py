@@ -23,7 +23,7 @@ DIRECTORY: Final = Path(__file__).parents[1] / "var" / "bench"
 
 
 def points(short: bool) -> dict[str, Point]:
-    """The points by name, in the order in which they run, at full length or short."""
+    """The points by name, in the order of their runs, at full or short length."""
     return {
         "window": partial(rate_window.window, 75 if short else 180),
         "change": partial(rate_window.change, 33 if short else 120),
@@ -38,7 +38,7 @@ def points(short: bool) -> dict[str, Point]:
 
 
 def main() -> int:
-    """Measure, print the table, write the plot; 0 where everything holds."""
+    """Measure, print the table, and write the plot; return 0 if everything holds."""
     names = list(points(short=True))
     parser = argparse.ArgumentParser(prog="python -m bench.rate", description=__doc__.split("\n")[0])
     parser.add_argument("point", nargs="*", help=f"which to run: {', '.join(names)}; none: all")

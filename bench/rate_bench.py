@@ -1,4 +1,4 @@
-"""The bench on which the rate is measured: real processes on free ports, campaigns on them, and what they cost."""
+"""The test bench for the rate: real processes on free ports, their campaigns, and their costs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.stack import Stack
 
 #: A campaign without a limit: the highest that there is.
 NO_LIMIT: Final = 10_000_000
-#: How often the ledger's window is read, in s; it keeps a bucket for 60 s.
+#: How often the ledger's window is read, in seconds; it keeps a bucket for 60 s.
 READ_S: Final = 5.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -35,7 +35,7 @@ class RateBench:
     @classmethod
     @contextlib.contextmanager
     def open(cls, processes: int, threads: int = 10, *, latency_ms: float = 20, **settings: str) -> Iterator[RateBench]:
-        """So many worker processes, each a command of its own, as `make run` starts them."""
+        """Run this number of worker processes, one command each, as `make run` starts them."""
         with (
             tempfile.TemporaryDirectory(prefix="postrider-rate-") as directory,
             Stack.open(Path(directory), web=True, **settings) as stack,
@@ -49,7 +49,7 @@ class RateBench:
             bench.redis.close()
 
     def until_workers(self, processes: int) -> None:
-        """Wait until so many worker processes have told Redis that they work."""
+        """Wait until this number of worker processes has sent a heartbeat to Redis."""
         deadline = time.monotonic() + 60
         while self.redis.zcard(keys.WORKERS) < processes:
             if time.monotonic() > deadline:
@@ -64,13 +64,13 @@ class RateBench:
         self.stack.until_status(campaign_id, "ready")
 
     def launch(self, campaign_id: str, rows: int, tpm: int = NO_LIMIT, **more: Any) -> float:
-        """A running campaign; when it was started, in s since the epoch."""
+        """Start a campaign; return when, in seconds since the epoch."""
         self.prepare(campaign_id, rows, tpm, **more)
         self.stack.start(campaign_id)
         return time.time()
 
     def times(self) -> dict[str, list[float]]:
-        """Arrivals at the provider by campaign, in their order; only what is new is read."""
+        """The arrivals at the provider by campaign, in order; reads only the new ones."""
         found = self.stack.double.arrivals(self._read)
         self._read += len(found)
         for arrival in found:
@@ -86,7 +86,7 @@ class RateBench:
         return int(self.redis.hget(keys.of(campaign_id, "progress"), name) or 0)
 
     def commands(self) -> dict[str, int]:
-        """How often Redis has run each command, and the bytes it has taken and given."""
+        """How many times Redis has run each command, and the bytes it has received and sent."""
         stats = {name.removeprefix("cmdstat_"): item["calls"] for name, item in self.redis.info("commandstats").items()}
         network = self.redis.info("stats")
         return stats | {"bytes": network["total_net_input_bytes"] + network["total_net_output_bytes"]}

@@ -1,4 +1,4 @@
-"""Point 4: waiting costs next to nothing, however many wait."""
+"""Point 4: waiting recipients cost next to nothing, whatever their number."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.rate_measures import Finding
 
 ROWS: Final = 1_000_000
 SMALL: Final = 1_000
-#: How long everything is left alone before it is measured, in s.
+#: How long everything settles before it is measured, in seconds.
 SETTLE_S: Final = 5.0
 
 
 def idle(seconds: int, worker_counts: Sequence[int] = (2, 4, 8)) -> Iterator[Finding]:
-    """With so many worker processes each time: a million rows waiting at TPM 60, then the same campaign paused."""
+    """For each number of worker processes: a million rows waiting at TPM 60, then the same campaign paused."""
     for processes in worker_counts:
         with RateBench.open(processes) as bench:
             bench.launch("big", ROWS, 60)
@@ -42,7 +42,7 @@ def _cpu(bench: RateBench, seconds: int, what: str) -> Iterator[Finding]:
 
 
 def _traffic(bench: RateBench, seconds: int) -> Iterator[Finding]:
-    """What Redis is asked while the big campaign is paused, beside a small one that is paused instead."""
+    """The commands to Redis while the big campaign is paused, beside those while a small one is paused instead."""
     big = _a_second(bench, seconds)
     bench.stack.call("POST", "/campaigns/big/cancel")
     bench.launch("small", SMALL, 60)

@@ -1,4 +1,4 @@
-"""What is measured of a rate: plain functions over times (s since the epoch) and over the ledger's window buckets."""
+"""Computes the measures of a rate: functions over times (seconds since the epoch) and the ledger's window buckets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-#: The limiter's bucket, in ms, and its window, in buckets: 60 s, and the one that they may touch on the other side.
+#: The limiter's bucket, in ms, and its window, in buckets: 60 s, plus one bucket that is touched only in part.
 BUCKET_MS: Final = 100
 WINDOW_BUCKETS: Final = 601
 
 
 class Finding(NamedTuple):
-    """One line of the table: what was measured, what is asked for, and whether it holds."""
+    """One line of the table: what was measured, what is required, and whether it holds."""
 
     point: str
     what: str
@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """For the plot: emails per second, and the limit in each second, in emails per second."""
+    """For the plot: emails per second, and the limit in each second, also in emails per second."""
 
     title: str
     counts: list[int]
@@ -32,7 +32,7 @@ class Sent(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A limit set between two moments (ms since 1970): the request's and its answer's."""
+    """A limit, set between the times of a request and of its response (ms since the epoch)."""
 
     asked_ms: int
     answered_ms: int
@@ -40,7 +40,7 @@ class Change(NamedTuple):
 
 
 def most_within(times: Sequence[float], span_s: float = 60.0) -> int:
-    """The most of the sorted times that any interval of so many seconds holds, wherever it begins."""
+    """The most of the sorted times within any interval of this many seconds."""
     most, start = 0, 0
     for end, at in enumerate(times):
         while at - times[start] > span_s:
@@ -50,7 +50,7 @@ def most_within(times: Sequence[float], span_s: float = 60.0) -> int:
 
 
 def most_in_buckets(buckets: Mapping[int, int], first: int = 0) -> int:
-    """The most that any 60 s can have held by the counts of buckets of 100 ms, from bucket `first` on.
+    """The most that any 60 s can have contained, by the counts of buckets of 100 ms, from bucket `first` on.
 
     An interval of 60 s touches up to 601 buckets; all of them are counted in full, so no interval held more than this.
     """
@@ -74,20 +74,20 @@ def per_second(times: Sequence[float], start: float, end: float) -> list[int]:
 
 
 def most_in_a_second(times: Sequence[float], start: float, end: float) -> int:
-    """The most that any one second, wherever it begins, held between two moments."""
+    """The most within any one second between two times."""
     return most_within(times[bisect_left(times, start) : bisect_right(times, end)], 1.0)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share of the values does not exceed."""
+    """The value that this share of the values does not exceed: a percentile."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
 
 
 def over_limit(buckets: Mapping[int, int], changes: Sequence[Change]) -> int:
-    """How many buckets held an admission that the limit then in force did not allow, at any change of it.
+    """The number of buckets with an admission that the limit in force did not allow, over all changes of the limit.
 
-    While a change is under way either limit may be the one in force.
+    During a change, either limit may be in force.
     """
     return sum(in_window(buckets, bucket) > _allowed(bucket, changes) for bucket, count in buckets.items() if count)
 

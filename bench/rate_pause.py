@@ -1,4 +1,4 @@
-"""Point 3: a pause is a barrier, at full speed; so is a cancel; and it outlives everything that can be killed."""
+"""Point 3: at full speed, a pause or cancel stops every later send, and it survives the kill of any process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from bench import rate_measures as measures
 from bench.rate_bench import RateBench
 from bench.rate_measures import Finding
 
-#: Enough to last for all of it at full speed.
+#: Enough rows for the whole measurement at full speed.
 ROWS: Final = 3_000_000
-#: How long the campaign runs between a resume and the next pause, in s.
+#: How long the campaign runs between a resume and the next pause, in seconds.
 FULL_SPEED_S: Final = 0.25
 #: The provider's latency that is asked for.
 LATENCY_MS: Final = 50
 
 
 class Barrier(NamedTuple):
-    """One pause or cancel, and what was seen after it, once all had come to rest."""
+    """One pause or cancel, and the figures after it, once nothing changed any more."""
 
     told: int  #: in flight, as the answer said
     after: int  #: arrivals at the door after the answer
@@ -28,7 +28,7 @@ class Barrier(NamedTuple):
 
 
 def pause(times: int, processes: int = 8) -> Iterator[Finding]:
-    """So many pauses of a campaign without a limit, then as many cancels of others beside it, then kill -9 of all."""
+    """Pause a campaign without a limit this many times, cancel as many others beside it, then kill -9 everything."""
     with RateBench.open(processes, latency_ms=LATENCY_MS) as bench:
         bench.prepare("big", ROWS)
         bench.stack.start("big")
@@ -49,14 +49,14 @@ def pause(times: int, processes: int = 8) -> Iterator[Finding]:
 
 
 def _timed(call: Callable[[], object]) -> float:
-    """How long a call took, in ms."""
+    """The duration of a call, in ms."""
     started = time.perf_counter()
     call()
     return (time.perf_counter() - started) * 1000
 
 
 def _paused(bench: RateBench, took: list[float], empty: list[float]) -> Barrier:
-    """One pause at full speed, watched until nothing is in flight; running again when this returns."""
+    """Pause once at full speed, and watch until nothing is in flight; the campaign runs again on return."""
     stack = bench.stack
     time.sleep(FULL_SPEED_S)
     empty.append(_timed(lambda: stack.ask("GET", "/healthz")))

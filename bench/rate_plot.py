@@ -1,4 +1,4 @@
-"""The plot of sends a second: an SVG made by hand, and the same as PNG by the browser of the browser tests."""
+"""The plot of sends per second: an SVG, and a PNG of it made by the browser of the browser tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STYLE: Final = (
 
 
 def svg(series: Sequence[Sent]) -> str:
-    """A panel each: bars of emails per second at the provider, and the limit as a dashed line."""
+    """One panel per measurement: bars of emails per second at the provider, and the limit as a dashed line."""
     height = PANEL * len(series) + 10
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
@@ -63,7 +63,7 @@ def _panel(sent: Sent, top: int) -> str:
 
 
 def save(series: Sequence[Sent], directory: Path) -> list[Path]:
-    """Write `sends-per-second.svg` and `.png`; the latter only where there is a chromium."""
+    """Write `sends-per-second.svg`, and `.png` if Chromium is installed."""
     directory.mkdir(parents=True, exist_ok=True)
     vector, raster = directory / "sends-per-second.svg", directory / "sends-per-second.png"
     vector.write_text(svg(series), encoding="utf-8")

@@ -72,7 +72,7 @@ def many(minutes: int, processes: int = 4) -> Iterator[Finding]:
 
 
 def trouble(seconds: int, bad_rows: int = 15, processes: int = 4) -> Iterator[Finding]:
-    """Point 5: what a campaign whose recipients the provider fails costs another one, at the same rate."""
+    """Point 5: what a campaign with failing recipients costs another campaign at the same rate."""
     for rows, tpm in ((bad_rows, 600), (2_000, 60), (2_000, 1_200)):
         with RateBench.open(processes) as bench:
             bench.stack.double.behave(rules=[{"to": "*@broken.test", "answers": ["500"]}])
@@ -91,7 +91,7 @@ def trouble(seconds: int, bad_rows: int = 15, processes: int = 4) -> Iterator[Fi
 
 
 def limits(seconds: int, processes: int = 4) -> Iterator[Finding]:
-    """Point 6: the account's limit over two campaigns, and a domain's that lets the others pass."""
+    """Point 6: the account's limit over two campaigns, and a domain's limit that lets other domains pass."""
     with RateBench.open(processes, PROVIDER_TPM="1200") as bench:
         bench.prepare("a", 5_000)
         bench.prepare("b", 5_000)
@@ -127,7 +127,7 @@ def _kept(point: str, what: str, times: list[float], tpm: int, seconds: int) -> 
 
 
 def ramp(seconds: int, processes: int = 2) -> Iterator[Finding]:
-    """Point 7: a warm-up from 60 to 6,000 in six minutes, of which this sees the first."""
+    """Point 7: the first minute of a warm-up from 60 to 6,000 emails per minute in six minutes."""
     hours, first, last = 0.1, 60, 6_000
     with RateBench.open(processes) as bench:
         bench.prepare("c1", 5_000, ramp={"from": first, "to": last, "over_hours": hours})

@@ -20,7 +20,7 @@ BEFORE: Final = 600
 def window(seconds: int, processes: int = 4) -> Iterator[Finding | Sent]:
     """Point 1: all rates at once, as four campaigns on the same workers.
 
-    A minute's quantum is one mail: a share is missed where more than 1 % and more than one mail is missing.
+    The quantum of a minute is one email: a share is missed if more than 1 % and more than one email is missing.
     """
     names = {tpm: f"tpm{tpm}" for tpm in RATES}
     with RateBench.open(processes) as bench:

@@ -1,4 +1,4 @@
-"""How measurements are printed: lines as they come, and tables that go into `docs/benchmarks.md` as they are."""
+"""Prints measurements: lines at once, and tables in the form that `docs/benchmarks.md` uses."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Emails per second end to end: Postrider beside plain Dramatiq with SendGrid's SDK, in turns, against the same double.
+"""Emails per second end to end: Postrider beside plain Dramatiq with SendGrid's SDK, in turns, with the same double.
 
     python -m bench.sending [SETTING...]        settings: http, tls, latency
 
 Postrider is timed from `start` to `completed`, which includes reading the list and putting it on the queue. The
-yardstick is timed twice: so too, from its first `send()` on, and from its first email to its last with its messages on
-the queue already. The result is the ratio to each.
+yardstick is timed twice: from its first `send()` to its last email, and, with all messages already on the queue, from
+its first email to its last. The results are the ratios to both.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from bench.lists import small_list
 from bench.report import line, table
 from bench.stack import PROCESSES, BenchStack, TlsBenchStack, median, until_quiet, wait_until
 
-#: How often each setting is measured, in turns.
+#: How many times each setting is measured, in turns.
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "5"))
 PLAIN_THREADS: Final = 8
 THREADS: Final = int(os.environ.get("BENCH_THREADS", "10"))
 #: Emails that the yardstick's threads send before the clock starts.
 WARM_UP: Final = 200
-#: The longest that one run may take, in s.
+#: The longest that one run may take, in seconds.
 PATIENCE_S: Final = 120.0
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A provider, and how many emails of each side are sent to it in one run. `goal`: the ratio that is wanted."""
+    """A provider, and the number of emails that each side sends to it in one run. `goal`: the ratio to reach."""
 
     title: str
     stack: type[BenchStack]
@@ -56,7 +56,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: emails per second, the time until the first one left (s), and CPU per email by part (us)."""
+    """One run: emails per second, the time until the first one left (s), and CPU per email and part (us)."""
 
     rate: float
     first_s: float
@@ -64,7 +64,7 @@ class Sample:
 
 
 def postrider(stack: BenchStack, emails: int, number: int) -> Sample:
-    """One campaign by Postrider; its workers are started before and ended after it."""
+    """Send one campaign with Postrider; its workers start before it and end after it."""
     campaign_id = f"run-{number}"
     worker = stack.add_worker(PROCESSES, THREADS)
     stack.prepare(campaign_id, small_list(emails))
@@ -76,7 +76,7 @@ def postrider(stack: BenchStack, emails: int, number: int) -> Sample:
     worker.stop()
     status, stats, first = stack.status(campaign_id), stack.double.stats(), stack.first_arrival_s()
     if status["done"] != emails or stats["accepted"] != emails or stats["duplicates"]:
-        raise AssertionError(f"not everybody was sent one email: {status} {stats}")
+        raise AssertionError(f"not every recipient was sent exactly one email: {status} {stats}")
     cpu = {part: (used[part] - before[part]) / emails * 1e6 for part in used}
     return Sample(emails / (stop - started), first - started, cpu)
 

@@ -1,10 +1,10 @@
-"""No slope: lists of every length, and one campaign or a hundred, are sent at the same rate; and how soon the first
-email leaves.
+"""Checks that the speed depends neither on the list's length nor on the number of campaigns, and measures the delay of
+the first email.
 
-    python -m bench.slope [large]       large: 10,000,000 recipients too, which takes a quarter of an hour
+    python -m bench.slope [large]       large: also 10,000,000 recipients, which takes a quarter of an hour
 
-A shared machine changes its speed within minutes by more than what is looked for. So each measurement stands between
-two of a reference, a list of 100,000, and is held against the mean of these two.
+The speed of a shared machine changes within minutes by more than the difference in question. Each measurement therefore
+runs between two of a reference, a list of 100,000, and is compared with their mean.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from bench.stack import PROCESSES, BenchStack, median, resident_mb, until_quiet,
 from tests.support.program import Program
 
 THREADS: Final = 10
-#: What everything is held against: so many recipients.
+#: The number of recipients of the reference.
 REFERENCE: Final = 100_000
-#: Campaigns, recipients of each, and how often.
+#: The number of campaigns, the recipients of each, and the repetitions.
 CASES: Final = ((1, 10_000, 5), (1, 1_000_000, 2), (100, 5_000, 3))
 LARGE: Final = (1, 10_000_000, 1)
-#: The longest that one run may take, in s, for each recipient and besides.
+#: The longest that one run may take, in seconds: per recipient, and in addition.
 PATIENCE_S: Final = (0.002, 60.0)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Emails per second from start to completed, over the reference's before and after; the delay of the first email
-    (s), and memory (MB).
+    """Emails per second from start to completed, their ratio to the reference, the delay of the first email (s), and
+    memory (MB).
     """
 
     rate: float
@@ -68,20 +68,20 @@ def run(stack: BenchStack, worker: Program, campaigns: dict[str, int]) -> Sample
     wait_until(over, emails * PATIENCE_S[0] + PATIENCE_S[1], every_s=0.05)
     stats = stack.double.stats()
     if stats["accepted"] != emails or stats["duplicates"]:
-        raise AssertionError(f"not everybody was sent one email: {stats}")
+        raise AssertionError(f"not every recipient was sent exactly one email: {stats}")
     first = stack.first_arrival_s()
     return Sample(emails / _took_s(stack, campaigns), 1.0, first - started, peak_mb, redis_mb)
 
 
 def _took_s(stack: BenchStack, campaigns: Iterable[str]) -> float:
-    """From the first start to the last end, by the ledger: a list of 10,000 is over within a few of our looks."""
+    """From the first start to the last end, by the ledger: our polls are too rare to time a list of 10,000."""
     reports = [stack.status(campaign_id) for campaign_id in campaigns]
     moments = [[datetime.fromisoformat(report[name]) for report in reports] for name in ("started_at", "finished_at")]
     return (max(moments[1]) - min(moments[0])).total_seconds()
 
 
 class Track:
-    """Runs one case after the other on one stack and with the same workers."""
+    """Runs one case after another on one stack with the same workers."""
 
     def __init__(self, stack: BenchStack) -> None:
         self._stage = stack
@@ -90,7 +90,7 @@ class Track:
         self.case(1, 2_000)
 
     def case(self, campaigns: int, rows: int) -> Sample:
-        """So many new campaigns of so many recipients each."""
+        """Make this many new campaigns with this many recipients each."""
         self._serial += 1
         lists = {f"run-{self._serial}-{number}": rows for number in range(campaigns)}
         for campaign_id in lists:

@@ -1,6 +1,6 @@
-"""The stack that every measurement plays on: all parts as real processes, and what each of them has used.
+"""The stack of every measurement: all parts as real processes, and the resources that each of them has used.
 
-What is measured, and how the figures are printed, stands in the other modules.
+The other modules measure, and print the figures.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from tests.support.program import Program
 from tests.support.services import S3_ACCESS_KEY, S3_SECRET_KEY
 from tests.support.stack import Stack
 
-#: A rate that limits no one here, in emails per minute.
+#: A rate above every speed here, in emails per minute.
 UNLIMITED: Final = 10_000_000
-#: Processes of every worker that is measured, as in the issue's table.
+#: The number of processes of every measured worker.
 PROCESSES: Final = 2
 #: The share of the machine that others may use while something is measured.
 QUIET: Final = 0.1
 #: A list longer than this goes up in parts.
 DIRECT_BYTES: Final = 8 << 20
-#: The longest that parsing may take, in s.
+#: The longest that parsing may take, in seconds.
 PARSE_PATIENCE_S: Final = 600.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -40,7 +40,7 @@ class BenchStack(Stack):
     """The parts of `tests.support.stack`: Valkey, S3, the SendGrid double and the web process. Workers come and go."""
 
     def prepare(self, campaign_id: str, csv: bytes, tpm: int = UNLIMITED) -> None:
-        """Make a campaign with a list, and wait until it can be started."""
+        """Make a campaign with a list, and wait until it can start."""
         self.put(campaign_id, **CONTENT, tpm=tpm)
         if len(csv) > DIRECT_BYTES:
             self.upload_in_parts(campaign_id, csv)
@@ -68,8 +68,8 @@ class BenchStack(Stack):
 class TlsBenchStack(BenchStack):
     """The same with a double that speaks TLS.
 
-    Its authority stands in one file with the system's own, so that whoever reads the authorities anew for each
-    connection pays for it as outside.
+    One file holds its certificate authority together with the system's authorities, so that a client that reads them
+    anew for each connection pays the usual price.
     """
 
     def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
@@ -108,10 +108,10 @@ def _idle_and_all() -> tuple[int, int]:
 
 
 def until_quiet(patience_s: float = 60.0) -> float:
-    """Wait until nobody else uses the machine, for a while; the share of it that others still use then, 0 to 1.
+    """Wait for a while until no other program uses the machine; return the share that others still use, 0 to 1.
 
-    Whoever is limited by the CPU suffers from others, and whoever waits for something else does not: a ratio measured
-    on a busy machine says little.
+    Other programs slow down a side that is limited by the CPU, but not a side that waits for something else: a ratio
+    measured on a busy machine says little.
     """
     deadline = time.monotonic() + patience_s
     while True:
@@ -124,10 +124,10 @@ def until_quiet(patience_s: float = 60.0) -> float:
 
 
 def wait_until(condition: Any, timeout_s: float, every_s: float = 0.01) -> float:
-    """Ask until the condition is met; the moment then, by the epoch.
+    """Ask until the condition is met; return that time, in seconds since the epoch.
 
     Raises:
-        TimeoutError
+        TimeoutError: the condition is not met in time.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -138,5 +138,5 @@ def wait_until(condition: Any, timeout_s: float, every_s: float = 0.01) -> float
 
 
 def median(values: Iterable[float]) -> float:
-    """The one in the middle."""
+    """The median."""
     return statistics.median(values)
