@@ -1,4 +1,4 @@
-"""kill -9 of whatever runs, at any moment."""
+"""kill -9 of any process at any moment."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def test_workers_are_killed_one_after_another(
 ) -> None:
     """Given a campaign over several commands of two processes each.
     When a random worker process is killed every 1 to 2 s.
-    Then nobody is sent to twice, everybody is accounted for, and only what a killed process had in flight is unknown.
+    Then no recipient is sent to twice or lost, and only rows in flight at a killed process are unknown.
     """
     kills, rows = (50, 20_000) if full else (4, 1_500)
-    # Longer than all the kills can take: after each of them there are recipients left that nobody holds.
+    # Longer than all the kills can take: after each of them there are recipients left that no worker holds.
     tpm = rows * 60 // (kills * 2 + 4)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="2") as stack, WorkerPool(stack, commands, processes=2) as pool:
         stack.double.behave(latency_ms=20)
@@ -98,8 +98,8 @@ def test_workers_are_killed_one_after_another(
 
 @pytest.mark.short
 def test_a_worker_killed_before_it_is_ready_ends_its_command(tmp_path: Path) -> None:
-    """Given a process that dies while it starts: its command ends, so that whoever supervises starts it again, in some
-    seconds and not in the 30 that Dramatiq takes as it comes.
+    """Given a process that dies while it starts: its command ends within some seconds, not after Dramatiq's default of
+    30 s, so that the supervisor restarts it.
     """
     with Stack.open(tmp_path) as stack:
         worker = stack.add_worker(wait=False, module="tests.support.chaos.broken_worker", DIE_AT_BOOT="1")

@@ -35,7 +35,7 @@ FULL_SPEED_S: Final = 5
 )
 def test_a_third_of_all_requests_fail(tmp_path: Path, trouble: dict[str, Any], figures: Callable[..., None]) -> None:
     """Given a provider that throttles or fails 30 % of the requests.
-    Then nobody is failed or dead-lettered, nobody is sent to twice, and the campaign gets to its end.
+    Then no row is failed or dead-lettered, no recipient is sent to twice, and the campaign is completed.
     """
     rows = 1_500
     with _stack(tmp_path) as stack, WorkerPool(stack):
@@ -61,10 +61,10 @@ def test_a_third_of_all_requests_fail(tmp_path: Path, trouble: dict[str, Any], f
 
 @pytest.mark.parametrize("away", [pytest.param("503", marks=pytest.mark.short), "refused"])
 def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Callable[..., None]) -> None:
-    """Given a campaign at 12,000 a minute.
+    """Given a campaign at 12,000 emails per minute.
     When the provider answers 503 to everything, or refuses connections, for 2 minutes.
-    Then nobody is failed or dead-lettered, one probe at a time asks whether it is back, and soon after it is, the
-    campaign runs at its full speed.
+    Then no row is failed or dead-lettered, one probe at a time asks whether the provider is back, and soon after it is
+    back, the campaign runs at its full speed.
     """
     away_s, tpm = (120.0 if full else 6.0), 12_000
     rows = int(tpm / 60 * 25) if full else 1_200
@@ -106,7 +106,7 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
 def test_the_provider_is_away_for_several_campaigns(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
     """Given three campaigns at 4,000 a minute each, with a gate of their own each besides the provider's.
     When the provider answers 503 to everything for a minute.
-    Then nobody of any of them is failed or dead-lettered, and all get to their end.
+    Then no row of any of them is failed or dead-lettered, and all are completed.
     """
     away_s, tpm = (60.0 if full else 6.0), 4_000
     rows = int(tpm / 60 * 25)
@@ -169,8 +169,8 @@ def test_answers_that_leave_it_open_are_never_sent_again(tmp_path: Path, figures
 def test_a_refused_account_pauses_the_campaign(tmp_path: Path, answer: str, figures: Callable[..., None]) -> None:
     """Given a campaign under way.
     When the provider refuses the account.
-    Then the campaign is paused by itself, having asked no more than what was in flight, and says why; and after the
-    key has been replaced, resume goes on to the end with nobody failed.
+    Then the system pauses the campaign and says why, having sent no more than what was in flight; and after the key has
+    been replaced, resume completes the campaign without a failed row.
     """
     rows = 3_000
     with _stack(tmp_path) as stack, WorkerPool(stack) as pool:

@@ -1,4 +1,4 @@
-"""Redis killed, frozen, away, full, read-only: nothing is sent unasked, nothing is lost, all goes on by itself."""
+"""Redis killed, frozen, away, full, read-only: nothing is sent unasked, nothing is lost, and sending resumes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLACK: Final = 3
 def test_redis_is_killed_and_started_again(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
     """Given a campaign under way.
     When Redis is killed (-9) and started again on its append-only file, three times.
-    Then nothing is sent meanwhile, nobody is sent to twice, nobody is lost, and nobody is unknown.
+    Then nothing is sent meanwhile, no recipient is sent to twice or lost, and no row is unknown.
     """
     times, rows, tpm = (3, 20_000, 20_000) if full else (1, 2_500, 20_000)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack):
@@ -59,7 +59,7 @@ def test_redis_is_killed_and_started_again(tmp_path: Path, full: bool, figures: 
 def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, full: bool, figures: Callable[..., None]) -> None:
     """Given a campaign under way.
     When Redis does not answer, or its port refuses, or it answers LOADING to everything, for 30 s.
-    Then nothing is sent meanwhile, and all goes on by itself.
+    Then nothing is sent meanwhile, and sending resumes without help.
     """
     rows, tpm, away_s = 6_000, 20_000, (30.0 if full else 15.0)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack):
@@ -122,7 +122,7 @@ def test_redis_is_away_while_retries_wait(tmp_path: Path, away: str, figures: Ca
 def test_redis_refuses_to_write(tmp_path: Path, trouble: str, figures: Callable[..., None]) -> None:
     """Given a campaign under way.
     When Redis answers OOM (full, noeviction) or READONLY (a replica) to every write, for 15 s.
-    Then nothing more is admitted meanwhile, and all goes on by itself.
+    Then nothing more is admitted meanwhile, and sending resumes without help.
     """
     rows, tpm, away_s = 6_000, 20_000, 15.0
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack):

@@ -1,4 +1,4 @@
-"""kill -9 of whoever does what there is one of: the web process, the parser, the feeder, the one that releases."""
+"""kill -9 of each single role: the web process, the parser, the feeder, the holder of the release lease."""
 
 from __future__ import annotations
 

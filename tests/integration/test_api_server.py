@@ -132,7 +132,7 @@ def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:
 def test_a_status_that_was_known_a_moment_ago_does_not_hide_a_redis_that_died(
     tmp_path: Path, s3_endpoint: str, bucket: str
 ) -> None:
-    # Given somebody who asks again and again
+    # Given a client that asks repeatedly
     with services.valkey_server(tmp_path) as url, web(tmp_path, url, s3_endpoint, bucket) as server:
         server.wait_for("/readyz", 200)
         server.call("PUT", "/campaigns/c1", CONTENT)

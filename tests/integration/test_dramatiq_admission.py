@@ -1,4 +1,4 @@
-"""Nothing is sent that admission has not granted: a worker's own list of middleware, in a process of its own."""
+"""Nothing is sent that admission has not granted: a worker's real list of middleware, in a separate process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, clean_environment
 from tests.support.waiting import PATIENCE_S
 
-#: A worker with the real broker and a stand-in for the actor. Works the queue off, and prints how often the actor ran
-#: and how often the ledger was asked; told so, asking it fails.
+#: A worker with the real broker and a stand-in for the actor. It works the queue off, and prints how many times the
+#: actor ran and the ledger was asked; on request, asking the ledger fails.
 SCRIPT = """
 import json, sys, time
 import dramatiq, redis

@@ -26,7 +26,7 @@ from tests.support.waiting import PATIENCE_S
 from worker.feeding import Feeder
 
 ROWS: Final = 24_000
-#: Rows that are no recipients: one in so many.
+#: One row in this many is rejected.
 REJECTED: Final = 500
 
 #: Where a feeder dies: with the slice not read or just read; with half of its command to Redis written, with all of it

@@ -61,7 +61,7 @@ def message(row: int = 1, to: str = "jane@example.com") -> Message:
 
 
 def use(url: str, work: Callable[[SendGrid], Awaitable[T]], *, key: str = KEY, timeout_s: float = 10.0) -> T:
-    """Do some work with a provider, in an event loop of its own."""
+    """Do some work with a provider, in a separate event loop."""
 
     async def run() -> T:
         provider = SendGrid(key, url, timeout_s)

@@ -1,7 +1,7 @@
-"""What the HTTP client says of each failure, pinned.
+"""Pins how the HTTP client reports each failure.
 
-On this rests that no row is sent twice, and that none is held for nothing.
-Each test's server is a few lines on a loopback port that break off at one exact place.
+The promises that no row is sent twice, and that none is held without need, rest on this. Each test's server is a few
+lines on a loopback port that break off at one exact place.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def test_a_request_without_an_answer_in_time_has_no_answer(handler: Handler, bod
 
 
 def test_a_connection_that_breaks_at_once_is_not_taken_up_again() -> None:
-    """Nobody has read anything; whether something was written depends on who was faster."""
+    """The server has read nothing; whether the client has written something depends on who was faster."""
     assert result(resets_at_once) in {NoAnswer, NotWritten}
 
 

@@ -40,7 +40,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(directory: Path) -> Iterator[Any]:
-    """A client, made as the web process makes it, of a server of its own: what it refuses would outlive the test."""
+    """A client, made as the web process makes it, of a separate server, since its refusals would outlive the test."""
     with services.valkey_server(directory) as url:
         made = components.connect(url)
         yield made

@@ -29,7 +29,7 @@ REDIS_BYTES: Final = 8 * MIB
 PARSER_BYTES: Final = 150 * MIB
 #: How long a parser may take; it takes about 10 s.
 PARSE_S: Final = 300
-#: Recipients sent while the memory is looked at.
+#: The recipients sent while the memory is measured.
 SENT: Final = 30_000
 
 #: The actor as a worker's process has it. Its peak memory is the kernel's VmHWM: `resource.getrusage` would count the
@@ -82,7 +82,7 @@ def uploaded(harness: LedgerHarness, store: ObjectStore) -> Campaign:
 
 
 def parse(campaign: Campaign, settings: dict[str, str]) -> int:
-    """Parse in a process of its own; its peak memory in bytes."""
+    """Parse in a separate process; return its peak memory in bytes."""
     done = subprocess.run(
         [sys.executable, "-c", PARSER, campaign.id, campaign.generation],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A key of one campaign that holds what it should not: that campaign stands aside, and no other waits for it."""
+"""A key of one campaign with a value of the wrong type: that campaign is paused, and no other waits for it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def claimed(harness: LedgerHarness) -> dict[str, Run]:
 
 
 def settle(harness: LedgerHarness, runs: dict[str, Run], kind: str) -> dict[str, list[str]]:
-    """Have all rows of the runs settled by a settler of its own; their verdicts."""
+    """Settle all rows of the runs with a new settler; return their verdicts."""
 
     async def run_all() -> dict[str, list[str]]:
         settler = Settler(
@@ -112,7 +112,7 @@ def test_rows_that_cannot_become_unknown_keep_their_claim_until_the_key_is_mende
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         harness.reconciler.reconcile(harness.catalog.get("ill"))
     assert harness.redis.hlen(keys.of("ill", "flight")) == 3
-    # When somebody removes that key
+    # When an operator removes that key
     harness.redis.delete(keys.of("ill", "unknown"))
     harness.reconciler.reconcile(harness.catalog.get("ill"))
     # Then they are unknown, and none of them is sent again

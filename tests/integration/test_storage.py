@@ -186,7 +186,7 @@ class Unruly(BaseHTTPRequestHandler):
     do_GET = do_POST = do_HEAD = do_PUT = _answer  # noqa: N815
 
     def log_message(self, *_args: object) -> None:
-        """Nobody reads it."""
+        """No test reads this log."""
 
 
 class UnrulyServer(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""A Redis that cannot serve: it stops the start with one line, or its own words stand wherever somebody asks why."""
+"""A Redis that cannot serve: the start stops with one line, or Redis' reason stands wherever a client asks."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_user_that_may_not_ask_for_info_is_let_in(valkey_url: str, redis_clien
 
 @pytest.mark.parametrize("words", ["OOM", "READONLY", "NOREPLICAS", "MISCONF"])
 def test_redis_own_words_are_told_by_readyz_and_by_every_campaign_that_waits(tmp_path: Path, words: str) -> None:
-    # Given a running campaign, one being parsed, and one that waits for nobody
+    # Given a running campaign, one being parsed, and one that is ready
     with _server(tmp_path) as (url, admin), components.connect(url) as client:
         app = AppHarness(client)
         app.ready(campaign_id="running")
@@ -126,7 +126,7 @@ def _started(directory: Path, options: list[str], **settings: str) -> Iterator[S
 
 @contextlib.contextmanager
 def _server(directory: Path) -> Iterator[tuple[str, Any]]:
-    """A server of its own whose snapshots fail, as there is a folder in their place; its address, and a client."""
+    """A separate server whose snapshots fail, since a folder is in their place; its address, and a client."""
     (directory / "taken").mkdir()
     port = ports.free_port()
     command = [*valkey.command(port, directory), "--dbfilename", "taken"]

@@ -105,7 +105,7 @@ class Client:
         self.call("POST", f"/campaigns/{campaign_id}/resume")
 
     def rate(self, campaign_id: str, tpm: int) -> None:
-        """Set a campaign's rate, in emails a minute."""
+        """Set a campaign's rate, in emails per minute."""
         assert self.call("POST", f"/campaigns/{campaign_id}/rate-limit", {"tpm": tpm}) == {"rate_limit": tpm}
 
     def reconcile(self, campaign_id: str, **order: Any) -> dict[str, Any]:

@@ -30,12 +30,12 @@ from campaigns.reconciliation import Reconciler
 from lists.scan import ScanResult, scan
 
 PROVIDER = "double"
-#: How long a row stays unknown before `on_unknown: resend` sends it again, in s.
+#: How long a row stays unknown before `on_unknown: resend` sends it again, in seconds.
 RESEND_QUIET_S = 600
 
 
 class Clock:
-    """The time that fakeredis tells, in ms since 1970; it stands still unless it is moved."""
+    """The time that fakeredis tells, in ms since the epoch; it stands still unless a test moves it."""
 
     def __init__(self) -> None:
         self.now_ms = 1_800_000_000_000
@@ -52,9 +52,9 @@ class Clock:
 
 
 class ServerClock(Clock):
-    """The time that the scripts are told on a real server: from a key that the test sets, instead of its own clock.
+    """The time that scripts on a real server read: from a key that the test sets, instead of the server's clock.
 
-    What expires there does so by the server's clock; of that only the release lease matters, and it is aged here.
+    Keys still expire by the server's clock. Of these only the release lease matters, and this class ages it.
     """
 
     KEY = "test:now"

@@ -1,4 +1,4 @@
-"""`make run` as a user starts it, over data of its own, and the API as a user calls it."""
+"""`make run` as a user starts it, with separate data, and the API as a user calls it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MakeRun:
         return self._request(method, path, data, "application/json")
 
     def send_campaign(self, campaign_id: str, rows: int, tpm: int) -> None:
-        """Start a campaign to so many recipients."""
+        """Start a campaign with this many recipients."""
         self.call("PUT", f"/campaigns/{campaign_id}", CONTENT | {"tpm": tpm})
         lines = "".join(f"reader{row}@example.com,Reader {row}\n" for row in range(1, rows + 1))
         self._request("POST", f"/campaigns/{campaign_id}/upload", ("email,name\n" + lines).encode(), "text/csv")

@@ -20,10 +20,10 @@ class Program:
     """One command that can be started again and again, with the same settings and the same log.
 
     Args:
-        name: for people, and of the log.
-        environment: all of its variables; changes count from the next start on.
-        log: what it prints is appended there.
-        ready: whether it is ready; `start` waits for it.
+        name: its name in messages.
+        environment: all of its environment variables; changes take effect at the next start.
+        log: the file to which its output is appended.
+        ready: tells whether it is ready; `start` waits for it.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Program:
         self._printed_before = 0
 
     def start(self, wait: bool = True) -> Program:
-        """Start it (again); returns once it is ready, or at once.
+        """Start it, or start it again; return once it is ready, or at once.
 
         Raises:
-            AssertionError: it ended instead, or is not ready in time; with what it printed.
+            AssertionError: it ended, or is not ready in time; the message has its output.
         """
         assert not self.alive, f"{self.name} runs already"
         self.log.touch()
@@ -112,7 +112,7 @@ class Program:
         until(lambda: not self.members(), f"the end of {self.name}")
 
     def freeze(self) -> None:
-        """SIGSTOP to all processes of the command: alive for the kernel, silent for everybody else."""
+        """Send SIGSTOP to all processes of the command: they stay alive, but no longer respond."""
         os.killpg(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:

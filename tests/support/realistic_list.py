@@ -1,6 +1,6 @@
-"""A list of recipients as such lists leave a shop or a spreadsheet, and what ought to become of each of its rows.
+"""A list of recipients like an export from a shop or a spreadsheet, and the expected result for each of its rows.
 
-What is expected is known from how a row was made; nothing here asks Postrider.
+The expected result follows from how a row was made; this module uses no code of Postrider.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BAD: Final = ("", "unknown", "anna@", "@shop.test", "anna@shop", "an na@shop.tes
 #: A domain beyond ASCII, and how it goes over the wire (RFC 5891).
 WIDE_DOMAIN: Final = ("bücher.shop.test", "xn--bcher-kva.shop.test")
 
-#: Of a thousand rows, how many are of each kind; the rest is ordinary.
+#: The number of rows of each kind per thousand; the rest are ordinary.
 SHARES: Final = {"duplicate": 15, "bad": 10, "ragged": 4, "padded": 10, "wide": 5, "trailing": 5}
 
 
@@ -78,7 +78,7 @@ def export(
     """Make an export.
 
     Args:
-        rows: how many, header and blank lines not counted.
+        rows: the number of rows, without header and blank lines.
         special: row -> local part of its address, for rows that a test wants to recognise; they are ordinary otherwise.
         delimiter: between the cells.
         encoding: a codec's name; what it does not have becomes a question mark, in the file and in what is expected.
@@ -116,7 +116,7 @@ class _Writer:
     def _cells(self, row: int, kind: str, local: str | None) -> list[str]:
         chosen = {name: self._representable(self._random.choice(words)) for name, words in _WORDS.items()}
         if kind in {"bad", "ragged"}:
-            # Whether a broken record goes on in the next line nobody can know, so its number would be a guess.
+            # It cannot be known whether a broken record continues on the next line, so its number would be a guess.
             chosen["notiz"] = chosen["notiz"].replace("\n", " ")
         address = f"{local or f'reader.{row}'}@{self._random.choice(('shop.test', 'Mail.Example.COM'))}"
         sent, written = self._address(row, kind, address)

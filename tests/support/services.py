@@ -1,4 +1,4 @@
-"""Real servers for the tests: each on a free port, with data of its own, gone when the tests are."""
+"""Real servers for the tests: each on a free port, with separate data, ended with the tests."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def running(
 
     Args:
         command: its command line.
-        port: where it will listen on loopback; the block starts once it does.
-        log: the file that takes what it prints.
-        environment: variables on top of this process's own.
+        port: the port on loopback on which it will listen; the block starts once it does.
+        log: the file for its output.
+        environment: variables in addition to those of this process.
 
     Raises:
-        RuntimeError: it ended, or did not listen in time; with what it printed.
+        RuntimeError: it ended, or did not listen in time; the message has its output.
     """
     with log.open("wb") as output:
         server = subprocess.Popen(

@@ -14,7 +14,7 @@ For tests that start, stop, freeze and kill parts one by one. `make run` as user
         stack.until_status("c1", "completed")
         stack.double.arrivals()
 
-Whatever a test does, nothing outlives the block, nor the test's own process.
+No process outlives the block or the test's process, whatever the test does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.support.services import S3_ACCESS_KEY, S3_SECRET_KEY, clean_environme
 from tests.support.waiting import PATIENCE_S, until
 
 SENDGRID_KEY: Final = "SG.key-of-the-double"
-#: Below those that the kernel gives to outgoing connections, so that nobody takes the port of a server that is away.
+#: Ports below those of outgoing connections, so that no other program takes the port of a server that is away.
 PORTS: Final = range(20_000, 32_000)
 
 
@@ -46,7 +46,7 @@ _untouched: Final = random.sample(PORTS, len(PORTS))
 
 
 def free_port() -> int:
-    """A port that is free and that the kernel gives to nobody else while its server is away; each once a process."""
+    """A free port that no outgoing connection takes while its server is away; each port once per process."""
     return next(port for port in iter(_untouched.pop, None) if ports.is_free(port))
 
 
@@ -140,9 +140,9 @@ class Stack(Client):
     def add_worker(
         self, processes: int = 1, threads: int = 8, *, wait: bool = True, module: str = "actors", **settings: str
     ) -> Program:
-        """Start `dramatiq actors --processes P --threads T`, one more, with variables of its own where given.
+        """Start one more `dramatiq actors --processes P --threads T`, with its variables if any are given.
 
-        `module`: instead of `actors`, one that imports them and breaks something.
+        `module`: a module to use instead of `actors`, which imports them and breaks something.
         """
         command = [sys.executable, "-m", "dramatiq", module, "--processes", str(processes), "--threads", str(threads)]
         name = f"worker-{len(self.workers) + 1}"

@@ -1,4 +1,4 @@
-"""A person at the dashboard: a page of a real browser, and a watch over everything that goes wrong in it."""
+"""A visit to the dashboard: a page in a real browser, and a record of every error in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
-#: How long a step of the page may take, in ms; far more than it does, as others may use the machine too.
+#: How long a step of the page may take, in ms. This is generous, since other programs may use the machine too.
 PATIENCE_MS: Final = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -58,12 +58,12 @@ class Visit:
 
     @property
     def notice(self) -> Locator:
-        """What the last step answered."""
+        """The result of the last step."""
         return self.page.locator(".notice")
 
     @property
     def reason(self) -> Locator:
-        """Why the campaign is where it is."""
+        """The reason of the campaign's state."""
         return self.page.locator(".callout.reason")
 
     def figure(self, kind: str) -> Locator:
@@ -96,7 +96,7 @@ class Visit:
 
 
 def readers(count: int, extra: str = "") -> bytes:
-    """A list of so many recipients with a name each, `extra` at its end."""
+    """A list of this many recipients, each with a name, and `extra` at its end."""
     return (
         "email,name\n" + "".join(f"r{row}@shop.test,Reader {row}\n" for row in range(1, count + 1)) + extra
     ).encode()

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: How long a step may take; far more than it does, as others may use the machine too.
+#: How long a step may take, in seconds. This is generous, since other programs may use the machine too.
 PATIENCE_S = 240.0
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait until the condition is met; what it then gives.
+    """Wait until the condition is met; return its value.
 
     Raises:
         AssertionError: it is not met in time.

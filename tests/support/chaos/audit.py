@@ -1,4 +1,4 @@
-"""The audit: what the provider has taken, held against what Postrider says."""
+"""The audit: compares what the provider has accepted with what Postrider reports."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.support.client import ApiError, Watch
 from tests.support.doubles.sendgrid import Arrival
 from tests.support.stack import Stack
 
-#: How often an end is looked for, in s.
+#: How often to check whether a campaign has ended, in seconds.
 LOOK_S: Final = 0.1
-#: How many times as long as a quiet machine takes at most may be waited for: others may use it too.
+#: The factor for deadlines that a quiet machine keeps: other programs may use the machine too.
 PATIENCE: Final = 3
 
 
@@ -28,7 +28,7 @@ class Audit(NamedTuple):
     states: dict[int, str]
 
     def accepted(self) -> Counter[int]:
-        """How often the provider has taken each row."""
+        """How many times the provider has accepted each row."""
         return Counter(arrival.row for arrival in self.arrivals if arrival.accepted)
 
     def in_state(self, state: str) -> set[int]:
@@ -36,7 +36,7 @@ class Audit(NamedTuple):
 
 
 def addresses(count: int, local: str = "r{row}") -> bytes:
-    """A list of so many recipients."""
+    """A list of this many recipients."""
     return b"email\n" + b"".join(f"{local.format(row=row)}@shop.test\n".encode() for row in range(1, count + 1))
 
 
@@ -49,19 +49,19 @@ def launch(stack: Stack, campaign_id: str, csv_bytes: bytes, tpm: int = 10_000_0
 
 
 def status(stack: Stack, campaign_id: str) -> dict[str, Any]:
-    """The status, or nothing while it cannot be asked."""
+    """The status, or nothing while the API does not answer."""
     with contextlib.suppress(OSError, http.client.HTTPException, ApiError):
         return stack.status(campaign_id)
     return {}
 
 
 def until_done(stack: Stack, campaign_id: str, done: int, within_s: float) -> dict[str, Any]:
-    """Wait until so many are done; the report."""
+    """Wait until this many rows are done; return the report."""
     return _until(stack, campaign_id, lambda report: report.get("done", 0) >= done, within_s)
 
 
 def until_over(stack: Stack, campaign_id: str, within_s: float, *wanted: str) -> dict[str, Any]:
-    """Wait until it is completed, or in one of the states given; the report."""
+    """Wait until the campaign is completed, or in one of the given states; return the report."""
     states = wanted or ("completed",)
     return _until(stack, campaign_id, lambda report: report.get("status") in states, within_s)
 
@@ -78,10 +78,10 @@ def _until(stack: Stack, campaign_id: str, condition: Any, within_s: float) -> d
 
 
 def closed(stack: Stack, campaign_id: str, watch: Watch, *, unknown_at_most: int, failed: int = 0) -> Audit:
-    """The audit of a completed campaign, after the checks that hold whatever was broken.
+    """The audit of a completed campaign, after the checks that must hold after every fault.
 
-    Nobody was sent to twice; who is done was sent to, who failed was not; everybody is done, failed or unknown; and no
-    status ever contradicted itself.
+    No recipient was sent to twice. Every done recipient was sent to, and no failed one. Every recipient is done, failed
+    or unknown. No status ever contradicted itself.
     """
     watch.check()
     report = stack.status(campaign_id)

@@ -1,11 +1,11 @@
-"""The actors in a worker that breaks as its environment says: `dramatiq tests.support.chaos.broken_worker`.
+"""The actors in a worker with faults that its environment names: `dramatiq tests.support.chaos.broken_worker`.
 
 - `LOSE_RETRIES=n`: Dramatiq's enqueue of the first n retries of SendEmail fails.
-- `LOSE_ACKS=n`: so do the first n acknowledgements of SendEmail.
-- `DIE_AT_BOOT=1`: it is killed when its threads have started, before Dramatiq has told its main process so.
-- `DIE_WITH_LOCK=file`: it is killed in the moment in which it tells Dramatiq's main process that it is ready, while it
-  holds the lock of that message; only where the file is not there yet, which it makes.
-- `CLOCK_OFF_S=s`: this machine's clock is so many seconds ahead.
+- `LOSE_ACKS=n`: the first n acknowledgements of SendEmail fail.
+- `DIE_AT_BOOT=1`: the worker is killed when its threads have started, before it tells Dramatiq's main process so.
+- `DIE_WITH_LOCK=file`: the worker is killed at the moment when it tells Dramatiq's main process that it is ready, while
+  it holds the lock of that message. It makes the file first, and dies only if the file did not exist.
+- `CLOCK_OFF_S=s`: the worker's clock is this many seconds ahead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from broker.redis_broker import Consumer  # noqa: E402
 
 _retries = itertools.count(1)
 _acks = itertools.count(1)
-#: Dramatiq finds its commands to Redis by name, at run time.
+#: Dramatiq looks up its Redis commands by name at run time.
 _broker: Any = actors.broker
 _consumer: Any = Consumer
 _enqueue, _ack = _broker.do_enqueue, _consumer.ack
@@ -42,13 +42,13 @@ _enqueue, _ack = _broker.do_enqueue, _consumer.ack
 
 def _lose_retry(queue: str, message_id: str, data: bytes) -> Any:
     if queue == "send_email.DQ" and next(_retries) <= int(os.environ.get("LOSE_RETRIES", "0")):
-        raise redis.ConnectionError("the retry is lost, as the test asks for")
+        raise redis.ConnectionError("the retry is lost, as the test wants")
     return _enqueue(queue, message_id, data)
 
 
 def _lose_ack(consumer: Any, message: MessageProxy) -> None:
     if message.actor_name == "SendEmail" and next(_acks) <= int(os.environ.get("LOSE_ACKS", "0")):
-        raise redis.ResponseError("the acknowledgement is lost, as the test asks for")
+        raise redis.ResponseError("the acknowledgement is lost, as the test wants")
     _ack(consumer, message)
 
 

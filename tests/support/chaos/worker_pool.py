@@ -1,4 +1,4 @@
-"""Workers under a supervisor: `dramatiq` commands that are started again when they end, as whoever runs them would do.
+"""Workers under a supervisor, which restarts `dramatiq` commands that end, as supervisors in production do.
 
 When one process of a command dies, Dramatiq stops the others of that command and the command ends.
 """
@@ -17,20 +17,20 @@ from tests.support.program import Program
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-#: How often the supervisor looks, in s.
+#: How often the supervisor checks its commands, in seconds.
 LOOK_S: Final = 0.05
-#: How long a worker process has given signs of life before it is one of those that are killed at random, in s. One that
-#: is killed in the millisecond in which it tells Dramatiq's main process that it is ready can leave that one waiting
-#: for a lock for ever; who dies before that has a test of its own.
+#: How long a worker process must have sent heartbeats before it may be killed at random, in seconds. A process that is
+#: killed in the millisecond in which it tells Dramatiq's main process that it is ready can leave the main process
+#: waiting for a lock forever; a separate test covers a death before that.
 READY_S: Final = 0.5
-#: How long after a kill the last command that the dead process had sent may still be under way to Redis, in s.
+#: How long after a kill the last command of the dead process may still be on the way to Redis, in seconds.
 UNDER_WAY_S: Final = 0.1
 
 
 class Kill(NamedTuple):
-    """A worker process ended by SIGKILL. `time_s`: since the epoch; `claims`: how many rows it had in flight.
+    """A worker process ended by SIGKILL. `time_s`: since the epoch; `claims`: the number of its rows in flight.
 
-    `survivors`: worker processes of the commands that lost none yet, and so went on.
+    `survivors`: the number of worker processes of commands that have lost no process yet, and so continue.
     """
 
     worker_id: str
@@ -40,10 +40,10 @@ class Kill(NamedTuple):
 
 
 class WorkerPool:
-    """So many commands, kept running until the block ends. All of them are ready when it begins.
+    """Keeps this number of commands running until the block ends. All of them are ready when it begins.
 
     Args:
-        settings: variables of the workers, over the stack's.
+        settings: variables of the workers, which override those of the stack.
     """
 
     def __init__(self, stack: Stack, commands: int = 2, processes: int = 1, threads: int = 8, **settings: str) -> None:
@@ -51,7 +51,7 @@ class WorkerPool:
         self._options: dict[str, Any] = {"processes": processes, "threads": threads, "wait": False, **settings}
         self._wanted = commands
         self._ending = threading.Event()
-        # The kernel ends a program with the thread that started it, so this one lives as long as they shall.
+        # The kernel ends a program with the thread that started it, so this thread lives as long as the commands.
         self._thread = threading.Thread(target=self._run, name="pool", daemon=True)
         self._redis: Any = stack.redis_client()
         self._hit: set[int | None] = set()
@@ -70,7 +70,7 @@ class WorkerPool:
         self._redis.close()
 
     def until_ready(self, processes: int) -> None:
-        """Wait until so many worker processes give signs of life."""
+        """Wait until this number of worker processes sends heartbeats."""
         until(lambda: len(self.alive()) >= processes, f"{processes} worker processes")
 
     def alive(self) -> dict[str, int]:

@@ -1,1 +1,1 @@
-"""Stand-ins for what Postrider talks to, for tests and benchmarks. Each runs as a process of its own."""
+"""Stand-ins for the servers that Postrider talks to, for tests and benchmarks."""

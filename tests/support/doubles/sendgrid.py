@@ -1,4 +1,4 @@
-"""A double of SendGrid's v3 mail/send: checks each request by the official rules, records it, answers as told.
+"""A double of SendGrid's v3 mail/send: checks each request by the official rules, records it, and answers as told.
 
 By hand:
 
@@ -6,7 +6,7 @@ By hand:
     curl localhost:8025/_stats
     curl localhost:8025/_behaviour -d '{"statuses": {"429": 0.3, "503": 0.1}, "retry_after_s": 2}'
 
-In a test, as a process of its own that ends with the `with` block or with the test's process:
+In a test, as a separate process that ends with the `with` block or with the test's process:
 
     with SendGridDouble.running(latency_ms=5) as double:
         ...                                     # SENDGRID_API_URL=double.url
@@ -134,7 +134,7 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if options.until_eof:
-        # The one who started this writes nothing: whatever can be read is the end.
+        # The process that started this writes nothing, so that anything readable is the end of the input.
         loop.add_reader(sys.stdin, stop.set)
     tls = None
     if options.tls:
@@ -148,7 +148,7 @@ async def serve(options: argparse.Namespace) -> None:
         control = await server.listen_for_control(options.host, options.control_port)
         scheme = "https" if tls else "http"
         ready = {"url": f"{scheme}://{options.host}:{port}", "control": f"http://{options.host}:{control}"}
-        print(json.dumps(ready), flush=True)  # noqa: T201 - whoever started this waits for the line
+        print(json.dumps(ready), flush=True)  # noqa: T201 - the process that started this waits for the line
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), FLUSH_EVERY_S)

@@ -1,4 +1,4 @@
-"""What arrived at the SendGrid double, kept small: one encoded line a request."""
+"""The arrivals at the SendGrid double, kept small: one encoded line per request."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-#: What is known of one arrival, in the order of its JSON array.
+#: The fields of one arrival, in the order of its JSON array.
 FIELDS: Final = ("seq", "time_s", "accepted", "answer", "campaign_id", "row", "to", "subject", "digest", "payload")
-#: At most so many arrivals in one answer of the control interface.
+#: The most arrivals in one response of the control interface.
 PAGE: Final = 50_000
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def digest(text: str | None, html: str | None) -> str:
-    """What an arrival keeps of its content."""
+    """The digest that an arrival keeps instead of its content."""
     return hashlib.blake2b(f"{text or ''}\0{html or ''}".encode(), digest_size=8).hexdigest()
 
 

@@ -1,8 +1,8 @@
-"""What SendGrid's v3 mail/send demands of a request, and what Postrider demands of itself on top.
+"""The rules of SendGrid's v3 mail/send for a request, and further rules that Postrider sets itself.
 
 Source: the reference of `POST /v3/mail/send` and its limitations
 (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send).
-Written without a look at how Postrider builds the request.
+The rules were written without reading how Postrider builds the request.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 
 
 def at_the_door(method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> tuple[str | None, list[Problem]]:
-    """The status of a request that is refused before its body is read, and why; None: come in."""
+    """The status of a request that is refused before its body is read, and the reason; None: it is not refused."""
     if target != "/v3/mail/send":
         return "404", [Problem(None, f"no such path: {target[:80]}")]
     if method != "POST":

@@ -1,7 +1,7 @@
 """The SendGrid double's server: HTTP/1.1 by hand on asyncio, fast enough that a benchmark measures its client.
 
-`tests.support.doubles.sendgrid` starts it and talks to it; the rules stand in `sendgrid_rules`, the answers in
-`sendgrid_behaviour`. Control, on every port: GET /_stats, GET /_arrivals?since=N, GET /_violations,
+`tests.support.doubles.sendgrid` starts it and talks to it; `sendgrid_rules` has the rules, `sendgrid_behaviour` the
+answers. Control, on every port: GET /_stats, GET /_arrivals?since=N, GET /_violations,
 GET and POST /_behaviour, POST /_reset.
 """
 

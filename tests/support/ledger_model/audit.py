@@ -1,4 +1,4 @@
-"""What the model of the ledger knows of its campaigns by itself, and what of them must hold after every step."""
+"""The model's independent records of its campaigns, and the invariants that must hold after every step."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ListRecord:
 
     Attributes:
         city: whether it has this column.
-        taken: how often the provider took each row.
-        again: how often somebody decided that the provider may take it once more.
-        reported: the rows of which the provider has told, by what it told.
+        taken: how many times the provider accepted each row.
+        again: how many times an operator has decided that the provider may accept the row once more.
+        reported: the rows about which the provider has reported, by the kind of report.
     """
 
     name: str

@@ -77,7 +77,7 @@ class LedgerOperators(RuleBasedStateMachine):
 
     @abstractmethod
     def work_as_asked(self, pick: int, lost: bool) -> None:
-        """A worker does what it was asked for."""
+        """A worker does what it was asked to do."""
 
     # -- what operators do, over the API
 
@@ -164,7 +164,7 @@ class LedgerOperators(RuleBasedStateMachine):
 
     @rule(name=NAME)
     def retry_failed(self, name: str) -> None:
-        """Nothing was taken of what is failed, so nobody is sent twice by this."""
+        """The provider accepted none of the failed rows, so no recipient is sent to twice by this."""
         if campaign := self.decision(name, resends=True):
             with self.checks.only(name):
                 self.harness.reconciler.retry_failed(campaign)

@@ -13,14 +13,14 @@ Way = tuple[float, Callable[[], None]]
 
 
 class Walk:
-    """One walk, by a seed of its own."""
+    """One walk with its seed."""
 
     def __init__(self, machine: type[LedgerMachine], seed: int) -> None:
         self.random = random.Random(seed)
         self.machine = machine()
 
     def run(self, steps: int) -> None:
-        """Take so many steps, and let the faults end."""
+        """Take this many steps, and let the faults end."""
         try:
             self.machine.begin()
             for _ in range(steps):
