@@ -58,7 +58,7 @@ types: .venv/dev.stamp ## check the types, strictly
 contracts: .venv/dev.stamp ## check that imports point downward only
 	@$(BIN)/lint-imports
 
-# In a place of its own, so that no tool of the lock gets into the project's environment.
+# In a separate environment, so that no tool of the lock gets into the project's.
 # UPGRADE="--upgrade" takes the newest versions, "--upgrade-package NAME" one package's.
 lock: ## resolve pyproject.toml's dependencies into the two lock files
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }

@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on stdout, the same for our own lines, Dramatiq's and uvicorn's.
 
-No line holds an address: whatever looks like one is masked to its domain here, whoever wrote the line. What is
-logged, and when, is decided where it happens.
+No line holds an address: whatever looks like one is masked to its domain here, in our lines and in those of libraries.
+What is logged, and when, is decided where it happens.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Settings:
     """What the environment asks for. Names and defaults: `docs/operations.md`."""
 
     redis_url: str = field(repr=False)  # may hold a password, as the fields below that are not shown either
-    redis_given: bool  # else `make run` starts a Redis of its own
+    redis_given: bool  # else `make run` starts the embedded Redis
     allow_unsafe_redis: bool  # one without an append-only file
     s3_bucket: str
     s3_endpoint_url: str | None

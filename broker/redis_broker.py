@@ -111,11 +111,11 @@ class Consumer(ConsumerInternals):
     - Every error of Redis is a lost connection, after which Dramatiq makes a new consumer and repeats acknowledgements.
       It knows refused connections alone: after a timeout or an OOM it would leave messages unacknowledged, and end the
       thread that waits for delayed ones.
-    - A new consumer puts back what the one before it had fetched and nobody holds any more. To Redis these messages are
-      this process's own, and Dramatiq would return them at its end only.
+    - A new consumer puts back what the one before it had fetched and no consumer holds any more. To Redis these
+      messages belong to this process, and Dramatiq would return them only at its end.
     - Once the worker is stopping, Redis is not waited for without end.
     - While there is nothing to do, it sleeps until the doorbell rings.
-    - Once the worker is stopping, it takes nothing more, and gives back what nobody has begun.
+    - Once the worker is stopping, it takes nothing more, and gives back what no thread has begun.
     """
 
     broker: Broker
@@ -146,8 +146,8 @@ class Consumer(ConsumerInternals):
     def _take_no_more(self) -> None:
         """Give back what has been fetched and not given, and give signs of life until the last message has ended.
 
-        Nobody works on what a stopping worker takes, and what it leaves behind comes back after `HEARTBEAT_TIMEOUT_MS`
-        only.
+        No thread works on what a stopping worker takes, and what it leaves behind comes back only after
+        `HEARTBEAT_TIMEOUT_MS`.
         """
         with _lost_connection():
             if self.holds_untaken:

@@ -54,7 +54,7 @@ class Controls:
         """Start sending, or have it start as soon as the list is parsed.
 
         Raises:
-            UnknownCampaign, WrongState: also where the list has nobody to send to, or lacks columns that the templates
+            UnknownCampaign, WrongState: also where the list has no valid recipient, or lacks columns that the templates
                 name.
         """
         status, _ = self._take("start", campaign_id)
@@ -89,9 +89,7 @@ class Controls:
             case "refused":
                 raise WrongState(before.decode(), step.advice)
             case "empty":
-                raise WrongState(
-                    before.decode(), "there is nobody to send to: upload a list with at least one valid recipient"
-                )
+                raise WrongState(before.decode(), "the list has no valid recipient: upload a list with at least one")
             case "columns":
                 columns = lacking.decode()
                 raise WrongState(

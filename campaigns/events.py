@@ -1,6 +1,6 @@
 """What a provider tells afterwards of the emails that it took, recorded in the ledger. Knows no provider's words.
 
-Events come in any order and more than once. Each is recorded by what it says, not by an id of its own, so that the same
+Events come in any order and more than once. Each is recorded by what it says, not by the event's id, so that the same
 one again changes nothing.
 """
 

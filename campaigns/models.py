@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 
 class OnUnknown(StrEnum):
-    """What happens to a row of which nobody knows whether the provider took it."""
+    """What happens to a row whose outcome is unknown."""
 
     HOLD = "hold"
     RESEND = "resend"

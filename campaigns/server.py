@@ -43,7 +43,7 @@ def check(info: Mapping[str, str], *, allow_unsafe: bool) -> None:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         raise WrongRedis(
-            f"Redis drops keys when its memory is full (maxmemory-policy {policy}), and each is a part of somebody's "
+            f"Redis drops keys when its memory is full (maxmemory-policy {policy}), and every key is part of a "
             "campaign: set 'maxmemory-policy noeviction'"
         )
     if info.get("aof_enabled") == "0" and not allow_unsafe:

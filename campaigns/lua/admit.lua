@@ -6,7 +6,7 @@
 -- ->    { verdict, granted rows, denied rows, rows denied for their domain alone }; rows as "12,13"; verdict is one of
 --       ok       all that may still be sent were granted
 --       limited, blocked, paused   why the denied ones were not; they go back to the waiting side
---       stale    the run is nobody's any more: drop the message
+--       stale    the run has been closed: drop the message
 --
 -- nonce: of this question; probe_ms: how long a probe may take; account_limit: 0 for none; limits: the domains'
 -- domain_prefix: of the domains' windows; domains: of the rows, where limits are

@@ -15,7 +15,7 @@
 --
 -- A row without an end gets one: done, or failed where it was dropped. Its claim goes too, so that the worker's own
 -- answer, if it still comes, finds the row final. A row with an end keeps it, but for a failed one that turns out to
--- have been taken: that is done, so that nobody has it sent again.
+-- have been taken: that is done, so that it is not sent again.
 --include clock
 --include finish
 --include rows

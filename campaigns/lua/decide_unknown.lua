@@ -1,4 +1,4 @@
--- decide_unknown: settles rows of which nobody knows whether they were sent, as somebody has decided.
+-- decide_unknown: settles rows with an unknown outcome as an operator or the campaign's policy has decided.
 --
 -- KEYS  campaign  progress  unknown  done  failed  again  reasons  running
 -- ARGV  campaign_id  generation  decision  older_than_ms:int  max_rows:int
@@ -25,7 +25,7 @@ for _, row in ipairs(rows) do
     redis.call('HDEL', reasons, row)
   elseif decision == 'failed' then
     redis.call('SETBIT', failed, row, 1)
-    redis.call('HSET', reasons, row, 'nobody knows whether it was sent; decided to be failed')
+    redis.call('HSET', reasons, row, 'outcome unknown; decided to be failed')
   else
     -- its reason stays: what its last attempt left, and the mark that there was one
     redis.call('SETBIT', again, row, 1)

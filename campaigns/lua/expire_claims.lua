@@ -1,4 +1,4 @@
--- expire_claims: rows in flight that nobody will settle any more become unknown (see lib/claims).
+-- expire_claims: rows in flight that no worker will settle become unknown (see lib/claims).
 --
 -- KEYS  campaign  progress  flight  unknown  running  workers  reasons  done  failed  ring
 -- ARGV  campaign_id  generation  lost_ms:int

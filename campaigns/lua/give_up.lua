@@ -1,6 +1,6 @@
 -- give_up: rows whose outcome Redis refuses to record become unknown, as far as can be: the cause is a key of the
 -- campaign that holds what it should not, and each step here may be refused too. A row that cannot be made unknown
--- keeps its claim, so that nobody sends it again; expire_claims does it once the key is mended.
+-- keeps its claim, so that no worker sends it again; expire_claims does it once the key is mended.
 --
 -- KEYS  campaign  flight  unknown  reasons  done  failed  progress  running
 -- ARGV  campaign_id  generation  worker_id  outcomes(row nonce reason)...

@@ -1,5 +1,5 @@
 -- parse_finish: records the parsed list in one step; a start asked for meanwhile takes effect now, where the list has
--- what the templates name, as they are now, and somebody to send to.
+-- what the templates name, as they are now, and at least one valid recipient.
 --
 -- KEYS  campaign  progress  parsing  running  skip  index
 -- ARGV  campaign_id  generation  parser_id  status  reason  rows:int  total:int  rejected:int  skip_bitmap
@@ -31,7 +31,7 @@ if status == 'ready' then
   local complete = note_columns(campaign)
   if state[4] == '1' and complete and total == 0 then
     redis.call('HSET', campaign, 'reason',
-      'there is nobody to send to: upload a list with at least one valid recipient')
+      'the list has no valid recipient: upload a list with at least one')
   elseif state[4] == '1' and complete then
     status = 'running'
     redis.call('HSETNX', campaign, 'started_at', now_ms())

@@ -6,7 +6,7 @@
 --       low_water_ms:int  low_water_min:int  low_water_max:int  account_limit:int  limits:json?  domain_prefix
 -- ->    JSON: { leader, wait_ms, idle, released, feed: [ids], reconcile: [ids], parse: [ids], expired: [[id, rows]],
 --       refused: [ids] }
---       idle: no campaign runs, so that the next tick is due late, or when somebody rings for the release
+--       idle: no campaign runs, so that the next tick is due late, or when the release is rung for
 --       feed, reconcile, parse: campaigns for which the caller shall send such a message; expired: whose rows in flight
 --       are unknown now
 --       refused: campaigns that have been paused, as Redis refuses one of their keys

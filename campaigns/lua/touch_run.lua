@@ -2,7 +2,7 @@
 --
 -- KEYS  runs
 -- ARGV  run_id  delay_ms:int  rows
--- ->    nothing; a run that is nobody's any more stays so
+-- ->    nothing; a run that has been closed stays closed
 --
 -- rows: "12,13"
 --include clock

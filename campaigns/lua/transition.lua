@@ -4,8 +4,8 @@
 -- ARGV  campaign_id  target  comes_from  is_there
 -- ->    { outcome, state before, rows in flight, missing columns }; outcome one of moved, same, refused, missing,
 --       empty, columns, later
---       empty: there is nobody to send to; columns: the list lacks some that the templates name; later: it will start
---       as soon as its list is parsed
+--       empty: the list has no valid recipient; columns: the list lacks some that the templates name
+--       later: it will start as soon as its list is parsed
 --
 -- target: the new state; comes_from: states it may come from, "ready,running"; is_there: states in which it is there
 -- already

@@ -53,7 +53,7 @@ def test_unknown_campaigns_are_unknown(harness: LedgerHarness, step: str) -> Non
 def test_a_list_without_valid_recipients_cannot_be_started(harness: LedgerHarness) -> None:
     harness.make()
     harness.redis.hset(keys.of("c1", "progress"), "total", 0)
-    with pytest.raises(WrongState, match="nobody to send to"):
+    with pytest.raises(WrongState, match="no valid recipient"):
         harness.controls.start("c1")
 
 

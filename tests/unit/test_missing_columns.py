@@ -113,7 +113,7 @@ def test_a_start_of_a_list_that_has_nobody_says_why_it_does_not(app: AppHarness)
     parsing = begun(app, csv)
     app.web.post("/campaigns/c1/start")
     assert parsing.finish(scanned(csv)) == Status.READY
-    assert "nobody to send to" in str(shown(app)[1])
+    assert "no valid recipient" in str(shown(app)[1])
 
 
 def test_a_campaign_from_before_the_names_were_stored_is_checked_too(app: AppHarness) -> None:

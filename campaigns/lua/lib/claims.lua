@@ -1,4 +1,4 @@
--- claims: rows in flight that nobody will settle any more.
+-- claims: rows in flight that no worker will settle.
 --
 -- $flight   hash: row -> worker id|ms of the claim|nonce
 -- $workers  zset: worker id by its last heartbeat (ms)
@@ -7,7 +7,7 @@
 -- expire_claims(k, campaign_id, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
 --
 -- A row whose worker is dead becomes unknown, and so does one that its worker, though alive, has not settled for
--- lost_ms: nobody can say whether the provider took it. A row that has an end already (a resent one whose first sender
+-- lost_ms: whether the provider took it is unknown. A row that has an end already (a resent one whose first sender
 -- answered late) only loses its claim. An outcome that comes later all the same is recorded.
 -- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
 --include claim_times
