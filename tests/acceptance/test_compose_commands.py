@@ -122,7 +122,7 @@ def test_the_commands_and_the_environment_of_the_file_send_a_campaign(composed: 
             running.callback(program.kill)
             program.start()
         until(anonymous.ready, "readyz, as the health check asks for it")
-        # Then nobody gets in without the token that the first start has made
+        # Then no one gets in without the token that the first start has made
         assert anonymous.ask("GET", "/campaigns")[0] == 401
         file = tmp_path / "var" / "api-token"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600

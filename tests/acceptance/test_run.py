@@ -88,7 +88,7 @@ def test_only_its_user_can_read_what_it_writes_or_use_its_redis(tmp_path: Path) 
         assert [pid for pid in processes if password in _command_line(pid)] == []
         assert started.stop() == 0
 
-    # And nobody else can read what was written, nor does a log hold the password
+    # And no other user can read what was written, nor does a log hold the password
     assert _open_to_others(started.var) == []
     logs = [started.log, *(started.var / "log").iterdir()]
     assert [log for log in logs if password in log.read_text(errors="replace")] == []
@@ -213,7 +213,7 @@ def test_servers_that_settings_name_are_used_instead_of_its_own(
 
 
 def test_a_web_process_that_cannot_start_ends_it_all(tmp_path: Path) -> None:
-    # Given a port that nobody may listen on after it has been checked: the supervisor's own check passes
+    # Given a port that no process may listen on after it has been checked: the supervisor's own check passes
     with make_run.running(tmp_path, PYTHONPATH=str(_broken_uvicorn(tmp_path))) as started:
         assert started.process.wait(PATIENCE_S) == 1
         assert "postrider: web did not start" in started.output()

@@ -1,4 +1,4 @@
-"""A real browser and the real processes, once for all tests here; each test has a visit of its own."""
+"""A real browser and the real processes, once for all tests here; each test has its own visit."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_a_refused_campaign_says_why_at_its_field(visit: Visit, stack: Stack) ->
 
 
 def test_a_step_that_is_refused_shows_the_server_s_words(visit: Visit, stack: Stack) -> None:
-    # Given a page that does not know yet that somebody else has cancelled the campaign
+    # Given a page that does not know yet that someone else has cancelled the campaign
     stack.put("race", tpm=60)
     stack.upload("race", readers(100))
     stack.start("race")
@@ -152,7 +152,7 @@ def test_hostile_texts_are_only_texts(visit: Visit, stack: Stack) -> None:
     expect(visit.reason).to_contain_text("<img src=x onerror=alert(1)>")
     expect(visit.panel("List")).to_contain_text("<img src=x onerror=alert(1)><script>alert(2)<_script>.csv")
     expect(visit.panel("Message")).to_contain_text(HOSTILE)
-    # And so does the list of campaigns, and an address that nobody has
+    # And so does the list of campaigns, and an address without a campaign
     visit.open("#/")
     expect(visit.page.get_by_role("row", name=re.compile("hostile"))).to_contain_text(HOSTILE)
     visit.expected += ["404 .*/campaigns/%3Cimg"]

@@ -79,7 +79,7 @@ statements = st.recursive(
     _nested,
     max_leaves=6,
 )
-#: `macro_` is called by the rest and calls nothing but `other_`: endless recursion is an example of its own.
+#: `macro_` is called by the rest and calls nothing but `other_`: endless recursion is a separate example.
 templates = st.tuples(statements, statements).map(
     lambda t: (
         "{% set n = namespace(v='ab', w=[1]) %}{% set x = 'c' %}{% macro other_(z) %}{{ caller() }}{% endmacro %}"

@@ -1,5 +1,5 @@
-"""A campaign whose mails the provider fails costs the others nothing; a provider that fails everybody costs nobody an
-attempt.
+"""A campaign whose emails the provider fails costs the others nothing. A provider that fails every campaign costs no
+recipient an attempt.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two:
 
 
 def test_it_shows_within_seconds_however_much_was_taken_before(two: LedgerHarness, clock: Clock) -> None:
-    """Given so many mails taken that the first failures are few beside them, then it is told by that nobody's pass."""
+    """Given so many mails taken that the first failures are few beside them, then it shows all the same."""
     for campaign_id in ("bad", "good"):
         two.controls.set_rate(campaign_id, 1_800)
     provider = Provider(two, clock)
@@ -111,7 +111,7 @@ def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_troub
     two: LedgerHarness, clock: Clock
 ) -> None:
     """Given two campaigns whose mails were all taken, when the provider fails every one, then its gate closes within
-    seconds, and from then on nobody's attempts are spent.
+    seconds, and from then on no attempts are spent.
     """
     provider = Provider(two, clock)
     provider.run(30)
@@ -137,7 +137,7 @@ def test_a_campaign_alone_has_the_provider_to_itself(harness: LedgerHarness, clo
 
 @pytest.fixture
 def both_probe(two: LedgerHarness, clock: Clock) -> LedgerHarness:
-    """A campaign in trouble of its own, and a provider that has asked the other one to wait: both waits are over."""
+    """A campaign in trouble, and a provider that has asked all to wait: both waits are over."""
     provider = Provider(two, clock, "bad")
     provider.run(20)
     now = {"level": 1, "until": clock.now_ms - 1, "probe_until": 0, "since": clock.now_ms - 5_000}
@@ -151,7 +151,7 @@ def test_the_probe_is_a_row_of_a_campaign_that_has_no_trouble_of_its_own(both_pr
 
 
 def test_a_probe_that_fails_by_its_campaigns_own_trouble_is_followed_by_another(both_probe: LedgerHarness) -> None:
-    """Otherwise nobody would be admitted for as long as a send may take."""
+    """Otherwise no row would be admitted for as long as a send may take."""
     both_probe.controls.pause("good")
     (bad,) = both_probe.runs()
     both_probe.controls.resume("good")

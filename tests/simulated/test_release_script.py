@@ -37,7 +37,7 @@ def test_the_queue_is_kept_no_longer_than_the_workers_slots(harness: LedgerHarne
 
 
 def test_one_call_releases_a_bounded_number_of_runs_and_the_next_follows_at_once(harness: LedgerHarness) -> None:
-    """Nobody is answered during a call: a pause does not wait for the queues of a hundred machines to be filled."""
+    """Redis answers no one during a call: a pause does not wait for the queues of a hundred machines to be filled."""
     harness.slots = 300
     campaign = harness.start(rows=200 * RUN_ROWS)
     while harness.redis.llen(keys.of("c1", "waiting")) < 200 * RUN_ROWS:

@@ -161,7 +161,7 @@ def test_an_unreachable_provider_costs_nobody_an_attempt(harness: LedgerHarness,
 
 
 def test_an_outage_of_an_hour_fails_nobody_and_its_end_is_noticed_at_once(harness: LedgerHarness, clock: Clock) -> None:
-    """Given 30 recipients and a provider that answers 503 for an hour, then one at a time tries and nobody fails."""
+    """Given 30 recipients and an hour of 503, then one row at a time is tried and no recipient fails."""
     run = admitted(harness, 30)
     verdicts = harness.settle(run, run.rows, "unavailable", reason="503")
     late = [Run(run.run_id, "c1", run.generation, run.recipients[: verdicts.count("retry")], 1)]

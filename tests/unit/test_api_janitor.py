@@ -1,4 +1,4 @@
-"""The janitor removes what nobody will come back for, and nothing else."""
+"""The janitor removes what no upload will come back for, and nothing else."""
 
 from __future__ import annotations
 

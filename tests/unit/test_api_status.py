@@ -1,4 +1,4 @@
-"""GET status: what is true when it is answered, however slow Redis is and whoever else asks."""
+"""GET status: what is true when it is answered, however slow Redis is and however many ask."""
 
 from __future__ import annotations
 

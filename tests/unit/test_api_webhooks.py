@@ -178,7 +178,7 @@ def test_how_old_a_stamp_may_be_is_a_setting(fake_redis: Redis) -> None:
 
 
 def test_nothing_that_is_signed_is_asked_for_again(sent: AppHarness) -> None:
-    """Given events that are none, of nobody, or of others, then the rest of the batch counts and the answer is 200."""
+    """Given events that are none, of no row, or of others, then the rest of the batch counts and the answer is 200."""
     others: list[Any] = [None, 1, "x", [], {}, {"event": "delivered"}]
     campaign_ids: list[Any] = ["unknown", "a b", "", 7, None, {}]
     rows: list[Any] = ["", "0", "-1", "01", "1.0", "3", "4294967296", "9" * 30, "\ud800", None, True, {}]

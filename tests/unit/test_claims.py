@@ -1,4 +1,4 @@
-"""Rows in flight that nobody will settle any more: they get an end in every state, by the ticks alone."""
+"""Rows in flight that no worker will settle: they get an end in every state, by the ticks alone."""
 
 from __future__ import annotations
 

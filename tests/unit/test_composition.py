@@ -45,7 +45,7 @@ print(json.dumps({
 
 
 def said(script: str, **environment: str) -> Any:
-    """What a script in a process of its own prints at its end."""
+    """What a script in a separate process prints at its end."""
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,

@@ -105,7 +105,7 @@ def test_a_stopping_worker_takes_nothing_more_and_gives_back_what_it_has_fetched
         # When the worker is told to stop, and another message comes
         broker.stopping.set()
         assert next(before) is None
-        # Then the others are on the queue again, and somebody else is told
+        # Then the others are on the queue again, and other workers are told
         assert [ring["data"] for ring in iter(bell.get_message, None)] == [QUEUE.encode()]
     others += put(broker, 1)
     assert next(before) is None
@@ -130,7 +130,7 @@ def test_what_dramatiq_gives_back_is_rung_for(broker: Broker, fake_redis: redis.
 
 
 def test_what_is_fetched_when_the_consumer_ends_comes_back_at_once(broker: Broker, fake_redis: redis.Redis) -> None:
-    """Given that Dramatiq's consumer ends with fetched messages which it has given to nobody."""
+    """Given that Dramatiq's consumer ends with fetched messages which it has given to no thread."""
     first, *others = put(broker, 3)
     consumer: Any = broker.consume(QUEUE, prefetch=3, timeout=1)
     assert next(consumer).message_id == first

@@ -40,7 +40,7 @@ def test_each_dead_letter_is_read_once_however_many_campaigns_are_reconciled(
     with Exchanges(harness.redis) as exchanges:
         assert all(dead_rows(harness, run.campaign_id) == {1, 2, 3} for run in runs)
     assert exchanges.answered_bytes < 2 * size
-    # and those that have come since, whoever is reconciled first
+    # and those that have come since, whichever campaign is reconciled first
     bury(harness, runs[7], "new", clock.now_ms + 5, rows=[4])
     dead_rows(harness, "c1")
     assert dead_rows(harness, "c7") == {1, 2, 3, 4}

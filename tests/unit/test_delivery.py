@@ -1,4 +1,4 @@
-"""Delivery: every recipient of a run gets an outcome of its own, whatever happens to it."""
+"""Delivery: every recipient of a run gets an outcome, whatever happens to the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doorbell: whoever puts something on a queue rings, and an idle consumer is awake at once."""
+"""The doorbell: every message that is put on a queue rings, and an idle consumer is awake at once."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_who_stops_is_awake(doorbell: Doorbell) -> None:
     started = time.monotonic()
     doorbell.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
-    # And whoever looks once more, before it is told to stop, does not fall asleep again
+    # And a consumer that looks once more, before it is told to stop, does not fall asleep again
     doorbell.clear("reconcile")
     doorbell.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
@@ -111,11 +111,11 @@ def test_the_pacer_is_rung_for_where_recipients_wait_and_none_did(rung: Any, har
     campaign = harness.catalog.get("c1")
     rung()
     harness.ledger.feed("c1", campaign.generation, 0, 1000, [])
-    assert rung() == [], "a slice of which nobody is a recipient"
+    assert rung() == [], "a slice without a recipient"
     harness.ledger.feed("c1", campaign.generation, 1, 2000, [recipient(1001)])
     assert rung() == ["release"]
     harness.ledger.feed("c1", campaign.generation, 2, 3000, [recipient(2001)])
-    assert rung() == [], "somebody waits already"
+    assert rung() == [], "recipients wait already"
 
 
 def test_the_pacer_is_rung_for_whenever_a_campaign_begins_to_run(rung: Any, harness: LedgerHarness) -> None:

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stdout, whoever writes it, and never an address."""
+"""Logs: one JSON object a line on stdout, whichever library writes it, and never an address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ message = dramatiq.Message("q", "SendEmail", ("c1", "g", [[1, "ann@shop.test", [
 
 
 def lines(body: str, level: str = "info", log_format: str = "json") -> list[str]:
-    """What a process of its own writes to stdout; nothing may go to stderr."""
+    """What a separate process writes to stdout; nothing may go to stderr."""
     script = SCRIPT.format(body=body, level=level, log_format=log_format)
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

@@ -138,7 +138,7 @@ def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(harness: Le
 
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_a_done_row_stays_so_and_a_failed_one_that_was_taken_is_done(harness: LedgerHarness, kind: EventKind) -> None:
-    """Given rows with an end, then a proof that the provider took one makes it done, so that nobody sends it again."""
+    """Given rows with an end, then a proof that the provider took one makes it done, so that it is not sent again."""
     run = sending(harness)
     harness.settle(run, [1], "accepted")
     harness.settle(run, [2], "rejected", reason="400: no")

@@ -12,7 +12,7 @@ from campaigns import keys
 from tests.support.app_harness import CONTENT, AppHarness
 from tests.support.ledger_harness import Exchanges
 
-#: A template that nobody wants to read with every list.
+#: A template that is too large to be read with every list.
 LARGE = {"html": "<p>" + "x" * 1_000_000 + "</p>"}
 
 

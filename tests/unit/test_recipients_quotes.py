@@ -182,7 +182,7 @@ def test_over_long_line_within_quotes() -> None:
     data = csv_of(*people(1, 2), 'a@x.test,"A,x', "x" * (csv_lines.RECORD.size + 1), *people(5, 6))
     result, rejected = parse(data, chunk=100_000)
     assert rejected == {3: ("a@x.test", NOT_CLOSED), 4: ("", "malformed:longer than 1,048,576 bytes")}
-    assert result.index[1].rows == 1, "an over-long line is a slice of its own"
+    assert result.index[1].rows == 1, "an over-long line is a separate slice"
     assert rows_of(data, result)[4:] == [["user5@x.test", "User 5", "5"], ["user6@x.test", "User 6", "6"]]
 
 

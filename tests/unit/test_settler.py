@@ -200,7 +200,7 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
 
 
 def test_no_line_that_cannot_be_written_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a stdout that nobody reads any more, also where Redis is away and where a campaign is completed."""
+    """Given a stdout that is read no more, also where Redis is away and where a campaign is completed."""
 
     def fails(*_args: object, **_event: object) -> None:
         raise BrokenPipeError

@@ -15,7 +15,7 @@ from api.http.slow_bodies import SlowBodies
 
 
 def read(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, *, piece_s: float = 0, gap_s: float = 60) -> bytes:
-    """What an application gets of a body whose pieces take `piece_s` each, by a clock of its own, the last for ever."""
+    """What an application gets of a body whose pieces take `piece_s` each, by the test's clock, the last for ever."""
     now, found, left = 0.0, bytearray(), list(pieces)
     monkeypatch.setattr(slow_bodies, "GAP_S", gap_s)
     monkeypatch.setattr("api.http.slow_bodies.time", SimpleNamespace(monotonic=lambda: now))
