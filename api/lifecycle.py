@@ -21,15 +21,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.components import Components
 from api.live.feeds import Feeds
 from api.uploads.janitor import Janitor
-from campaigns import refusals
+from campaigns import refusals, retrying
 from campaigns.server import WrongRedis
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
 
-#: The wait before the next check of an unavailable service, in seconds. It doubles up to the second value.
-FIRST_RETRY_S: Final = 1.0
-LAST_RETRY_S: Final = 15.0
+#: The longest pause before the next check of an unavailable service, in seconds.
+CHECK_PAUSE_MAX_S: Final = 15.0
 #: How long startup waits for the check of Redis, in seconds.
 CHECK_S: Final = 5.0
 
@@ -104,19 +103,19 @@ class OneLine:
 async def until_there(name: str, ask: Callable[[], object]) -> None:
     """Call `ask` until it succeeds; log each failure and the success.
 
+    Not `retrying.until_answered_async`: the store is checked too, and the pauses grow.
+
     Args:
         name: the service's name in the log.
         ask: a check that raises RedisError or StoreError while the service is unavailable.
     """
-    wait_s = FIRST_RETRY_S
-    while True:
+    for pause_s in retrying.growing_pauses(retrying.CHECK_PAUSE_S, CHECK_PAUSE_MAX_S):
         try:
             await run_in_threadpool(ask)
         except (RedisError, StoreError) as error:
             what = str(error) if isinstance(error, StoreError) else refusals.words(error) or type(error).__name__
-            log.warning("service_away", service=name, error=what, retry_in_s=wait_s)
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, LAST_RETRY_S)
+            log.warning("service_away", service=name, error=what, retry_in_s=pause_s)
+            await asyncio.sleep(pause_s)
         else:
             log.info("service_ready", service=name)
             return

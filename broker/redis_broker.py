@@ -18,6 +18,7 @@ from redis import Redis, RedisError
 
 from broker.dramatiq_private import BrokerInternals, ConsumerInternals, redis_id
 from campaigns import keys
+from campaigns.retrying import StoppedWithoutRedis
 
 log = structlog.get_logger(__name__)
 
@@ -32,10 +33,6 @@ SLOW_POLL_S: Final = 0.5
 #: How long an idle consumer waits for the doorbell before it asks all the same, in s. Each question is the worker's
 #: heartbeat to Dramatiq as well, so this is far below `HEARTBEAT_TIMEOUT_MS`.
 IDLE_POLL_S: Final = 5.0
-
-
-class StoppedWithoutRedis(Exception):
-    """The worker stops and Redis cannot be asked: the message is not acknowledged and will come again."""
 
 
 class Doorbell(Protocol):
@@ -188,7 +185,7 @@ class Consumer(ConsumerInternals):
                 step(message)
         except ConnectionClosed as error:
             if self.broker.stopping.is_set():
-                raise StoppedWithoutRedis from error
+                raise StoppedWithoutRedis from error  # the message is not acknowledged and will come again
             raise
         self._held.discard(redis_id(message))
 

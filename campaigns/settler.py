@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from redis import RedisError
 
-from campaigns import refusals
+from campaigns import refusals, retrying
 from campaigns.ledger import Group, Ledger, Settlement
 
 log = structlog.get_logger(__name__)
@@ -27,10 +27,8 @@ T = TypeVar("T")
 GROUP: Final = 256
 #: How long the first outcome of a group waits for others, in s: a call for each handful costs more than they do.
 GATHER_S: Final = 0.005
-#: How long to wait before asking a Redis again that did not answer, in s.
-RETRY_S: Final = 0.25
-#: How long a batch that Redis refuses alone waits before it is tried again, in s, at most: it is doubled each time.
-REFUSED_RETRY_MAX_S: Final = 8.0
+#: How long a batch that Redis refuses alone waits before it is tried again, in s, at most: each pause doubles.
+REFUSED_PAUSE_MAX_S: Final = 8.0
 #: How long such a batch is tried again, in s; then its rows become unknown.
 REFUSED_S: Final = 45.0
 #: The verdict of an outcome that waits for a Redis that refuses its campaign alone.
@@ -75,7 +73,7 @@ class _Batch:
     `give_up_at`: set once Redis has refused this batch alone; `due`: when it is tried again. By the monotonic clock.
     """
 
-    __slots__ = ("due", "give_up_at", "group", "records", "wait_s")
+    __slots__ = ("due", "give_up_at", "group", "pauses", "records")
 
     def __init__(self, records: list[Record]) -> None:
         tally = records[0].tally
@@ -83,7 +81,7 @@ class _Batch:
         self.group = Group(tally.campaign_id, tally.generation, [record.settlement for record in records])
         self.give_up_at: float | None = None
         self.due = 0.0
-        self.wait_s = RETRY_S
+        self.pauses = retrying.growing_pauses(2 * retrying.PAUSE_S, REFUSED_PAUSE_MAX_S)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -156,6 +154,9 @@ class Settler:
         return due
 
     def _settle(self, waiting: list[_Batch]) -> None:
+        """Record these batches. Not `retrying.until_answered`: each call carries only the batches that the one before
+        left, and a stopping worker goes on for `STOPPING_S`.
+        """
         give_up_at: float | None = None
         while waiting:
             waiting, error = self._ask(waiting)
@@ -175,7 +176,7 @@ class Settler:
                 if time.monotonic() > give_up_at:
                     self._give_up(waiting)
                     return
-            time.sleep(RETRY_S)
+            time.sleep(retrying.PAUSE_S)
 
     def _ask(self, waiting: list[_Batch]) -> tuple[list[_Batch], Exception | None]:
         """Have these batches recorded once; those that were not, as Redis refuses everybody, and why the last was not.
@@ -226,8 +227,7 @@ class Settler:
                 with _whatever_logging_does():
                     log.error("settling_given_up", **batch.described, unknown=found[0], claimed=found[1], reason=reason)
                 return
-        batch.wait_s = min(2 * batch.wait_s, REFUSED_RETRY_MAX_S)
-        batch.due = now + batch.wait_s
+        batch.due = now + next(batch.pauses)
         self._refused.append(batch)
 
     @staticmethod

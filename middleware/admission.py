@@ -20,7 +20,7 @@ from dramatiq.middleware import MiddlewareError, SkipMessage
 from redis import RedisError
 
 from broker import dramatiq_private
-from campaigns import refusals
+from campaigns import refusals, retrying
 from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of
 
 log = structlog.get_logger(__name__)
@@ -28,8 +28,6 @@ log = structlog.get_logger(__name__)
 SEND_EMAIL: Final = "SendEmail"
 #: The option of a message in process that names the claim of its rows.
 NONCE: Final = "claim"
-#: How long to wait before asking a Redis again that could not be asked, in s.
-ASK_AGAIN_S: Final = 0.25
 
 
 class Deferred(SkipMessage):
@@ -80,16 +78,17 @@ class Admission(dramatiq.Middleware):
         self, campaign_id: str, generation: str, run_id: str, recipients: Sequence[Sequence[Any]], nonce: str
     ) -> Grant:
         """The ledger's answer; as long as it cannot be asked, this thread waits and nothing is sent."""
-        while True:
-            try:
-                return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients, nonce=nonce)
-            except RedisError as error:
-                if refusals.is_of_one_campaign(error):
-                    self._stand_aside(campaign_id, generation, error)
-                    raise Deferred from error
-                log.error("admission_unavailable", error=type(error).__name__, reason=refusals.words(error))
-                if self._stopping.wait(ASK_AGAIN_S):
-                    raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error
+
+        def admit() -> Grant:
+            return self._ledger.admit(campaign_id, generation, run_id, self._worker_id, recipients, nonce=nonce)
+
+        def failed(error: RedisError) -> None:
+            if refusals.is_of_one_campaign(error):
+                self._stand_aside(campaign_id, generation, error)
+                raise Deferred from error
+            log.error("admission_unavailable", error=type(error).__name__, reason=refusals.words(error))
+
+        return retrying.until_answered(admit, self._stopping, failed)
 
     def _stand_aside(self, campaign_id: str, generation: str, error: RedisError) -> None:
         """Redis refuses this campaign, and no other: it is paused with the reason, and holds no thread. Its rows are in
@@ -104,16 +103,14 @@ class Admission(dramatiq.Middleware):
         """Defer what was denied. Rows that were granted do not wait for that while Redis is away: Reconcile finds the
         others.
         """
-        while True:
-            try:
-                return self._defer(message, grant)
-            except RedisError as error:
-                own = refusals.is_of_one_campaign(error)
-                log.error("deferring_delayed", error=type(error).__name__, reason=refusals.words(error))
-                if grant.granted or own:
-                    return None
-                if self._stopping.wait(ASK_AGAIN_S):
-                    raise NotAdmitted("the worker is stopping and Redis cannot be asked") from error
+
+        def failed(error: RedisError) -> None:
+            log.error("deferring_delayed", error=type(error).__name__, reason=refusals.words(error))
+            if grant.granted or refusals.is_of_one_campaign(error):
+                raise error
+
+        with suppress(RedisError):
+            retrying.until_answered(lambda: self._defer(message, grant), self._stopping, failed)
 
     def _defer(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
         campaign_id, generation, recipients = message.args

@@ -8,13 +8,14 @@ depends on a ring but how soon.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any, Final
 
 import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import keys
+from campaigns import keys, retrying
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +23,6 @@ log = structlog.get_logger(__name__)
 LISTEN_S: Final = 5.0
 #: How long anybody sleeps at most in a worker that is stopping, in s.
 ENDING_POLL_S: Final = 0.1
-#: How long to wait before listening again to a Redis that was lost, in s.
-ASK_AGAIN_S: Final = 0.5
 
 
 class Doorbell(dramatiq.Middleware):
@@ -68,12 +67,11 @@ class Doorbell(dramatiq.Middleware):
             event.set()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._listen()
-            except RedisError as error:
-                log.debug("doorbell_lost", error=type(error).__name__)
-                self._stopping.wait(ASK_AGAIN_S)
+        def lost(error: RedisError) -> None:
+            log.debug("doorbell_lost", error=type(error).__name__)
+
+        with suppress(retrying.StoppedWithoutRedis):
+            retrying.until_answered(self._listen, self._stopping, lost)
 
     def _listen(self) -> None:
         with self._redis.pubsub(ignore_subscribe_messages=True) as bell:

@@ -14,14 +14,12 @@ import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import refusals
+from campaigns import refusals, retrying
 from campaigns.server import WrongRedis
 
 log = structlog.get_logger(__name__)
 
-#: How long to wait before asking a Redis again that is away, in s.
-ASK_AGAIN_S: Final = 0.5
-#: How often the log says so meanwhile, in s.
+#: How often the log says that Redis is unavailable, in s.
 SAY_AGAIN_S: Final = 15.0
 
 
@@ -53,20 +51,24 @@ class Layout(dramatiq.Middleware):
     def _watch(self) -> None:
         """Redis comes later than the worker: what it is and holds is known only then."""
         said_at = time.monotonic()
-        while not self._stopping.wait(ASK_AGAIN_S):
-            try:
-                self._redis.ping()
-            except WrongRedis as error:
-                self._refusal = error
-                os.kill(os.getpid(), signal.SIGTERM)  # Dramatiq's own way to stop a worker process
-                return
-            except RedisError as error:
-                if time.monotonic() - said_at > SAY_AGAIN_S:
-                    said_at = time.monotonic()
-                    _say(error)
-                continue
-            log.info("redis_there")
+
+        def away(error: RedisError) -> None:
+            nonlocal said_at
+            if isinstance(error, WrongRedis):
+                raise error
+            if time.monotonic() - said_at > SAY_AGAIN_S:
+                said_at = time.monotonic()
+                _say(error)
+
+        try:
+            retrying.until_answered(self._redis.ping, self._stopping, away)
+        except WrongRedis as error:
+            self._refusal = error
+            os.kill(os.getpid(), signal.SIGTERM)  # Dramatiq's own way to stop a worker process
+        except retrying.StoppedWithoutRedis:
             return
+        else:
+            log.info("redis_there")
 
 
 def _ending(error: WrongRedis) -> SystemExit:
@@ -74,4 +76,5 @@ def _ending(error: WrongRedis) -> SystemExit:
 
 
 def _say(error: RedisError) -> None:
-    log.warning("redis_away", error=type(error).__name__, reason=refusals.words(error), retry_in_s=ASK_AGAIN_S)
+    reason = refusals.words(error)
+    log.warning("redis_away", error=type(error).__name__, reason=reason, retry_in_s=retrying.PAUSE_S)

@@ -14,7 +14,7 @@ import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import keys, messages, refusals
+from campaigns import keys, messages, refusals, retrying
 from campaigns.pacer import Pacer, Tick
 from middleware.doorbell import Doorbell
 
@@ -22,8 +22,6 @@ log = structlog.get_logger(__name__)
 
 #: What the doorbell calls the pacer, as it calls consumers by their queue.
 BELL: Final = "release"
-#: How long to wait after a tick that Redis did not answer, in s.
-ASK_AGAIN_S: Final = 0.5
 
 
 class Release(dramatiq.Middleware):
@@ -70,6 +68,9 @@ class Release(dramatiq.Middleware):
         log.info("worker_stopped", worker_id=self._worker_id)
 
     def _run(self, pacer: Pacer) -> None:
+        """Tick until the end. Not `retrying.until_answered`: the thread outlives errors of any kind, and each tick asks
+        for what is due by then.
+        """
         while not self._ended.is_set():
             self._doorbell.clear(BELL)
             listens = False
@@ -87,7 +88,7 @@ class Release(dramatiq.Middleware):
                         reason=refusals.words(error),
                         exc_info=not isinstance(error, RedisError),
                     )
-                wait_s = ASK_AGAIN_S
+                wait_s = retrying.PAUSE_S
             if not listens:
                 self._ended.wait(wait_s)
             elif not self._ended.is_set():

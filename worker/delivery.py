@@ -15,7 +15,7 @@ import structlog
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
-from campaigns import refusals
+from campaigns import refusals, retrying
 from campaigns.catalog import Catalog
 from campaigns.ledger import Settlement, deferred_entry
 from campaigns.settler import Settler, Tally
@@ -29,8 +29,6 @@ log = structlog.get_logger(__name__)
 
 #: How many campaigns' compiled templates a process keeps.
 RENDERERS: Final = 128
-#: How long to wait before reading a campaign again while Redis does not answer, in s.
-READ_AGAIN_S: Final = 0.25
 
 #: The kinds after which a row may be tried again: its deferred entry goes along.
 _PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED, Kind.NOT_TRIED})
@@ -152,15 +150,14 @@ class Delivery:
         return await task
 
     async def _compile(self, campaign_id: str) -> Renderer:
-        while True:
-            try:
-                campaign = await asyncio.to_thread(self._catalog.get, campaign_id)
-            except RedisError as error:
-                if refusals.is_of_one_campaign(error):
-                    raise  # it would not pass
-                log.error("campaign_unreadable", error=type(error).__name__)
-                await asyncio.sleep(READ_AGAIN_S)
-                continue
-            # In a thread as well: large templates take a tenth of a second.
-            templates = await asyncio.to_thread(Templates, campaign.content)
-            return templates.renderer(campaign_id, campaign.columns)
+        def failed(error: RedisError) -> None:
+            if refusals.is_of_one_campaign(error):
+                raise error  # it would not pass
+            log.error("campaign_unreadable", error=type(error).__name__)
+
+        campaign = await retrying.until_answered_async(
+            lambda: asyncio.to_thread(self._catalog.get, campaign_id), failed
+        )
+        # In a thread as well: large templates take a tenth of a second.
+        templates = await asyncio.to_thread(Templates, campaign.content)
+        return templates.renderer(campaign_id, campaign.columns)

@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
+from campaigns import retrying
 from campaigns.errors import UnknownCampaign
 from campaigns.progress import Progress
 
@@ -22,8 +23,6 @@ log = structlog.get_logger(__name__)
 
 #: The time between two polls of the status, in seconds: at most four changes per second.
 POLL_S: Final = 0.25
-#: The time between two polls while Redis is unavailable, in seconds.
-RETRY_S: Final = 1.0
 
 
 class Feed:
@@ -94,7 +93,7 @@ class Feed:
             return 0.0
         except RedisError as error:
             log.warning("status_feed_interrupted", campaign_id=self._campaign_id, error=type(error).__name__)
-            return RETRY_S
+            return retrying.CHECK_PAUSE_S  # the poll goes on by itself, and a request may have it poll sooner
         if changes == self._changes:
             self._take(msgspec.json.encode(report))
         return POLL_S

@@ -58,7 +58,7 @@ def as_message(run: Run) -> dramatiq.MessageProxy:
 
 def test_an_answer_that_was_lost_is_given_again(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a Redis that claims rows and dies before it says so, when it is asked again, then they are granted."""
-    monkeypatch.setattr("middleware.admission.ASK_AGAIN_S", 0)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
     harness.start(rows=10)
     (run,) = harness.runs()
     ledger: Any = LosesAnswers(harness, times=2)
@@ -96,7 +96,7 @@ def test_granted_rows_are_sent_where_the_others_cannot_be_put_back(harness: Ledg
 def test_denied_rows_are_put_back_once_redis_is_there_again(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("middleware.admission.ASK_AGAIN_S", 0)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
     harness.start(rows=10)
     (run,) = harness.runs()
     harness.controls.pause("c1")

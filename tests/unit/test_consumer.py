@@ -11,8 +11,9 @@ import pytest
 import redis
 from dramatiq.errors import ConnectionClosed
 
-from broker.redis_broker import Broker, StoppedWithoutRedis
+from broker.redis_broker import Broker
 from campaigns import keys
+from campaigns.retrying import StoppedWithoutRedis
 from middleware.doorbell import Doorbell
 
 QUEUE = "post"

@@ -108,7 +108,7 @@ def test_outcomes_of_several_campaigns_share_a_round_trip() -> None:
 
 def test_a_group_that_is_refused_is_asked_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given two campaigns' outcomes together, when Redis refuses one of them, then the other is not recorded twice."""
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     ledger = Ledger()
     ledger.refuses = ["c0", "c0"]
     assert settle(ledger, 1, campaigns=2)[0] == ["done 0", "done 0"]
@@ -129,8 +129,8 @@ def test_a_campaign_that_is_refused_alone_holds_up_no_other_and_is_given_up(
     Then the healthy one is settled, the runs of both end, the refused one is paused with Redis' words and tried a few
     times, and its rows are given up.
     """
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
-    monkeypatch.setattr(module, "REFUSED_RETRY_MAX_S", 0.01)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr(module, "REFUSED_PAUSE_MAX_S", 0.01)
     monkeypatch.setattr(module, "REFUSED_S", 0.1)
     ledger = Ledger(failures)
     ledger.refused_for_good = {"c0": WRONG_TYPE}
@@ -145,7 +145,7 @@ def test_a_campaign_that_is_refused_alone_holds_up_no_other_and_is_given_up(
 
 
 def test_a_refusal_that_passes_is_recorded_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     ledger = Ledger()
     ledger.refused_for_good = {"c0": WRONG_TYPE}
     assert settle(ledger, 2)[0] == [module.HELD] * 2
@@ -157,7 +157,7 @@ def test_a_refusal_that_passes_is_recorded_late(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_refusal_of_everybody_is_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given that these outcomes are certain, they are never given up, and no campaign is paused for it."""
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "REFUSED_S", 0.0)
     ledger = Ledger()
     ledger.refuses = ["c0"] * 50
@@ -174,12 +174,12 @@ def test_a_completed_campaign_is_told() -> None:
 def test_it_waits_for_a_redis_that_is_away_whatever_goes_wrong(
     monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     assert settle(Ledger(5, error), 1)[0] == ["done 0"]
 
 
 def test_a_stopping_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "STOPPING_S", 0.01)
     stopping = threading.Event()
     stopping.set()
@@ -205,7 +205,7 @@ def test_no_line_that_cannot_be_written_stops_it(monkeypatch: pytest.MonkeyPatch
     def fails(*_args: object, **_event: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr(module, "RETRY_S", 0.001)
+    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module.log, "error", fails)
     assert len(settle(Ledger(2), 100, completed=fails, log=fails)[0]) == 100
 

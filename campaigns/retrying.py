@@ -1,0 +1,62 @@
+"""Waiting for Redis: how long a process pauses before it asks again, and the loops that ask until Redis answers.
+
+A loop stands in its own module where it does more than ask again; that module says what. It takes its pause from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, TypeVar
+
+from redis import RedisError
+
+T = TypeVar("T")
+
+#: How long work that needs Redis pauses before it asks again, in s.
+PAUSE_S: Final = 0.25
+#: The same where no work waits, only a check or a display, in s.
+CHECK_PAUSE_S: Final = 1.0
+
+
+class StoppedWithoutRedis(Exception):
+    """The process is stopping and Redis is unavailable."""
+
+
+def until_answered(ask: Callable[[], T], stopping: threading.Event, failed: Callable[[RedisError], None]) -> T:
+    """Call `ask` until Redis answers; return its result. The thread pauses for `PAUSE_S` after each failure.
+
+    Args:
+        ask: the call.
+        stopping: ends the pauses.
+        failed: called with each error, before the pause; an exception that it raises ends the loop.
+
+    Raises:
+        StoppedWithoutRedis: `stopping` was set first.
+    """
+    while True:
+        try:
+            return ask()
+        except RedisError as error:
+            failed(error)
+            if stopping.wait(PAUSE_S):
+                raise StoppedWithoutRedis(StoppedWithoutRedis.__doc__) from error
+
+
+async def until_answered_async(ask: Callable[[], Awaitable[T]], failed: Callable[[RedisError], None]) -> T:
+    """As `until_answered`, for an event loop, which ends it by cancelling."""
+    while True:
+        try:
+            return await ask()
+        except RedisError as error:
+            failed(error)
+            await asyncio.sleep(PAUSE_S)
+
+
+def growing_pauses(first_s: float, longest_s: float) -> Iterator[float]:
+    """Pauses in s, without end, each twice as long as the one before until `longest_s`."""
+    pause_s = first_s
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, longest_s)
