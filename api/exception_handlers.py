@@ -65,7 +65,7 @@ async def on_store_error(_request: Request, error: Exception) -> Response:
 
 
 def _unavailable(detail: str) -> Response:
-    return errors.answer(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(errors.RETRY_AFTER_S)})
+    return errors.answer(HTTPStatus.SERVICE_UNAVAILABLE, detail, errors.TRY_AGAIN)
 
 
 #: Starlette looks a handler up by the exception's class, then by its base classes in order.

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from api import components
 from api.components import Components
-from api.http.errors import RETRY_AFTER_S, Problem
+from api.http.errors import TRY_AGAIN, Problem
 from api.http.responses import json_response
 from campaigns.event_kinds import Unattributed
 from campaigns.models import Status, StatusReport
@@ -48,7 +48,7 @@ async def readyz(request: Request) -> Response:
         return json_response({"status": "ok", "redis": "ok", "store": "ok"})
     what = f"Redis or the object store did not answer within {READY_S:g} s" if away is None else " and ".join(away)
     detail = f"{what}; each request checks again."
-    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(RETRY_AFTER_S)})
+    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, TRY_AGAIN)
 
 
 def _away(parts: Components) -> list[str]:

@@ -18,8 +18,8 @@ from starlette.routing import Match
 from api.http.headers import SECURITY_HEADERS
 
 MEDIA_TYPE: Final = "application/problem+json"
-#: The Retry-After of a 503, in seconds.
-RETRY_AFTER_S: Final = 5
+#: The headers of a 503; Retry-After is in seconds.
+TRY_AGAIN: Final = {"Retry-After": "5"}
 
 _HTTP_DETAIL: Final = {
     404: "This path does not exist; GET /openapi.json describes every endpoint.",
