@@ -12,7 +12,7 @@ from redis import Redis
 
 from campaigns import keys, messages
 from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
-from campaigns.models import Campaign, Content, Ramp, Status, Upload
+from campaigns.models import EMAIL_COLUMN, Campaign, Content, Ramp, Status, Upload
 from campaigns.scripts import Scripts
 
 #: States in which content and list can still be changed.
@@ -162,7 +162,7 @@ class Catalog:
             object_key=text.get("object_key", ""),
             filename=text.get("filename", ""),
             size=int(text.get("size", 0)),
-            email_column=text.get("email_column", "email"),
+            email_column=text.get("email_column", EMAIL_COLUMN),
             columns_named="template_names" in text,
             columns=tuple(msgspec.json.decode(text.get("columns", "[]"), type=list[str])),
             email_index=int(text.get("email_index", 0)),

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+#: The header of the column of addresses where an upload names none.
+EMAIL_COLUMN: Final = "email"
 #: What a campaign id may look like: the client's choice.
 CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -93,7 +95,7 @@ class Campaign(msgspec.Struct, frozen=True):
     object_key: str = ""
     filename: str = ""
     size: int = 0
-    email_column: str = "email"
+    email_column: str = EMAIL_COLUMN
     columns_named: bool = False
     columns: tuple[str, ...] = ()
     email_index: int = 0

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from campaigns.models import EMAIL_COLUMN
+
 #: The largest list that can be uploaded in parts, in bytes: 100 GiB, more than a billion rows.
 MAX_SIZE_BYTES: Final = 100 * 1024**3
 #: The most parts that an S3 multipart upload can have.
@@ -16,8 +18,12 @@ EXPIRES_S: Final = 24 * 3600
 MAX_EXPIRES_S: Final = 7 * 24 * 3600
 MIN_EXPIRES_S: Final = 60
 
-Filename = Annotated[str, Meta(max_length=255)]
-ColumnName = Annotated[str, Meta(min_length=1, max_length=200)]
+#: The most characters of a list's file name, and of the header of its column of addresses.
+MAX_FILENAME: Final = 255
+MAX_COLUMN_NAME: Final = 200
+
+Filename = Annotated[str, Meta(max_length=MAX_FILENAME)]
+ColumnName = Annotated[str, Meta(min_length=1, max_length=MAX_COLUMN_NAME)]
 
 
 class UploadInitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +62,7 @@ class UploadCompleteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 
     upload_id: str
     parts: Annotated[list[SentPart], Meta(max_length=MAX_PARTS)] = []
-    email_column: ColumnName = "email"
+    email_column: ColumnName = EMAIL_COLUMN
 
 
 class UploadAbortRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from api.http.errors import Problem, invalid
 from api.http.responses import json_response
 from api.uploads import bodies, lists
 from campaigns.errors import CampaignError
+from campaigns.models import EMAIL_COLUMN
 
 #: The largest list that can be uploaded in one request, in bytes.
 MAX_LIST_BYTES: Final = 10 * inputs.MIB
@@ -37,7 +38,7 @@ _CSV: Final = frozenset({
     "application/vnd.ms-excel",
 })  # fmt: skip
 _FILE: Final = {"type": "string", "format": "binary", "maxLength": MAX_LIST_BYTES}
-_COLUMN: Final = {"type": "string", "minLength": 1, "maxLength": 200, "default": "email"}
+_COLUMN: Final = {"type": "string", "minLength": 1, "maxLength": bodies.MAX_COLUMN_NAME, "default": EMAIL_COLUMN}
 #: The list, as an OpenAPI request body object.
 BODY: Final = {
     "required": True,
@@ -82,8 +83,8 @@ def _take(parts: Components, campaign_id: str, received: Received) -> None:
         raise invalid("The CSV is empty; send a header row and at least one row.")
     if received.size > MAX_LIST_BYTES:
         raise _too_large()
-    if not 1 <= len(received.email_column) <= 200:
-        raise invalid("email_column: expected a column name of 1 to 200 characters.")
+    if not 1 <= len(received.email_column) <= bodies.MAX_COLUMN_NAME:
+        raise invalid(f"email_column: expected a column name of 1 to {bodies.MAX_COLUMN_NAME} characters.")
     key = lists.new_key(campaign_id)
     parts.store.put_file(key, received.file)
     try:
@@ -108,7 +109,7 @@ async def _body(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncI
         size = file.tell()
         file.seek(0)
         query = request.query_params
-        yield Received(file, size, query.get("filename", ""), query.get("email_column", "email"))
+        yield Received(file, size, query.get("filename", ""), query.get("email_column", EMAIL_COLUMN))
 
 
 @asynccontextmanager
@@ -118,7 +119,7 @@ async def _form(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncI
     except MultiPartException as error:
         raise invalid(f"The form cannot be read: {error.message}") from error
     try:
-        yield _received(form, request.query_params.get("email_column", "email"))
+        yield _received(form, request.query_params.get("email_column", EMAIL_COLUMN))
     finally:
         await form.close()
 

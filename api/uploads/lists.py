@@ -7,6 +7,7 @@ from uuid import uuid4
 import structlog
 
 from api.components import Components
+from api.uploads.bodies import MAX_FILENAME
 from campaigns.models import Campaign
 from storage import StoreError
 
@@ -26,9 +27,9 @@ def owns(campaign: Campaign, key: str) -> bool:
 
 
 def shown_name(filename: str) -> str:
-    """A file name that is safe to store and show: without folders and control characters, at most 255 characters."""
+    """A file name that is safe to store and show: without folders and control characters, at most `MAX_FILENAME` characters."""
     name = filename.replace("\\", "/").rpartition("/")[2]
-    return "".join(character for character in name if character.isprintable())[:255]
+    return "".join(character for character in name if character.isprintable())[:MAX_FILENAME]
 
 
 def accept(parts: Components, campaign_id: str, *, key: str, size: int, filename: str, email_column: str) -> None:

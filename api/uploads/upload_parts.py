@@ -11,11 +11,11 @@ from http import HTTPStatus
 from typing import Final
 
 from api.http.errors import Problem
+from api.http.inputs import MIB
 from api.uploads.bodies import SentPart
 from campaigns.models import Upload
 from storage import Part, bare_etag
 
-MIB: Final = 1024 * 1024
 #: The smallest part size that we plan, in bytes.
 MIN_PART_BYTES: Final = 8 * MIB
 #: The most parts that we plan. Each costs a URL of 400 bytes in the response, and the CPU time to sign it.
