@@ -16,6 +16,7 @@ from api.components import Components
 from api.http import inputs
 from api.http.errors import Problem
 from api.http.responses import json_response
+from campaigns import keys
 from campaigns.catalog import Heading
 from campaigns.errors import UnknownCampaign
 from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
@@ -199,7 +200,7 @@ def delete(request: Request) -> Response:
     """
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)
-    objects = [item.key for item in parts.store.list_objects(f"campaigns/{campaign_id}/")]
+    objects = [item.key for item in parts.store.list_objects(keys.objects(campaign_id))]
     uploads = parts.catalog.uploads(campaign_id)
     parts.catalog.delete(campaign_id)
     log.info("campaign_deleted", campaign_id=campaign_id)

@@ -88,9 +88,23 @@ def _checked(names: str) -> tuple[str, ...]:
     return found
 
 
+#: The prefix of all objects (not Redis keys) of all campaigns in the object store.
+OBJECTS: Final = "campaigns/"
+
+
+def objects(campaign_id: str) -> str:
+    """The prefix of a campaign's objects."""
+    return f"{OBJECTS}{campaign_id}/"
+
+
+def objects_of_list(campaign_id: str, generation: str) -> str:
+    """The prefix of the objects that are made from a campaign's list."""
+    return f"{objects(campaign_id)}{generation}/"
+
+
 def rejected_report(campaign_id: str, generation: str) -> str:
-    """The object (not a Redis key) that lists a list's rejected rows: `row,email,reason`, in row order."""
-    return f"campaigns/{campaign_id}/{generation}/rejected.csv"
+    """The object that lists a list's rejected rows: `row,email,reason`, in row order."""
+    return f"{objects_of_list(campaign_id, generation)}rejected.csv"
 
 
 #: The names of the keys that belong to a campaign's list and go with it.

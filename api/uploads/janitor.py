@@ -35,8 +35,6 @@ OBJECT_AGE: Final = timedelta(days=1)
 #: How often a process checks whether a sweep is due, in seconds; random, so that processes do not check in step.
 ASK_S: Final = (240.0, 360.0)
 
-_ROOT: Final = "campaigns/"
-
 
 class Swept(NamedTuple):
     """The numbers of aborted uploads and of deleted objects."""
@@ -98,7 +96,7 @@ class Janitor:
 
     def _abort_unknown(self, now: datetime) -> int:
         # No upload with a record is that old: its presigned URLs would have expired, and it would have been aborted.
-        stale = [item for item in self._store.list_uploads(_ROOT) if item.started_at + UNKNOWN_UPLOAD_AGE < now]
+        stale = [item for item in self._store.list_uploads(keys.OBJECTS) if item.started_at + UNKNOWN_UPLOAD_AGE < now]
         for upload in stale:
             self._store.abort_upload(upload.key, upload.upload_id)
         return len(stale)
@@ -106,7 +104,7 @@ class Janitor:
     def _delete_unused(self, kept: set[str], now: datetime) -> int:
         unused = [
             item.key
-            for item in self._store.list_objects(_ROOT)
+            for item in self._store.list_objects(keys.OBJECTS)
             if item.modified_at + OBJECT_AGE < now and item.key not in kept and not self._is_used(item.key)
         ]
         self._store.delete(unused)

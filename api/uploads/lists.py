@@ -8,6 +8,7 @@ import structlog
 
 from api.components import Components
 from api.uploads.bodies import MAX_FILENAME
+from campaigns import keys
 from campaigns.models import Campaign
 from storage import StoreError
 
@@ -16,13 +17,13 @@ log = structlog.get_logger(__name__)
 
 def new_key(campaign_id: str) -> str:
     """A new, unique key for a list, so that a list never changes while it is read."""
-    return f"campaigns/{campaign_id}/{uuid4().hex}/list.csv"
+    return f"{keys.objects(campaign_id)}{uuid4().hex}/list.csv"
 
 
 def owns(campaign: Campaign, key: str) -> bool:
     """Whether an object is the campaign's list or one of its reports."""
     return key == campaign.object_key or (
-        campaign.generation != "" and key.startswith(f"campaigns/{campaign.id}/{campaign.generation}/")
+        campaign.generation != "" and key.startswith(keys.objects_of_list(campaign.id, campaign.generation))
     )
 
 
