@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -17,6 +17,8 @@ from campaigns.scripts import Scripts
 
 #: States in which content and list can still be changed.
 _CHANGEABLE = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
+#: Why a campaign in another state refuses a list.
+_LIST_STAYS: Final = "a list cannot be replaced once the campaign has been started"
 
 
 def iso(milliseconds: str | bytes | None) -> str | None:
@@ -230,7 +232,7 @@ class Catalog:
         """Raise WrongState where the campaign takes no list any more, UnknownCampaign where there is none."""
         status = self.get(campaign_id).status
         if status not in _CHANGEABLE:
-            raise WrongState(status, "a list cannot be replaced once the campaign has been started")
+            raise WrongState(status, _LIST_STAYS)
 
     def accept_list(
         self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str
@@ -265,7 +267,7 @@ class Catalog:
         if outcome == b"missing":
             raise UnknownCampaign
         if outcome == b"refused":
-            raise WrongState(detail.decode(), "a list cannot be replaced once the campaign has been started")
+            raise WrongState(detail.decode(), _LIST_STAYS)
         if outcome == b"same":
             return detail.decode(), ""
         return generation, detail.decode()

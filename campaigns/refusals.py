@@ -45,6 +45,11 @@ def words(error: Exception) -> str | None:
     return text[:_LONGEST]
 
 
+def of_one_campaign(error: Exception) -> str:
+    """The reason with which a campaign is paused that Redis refuses alone."""
+    return f"Redis refuses this campaign: {words(error)}"
+
+
 def _code(error: Exception) -> str:
     known = getattr(error, "status_code", None)
     if known:

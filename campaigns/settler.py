@@ -214,7 +214,7 @@ class Settler:
         Its campaign is paused with the reason, so that what waits here does not grow, and its runs end, so that they
         hold no thread: what a row may need then, such as another attempt, Reconcile sees to.
         """
-        now, reason = time.monotonic(), f"Redis refuses this campaign: {refusals.words(error)}"
+        now, reason = time.monotonic(), refusals.of_one_campaign(error)
         if batch.give_up_at is None:
             batch.give_up_at = now + REFUSED_S
             with _whatever_logging_does():

@@ -94,10 +94,9 @@ class Admission(dramatiq.Middleware):
         """Redis refuses this campaign, and no other: it is paused with the reason, and holds no thread. Its rows are in
         the ledger; Reconcile puts back what this message carried.
         """
-        reason = refusals.words(error)
-        log.error("campaign_refused", campaign_id=campaign_id, reason=reason)
+        log.error("campaign_refused", campaign_id=campaign_id, reason=refusals.words(error))
         with suppress(RedisError):
-            self._ledger.halt(campaign_id, generation, f"Redis refuses this campaign: {reason}")
+            self._ledger.halt(campaign_id, generation, refusals.of_one_campaign(error))
 
     def _put_back(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
         """Defer what was denied. Rows that were granted do not wait for that while Redis is away: Reconcile finds the
