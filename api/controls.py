@@ -119,7 +119,9 @@ def reconcile(request: Request, wanted: ReconcileRequest) -> Response:
         check_decision(parts.catalog, campaign_id, resends=resends)
     else:
         parts.catalog.get(campaign_id)
-    messages.send(parts.redis, "Reconcile", campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
+    messages.send(
+        parts.redis, messages.RECONCILE, campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown
+    )
     log.info("reconcile_queued", campaign_id=campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
     return json_response(ReconcileResponse(), HTTPStatus.ACCEPTED)
 

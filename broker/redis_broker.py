@@ -18,6 +18,7 @@ from redis import Redis, RedisError
 
 from broker.dramatiq_private import BrokerInternals, ConsumerInternals, redis_id
 from campaigns import keys
+from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.retrying import StoppedWithoutRedis
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ HEARTBEAT_TIMEOUT_MS: Final = 12_000
 #: each time. Not more often, as it may run KEYS.
 MAINTENANCE_EVERY_S: Final = 1.0
 #: How often a consumer asks again that has messages in hand, in s, by queue; others every `SLOW_POLL_S`.
-POLL_S: Final = {"send_email": 0.05}
+POLL_S: Final = {QUEUES[SEND_EMAIL]: 0.05}
 SLOW_POLL_S: Final = 0.5
 #: How long an idle consumer waits for the doorbell before it asks all the same, in s. Each question is the worker's
 #: heartbeat to Dramatiq as well, so this is far below `HEARTBEAT_TIMEOUT_MS`.

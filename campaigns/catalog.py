@@ -244,7 +244,7 @@ class Catalog:
             UnknownCampaign, WrongState: nothing has been changed.
         """
         generation = uuid4().hex[:12]
-        message = messages.encode("ParseCsv", campaign_id, generation)
+        message = messages.encode(messages.PARSE_CSV, campaign_id, generation)
         fields = {"size": size, "filename": filename, "slices": 0}
         outcome, detail = self._scripts(
             "accept_list",

@@ -106,7 +106,7 @@ class Controls:
         """Have the first slice fed at once; should this message be lost, the releasing worker asks for it."""
         generation = self._redis.hget(keys.campaign(campaign_id), "generation")
         if generation:
-            messages.send(self._redis, "ParseCsv", campaign_id, generation.decode(), 0)
+            messages.send(self._redis, messages.PARSE_CSV, campaign_id, generation.decode(), 0)
 
     def set_rate(self, campaign_id: str, tpm: int) -> int:
         """Set the rate in transactions per minute; in force for the very next admission.

@@ -11,9 +11,11 @@ import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.models import Campaign
 from campaigns.scripts import Call, Scripts
 
+_DEAD: Final = keys.dramatiq_dead(QUEUES[SEND_EMAIL])
 #: Dead letters read in one round trip: each holds a run of recipients, some kB.
 _PAGE: Final = 200
 #: Rows handed to one script call.
@@ -48,9 +50,7 @@ class DeadLetters:
         """File what has come since the pass before, and now and then what may have come late."""
         low = float(self._scripts("dead_from", {"dead_letters": keys.DEAD_LETTERS}))
         for page in self._pages(low):
-            letters = self._redis.hmget(
-                f"{keys.dramatiq_dead('send_email')}.msgs", [letter_id for letter_id, _ in page]
-            )
+            letters = self._redis.hmget(f"{_DEAD}.msgs", [letter_id for letter_id, _ in page])
             self._file(zip(letters, (died_at for _, died_at in page), strict=True))
             self._redis.hset(keys.DEAD_LETTERS, "read_to", page[-1][1])
 
@@ -58,9 +58,7 @@ class DeadLetters:
         """Ids of dead letters and when each was one (ms), the oldest first."""
         skip = 0  # of those with the lowest time, read already
         while True:
-            page = self._redis.zrangebyscore(
-                keys.dramatiq_dead("send_email"), low, "+inf", start=skip, num=_PAGE, withscores=True
-            )
+            page = self._redis.zrangebyscore(_DEAD, low, "+inf", start=skip, num=_PAGE, withscores=True)
             if page:
                 yield page
             if len(page) < _PAGE:

@@ -15,8 +15,12 @@ from redis import Redis
 
 from campaigns import keys
 
+#: The actors' names.
+PARSE_CSV: Final = "ParseCsv"
+SEND_EMAIL: Final = "SendEmail"
+RECONCILE: Final = "Reconcile"
 #: Actor name -> queue name.
-QUEUES: Final = {"ParseCsv": "parse_csv", "SendEmail": "send_email", "Reconcile": "reconcile"}
+QUEUES: Final = {PARSE_CSV: "parse_csv", SEND_EMAIL: "send_email", RECONCILE: "reconcile"}
 
 
 class Encoded(NamedTuple):

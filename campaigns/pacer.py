@@ -17,6 +17,7 @@ from campaigns.ledger import (
     Limits,
     claim_lost_ms,
 )
+from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.scripts import Scripts
 
 #: How often a worker looks for campaigns with rows in flight that `postrider:claims` does not name, in s.
@@ -79,8 +80,8 @@ class Pacer:
             "slots": keys.SLOTS,
             "parsing": keys.PARSING,
             "gate": keys.gate(provider),
-            "queue": keys.dramatiq_queue("send_email"),
-            "messages": keys.dramatiq_messages("send_email"),
+            "queue": keys.dramatiq_queue(QUEUES[SEND_EMAIL]),
+            "messages": keys.dramatiq_messages(QUEUES[SEND_EMAIL]),
             "account": keys.account(provider),
             "claims": keys.CLAIMS,
         }

@@ -22,10 +22,10 @@ from redis import RedisError
 from broker import dramatiq_private
 from campaigns import refusals, retrying
 from campaigns.ledger import Grant, Ledger, deferred_entry, domain_of
+from campaigns.messages import SEND_EMAIL
 
 log = structlog.get_logger(__name__)
 
-SEND_EMAIL: Final = "SendEmail"
 #: The option of a message in process that names the claim of its rows.
 NONCE: Final = "claim"
 

@@ -102,14 +102,14 @@ class Release(dramatiq.Middleware):
         for campaign_id, rows in tick.expired:
             log.warning("claims_expired", campaign_id=campaign_id, rows=rows)
         for campaign_id in tick.feed:
-            self._send("ParseCsv", campaign_id, 0)
+            self._send(messages.PARSE_CSV, campaign_id, 0)
         for campaign_id in tick.parse:
             log.warning("parser_lost", campaign_id=campaign_id)
-            self._send("ParseCsv", campaign_id)
+            self._send(messages.PARSE_CSV, campaign_id)
         for campaign_id in tick.refused:
             log.error("campaign_refused", campaign_id=campaign_id)
         for campaign_id in tick.reconcile:
-            messages.send(self._redis, "Reconcile", campaign_id)
+            messages.send(self._redis, messages.RECONCILE, campaign_id)
 
     def _send(self, actor: str, campaign_id: str, *args: int) -> None:
         generation = self._redis.hget(keys.campaign(campaign_id), "generation")

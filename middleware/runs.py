@@ -12,7 +12,8 @@ import dramatiq
 import structlog
 
 from campaigns.ledger import Ledger
-from middleware.admission import SEND_EMAIL, carry_only
+from campaigns.messages import SEND_EMAIL
+from middleware.admission import carry_only
 
 log = structlog.get_logger(__name__)
 

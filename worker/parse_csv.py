@@ -12,7 +12,7 @@ from redis import Redis, RedisError
 from campaigns.catalog import Catalog
 from campaigns.errors import Superseded, UnknownCampaign
 from campaigns.ledger import Ledger
-from campaigns.messages import QUEUES
+from campaigns.messages import PARSE_CSV, QUEUES
 from campaigns.models import Campaign
 from storage import MissingObject, ObjectStore, StoreError
 from worker.feeding import Feeder
@@ -55,8 +55,8 @@ class ParseCsv:
         """Make the actor known to the broker."""
         dramatiq.actor(
             broker=broker,
-            actor_name="ParseCsv",
-            queue_name=QUEUES["ParseCsv"],
+            actor_name=PARSE_CSV,
+            queue_name=QUEUES[PARSE_CSV],
             priority=10,
             max_retries=None,
             min_backoff=500,

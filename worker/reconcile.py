@@ -10,7 +10,7 @@ from redis import RedisError
 
 from campaigns.catalog import Catalog
 from campaigns.errors import CampaignError
-from campaigns.messages import QUEUES
+from campaigns.messages import QUEUES, RECONCILE
 from campaigns.models import UnknownDecision
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
@@ -30,8 +30,8 @@ class Reconcile:
         """Make the actor known to the broker."""
         dramatiq.actor(
             broker=broker,
-            actor_name="Reconcile",
-            queue_name=QUEUES["Reconcile"],
+            actor_name=RECONCILE,
+            queue_name=QUEUES[RECONCILE],
             priority=5,
             max_retries=5,
             min_backoff=500,

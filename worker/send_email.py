@@ -14,7 +14,7 @@ from dramatiq.middleware import CurrentMessage
 import logs
 from campaigns.catalog import Catalog
 from campaigns.ledger import Ledger
-from campaigns.messages import QUEUES
+from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.settler import Settler
 from mail.providers import Provider
 from middleware.admission import NONCE
@@ -44,7 +44,7 @@ class SendEmail:
 
     def declare(self, broker: dramatiq.Broker) -> None:
         """Make the actor known to the broker."""
-        dramatiq.actor(broker=broker, actor_name="SendEmail", queue_name=QUEUES["SendEmail"], priority=20)(self.perform)
+        dramatiq.actor(broker=broker, actor_name=SEND_EMAIL, queue_name=QUEUES[SEND_EMAIL], priority=20)(self.perform)
 
     async def perform(self, campaign_id: str, generation: str, recipients: Sequence[Sequence[Any]]) -> None:
         """Send a run.
