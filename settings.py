@@ -25,6 +25,8 @@ MAX_TPM = 10_000_000
 
 HIGHEST_PORT = 65_535
 
+DAY_S = 86_400
+
 #: A whole number in ASCII. `str.isdigit` also holds for "²", which is no number to `int`; and `int` refuses very long
 #: ones.
 _DIGITS = re.compile(r"[0-9]{1,9}")
@@ -193,7 +195,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     var_dir = Path(env.required_text("VAR_DIR", "var"))
     s3_endpoint = env.url("S3_ENDPOINT_URL", None, ("http", "https"))
     port = env.integer("PORT", 8080, 1, HIGHEST_PORT)
-    min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, 86_400)
+    min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, DAY_S)
     return Settings(
         redis_url=_redis_url(env),
         redis_given=bool(env.text("REDIS_URL") or env.text("REDIS_ADDR")),
@@ -214,11 +216,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         send_timeout_s=env.seconds("SEND_TIMEOUT_S", 15.0, 0.1, 300),
         max_retries=env.integer("MAX_RETRIES", 8, 0, 100),
         retry_min_backoff_s=min_backoff_s,
-        retry_max_backoff_s=env.seconds("RETRY_MAX_BACKOFF_S", max(300.0, min_backoff_s), min_backoff_s, 86_400),
-        reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, 86_400),
-        resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * 86_400),
+        retry_max_backoff_s=env.seconds("RETRY_MAX_BACKOFF_S", max(300.0, min_backoff_s), min_backoff_s, DAY_S),
+        reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, DAY_S),
+        resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * DAY_S),
         sendgrid_webhook_public_key=_webhook_key(env),
-        webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 300.0, 1, 7 * 86_400),
+        webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 300.0, 1, 7 * DAY_S),
         api_token=env.secret("API_TOKEN"),
         api_token_file=Path(token_file) if (token_file := env.text("API_TOKEN_FILE")) else None,
         allow_anonymous=env.flag("ALLOW_ANONYMOUS", False),

@@ -15,13 +15,12 @@ from redis import Redis, RedisError
 from campaigns import keys
 from campaigns.event_kinds import Event, Unattributed, Why
 from campaigns.scripts import Call, Scripts
+from lists.scan import MAX_ROWS
 
 #: Events in one script call, and in the calls of one round trip, at most: some ms of Redis's time.
 GROUP: Final = 1000
 #: Script calls in one round trip, at most, for as many campaigns: some 10 ms of Redis's time, others' commands between.
 CALLS: Final = 500
-#: Rows have lower numbers than this: more bits than these no Redis string has.
-MAX_ROW: Final = 2**32
 
 
 class Applied(NamedTuple):
@@ -54,7 +53,7 @@ class ProviderEvents:
         for event in events:
             if isinstance(event, Unattributed):
                 unattributed[event] += 1
-            elif 0 < event.row < MAX_ROW:
+            elif 0 < event.row <= MAX_ROWS:
                 campaigns[event.campaign_id].append(event)
             else:
                 unattributed[Unattributed(event.kind, Why.UNKNOWN_ROW)] += 1

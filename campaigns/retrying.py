@@ -18,6 +18,9 @@ T = TypeVar("T")
 PAUSE_S: Final = 0.25
 #: The same where no work waits, only a check or a display, in s.
 CHECK_PAUSE_S: Final = 1.0
+#: The pauses after which Dramatiq tries a message of ParseCsv or Reconcile again: the first and the longest, in ms.
+MESSAGE_PAUSE_MS: Final = 500
+MESSAGE_PAUSE_MAX_MS: Final = 10_000
 
 
 class StoppedWithoutRedis(Exception):

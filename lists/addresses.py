@@ -18,7 +18,7 @@ _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
 _LABEL: Final = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
 _ORDINARY: Final = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++[A-Za-z]{{2,}}").fullmatch
 #: The longest address in any form, in characters, without surrounding blanks.
-_MAX_CHARS: Final = 254
+MAX_CHARS: Final = 254
 
 # The provider decides whether mail to x@shop.test or x@host.local arrives. The package documents that programs may
 # change this list.
@@ -40,7 +40,7 @@ def address(raw: str) -> str | None:
     if len(trimmed) <= _ORDINARY_CHARS and _ORDINARY(trimmed):
         local, _, domain = trimmed.rpartition("@")
         return f"{local}@{domain.lower()}"
-    if len(trimmed) > _MAX_CHARS or "@" not in trimmed:
+    if len(trimmed) > MAX_CHARS or "@" not in trimmed:
         return None
     return _validated(trimmed)
 

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 from typing import IO, Final
 
+from lists.addresses import MAX_CHARS
 from lists.cells import guarded
 from lists.temp_file import OnRows, TempFile
 
@@ -20,8 +21,6 @@ _READ_BYTES: Final = 2 * 1024 * 1024
 _LEAST_READ_BYTES: Final = 4096
 #: The number of report rows between two calls of `on_rows`.
 _REPORTED_ROWS: Final = 10_000
-#: The most characters of a rejected address in the report.
-_SHOWN_CHARS: Final = 254
 _CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
 
 
@@ -86,4 +85,4 @@ class Rejections:
 
 
 def _safe(email: str) -> str:
-    return guarded(email[:_SHOWN_CHARS].translate(_CONTROLS).strip())
+    return guarded(email[:MAX_CHARS].translate(_CONTROLS).strip())

@@ -14,6 +14,7 @@ from campaigns.errors import Superseded, UnknownCampaign
 from campaigns.ledger import Ledger
 from campaigns.messages import PARSE_CSV, QUEUES
 from campaigns.models import Campaign
+from campaigns.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 from storage import MissingObject, ObjectStore, StoreError
 from worker.feeding import Feeder
 from worker.first_pass import FirstPass
@@ -59,8 +60,8 @@ class ParseCsv:
             queue_name=QUEUES[PARSE_CSV],
             priority=10,
             max_retries=None,
-            min_backoff=500,
-            max_backoff=10_000,
+            min_backoff=MESSAGE_PAUSE_MS,
+            max_backoff=MESSAGE_PAUSE_MAX_MS,
         )(self.perform)
 
     def perform(self, campaign_id: str, generation: str, from_slice: int | None = None) -> None:

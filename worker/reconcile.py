@@ -14,6 +14,7 @@ from campaigns.messages import QUEUES, RECONCILE
 from campaigns.models import UnknownDecision
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
+from campaigns.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,8 @@ class Reconcile:
             queue_name=QUEUES[RECONCILE],
             priority=5,
             max_retries=5,
-            min_backoff=500,
-            max_backoff=10_000,
+            min_backoff=MESSAGE_PAUSE_MS,
+            max_backoff=MESSAGE_PAUSE_MAX_MS,
         )(self.perform)
 
     def perform(self, campaign_id: str, retry_failed: bool = False, unknown: str | None = None) -> None:
