@@ -28,7 +28,7 @@ def owns(campaign: Campaign, key: str) -> bool:
 
 
 def shown_name(filename: str) -> str:
-    """A file name that is safe to store and show: without folders and control characters, at most `MAX_FILENAME` characters."""
+    """A file name that is safe to store and show: no folders, no control characters, at most `MAX_FILENAME` long."""
     name = filename.replace("\\", "/").rpartition("/")[2]
     return "".join(character for character in name if character.isprintable())[:MAX_FILENAME]
 
