@@ -12,8 +12,8 @@ help: ## list the targets
 run: .venv/run.stamp ## start everything on this machine: Redis, S3, web, workers
 	@$(BIN)/python run.py
 
-quick: .venv/dev.stamp ## run the tests without processes, on all cores, under a minute
-	@$(BIN)/python -m pytest tests/unit tests/property tests/simulated --numprocesses auto --dist worksteal $(PYTEST)
+quick: .venv/dev.stamp ## run the unit and property tests, on all cores, under a minute
+	@$(BIN)/python -m pytest tests/unit tests/property --numprocesses auto --dist worksteal $(PYTEST)
 
 test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
