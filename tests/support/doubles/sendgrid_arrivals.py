@@ -58,7 +58,7 @@ class Arrivals:
 
     def page(self, since: int) -> bytes:
         rows = self.lines[since : since + PAGE]
-        head = json.dumps({"fields": FIELDS, "next": since + len(rows)})[:-1].encode()
+        head = json.dumps({"fields": FIELDS, "next": since + len(rows), "total": len(self.lines)})[:-1].encode()
         return head + b', "rows": [' + b",".join(rows) + b"]}"
 
     def flush(self) -> None:
