@@ -12,7 +12,7 @@ from redis.retry import Retry
 from starlette.requests import Request
 
 from api.live.feeds import Feeds
-from campaigns import connection, layout
+from campaigns import connection, schema
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.events import ProviderEvents
@@ -73,7 +73,7 @@ def connect(redis_url: str, *, allow_unsafe: bool = False) -> Redis:
         socket_timeout=5.0,
         **connection.kept_alive(redis_url),
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), retries=1),
-        redis_connect_func=partial(layout.on_connect, allow_unsafe=allow_unsafe),
+        redis_connect_func=partial(schema.on_connect, allow_unsafe=allow_unsafe),
     )
 
 

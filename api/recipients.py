@@ -117,7 +117,7 @@ class Export:
                 yield sorted(rows)
 
     def _recipients(self, part: Slice, wanted: frozenset[RowState]) -> Iterator[Row]:
-        states = self._ledger.states(self._campaign.id, part.first_row, part.rows, self._campaign.generation)
+        states = self._ledger.states(self._campaign.id, part.first_row, part.rows, self._campaign.list_version)
         rows = {
             part.first_row + place: state
             for place, state in enumerate(states)
@@ -135,7 +135,7 @@ class Export:
                 yield row, address(raw) or raw.strip(), rows[row], reasons.get(row, "")
 
     def _report(self) -> Iterator[Row]:
-        chunks = self._store.stream(keys.rejected_report(self._campaign.id, self._campaign.generation))
+        chunks = self._store.stream(keys.rejected_report(self._campaign.id, self._campaign.list_version))
         records = csv.reader(_lines(codecs.iterdecode(chunks, "utf-8")))
         next(records, None)
         for row, email, reason in records:

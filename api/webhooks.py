@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 #: The largest batch, in bytes. SendGrid sends one once it has 768 kB of events, or every 30 s.
 MAX_BATCH_BYTES: Final = 8 * inputs.MIB
 #: How much of a batch memory holds before its signature is verified, in bytes; the rest waits on disk.
-SPOOL_BYTES: Final = 64 * 1024
+MEMORY_BYTES: Final = 64 * 1024
 #: A batch, as OpenAPI's request body object.
 BODY: Final = {"required": True, "content": {JSON: {"schema": {"type": "array", "items": {"type": "object"}}}}}
 
@@ -58,7 +58,7 @@ async def sendgrid(request: Request) -> Response:
         signature = signature_of(request.headers, parts.settings.webhook_max_age_s)
     except BadSignature as error:
         raise _refused(str(error)) from None
-    with SpooledTemporaryFile(SPOOL_BYTES) as file:
+    with SpooledTemporaryFile(MEMORY_BYTES) as file:
         digest = hashlib.sha256(signature.timestamp)
         async for chunk in inputs.pieces(request, MAX_BATCH_BYTES, inputs.too_large(MAX_BATCH_BYTES)):
             digest.update(chunk)

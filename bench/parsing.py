@@ -31,18 +31,18 @@ KEY: Final = "bench/list.csv"
 PATIENCE_S: Final = 600
 
 
-def first_pass(campaign_id: str, generation: str) -> None:
+def list_scan(campaign_id: str, list_version: str) -> None:
     """What the ParseCsv actor does with a new list."""
     import threading  # noqa: PLC0415 - all of this is imported in the child's process alone, with its environment
 
     from campaigns.catalog import Catalog  # noqa: PLC0415
-    from worker.first_pass import FirstPass  # noqa: PLC0415
+    from worker.list_scan import ListScan  # noqa: PLC0415
     from worker.redis_client import connect  # noqa: PLC0415
 
     redis = connect(os.environ["REDIS_URL"])
     campaign = Catalog(redis, 1000).get(campaign_id)
-    assert campaign.generation == generation  # noqa: S101
-    FirstPass(redis, _store(), threading.Event(), threading.BoundedSemaphore(1)).run(campaign)
+    assert campaign.list_version == list_version  # noqa: S101
+    ListScan(redis, _store(), threading.Event(), threading.BoundedSemaphore(1)).run(campaign)
 
 
 def bare() -> None:
@@ -79,7 +79,7 @@ def child(work: str, *arguments: str) -> None:
     _store().size(KEY)  # the client is made, the modules are there
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
-    first_pass(*arguments) if work == "first_pass" else bare()
+    list_scan(*arguments) if work == "list_scan" else bare()
     took_s, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     sys.stdout.write(json.dumps({"took_s": took_s, "cpu_s": cpu_s, "peak_mb": after.ru_maxrss / 1024}) + "\n")
@@ -114,11 +114,11 @@ def compare(stack: BenchStack, rows: int) -> list[str]:
         theirs.append(measure(stack, "bare"))
         campaign_id = f"rows-{rows}-{attempt}"  # a campaign does not parse the same object twice
         stack.put(campaign_id, **CONTENT)
-        generation, _ = Catalog(redis, 1000).accept_list(
+        list_version, _ = Catalog(redis, 1000).accept_list(
             campaign_id, object_key=KEY, size=size, filename="list.csv", email_column="email"
         )
         before = redis.info("memory")["used_memory"]
-        ours.append(measure(stack, "first_pass", campaign_id, generation))
+        ours.append(measure(stack, "list_scan", campaign_id, list_version))
         grown = redis.info("memory")["used_memory"] - before
         line(f"  {rows:,} rows: csv.reader {theirs[-1]['took_s']:.1f} s, ParseCsv {ours[-1]['took_s']:.1f} s")
     mine, other = min(item["took_s"] for item in ours), min(item["took_s"] for item in theirs)

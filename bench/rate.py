@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import rate_idle, rate_pause, rate_plot, rate_turns, rate_window
+from bench import rate_fairness, rate_idle, rate_pause, rate_plot, rate_window
 from bench.rate_measures import Finding, Sent
 
 Point = Callable[[], Iterator[Finding | Sent]]
@@ -29,11 +29,11 @@ def points(short: bool) -> dict[str, Point]:
         "change": partial(rate_window.change, 33 if short else 120),
         "pause": partial(rate_pause.pause, 80 if short else 400),
         "idle": partial(rate_idle.idle, 10 if short else 20),
-        "late": rate_turns.late,
-        "many": partial(rate_turns.many, 1 if short else 2),
-        "trouble": partial(rate_turns.trouble, 10 if short else 30),
-        "limits": partial(rate_turns.limits, 65 if short else 120),
-        "ramp": partial(rate_turns.ramp, 20 if short else 60),
+        "late": rate_fairness.late,
+        "many": partial(rate_fairness.many, 1 if short else 2),
+        "trouble": partial(rate_fairness.trouble, 10 if short else 30),
+        "limits": partial(rate_fairness.limits, 65 if short else 120),
+        "ramp": partial(rate_fairness.ramp, 20 if short else 60),
     }
 
 

@@ -30,14 +30,14 @@ def window(seconds: int, processes: int = 4) -> Iterator[Finding | Sent]:
             bench.stack.start(name)
         with Admissions(bench, list(names.values())) as admissions:
             time.sleep(seconds)
-        deferred = {tpm: bench.progress(name, "deferrals") for tpm, name in names.items()}
+        requeued = {tpm: bench.progress(name, "requeues") for tpm, name in names.items()}
         arrivals = bench.times()
         for tpm, name in names.items():
             yield from _strict(tpm, seconds, admissions.buckets[name], arrivals[name])
             admitted = sum(admissions.buckets[name].values())
-            share = deferred[tpm] / admitted
+            share = requeued[tpm] / admitted
             yield Finding(
-                "4 deferrals", f"TPM {tpm:,}", f"{deferred[tpm]} of {admitted:,} ({share:.2%})", "< 1 %", share < 0.01
+                "4 requeues", f"TPM {tpm:,}", f"{requeued[tpm]} of {admitted:,} ({share:.2%})", "< 1 %", share < 0.01
             )
 
 

@@ -1,4 +1,4 @@
-"""A Redis broker and its consumers, as `dramatiq.brokers.redis`: the doorbell wakes idle consumers, and a Redis that is
+"""A Redis broker and its consumers, as `dramatiq.brokers.redis`: the notifier wakes idle consumers, and a Redis that is
 away for a while, or refuses, puts nothing out of order.
 """
 
@@ -31,27 +31,27 @@ MAINTENANCE_EVERY_S: Final = 1.0
 #: How often a consumer asks again that has messages in hand, in s, by queue; others every `SLOW_POLL_S`.
 POLL_S: Final = {QUEUES[SEND_EMAIL]: 0.05}
 SLOW_POLL_S: Final = 0.5
-#: How long an idle consumer waits for the doorbell before it asks all the same, in s. Each question is the worker's
+#: How long an idle consumer waits for the notifier before it asks all the same, in s. Each question is the worker's
 #: heartbeat to Dramatiq as well, so this is far below `HEARTBEAT_TIMEOUT_MS`.
 IDLE_POLL_S: Final = 5.0
 
 
-class Doorbell(Protocol):
-    """What a consumer sleeps on; `middleware.doorbell` is it."""
+class Notifier(Protocol):
+    """What a consumer sleeps on; `middleware.notifier` is it."""
 
     def clear(self, queue: str) -> None:
-        """To be called before a consumer looks at its queue: a ring from now on counts."""
+        """Call it before a consumer looks at its queue: a notification from now on counts."""
 
     def wait(self, queue: str, timeout_s: float) -> None:
-        """Sleep until the queue's bell rings, `timeout_s` at most; briefly once the worker is stopping."""
+        """Sleep until the queue is notified, `timeout_s` at most; briefly once the worker is stopping."""
 
 
 class Broker(BrokerInternals):
-    """Dramatiq's Redis broker with consumers that the doorbell wakes and that can be stopped while Redis is away.
+    """Dramatiq's Redis broker with consumers that the notifier wakes and that can be stopped while Redis is away.
 
     Args:
         stopping: set when the worker shuts down.
-        idle_poll_s: how long an idle consumer waits for the doorbell before it asks all the same, in s.
+        idle_poll_s: how long an idle consumer waits for the notifier before it asks all the same, in s.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class Broker(BrokerInternals):
         client: Redis,
         middleware: list[dramatiq.Middleware],
         stopping: threading.Event,
-        doorbell: Doorbell,
+        notifier: Notifier,
         idle_poll_s: float = IDLE_POLL_S,
     ) -> None:
         super().__init__(client, middleware, HEARTBEAT_TIMEOUT_MS)
         self.stopping = stopping
-        self.doorbell = doorbell
+        self.notifier = notifier
         self.idle_poll_s = idle_poll_s
         self._maintenance = threading.local()
         self._held: dict[str, set[str]] = defaultdict(set)
@@ -85,13 +85,13 @@ class Broker(BrokerInternals):
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         enqueued = super().enqueue(message, delay=delay)
-        self.ring(message.queue_name if delay is None else self.delay_queue(message.queue_name))
+        self.notify(message.queue_name if delay is None else self.delay_queue(message.queue_name))
         return enqueued
 
-    def ring(self, queue_name: str) -> None:
+    def notify(self, queue_name: str) -> None:
         """Wake the consumers of a queue, of all workers."""
         with suppress(RedisError):
-            self.client.publish(keys.BELL, queue_name)
+            self.client.publish(keys.NOTIFICATIONS, queue_name)
 
     def held(self, queue_name: str) -> set[str]:
         """The messages (by their id in Redis) that this process has taken off a queue and works on, or will.
@@ -112,7 +112,7 @@ class Consumer(ConsumerInternals):
     - A new consumer puts back what the one before it had fetched and no consumer holds any more. To Redis these
       messages belong to this process, and Dramatiq would return them only at its end.
     - Once the worker is stopping, Redis is not waited for without end.
-    - While there is nothing to do, it sleeps until the doorbell rings.
+    - While there is nothing to do, it sleeps until the notifier wakes it.
     - Once the worker is stopping, it takes nothing more, and gives back what no thread has begun.
     """
 
@@ -128,7 +128,7 @@ class Consumer(ConsumerInternals):
         if broker.stopping.is_set():
             self._take_no_more()
             return None
-        broker.doorbell.clear(queue)
+        broker.notifier.clear(queue)
         with _lost_connection():
             if not self._reclaimed:
                 self._reclaim()
@@ -138,7 +138,7 @@ class Consumer(ConsumerInternals):
             self._held.add(redis_id(message))
         else:
             busy_s = POLL_S.get(queue, SLOW_POLL_S)
-            broker.doorbell.wait(queue, busy_s if self.is_busy else broker.idle_poll_s)
+            broker.notifier.wait(queue, busy_s if self.is_busy else broker.idle_poll_s)
         return message
 
     def _take_no_more(self) -> None:
@@ -152,7 +152,7 @@ class Consumer(ConsumerInternals):
                 self._reclaim()
                 self.forget_untaken()
             self.broker.beat(self.queue_name)
-        self.broker.doorbell.wait(self.queue_name, SLOW_POLL_S)
+        self.broker.notifier.wait(self.queue_name, SLOW_POLL_S)
 
     def close(self) -> None:
         with _lost_connection():
@@ -163,7 +163,7 @@ class Consumer(ConsumerInternals):
         forgotten = self.broker.fetched(self.queue_name) - self._held
         if forgotten:
             self.broker.put_back(self.queue_name, forgotten)
-            self.broker.ring(self.queue_name)
+            self.broker.notify(self.queue_name)
             log.warning("messages_put_back", queue=self.queue_name, messages=len(forgotten))
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
@@ -172,7 +172,7 @@ class Consumer(ConsumerInternals):
             super().requeue(messages)  # type: ignore[no-untyped-call]
         self._held.difference_update(map(redis_id, messages))
         if messages:
-            self.broker.ring(self.queue_name)
+            self.broker.notify(self.queue_name)
 
     def ack(self, message: dramatiq.MessageProxy) -> None:
         self._end(super().ack, message)

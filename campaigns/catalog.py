@@ -115,10 +115,10 @@ class Catalog:
             raise UnknownCampaign
         return found
 
-    def is_sending(self, campaign_id: str, generation: str) -> bool:
+    def is_sending(self, campaign_id: str, list_version: str) -> bool:
         """Whether the campaign is running and has this list."""
-        status, found = self._redis.hmget(keys.campaign(campaign_id), "status", "generation")
-        return bool(status == Status.RUNNING.encode() and found == generation.encode())
+        status, found = self._redis.hmget(keys.campaign(campaign_id), "status", "list_version")
+        return bool(status == Status.RUNNING.encode() and found == list_version.encode())
 
     def newest(self, offset: int, limit: int) -> tuple[list[str], int]:
         """Ids of campaigns from the newest on, and how many campaigns there are."""
@@ -160,7 +160,7 @@ class Catalog:
             tpm=int(text["tpm"]),
             created_at=str(iso(text["created_at"])),
             reason=text.get("reason"),
-            generation=text.get("generation", ""),
+            list_version=text.get("list_version", ""),
             object_key=text.get("object_key", ""),
             filename=text.get("filename", ""),
             size=int(text.get("size", 0)),
@@ -185,7 +185,7 @@ class Catalog:
         outcome = self._scripts(
             "delete_campaign",
             {
-                **keys.named(campaign_id, "campaign flight parked"),
+                **keys.named(campaign_id, "campaign in_flight held"),
                 "campaigns": keys.CAMPAIGNS,
                 "parsing": keys.PARSING,
                 "all_keys": [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS],
@@ -237,19 +237,19 @@ class Catalog:
     def accept_list(
         self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str
     ) -> tuple[str, str]:
-        """Give the campaign a list and have it parsed, in one step; returns the list's generation and the object it
+        """Give the campaign a list and have it parsed, in one step; returns the list's list_version and the object it
         replaces ("": none). The list that it has already is not parsed again.
 
         Raises:
             UnknownCampaign, WrongState: nothing has been changed.
         """
-        generation = uuid4().hex[:12]
-        message = messages.encode(messages.PARSE_CSV, campaign_id, generation)
+        list_version = uuid4().hex[:12]
+        message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
         fields = {"size": size, "filename": filename, "slices": 0}
         outcome, detail = self._scripts(
             "accept_list",
             {
-                **keys.named(campaign_id, "campaign progress parked"),
+                **keys.named(campaign_id, "campaign progress held"),
                 "parsing": keys.PARSING,
                 "queue": keys.dramatiq_queue(message.queue),
                 "messages": keys.dramatiq_messages(message.queue),
@@ -257,7 +257,7 @@ class Catalog:
             },
             campaign_id=campaign_id,
             changeable=",".join(_CHANGEABLE),
-            generation=generation,
+            list_version=list_version,
             message_id=message.message_id,
             message=message.data,
             object_key=object_key,
@@ -270,4 +270,4 @@ class Catalog:
             raise WrongState(detail.decode(), _LIST_STAYS)
         if outcome == b"same":
             return detail.decode(), ""
-        return generation, detail.decode()
+        return list_version, detail.decode()

@@ -1,6 +1,6 @@
 """What every Redis client of Postrider is made with: a peer that is gone is noticed whatever the client waits for.
 
-Knows no key and no command; what a new connection has to find in Redis is checked in `campaigns.layout`.
+Knows no key and no command; what a new connection has to find in Redis is checked in `campaigns.schema`.
 """
 
 from __future__ import annotations

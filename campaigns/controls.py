@@ -74,7 +74,7 @@ class Controls:
 
     def _take(self, name: str, campaign_id: str) -> tuple[Status, int]:
         step = STEPS[name]
-        names = "campaign progress flight waiting deferred runs parked"
+        names = "campaign progress in_flight ready requeued batches held"
         outcome, before, in_flight, lacking = self._scripts(
             "transition",
             {**keys.named(campaign_id, names), "running": keys.RUNNING, "parsing": keys.PARSING},
@@ -103,10 +103,10 @@ class Controls:
         return Status(before.decode()), in_flight
 
     def _prime(self, campaign_id: str) -> None:
-        """Have the first slice fed at once; should this message be lost, the releasing worker asks for it."""
-        generation = self._redis.hget(keys.campaign(campaign_id), "generation")
-        if generation:
-            messages.send(self._redis, messages.PARSE_CSV, campaign_id, generation.decode(), 0)
+        """Have the first slice prefetched at once; if this message is lost, the dispatcher asks for it."""
+        list_version = self._redis.hget(keys.campaign(campaign_id), "list_version")
+        if list_version:
+            messages.send(self._redis, messages.PARSE_CSV, campaign_id, list_version.decode(), 0)
 
     def set_rate(self, campaign_id: str, tpm: int) -> int:
         """Set the rate in transactions per minute; in force for the very next admission.

@@ -16,7 +16,7 @@ from campaigns.models import Campaign
 from campaigns.scripts import Call, Scripts
 
 _DEAD: Final = keys.dramatiq_dead(QUEUES[SEND_EMAIL])
-#: Dead letters read in one round trip: each holds a run of recipients, some kB.
+#: Dead letters read in one round trip: each holds a batch of recipients, some kB.
 _PAGE: Final = 200
 #: Rows handed to one script call.
 _ROWS: Final = 2000
@@ -71,10 +71,10 @@ class DeadLetters:
         calls: list[Call] = []
         for raw, died_at in letters:
             if raw is not None and (letter := self._read(raw)):
-                campaign_id, generation, recipients = letter.args
+                campaign_id, list_version, recipients = letter.args
                 of_campaign = keys.named(campaign_id, "campaign progress done failed dead")
                 rows = [recipient[0] for recipient in recipients]
-                calls.append((of_campaign, {"generation": generation, "died_at": int(died_at), "rows": rows}))
+                calls.append((of_campaign, {"list_version": list_version, "died_at": int(died_at), "rows": rows}))
         for answer in self._scripts.each("file_dead", calls):
             if isinstance(answer, RedisError):
                 raise answer

@@ -10,41 +10,42 @@ from functools import cache
 from typing import Final
 
 PREFIX: Final = "postrider"
-#: The version of the layout described here.
-LAYOUT_VERSION: Final = 1
+#: The version of the Redis schema that this file describes.
+SCHEMA_VERSION: Final = 2
 
-LAYOUT: Final = f"{PREFIX}:layout"
+#: string: the version of the schema. The key keeps its name through all versions, so that an older Postrider finds it.
+SCHEMA: Final = f"{PREFIX}:layout"
 #: zset: campaign id by creation time (ms).
 CAMPAIGNS: Final = f"{PREFIX}:campaigns"
-#: set: ids of the running campaigns, the ring in which turns are taken.
+#: set: ids of the running campaigns.
 RUNNING: Final = f"{PREFIX}:running"
 #: zset: ids of the campaigns being parsed by the parser's last sign of life (ms).
 PARSING: Final = f"{PREFIX}:parsing"
-#: zset: ids of the campaigns, in whatever state, that may have rows in flight, by when these are looked at next (ms).
+#: zset: ids of the campaigns, in any state, that may have rows in flight, by when these are looked at next (ms).
 CLAIMS: Final = f"{PREFIX}:claims"
 #: zset: worker ids by their last heartbeat (ms).
 WORKERS: Final = f"{PREFIX}:workers"
-#: hash: worker id -> messages it works on at once.
+#: hash: worker id -> the messages that it works on at once.
 SLOTS: Final = f"{PREFIX}:slots"
-#: string with expiry: the worker that releases.
-RELEASE_LEASE: Final = f"{PREFIX}:release"
-#: hash: the state of the release ring (last turn).
-RING: Final = f"{PREFIX}:ring"
-#: channel: the name of a queue on which something has been put (`lua/lib/enqueue.lua` names it too).
-BELL: Final = f"{PREFIX}:bell"
+#: string with expiry: the worker that dispatches.
+DISPATCHER_LEASE: Final = f"{PREFIX}:dispatcher_lease"
+#: hash: the dispatcher's virtual time and pace.
+DISPATCHER: Final = f"{PREFIX}:dispatcher"
+#: channel: the name of a queue that has got a message (`lua/lib/enqueue.lua` names it too).
+NOTIFICATIONS: Final = f"{PREFIX}:notify"
 #: hash: how far Dramatiq's dead letters have been read.
 DEAD_LETTERS: Final = f"{PREFIX}:dead_letters"
 #: hash: "kind|why" -> the provider's events of that kind that belong to no row, counted.
 UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
-#: never there: a write to it changes nothing, and tells whether Redis takes writes.
+#: This key never exists: a write to it changes nothing, and shows whether Redis takes writes.
 PROBE: Final = f"{PREFIX}:probe"
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 
 
-def gate(provider: str) -> str:
-    """hash: the provider's block: level, until, probe, why."""
-    return f"{PREFIX}:gate:{provider}"
+def breaker(provider: str) -> str:
+    """hash: the provider's circuit breaker: level, until, probe_until, why."""
+    return f"{PREFIX}:breaker:{provider}"
 
 
 def failing(provider: str) -> str:
@@ -97,28 +98,28 @@ def objects(campaign_id: str) -> str:
     return f"{OBJECTS}{campaign_id}/"
 
 
-def objects_of_list(campaign_id: str, generation: str) -> str:
+def objects_of_list(campaign_id: str, list_version: str) -> str:
     """The prefix of the objects that are made from a campaign's list."""
-    return f"{objects(campaign_id)}{generation}/"
+    return f"{objects(campaign_id)}{list_version}/"
 
 
-def rejected_report(campaign_id: str, generation: str) -> str:
+def rejected_report(campaign_id: str, list_version: str) -> str:
     """The object that lists a list's rejected rows: `row,email,reason`, in row order."""
-    return f"{objects_of_list(campaign_id, generation)}rejected.csv"
+    return f"{objects_of_list(campaign_id, list_version)}rejected.csv"
 
 
 #: The names of the keys that belong to a campaign's list and go with it.
 LIST_KEYS: Final = (
     "done",
     "failed",
-    "skip",
-    "again",
+    "rejected",
+    "refeed",
     "index",
-    "waiting",
-    "deferred",
-    "parked",
-    "runs",
-    "flight",
+    "ready",
+    "requeued",
+    "held",
+    "batches",
+    "in_flight",
     "unknown",
     "reasons",
     "delivered",
@@ -128,7 +129,7 @@ LIST_KEYS: Final = (
     "dropped",
     "dead",
     "report",
-    "gate",
+    "breaker",
     "failing",
 )
 #: The names of all keys that a campaign can have, so that it can be deleted whole.

@@ -22,12 +22,11 @@ from lists.index import Index
 ACCEPTED: Final = "accepted"
 #: How long a worker may take to have an outcome settled, beyond the send itself, before the row is given up, in ms.
 SETTLING_MS: Final = 20_000
-#: What a campaign keeps waiting, in recipients: those of so much time (ms), within these bounds; and at most so many
-#: bytes.
+#: How many recipients a campaign keeps ready: those of this time (ms), within these bounds, and at most so many bytes.
 LOW_WATER_MS: Final = 2_000
 LOW_WATER_MIN: Final = 100
 LOW_WATER_MAX: Final = 6_000
-WAITING_BYTES: Final = 8 * 1024 * 1024
+READY_BYTES: Final = 8 * 1024 * 1024
 
 
 class Recipient(NamedTuple):
@@ -39,15 +38,15 @@ class Recipient(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """What admission decided about a run: the rows to send now, those to put back, and why.
+    """What admission decided about a batch: the rows to send now, those to put back, and why.
 
-    `parked` are those that only wait for their domain.
+    `held` are those that only wait for their domain.
     """
 
     verdict: str
     granted: frozenset[int]
     denied: frozenset[int]
-    parked: frozenset[int]
+    held: frozenset[int]
 
 
 class Limits(NamedTuple):
@@ -69,8 +68,8 @@ class Limits(NamedTuple):
 class Settlement(NamedTuple):
     """What became of one claimed row, for `Ledger.settle`.
 
-    `entry`: its deferred entry, where it may be tried again. `nonce`: of the question by which it was claimed: a newer
-    claim is none of this outcome's business. "": any claim of this worker.
+    `entry`: its requeued entry, where it may be tried again. `claim_id`: of its claim: the outcome does not
+    settle a newer one. "": any claim of this worker.
     """
 
     row: int
@@ -78,24 +77,24 @@ class Settlement(NamedTuple):
     reason: str
     retry_after_ms: int | None
     entry: bytes
-    nonce: str = ""
+    claim_id: str = ""
 
 
 class Group(NamedTuple):
     """Outcomes of one list, recorded in one step."""
 
     campaign_id: str
-    generation: str
+    list_version: str
     outcomes: Sequence[Settlement]
 
 
-def deferred_entry(retries: int, recipient: Sequence[Any]) -> bytes:
-    """A recipient as the deferred list holds it: `retries|[row,"address",[values]]`."""
+def requeued_entry(retries: int, recipient: Sequence[Any]) -> bytes:
+    """A recipient as the requeued list holds it: `retries|[row,"address",[values]]`."""
     return b"%d|%s" % (retries, msgspec.json.encode(recipient))
 
 
 def low_water(tpm: int) -> int:
-    """How many recipients a campaign keeps waiting at this rate, before it is fed again."""
+    """The low-water mark at this rate: with fewer ready recipients than this, the next slices are prefetched."""
     return max(LOW_WATER_MIN, min(LOW_WATER_MAX, tpm * LOW_WATER_MS // 60_000))
 
 
@@ -126,7 +125,7 @@ class Ledger:
 
     Args:
         redis: a client without response decoding.
-        provider: the provider's name, which names its gate.
+        provider: the provider's name, which names its circuit breaker.
         send_timeout_s: how long a send may take, in s.
         limits: over all campaigns.
     """
@@ -134,7 +133,7 @@ class Ledger:
     def __init__(self, redis: Redis, provider: str, send_timeout_s: float, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
         self._scripts = Scripts(redis)
-        self._gate = keys.gate(provider)
+        self._breaker = keys.breaker(provider)
         self._failing = keys.failing(provider)
         self._account = keys.account(provider)
         self._domain_prefix = keys.domain_prefix(provider)
@@ -146,76 +145,77 @@ class Ledger:
     def admit(
         self,
         campaign_id: str,
-        generation: str,
-        run_id: str,
+        list_version: str,
+        batch_id: str,
         worker_id: str,
         recipients: Sequence[Sequence[Any]],
         *,
-        nonce: str,
+        claim_id: str,
     ) -> Grant:
-        """Claim those rows of a run that may be sent now.
+        """Claim those rows of a batch that may be sent now.
 
         Args:
-            campaign_id: whose run.
-            generation: the list it belongs to.
-            run_id: which run.
+            campaign_id: whose batch.
+            list_version: the list it belongs to.
+            batch_id: which batch.
             worker_id: who asks.
             recipients: `[row, address, ...]` each.
-            nonce: names this question. Asked again with the same one, as its answer was lost, it gets the same rows.
+            claim_id: names this call. A call that is repeated because its answer was lost has the same one, and gets
+                the same rows.
 
         Raises:
             redis.RedisError: Redis cannot be asked: nothing may be sent.
         """
-        verdict, granted, denied, parked = self._scripts(
+        verdict, granted, denied, held = self._scripts(
             "admit",
             {
-                **keys.named(campaign_id, "campaign runs flight done failed unknown window"),
-                "gate": self._gate,
+                **keys.named(campaign_id, "campaign batches in_flight done failed unknown window"),
+                "breaker": self._breaker,
                 "account": self._account,
-                "own_gate": keys.of(campaign_id, "gate"),
+                "own_breaker": keys.of(campaign_id, "breaker"),
                 "claims": keys.CLAIMS,
             },
             campaign_id=campaign_id,
-            generation=generation,
-            run_id=run_id,
+            list_version=list_version,
+            batch_id=batch_id,
             worker_id=worker_id,
-            nonce=nonce,
+            claim_id=claim_id,
             probe_ms=self._send_timeout_ms + 1000,
             **self._limits.arguments,
             domain_prefix=self._domain_prefix,
             rows=[recipient[0] for recipient in recipients],
             domains=[domain_of(recipient[1]) for recipient in recipients] if self._limits.domains else [],
         )
-        return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(parked))
+        return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(held))
 
-    def defer(
+    def requeue(
         self,
         campaign_id: str,
-        generation: str,
-        run_id: str,
+        list_version: str,
+        batch_id: str,
         entries: Sequence[bytes],
-        parked: Sequence[tuple[str, bytes]] = (),
+        held: Sequence[tuple[str, bytes]] = (),
         *,
         partly_admitted: bool,
     ) -> int:
         """Put rows that were not admitted back; returns the number of entries put back.
 
         Args:
-            campaign_id: whose run.
-            generation: the list it belongs to.
-            run_id: which run.
-            entries: deferred entries.
-            parked: domain and deferred entry of each row that only waits for its domain.
-            partly_admitted: whether other rows of the run were admitted.
+            campaign_id: whose batch.
+            list_version: the list it belongs to.
+            batch_id: which batch.
+            entries: requeued entries.
+            held: domain and requeued entry of each row that only waits for its domain.
+            partly_admitted: whether other rows of the batch were admitted.
         """
         count = self._scripts(
-            "defer",
-            keys.named(campaign_id, "campaign runs deferred parked progress"),
-            generation=generation,
-            run_id=run_id,
+            "requeue",
+            keys.named(campaign_id, "campaign batches requeued held progress"),
+            list_version=list_version,
+            batch_id=batch_id,
             partly_admitted=partly_admitted,
             entries=entries,
-            parked_entries=parked,
+            held_entries=held,
         )
         return int(count)
 
@@ -238,27 +238,27 @@ class Ledger:
     def _settling(self, worker_id: str, group: Group) -> Call:
         """Keys and arguments of `settle.lua`."""
         return {
-            **keys.named(group.campaign_id, "campaign progress flight done failed unknown reasons deferred"),
+            **keys.named(group.campaign_id, "campaign progress in_flight done failed unknown reasons requeued"),
             "running": keys.RUNNING,
-            "gate": self._gate,
+            "breaker": self._breaker,
             "failing": self._failing,
-            "own_gate": keys.of(group.campaign_id, "gate"),
+            "own_breaker": keys.of(group.campaign_id, "breaker"),
             "own_failing": keys.of(group.campaign_id, "failing"),
         }, {
             "campaign_id": group.campaign_id,
-            "generation": group.generation,
+            "list_version": group.list_version,
             "worker_id": worker_id,
             "accepted": [outcome.row for outcome in group.outcomes if outcome.kind == ACCEPTED],
             "others": [outcome for outcome in group.outcomes if outcome.kind != ACCEPTED],
         }
 
-    def halt(self, campaign_id: str, generation: str, reason: str) -> bool:
+    def halt(self, campaign_id: str, list_version: str, reason: str) -> bool:
         """Pause a running campaign with a reason that its status shows; whether it ran."""
         halted = self._scripts(
             "halt",
             {"campaign": keys.campaign(campaign_id), "running": keys.RUNNING},
             campaign_id=campaign_id,
-            generation=generation,
+            list_version=list_version,
             reason=reason,
         )
         return bool(halted)
@@ -274,120 +274,122 @@ class Ledger:
         Returns:
             How many are unknown now, and how many keep their claim, as Redis refuses that too.
         """
-        names = "campaign flight unknown reasons done failed progress"
+        names = "campaign in_flight unknown reasons done failed progress"
         unknown, kept = self._scripts(
             "give_up",
             {**keys.named(group.campaign_id, names), "running": keys.RUNNING},
             campaign_id=group.campaign_id,
-            generation=group.generation,
+            list_version=group.list_version,
             worker_id=worker_id,
             outcomes=[
-                (outcome.row, outcome.nonce, f"{outcome.kind}: {outcome.reason or 'no reason'}; {reason}")
+                (outcome.row, outcome.claim_id, f"{outcome.kind}: {outcome.reason or 'no reason'}; {reason}")
                 for outcome in group.outcomes
             ],
         )
         return int(unknown), int(kept)
 
-    def close_run(self, campaign_id: str, run_id: str) -> None:
-        """All rows of a run are settled: it is nobody's any more."""
-        self._redis.hdel(keys.of(campaign_id, "runs"), run_id)
+    def close_batch(self, campaign_id: str, batch_id: str) -> None:
+        """All rows of a batch are settled: the batch is closed."""
+        self._redis.hdel(keys.of(campaign_id, "batches"), batch_id)
 
-    def touch_run(self, campaign_id: str, run_id: str, delay_ms: int, rows: Sequence[int]) -> None:
-        """A run's retry is on the queue and due after `delay_ms`."""
+    def touch_batch(self, campaign_id: str, batch_id: str, delay_ms: int, rows: Sequence[int]) -> None:
+        """A batch's retry is on the queue and due after `delay_ms`."""
         self._scripts(
-            "touch_run",
-            keys.named(campaign_id, "runs"),
-            run_id=run_id,
+            "touch_batch",
+            keys.named(campaign_id, "batches"),
+            batch_id=batch_id,
             delay_ms=delay_ms,
             rows=",".join(map(str, rows)),
         )
 
-    def bury(self, campaign_id: str, generation: str, run_id: str, reason: str, rows: Sequence[int]) -> int:
+    def record_dead_letter(
+        self, campaign_id: str, list_version: str, batch_id: str, reason: str, rows: Sequence[int]
+    ) -> int:
         """Record the rows of a dead letter as failed; returns how many were. `reason` is for rows without one of
         their own.
         """
-        names = "campaign progress flight done failed unknown reasons again runs"
+        names = "campaign progress in_flight done failed unknown reasons refeed batches"
         count, _completed = self._scripts(
-            "bury",
+            "record_dead_letter",
             {**keys.named(campaign_id, names), "running": keys.RUNNING},
             campaign_id=campaign_id,
-            generation=generation,
-            run_id=run_id,
+            list_version=list_version,
+            batch_id=batch_id,
             reason=reason,
             rows=rows,
         )
         return int(count)
 
-    # -- feeding
+    # -- prefetching
 
     def cursor(self, campaign_id: str) -> tuple[int, int, int, int]:
-        """The next slice to feed, the number of rows to feed again, and what waits: recipients and bytes."""
+        """The next slice to prefetch, the number of rows to refeed, and the ready recipients and their bytes."""
         with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hmget(keys.of(campaign_id, "progress"), "cursor", "again", "waiting_bytes")
-            pipeline.llen(keys.of(campaign_id, "waiting"))
-            (cursor, again, waiting_bytes), waiting = pipeline.execute()
-        return int(cursor or 0), int(again or 0), waiting, int(waiting_bytes or 0)
+            pipeline.hmget(keys.of(campaign_id, "progress"), "cursor", "refeed", "ready_bytes")
+            pipeline.llen(keys.of(campaign_id, "ready"))
+            (cursor, refeed, ready_bytes), ready = pipeline.execute()
+        return int(cursor or 0), int(refeed or 0), ready, int(ready_bytes or 0)
 
-    def feed(
+    def prefetch(
         self,
         campaign_id: str,
-        generation: str,
+        list_version: str,
         number: int,
         last_row: int,
         recipients: Sequence[Recipient],
         *,
-        unfeedable: Sequence[int] = (),
+        unreadable: Sequence[int] = (),
     ) -> tuple[int, int] | None:
         """Take slice `number` onto the waiting side; returns recipients and bytes waiting, or None where it is not
-        the next one. Its `unfeedable` rows, which yield no recipient any more, fail in the same step.
+        the next one. Its `unreadable` rows, which yield no recipient any more, fail in the same step.
         """
-        names = "campaign progress waiting done failed unknown reasons"
+        names = "campaign progress ready done failed unknown reasons"
         found = self._scripts(
-            "feed",
+            "prefetch",
             {**keys.named(campaign_id, names), "running": keys.RUNNING},
             campaign_id=campaign_id,
-            generation=generation,
+            list_version=list_version,
             slice=number,
             last_row=last_row,
-            unfeedable=unfeedable,
+            unreadable=unreadable,
             recipients=map(msgspec.json.encode, recipients),
         )
         return None if found[0] < 0 else (found[0], found[1])
 
-    def fed(self, campaign_id: str) -> None:
-        """Enough is waiting: the next tick that finds too little may ask for more at once."""
-        self._redis.hset(keys.of(campaign_id, "progress"), "feed_asked", 0)
+    def prefetched(self, campaign_id: str) -> None:
+        """Enough is ready: the next round that finds too little may ask for more at once."""
+        self._redis.hset(keys.of(campaign_id, "progress"), "prefetch_asked", 0)
 
-    def stalled(self, campaign_id: str, generation: str, reason: str, again_ms: int) -> None:
-        """Tell in the status why a running campaign is not fed at the moment; feeding it, in `again_ms` at the soonest,
-        forgets that.
+    def stalled(self, campaign_id: str, list_version: str, reason: str, again_ms: int) -> None:
+        """Show in the status why a running campaign gets no recipients at the moment. Prefetching starts again after
+        `again_ms` at the earliest, and removes the reason.
         """
         self._scripts(
             "stalled",
             keys.named(campaign_id, "campaign progress"),
-            generation=generation,
+            list_version=list_version,
             reason=reason,
             again_ms=again_ms,
         )
 
-    def feed_again(
-        self, campaign_id: str, generation: str, recipients: Sequence[Recipient], *, unfeedable: Sequence[int] = ()
+    def refeed(
+        self, campaign_id: str, list_version: str, recipients: Sequence[Recipient], *, unreadable: Sequence[int] = ()
     ) -> tuple[int, int] | None:
-        """Take rows that were put back onto the waiting side; as `feed`."""
-        names = "campaign progress waiting again done failed unknown reasons"
+        """Take rows that were put back onto the waiting side; as `prefetch`."""
+        names = "campaign progress ready refeed done failed unknown reasons"
         found = self._scripts(
-            "feed_again",
+            "refeed",
             {**keys.named(campaign_id, names), "running": keys.RUNNING},
             campaign_id=campaign_id,
-            generation=generation,
-            unfeedable=unfeedable,
+            list_version=list_version,
+            unreadable=unreadable,
             recipients=[(recipient.row, msgspec.json.encode(recipient)) for recipient in recipients],
         )
         return None if found[0] < 0 else (found[0], found[1])
 
-    def first_again(self, campaign_id: str) -> int | None:
-        """The first row that is to be fed again."""
-        row: int = self._redis.bitpos(keys.of(campaign_id, "again"), 1)
+    def first_to_refeed(self, campaign_id: str) -> int | None:
+        """The first row that is to be refed."""
+        row: int = self._redis.bitpos(keys.of(campaign_id, "refeed"), 1)
         return row if row > 0 else None
 
     # -- reading
@@ -403,24 +405,24 @@ class Ledger:
         raw = self._redis.getrange(keys.of(campaign_id, name), first_byte, (first_row + count - 1) >> 3)
         return {row for row in set_bits(raw, first_byte * 8) if first_row <= row < first_row + count}
 
-    def states(self, campaign_id: str, first_row: int, count: int, generation: str = "") -> list[RowState]:
+    def states(self, campaign_id: str, first_row: int, count: int, list_version: str = "") -> list[RowState]:
         """The states of `count` rows from `first_row` on, all of one instant; some thousand rows at most.
 
         Args:
             campaign_id: whose rows.
             first_row: the first one.
             count: how many rows.
-            generation: the list that is meant, where there may be another one by now.
+            list_version: the list that is meant, where there may be another one by now.
 
         Raises:
             Superseded: there is.
         """
         found = self._scripts.read(
             "states",
-            keys.named(campaign_id, "skip failed done unknown campaign"),
+            keys.named(campaign_id, "rejected failed done unknown campaign"),
             first_row=first_row,
             count=count,
-            generation=generation,
+            list_version=list_version,
         )
         if not found:
             raise Superseded

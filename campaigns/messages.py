@@ -56,6 +56,6 @@ def send(redis: Redis, actor: str, *args: Any, **kwargs: Any) -> str:
     with redis.pipeline(transaction=True) as pipeline:
         pipeline.hset(keys.dramatiq_messages(message.queue), message.message_id, message.data)
         pipeline.rpush(keys.dramatiq_queue(message.queue), message.message_id)
-        pipeline.publish(keys.BELL, message.queue)
+        pipeline.publish(keys.NOTIFICATIONS, message.queue)
         pipeline.execute()
     return message.message_id

@@ -80,7 +80,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
 class Campaign(msgspec.Struct, frozen=True):
     """A campaign as stored.
 
-    `generation` names the list in use: it changes with every accepted upload. `columns` are the CSV's columns by
+    `list_version` names the list in use: it changes with every accepted upload. `columns` are the CSV's columns by
     position, as template names ("" where a column has no usable name). `start_when_ready`: a start was asked for while
     the list is being parsed. `columns_named`: the names that its templates take from the list are stored too.
     """
@@ -91,7 +91,7 @@ class Campaign(msgspec.Struct, frozen=True):
     tpm: int
     created_at: str
     reason: str | None = None
-    generation: str = ""
+    list_version: str = ""
     object_key: str = ""
     filename: str = ""
     size: int = 0

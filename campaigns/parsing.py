@@ -33,11 +33,11 @@ class Parsing:
         Superseded: from every method, once the list is replaced or another parser has taken over.
     """
 
-    def __init__(self, redis: Redis, campaign_id: str, generation: str) -> None:
+    def __init__(self, redis: Redis, campaign_id: str, list_version: str) -> None:
         self._scripts = Scripts(redis)
         self._campaign_id = campaign_id
         self._parser_id = uuid4().hex
-        self._identity = {"campaign_id": campaign_id, "generation": generation, "parser_id": self._parser_id}
+        self._identity = {"campaign_id": campaign_id, "list_version": list_version, "parser_id": self._parser_id}
         self._keys = {**keys.named(campaign_id, "campaign progress"), "parsing": keys.PARSING}
         self._told: tuple[int, int, str] = (0, 0, "")
         self._moved_at = time.monotonic()
@@ -108,8 +108,8 @@ class Parsing:
             "ready",
             rows=result.rows,
             total=result.total,
-            rejected=result.rejected,
-            skip_bitmap=bytes(result.skip),
+            rejected_rows=result.rejected,
+            rejected_bitmap=bytes(result.skip),
             packed_index=result.index.pack(),
             fields=fields,
         )
@@ -125,21 +125,21 @@ class Parsing:
         *,
         rows: int = 0,
         total: int = 0,
-        rejected: int = 0,
-        skip_bitmap: bytes = b"",
+        rejected_rows: int = 0,
+        rejected_bitmap: bytes = b"",
         packed_index: bytes = b"",
         fields: Mapping[str, Any] = {},
     ) -> Status:
         answer = self._scripts(
             "parse_finish",
-            {**self._keys, **keys.named(self._campaign_id, "skip index"), "running": keys.RUNNING},
+            {**self._keys, **keys.named(self._campaign_id, "rejected index"), "running": keys.RUNNING},
             **self._identity,
             status=status,
             reason=reason,
             rows=rows,
             total=total,
-            rejected=rejected,
-            skip_bitmap=skip_bitmap,
+            rejected_rows=rejected_rows,
+            rejected_bitmap=rejected_bitmap,
             packed_index=packed_index,
             fields=fields.items(),
         )

@@ -33,7 +33,7 @@ class Progress:
     def __init__(self, redis: Redis, provider: str, writing: Writing | None = None) -> None:
         self._writing = writing
         self._scripts = Scripts(redis)
-        self._gate = keys.gate(provider)
+        self._breaker = keys.breaker(provider)
 
     def report(self, campaign_id: str) -> StatusReport:
         """The status of a campaign: `done + failed + pending = total`.
@@ -69,8 +69,8 @@ class Progress:
         return report
 
     def _keys(self, campaign_id: str) -> dict[str, str]:
-        own = keys.named(campaign_id, "campaign progress flight unknown window")
-        return {**own, "gate": self._gate, "own_gate": keys.of(campaign_id, "gate")}
+        own = keys.named(campaign_id, "campaign progress in_flight unknown window")
+        return {**own, "breaker": self._breaker, "own_breaker": keys.of(campaign_id, "breaker")}
 
 
 def _report(found: Sequence[Any]) -> StatusReport:

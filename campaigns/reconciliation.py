@@ -54,7 +54,7 @@ class Reconciler:
     def _run(self, script: str, campaign: Campaign, names: str, more: Mapping[str, str] = {}, **args: Any) -> Any:
         """Run a script with keys of the campaign, the set of running campaigns, and more keys."""
         every = {**keys.named(campaign.id, names), "running": keys.RUNNING, **more}
-        return self._scripts(script, every, campaign_id=campaign.id, generation=campaign.generation, **args)
+        return self._scripts(script, every, campaign_id=campaign.id, list_version=campaign.list_version, **args)
 
     def reconcile(self, campaign: Campaign) -> Report:
         """Find and repair: claims of dead workers, lost rows, dead letters not recorded, counters that drifted.
@@ -65,19 +65,19 @@ class Reconciler:
         looked, expired = self._run(
             "expire_claims",
             campaign,
-            "campaign progress flight unknown reasons done failed",
-            {"workers": keys.WORKERS, "ring": keys.RING},
+            "campaign progress in_flight unknown reasons done failed",
+            {"workers": keys.WORKERS, "dispatcher": keys.DISPATCHER},
             lost_ms=self._claim_lost_ms,
         )
-        open_rows, lost, buried = self._put_back(campaign)
+        open_rows, lost, dead_lettered = self._put_back(campaign)
         resent = 0
         if campaign.content.on_unknown is OnUnknown.RESEND:
             resent = self.decide(campaign, UnknownDecision.RESEND, older_than_ms=self._resend_quiet_ms)
-        drifted = self._run("recount", campaign, "campaign progress done failed again unknown")
+        drifted = self._run("recount", campaign, "campaign progress done failed refeed unknown")
         counts = {
             "dead_claims": expired,
             "lost": lost,
-            "dead_letters": buried,
+            "dead_letters": dead_lettered,
             "drifted_counters": drifted,
             "resent": resent,
         }
@@ -89,29 +89,29 @@ class Reconciler:
         return report
 
     def _put_back(self, campaign: Campaign) -> tuple[int, int, int]:
-        """Rows without an end that were looked at, put back, and buried."""
+        """Rows without an end that were looked at, put back, and dead_lettered."""
         dead = self._dead_letters.rows(campaign)
-        checked = back = buried = 0
+        checked = back = dead_lettered = 0
         for rows in _chunks(self._open_rows(campaign.id), _CHUNK_ROWS):
             checked += len(rows)
             found = self._run(
                 "put_back",
                 campaign,
-                "campaign progress waiting deferred runs flight unknown done failed again reasons parked",
+                "campaign progress ready requeued batches in_flight unknown done failed refeed reasons held",
                 send_timeout_ms=self._send_timeout_ms,
                 dead_rows=[row for row in rows if row in dead],
                 other_rows=[row for row in rows if row not in dead],
             )
             back += found[0]
-            buried += found[1]
-        return checked, back, buried
+            dead_lettered += found[1]
+        return checked, back, dead_lettered
 
     def _open_rows(self, campaign_id: str) -> Iterator[int]:
-        """The rows that have been fed and are neither final, nor rejected, nor marked to be fed again."""
-        fed_row = int(self._redis.hget(keys.of(campaign_id, "progress"), "fed_row") or 0)
-        names = [keys.of(campaign_id, name) for name in ("done", "failed", "skip", "again")]
-        for start in range(0, fed_row // 8 + 1, _CHUNK_BYTES):
-            end = min(start + _CHUNK_BYTES, fed_row // 8 + 1)
+        """The rows that have been prefetched and are neither final, nor rejected, nor marked to be refed."""
+        prefetched_row = int(self._redis.hget(keys.of(campaign_id, "progress"), "prefetched_row") or 0)
+        names = [keys.of(campaign_id, name) for name in ("done", "failed", "rejected", "refeed")]
+        for start in range(0, prefetched_row // 8 + 1, _CHUNK_BYTES):
+            end = min(start + _CHUNK_BYTES, prefetched_row // 8 + 1)
             with self._redis.pipeline(transaction=False) as pipeline:
                 for name in names:
                     pipeline.getrange(name, start, end - 1)
@@ -122,7 +122,7 @@ class Reconciler:
             left = ~closed & ((1 << (8 * (end - start))) - 1)
             if left:
                 raw = left.to_bytes(end - start, "big")
-                yield from (row for row in set_bits(raw, start * 8) if 0 < row <= fed_row)
+                yield from (row for row in set_bits(raw, start * 8) if 0 < row <= prefetched_row)
 
     def retry_failed(self, campaign: Campaign) -> int:
         """Make all failed rows pending again; returns how many.
@@ -130,7 +130,7 @@ class Reconciler:
         Raises:
             WrongState: the campaign has not been started, or is cancelled.
         """
-        count = int(self._run("retry_failed", campaign, "campaign progress failed again dead"))
+        count = int(self._run("retry_failed", campaign, "campaign progress failed refeed dead"))
         if count < 0:
             raise WrongState(
                 campaign.status, "failed rows can be retried only while it runs, is paused or is completed"
@@ -148,7 +148,7 @@ class Reconciler:
             count: int = self._run(
                 "decide_unknown",
                 campaign,
-                "campaign progress unknown done failed again reasons",
+                "campaign progress unknown done failed refeed reasons",
                 decision=decision.value,
                 older_than_ms=older_than_ms,
                 max_rows=_CHUNK_ROWS,

@@ -1,7 +1,7 @@
 """The signature of a Lua script: its KEYS and ARGV by name, as its header declares them.
 
-    -- KEYS  campaign  flight  old_keys...
-    -- ARGV  generation  probe_ms:int  limits:json?  partly_admitted:flag
+    -- KEYS  campaign  in_flight  old_keys...
+    -- ARGV  list_version  probe_ms:int  limits:json?  partly_admitted:flag
     --       rows...  events(row kind wait_ms:int?)...
 
 Each name is a local of the script, and the name under which a call passes the value. A plain name is text; `:int`,

@@ -1,3 +1,3 @@
-"""Postrider's Dramatiq middleware: admission, release, the upkeep of runs, log context, the event loop.
+"""Postrider's Dramatiq middleware: admission, dispatch, the upkeep of batches, log context, the event loop.
 `worker.composition` puts them in order.
 """

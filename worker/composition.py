@@ -22,19 +22,19 @@ import logs
 from broker.encoder import MsgspecEncoder
 from broker.redis_broker import Broker
 from campaigns.catalog import Catalog
+from campaigns.dispatcher import Dispatcher
 from campaigns.ledger import Ledger, Limits
-from campaigns.pacer import Pacer
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
 from mail import providers
 from middleware.admission import Admission
-from middleware.collector import Collector
-from middleware.doorbell import Doorbell
+from middleware.batches import Batches
+from middleware.dispatch import Dispatch
 from middleware.event_loop import EventLoop
-from middleware.layout import Layout
+from middleware.gc_tuning import GcTuning
 from middleware.log_context import LogContext
-from middleware.release import Release
-from middleware.runs import Runs
+from middleware.notifier import Notifier
+from middleware.schema_version import SchemaVersion
 from settings import Settings
 from storage import ObjectStore
 from worker.parse_csv import ParseCsv
@@ -60,9 +60,9 @@ class Components:
     limits: Limits
     ledger: Ledger
 
-    def pacer(self, slots: int) -> Pacer:
-        """The pacer of a worker that works on `slots` messages at once."""
-        return Pacer(
+    def dispatcher(self, slots: int) -> Dispatcher:
+        """The dispatcher of a worker that works on `slots` messages at once."""
+        return Dispatcher(
             self.redis,
             self.settings.email_provider,
             self.worker_id,
@@ -105,12 +105,12 @@ def build_components(settings: Settings) -> Components:
 def build_broker(components: Components) -> Broker:
     """The broker, its middleware in order, without actors."""
     settings, redis, stopping = components.settings, components.redis, components.stopping
-    doorbell = Doorbell(redis, stopping)
+    notifier = Notifier(redis, stopping)
     middleware = [
-        Layout(redis, stopping),
+        SchemaVersion(redis, stopping),
         EventLoop(),
-        Collector(),
-        doorbell,
+        GcTuning(),
+        notifier,
         CurrentMessage(),
         LogContext(),
         Retries(
@@ -119,10 +119,10 @@ def build_broker(components: Components) -> Broker:
             max_backoff=int(settings.retry_max_backoff_s * 1000),
         ),
         Admission(components.ledger, components.worker_id, stopping),
-        Runs(components.ledger),
-        Release(redis, components.pacer, components.worker_id, stopping, doorbell),
+        Batches(components.ledger),
+        Dispatch(redis, components.dispatcher, components.worker_id, stopping, notifier),
     ]
-    return Broker(redis, middleware, stopping, doorbell)
+    return Broker(redis, middleware, stopping, notifier)
 
 
 def declare_actors(broker: dramatiq.Broker, components: Components) -> None:

@@ -1,6 +1,6 @@
-"""Delivery: renders, sends and settles the recipients of a run, each on its own, all at once.
+"""Delivery: renders, sends and settles the recipients of a batch, each on its own, all at once.
 
-Which rows may be sent was decided by admission; when a run is tried again is decided by Dramatiq.
+Which rows may be sent was decided by admission; when a batch is tried again is decided by Dramatiq.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from structlog.contextvars import get_contextvars
 
 from campaigns import refusals, retrying
 from campaigns.catalog import Catalog
-from campaigns.ledger import Settlement, deferred_entry
-from campaigns.settler import Settler, Tally
+from campaigns.ledger import Settlement, requeued_entry
+from campaigns.settler import BatchProgress, Settler
 from mail.message import Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.base import Provider
@@ -30,18 +30,18 @@ log = structlog.get_logger(__name__)
 #: How many campaigns' compiled templates a process keeps.
 RENDERERS: Final = 128
 
-#: The kinds after which a row may be tried again: its deferred entry goes along.
+#: The kinds after which a row may be tried again: its requeued entry goes along.
 _PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED, Kind.NOT_TRIED})
 
 
-class Run(NamedTuple):
-    """What a SendEmail message asks for: recipients as `[row, address, values]`; `nonce` names their claim."""
+class Batch(NamedTuple):
+    """What a SendEmail message asks for: recipients as `[row, address, values]`; `claim_id` names their claim."""
 
     campaign_id: str
-    generation: str
+    list_version: str
     retries: int
     recipients: Sequence[Sequence[Any]]
-    nonce: str = ""
+    claim_id: str = ""
 
 
 class _Unusable(NamedTuple):
@@ -51,7 +51,7 @@ class _Unusable(NamedTuple):
 
 
 class Delivery:
-    """Sends runs through one provider."""
+    """Sends batches through one provider."""
 
     def __init__(self, catalog: Catalog, provider: Provider, settler: Settler) -> None:
         self._catalog = catalog
@@ -60,39 +60,41 @@ class Delivery:
         self._renderers: OrderedDict[tuple[str, str], asyncio.Task[Renderer]] = OrderedDict()
         self._costly = CostlyRows(self._is_sending)
 
-    async def deliver(self, run: Run) -> frozenset[int]:
-        """Send a run's recipients; returns the rows that may be tried again at the cost of an attempt.
+    async def deliver(self, batch: Batch) -> frozenset[int]:
+        """Send a batch's recipients; returns the rows that may be tried again at the cost of an attempt.
 
         Raises:
             NotSettled: the worker stops and Redis cannot be asked.
         """
         renderer: Renderer | _Unusable
         try:
-            renderer = await self._renderer(run.campaign_id, run.generation)
+            renderer = await self._renderer(batch.campaign_id, batch.list_version)
         except Exception as error:
-            # Nothing of the run is sent, and no other run would fare better: the campaign pauses with the reason.
+            # Nothing of the batch is sent, and no other batch would fare better: the campaign pauses with the reason.
             log.exception("templates_unusable")
-            self._renderers.pop((run.campaign_id, run.generation), None)
+            self._renderers.pop((batch.campaign_id, batch.list_version), None)
             renderer = _Unusable(reason(f"the templates cannot be used: {error}"))
-        tally = Tally(run.campaign_id, run.generation, len(run.recipients))
+        progress = BatchProgress(batch.campaign_id, batch.list_version, len(batch.recipients))
         context = get_contextvars()
-        await asyncio.gather(*(self._send(run, tally, context, renderer, recipient) for recipient in run.recipients))
-        await tally.ended
-        return frozenset(row for row, verdict in tally.verdicts.items() if verdict == "retry")
+        await asyncio.gather(
+            *(self._send(batch, progress, context, renderer, recipient) for recipient in batch.recipients)
+        )
+        await progress.ended
+        return frozenset(row for row, verdict in progress.verdicts.items() if verdict == "retry")
 
     async def _send(
         self,
-        run: Run,
-        tally: Tally,
+        batch: Batch,
+        progress: BatchProgress,
         context: Mapping[str, Any],
         renderer: Renderer | _Unusable,
         recipient: Sequence[Any],
     ) -> None:
         row = recipient[0]
         started = time.perf_counter()
-        outcome = await self._outcome(run, renderer, recipient)
+        outcome = await self._outcome(batch, renderer, recipient)
         kind = outcome.kind.value
-        entry = deferred_entry(run.retries, recipient) if outcome.kind in _PASSING else b""
+        entry = requeued_entry(batch.retries, recipient) if outcome.kind in _PASSING else b""
         event = {
             "event": "email_sent" if outcome.kind is Kind.ACCEPTED else "email_not_sent",
             **context,
@@ -102,14 +104,14 @@ class Delivery:
             "provider_message_id": outcome.provider_message_id or None,
             "duration_ms": round((time.perf_counter() - started) * 1000, 1),
         }
-        settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, run.nonce)
-        self._settler.settle(tally, settlement, event)
+        settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, batch.claim_id)
+        self._settler.settle(progress, settlement, event)
 
-    async def _outcome(self, run: Run, renderer: Renderer | _Unusable, recipient: Sequence[Any]) -> Outcome:
+    async def _outcome(self, batch: Batch, renderer: Renderer | _Unusable, recipient: Sequence[Any]) -> Outcome:
         if isinstance(renderer, _Unusable):
             return Outcome(Kind.REFUSED, renderer.reason)
         row, address, values = recipient
-        key = run.campaign_id, run.generation
+        key = batch.campaign_id, batch.list_version
 
         def render() -> Message:
             return renderer.message(row, address, values)
@@ -131,17 +133,17 @@ class Delivery:
             log.exception("provider_failed", row=row)
             return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
 
-    async def _is_sending(self, campaign_id: str, generation: str) -> bool:
+    async def _is_sending(self, campaign_id: str, list_version: str) -> bool:
         """Whether rows of this list are still to be sent. While Redis does not answer: they were admitted, so yes."""
         try:
-            return await asyncio.to_thread(self._catalog.is_sending, campaign_id, generation)
+            return await asyncio.to_thread(self._catalog.is_sending, campaign_id, list_version)
         except RedisError as error:
             log.error("campaign_unreadable", error=type(error).__name__)
             return True
 
-    async def _renderer(self, campaign_id: str, generation: str) -> Renderer:
+    async def _renderer(self, campaign_id: str, list_version: str) -> Renderer:
         """The list's renderer, compiled once a process; content does not change once a campaign has been started."""
-        key = campaign_id, generation
+        key = campaign_id, list_version
         task = self._renderers.get(key)
         if task is None:
             task = self._renderers[key] = asyncio.create_task(self._compile(campaign_id))

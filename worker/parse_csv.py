@@ -1,4 +1,4 @@
-"""ParseCsv: without a slice it makes the first pass over a list, with one it feeds slices of it to the waiting side."""
+"""ParseCsv: without a slice it scans a list, with one it prefetches the next recipients of it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from campaigns.messages import PARSE_CSV, QUEUES
 from campaigns.models import Campaign
 from campaigns.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 from storage import MissingObject, ObjectStore, StoreError
-from worker.feeding import Feeder
-from worker.first_pass import FirstPass
+from worker.list_scan import ListScan
+from worker.prefetcher import Prefetcher
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +47,9 @@ class ParseCsv:
         self._open_store = open_store
         self._stopping = stopping
         half = max(1, threads // 2)
-        # Half of a worker's threads at most feed: should the object store hang, the others go on sending what is there.
-        self._feeders = threading.BoundedSemaphore(half)
-        # Half of them at most wait for the store with a list that is read: the others go on sending.
+        # At most half of a worker's threads prefetch: if the object store hangs, the others go on sending.
+        self._prefetchers = threading.BoundedSemaphore(half)
+        # At most half of them wait for the store with a list that is read: the others go on sending.
         self._waiters = threading.BoundedSemaphore(half)
 
     def declare(self, broker: dramatiq.Broker) -> None:
@@ -64,23 +64,23 @@ class ParseCsv:
             max_backoff=MESSAGE_PAUSE_MAX_MS,
         )(self.perform)
 
-    def perform(self, campaign_id: str, generation: str, from_slice: int | None = None) -> None:
-        """Parse a campaign's list, or feed it.
+    def perform(self, campaign_id: str, list_version: str, from_slice: int | None = None) -> None:
+        """Parse a campaign's list, or prefetch from it.
 
         Args:
             campaign_id: whose list.
-            generation: the list meant; once it has been replaced, nothing happens.
-            from_slice: given: feed from the ledger's cursor on.
+            list_version: the list meant; once it has been replaced, nothing happens.
+            from_slice: given: prefetch from the ledger's cursor on.
 
         Raises:
             Retry: Redis or the object store cannot be asked; Dramatiq's backoff tries again, without end. Not where it
-                feeds: the pacer asks for that anew.
+                prefetches: the dispatcher asks for that anew.
         """
         try:
             if from_slice is not None:
-                self._feed(campaign_id, generation)
+                self._prefetch(campaign_id, list_version)
             else:
-                self._parse(campaign_id, generation)
+                self._parse(campaign_id, list_version)
         except (Superseded, UnknownCampaign):
             log.info("parse_superseded")
         except MissingObject:
@@ -93,22 +93,22 @@ class ParseCsv:
             if from_slice is None:
                 raise dramatiq.errors.Retry(type(error).__name__) from error
 
-    def _parse(self, campaign_id: str, generation: str) -> None:
-        first_pass = FirstPass(self._redis, self._open_store(), self._stopping, self._waiters)
-        first_pass.run(self._current(campaign_id, generation))
+    def _parse(self, campaign_id: str, list_version: str) -> None:
+        list_scan = ListScan(self._redis, self._open_store(), self._stopping, self._waiters)
+        list_scan.run(self._current(campaign_id, list_version))
 
-    def _feed(self, campaign_id: str, generation: str) -> None:
-        if not self._feeders.acquire(blocking=False):
-            log.debug("feeders_busy")
+    def _prefetch(self, campaign_id: str, list_version: str) -> None:
+        if not self._prefetchers.acquire(blocking=False):
+            log.debug("prefetchers_busy")
             return
         try:
-            feeder = Feeder(self._ledger, self._open_store(), self._stopping)
-            feeder.feed(self._current(campaign_id, generation))
+            prefetcher = Prefetcher(self._ledger, self._open_store(), self._stopping)
+            prefetcher.prefetch(self._current(campaign_id, list_version))
         finally:
-            self._feeders.release()
+            self._prefetchers.release()
 
-    def _current(self, campaign_id: str, generation: str) -> Campaign:
+    def _current(self, campaign_id: str, list_version: str) -> Campaign:
         campaign = self._catalog.get(campaign_id)
-        if campaign.generation != generation:
+        if campaign.list_version != list_version:
             raise Superseded
         return campaign

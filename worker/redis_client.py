@@ -8,7 +8,7 @@ from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from campaigns import connection, layout
+from campaigns import connection, schema
 
 
 def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
@@ -19,5 +19,5 @@ def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
         socket_timeout=10,
         **connection.watched(url),
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
-        redis_connect_func=partial(layout.on_connect, allow_unsafe=allow_unsafe),
+        redis_connect_func=partial(schema.on_connect, allow_unsafe=allow_unsafe),
     )

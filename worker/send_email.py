@@ -1,4 +1,4 @@
-"""SendEmail: sends an admitted run of recipients, each one accounted for before the message ends."""
+"""SendEmail: sends an admitted batch of recipients, each one accounted for before the message ends."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from campaigns.ledger import Ledger
 from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.settler import Settler
 from mail.providers import Provider
-from middleware.admission import NONCE
-from middleware.runs import MayBeTriedAgain
-from worker.delivery import Delivery, Run
+from middleware.admission import CLAIM_ID
+from middleware.batches import MayBeTriedAgain
+from worker.delivery import Batch, Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +46,12 @@ class SendEmail:
         """Make the actor known to the broker."""
         dramatiq.actor(broker=broker, actor_name=SEND_EMAIL, queue_name=QUEUES[SEND_EMAIL], priority=20)(self.perform)
 
-    async def perform(self, campaign_id: str, generation: str, recipients: Sequence[Sequence[Any]]) -> None:
-        """Send a run.
+    async def perform(self, campaign_id: str, list_version: str, recipients: Sequence[Sequence[Any]]) -> None:
+        """Send a batch.
 
         Args:
-            campaign_id: whose run.
-            generation: the list that the rows belong to.
+            campaign_id: whose batch.
+            list_version: the list that the rows belong to.
             recipients: `[row, address, values]` each; admission has made them the granted ones.
 
         Raises:
@@ -59,12 +59,12 @@ class SendEmail:
         """
         message = CurrentMessage.get_current_message()
         options = message.options if message else {}
-        run = Run(campaign_id, generation, options.get("retries", 0), recipients, options.get(NONCE, ""))
-        if self._delivery is None:  # all runs are sent in one event loop: the first one makes it
+        batch = Batch(campaign_id, list_version, options.get("retries", 0), recipients, options.get(CLAIM_ID, ""))
+        if self._delivery is None:  # all batches are sent in one event loop: the first one makes it
             self._delivery = self._made_here()
-        again = await self._delivery.deliver(run)
-        if again:
-            raise MayBeTriedAgain(again)
+        retried = await self._delivery.deliver(batch)
+        if retried:
+            raise MayBeTriedAgain(retried)
 
     def _made_here(self) -> Delivery:
         """This process's delivery, which belongs to the running event loop."""

@@ -29,7 +29,7 @@ MAX_LIST_BYTES: Final = 10 * inputs.MIB
 #: The bytes that a form may add to the list: boundaries, headers, small fields.
 FORM_BYTES: Final = 64 * 1024
 #: The bytes of a list that memory holds before the list goes to disk.
-SPOOL_BYTES: Final = inputs.MIB
+MEMORY_BYTES: Final = inputs.MIB
 
 _FORM: Final = "multipart/form-data"
 #: The media types that clients use for a CSV. The parser detects the encoding from the bytes and ignores the charset.
@@ -103,7 +103,7 @@ def _take(parts: Components, campaign_id: str, received: Received) -> None:
 
 @asynccontextmanager
 async def _body(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[Received]:
-    with SpooledTemporaryFile(SPOOL_BYTES) as file:
+    with SpooledTemporaryFile(MEMORY_BYTES) as file:
         async for chunk in chunks:
             await run_in_threadpool(file.write, chunk)
         size = file.tell()

@@ -23,7 +23,7 @@ def new_key(campaign_id: str) -> str:
 def owns(campaign: Campaign, key: str) -> bool:
     """Whether an object is the campaign's list or one of its reports."""
     return key == campaign.object_key or (
-        campaign.generation != "" and key.startswith(keys.objects_of_list(campaign.id, campaign.generation))
+        campaign.list_version != "" and key.startswith(keys.objects_of_list(campaign.id, campaign.list_version))
     )
 
 
@@ -47,10 +47,10 @@ def accept(parts: Components, campaign_id: str, *, key: str, size: int, filename
     Raises:
         UnknownCampaign, WrongState: nothing has been changed.
     """
-    generation, replaced = parts.catalog.accept_list(
+    list_version, replaced = parts.catalog.accept_list(
         campaign_id, object_key=key, size=size, filename=filename, email_column=email_column
     )
-    log.info("list_accepted", campaign_id=campaign_id, generation=generation, size=size)
+    log.info("list_accepted", campaign_id=campaign_id, list_version=list_version, size=size)
     if replaced and replaced != key:
         discard(parts, campaign_id, replaced)
 

@@ -1,9 +1,9 @@
 -- accept_list: gives the campaign a new list and puts the message that parses it on the queue, in one step. A list that
--- it has already, told once more, changes nothing.
+-- it has already changes nothing.
 --
--- KEYS  campaign  progress  parsing  queue  messages  parked  list_keys...
--- ARGV  campaign_id  changeable  generation  message_id  message  object_key  email_column  fields(name value)...
--- ->    { "ok", object key before }, { "same", generation in use } or { "refused", status }; { "missing" }
+-- KEYS  campaign  progress  parsing  queue  messages  held  list_keys...
+-- ARGV  campaign_id  changeable  list_version  message_id  message  object_key  email_column  fields(name value)...
+-- ->    { "ok", object key before }, { "same", list_version in use } or { "refused", status }; { "missing" }
 --
 -- changeable: states that allow another list, "draft,ready"
 -- object_key: where the list is; email_column: the column of the addresses; fields: further ones of $campaign
@@ -11,30 +11,30 @@
 --include clock
 --include enqueue
 --include lifecycle
---include parked
+--include held
 local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '' }
 end
-local before = redis.call('HMGET', campaign, 'object_key', 'email_column', 'generation')
+local before = redis.call('HMGET', campaign, 'object_key', 'email_column', 'list_version')
 if before[1] == object_key and before[2] == email_column then
   return { 'same', before[3] }
 end
 if not is_one_of(status, changeable) then
   return { 'refused', status }
 end
-drop_parked(parked)
+drop_held(held)
 for _, key in ipairs(list_keys) do
   redis.call('DEL', key)
 end
 redis.call('DEL', progress)
 redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready')
-redis.call('HSET', campaign, 'status', 'parsing', 'generation', generation, 'object_key', object_key,
+redis.call('HSET', campaign, 'status', 'parsing', 'list_version', list_version, 'object_key', object_key,
   'email_column', email_column)
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
 end
 redis.call('ZADD', parsing, now_ms(), campaign_id)
 enqueue(queue, messages, message_id, message)
-wake('parse_csv')
+notify('parse_csv')
 return { 'ok', before[1] or '' }

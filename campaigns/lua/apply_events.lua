@@ -21,7 +21,8 @@
 --include rows
 
 local prefix = key_prefix .. ':{' .. campaign_id .. '}:'
-local progress, flight, done, failed = prefix .. 'progress', prefix .. 'flight', prefix .. 'done', prefix .. 'failed'
+local progress, in_flight = prefix .. 'progress', prefix .. 'in_flight'
+local done, failed = prefix .. 'done', prefix .. 'failed'
 local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', prefix .. 'dropped'
 local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true }
 local settled, ignored = 0, {}
@@ -30,12 +31,12 @@ local settled, ignored = 0, {}
 -- list ever was. What is told of a row that was not can only be of a campaign of the same name before this one, and
 -- must not keep it from being sent.
 local function handed_over(row)
-  return has_end(done, failed, row) or redis.call('HEXISTS', flight, row) == 1 or redis.call('ZSCORE', unknown, row)
+  return has_end(done, failed, row) or redis.call('HEXISTS', in_flight, row) == 1 or redis.call('ZSCORE', unknown, row)
     or redis.call('HEXISTS', reasons, row) == 1
 end
 
 local function settle(row, kind, reason)
-  redis.call('HDEL', flight, row)
+  redis.call('HDEL', in_flight, row)
   redis.call('ZREM', unknown, row)
   if kind == 'dropped' then
     redis.call('SETBIT', failed, row, 1)

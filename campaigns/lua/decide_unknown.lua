@@ -1,7 +1,7 @@
 -- decide_unknown: settles rows with an unknown outcome as an operator or the campaign's policy has decided.
 --
--- KEYS  campaign  progress  unknown  done  failed  again  reasons  running
--- ARGV  campaign_id  generation  decision  older_than_ms:int  max_rows:int
+-- KEYS  campaign  progress  unknown  done  failed  refeed  reasons  running
+-- ARGV  campaign_id  list_version  decision  older_than_ms:int  max_rows:int
 -- ->    number of rows decided, or -1 where the campaign's state does not allow it
 --
 -- decision: done, failed or resend; older_than_ms: only rows that have been unknown for so long
@@ -9,9 +9,9 @@
 --include clock
 --include finish
 --include lifecycle
-local state = redis.call('HMGET', campaign, 'status', 'generation')
+local state = redis.call('HMGET', campaign, 'status', 'list_version')
 local now = now_ms()
-if state[2] ~= generation then
+if state[2] ~= list_version then
   return -1
 end
 if decision == 'resend' and not is_reopenable(state[1]) then
@@ -28,11 +28,11 @@ for _, row in ipairs(rows) do
     redis.call('HSET', reasons, row, 'outcome unknown; decided to be failed')
   else
     -- its reason stays: what its last attempt left, and the mark that there was one
-    redis.call('SETBIT', again, row, 1)
+    redis.call('SETBIT', refeed, row, 1)
   end
 end
 if #rows > 0 then
-  redis.call('HINCRBY', progress, decision == 'resend' and 'again' or decision, #rows)
+  redis.call('HINCRBY', progress, decision == 'resend' and 'refeed' or decision, #rows)
   if decision == 'resend' and state[1] == 'completed' then
     reopen(campaign, running, campaign_id)
   end

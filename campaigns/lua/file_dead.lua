@@ -1,13 +1,13 @@
 -- file_dead: notes the rows of a dead letter for the next reconciliation of their campaign, where they have no end yet.
 --
 -- KEYS  campaign  progress  done  failed  dead
--- ARGV  generation  died_at:int  rows...
+-- ARGV  list_version  died_at:int  rows...
 -- ->    number of rows noted
 --
 -- died_at: when it became a dead letter (ms)
 -- $dead  set of rows. A dead letter from before its campaign's failed rows were tried again is no evidence any more.
 --include rows
-if redis.call('HGET', campaign, 'generation') ~= generation then
+if redis.call('HGET', campaign, 'list_version') ~= list_version then
   return 0
 end
 if (tonumber(redis.call('HGET', progress, 'retried_at')) or 0) >= died_at then

@@ -2,14 +2,14 @@
 -- has none.
 --
 -- KEYS  campaign  running
--- ARGV  campaign_id  generation  reason
--- ->    1 where it has been paused. One whose hash cannot be read is taken out of the ring all the same
+-- ARGV  campaign_id  list_version  reason
+-- ->    1 where it has been paused. One whose hash cannot be read leaves $running all the same
 --include pause
-local state = redis.pcall('HMGET', campaign, 'status', 'generation', 'reason')
+local state = redis.pcall('HMGET', campaign, 'status', 'list_version', 'reason')
 if state.err then
   return redis.call('SREM', running, campaign_id)
 end
-if state[2] ~= generation then
+if state[2] ~= list_version then
   return 0
 end
 if state[1] == 'paused' and not state[3] then

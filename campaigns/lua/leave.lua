@@ -1,4 +1,4 @@
--- leave: a worker stops: its slots no longer count, and another may release at once.
+-- leave: a worker stops: its slots no longer count, and another may dispatch at once.
 --
 -- KEYS  lease  workers  slots
 -- ARGV  worker_id

@@ -2,14 +2,14 @@
 -- lately: a message that waited long in its queue was sent once more. One that has been silent finds itself superseded.
 --
 -- KEYS  campaign  progress  parsing
--- ARGV  campaign_id  generation  parser_id
+-- ARGV  campaign_id  list_version  parser_id
 -- ->    1, or 0 where the list is another's
 --
 -- $campaign  hash: parser    $progress  hash: parser_at: its last sign of life (ms); parsed_bytes, parsed_rows
 --include clock
 --include parser_life
-local state = redis.call('HMGET', campaign, 'status', 'generation', 'parser')
-if state[1] ~= 'parsing' or state[2] ~= generation then
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser')
+if state[1] ~= 'parsing' or state[2] ~= list_version then
   return 0
 end
 local now = now_ms()

@@ -1,17 +1,17 @@
 -- parse_finish: records the parsed list in one step; a start asked for meanwhile takes effect now, where the list has
 -- what the templates name, as they are now, and at least one valid recipient.
 --
--- KEYS  campaign  progress  parsing  running  skip  index
--- ARGV  campaign_id  generation  parser_id  status  reason  rows:int  total:int  rejected:int  skip_bitmap
+-- KEYS  campaign  progress  parsing  running  rejected  index
+-- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int  rejected_bitmap
 --       packed_index  fields(name value)...
 -- ->    the new status, or "" where this parser is superseded
 --
--- status: "ready" or "rejected"; reason: "" for none; rejected: how many rows are; fields: further ones of $campaign
+-- status: "ready" or "rejected"; reason: "" for none; rejected_rows: how many; fields: further ones of $campaign
 --include clock
 --include columns
 --include lifecycle
-local state = redis.call('HMGET', campaign, 'status', 'generation', 'parser', 'start_when_ready')
-if state[1] ~= 'parsing' or state[2] ~= generation or state[3] ~= parser_id then
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready')
+if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then
   return ''
 end
 redis.call('ZREM', parsing, campaign_id)
@@ -21,12 +21,12 @@ if reason == '' then
 else
   redis.call('HSET', campaign, 'reason', reason)
 end
-redis.call('HSET', progress, 'rows', rows, 'total', total, 'rejected', rejected, 'parsed_rows', rows)
+redis.call('HSET', progress, 'rows', rows, 'total', total, 'rejected', rejected_rows, 'parsed_rows', rows)
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
 end
 if status == 'ready' then
-  redis.call('SET', skip, skip_bitmap)
+  redis.call('SET', rejected, rejected_bitmap)
   redis.call('SET', index, packed_index)
   local complete = note_columns(campaign)
   if state[4] == '1' and complete and total == 0 then

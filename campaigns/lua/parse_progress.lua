@@ -1,13 +1,13 @@
 -- parse_progress: how far the parser has come, and its sign of life.
 --
 -- KEYS  campaign  progress  parsing
--- ARGV  campaign_id  generation  parser_id  parsed_bytes:int  parsed_rows:int  reason
+-- ARGV  campaign_id  list_version  parser_id  parsed_bytes:int  parsed_rows:int  reason
 -- ->    1, or 0 where this parser is superseded
 --
 -- reason: why it does not go on, or ""
 --include clock
-local state = redis.call('HMGET', campaign, 'status', 'generation', 'parser')
-if state[1] ~= 'parsing' or state[2] ~= generation or state[3] ~= parser_id then
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser')
+if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then
   return 0
 end
 local now = now_ms()

@@ -1,15 +1,15 @@
 -- recount: makes the counters what the ledger says.
 --
--- KEYS  campaign  progress  done  failed  again  unknown  running
--- ARGV  campaign_id  generation
+-- KEYS  campaign  progress  done  failed  refeed  unknown  running
+-- ARGV  campaign_id  list_version
 -- ->    number of counters that had drifted
 --include clock
 --include finish
-if redis.call('HGET', campaign, 'generation') ~= generation then
+if redis.call('HGET', campaign, 'list_version') ~= list_version then
   return 0
 end
 local drifted = 0
-for _, counter in ipairs({ { 'done', done }, { 'failed', failed }, { 'again', again } }) do
+for _, counter in ipairs({ { 'done', done }, { 'failed', failed }, { 'refeed', refeed } }) do
   local name, bitmap = unpack(counter)
   local bits = redis.call('BITCOUNT', bitmap)
   if bits ~= (tonumber(redis.call('HGET', progress, name)) or 0) then

@@ -1,24 +1,24 @@
--- retry_failed: all failed rows are pending again and will be fed once more; a completed campaign runs again.
+-- retry_failed: all failed rows are pending again and will be refed; a completed campaign runs again.
 --
--- KEYS  campaign  progress  failed  again  dead  running
--- ARGV  campaign_id  generation
+-- KEYS  campaign  progress  failed  refeed  dead  running
+-- ARGV  campaign_id  list_version
 -- ->    number of rows, or -1 where the campaign's state does not allow it
 --
 -- The reasons stay: what a row's last attempt left, and the mark that there was one. The dead letters so far are no
 -- evidence any more.
 --include clock
 --include lifecycle
-local state = redis.call('HMGET', campaign, 'status', 'generation')
-if state[2] ~= generation or not is_reopenable(state[1]) then
+local state = redis.call('HMGET', campaign, 'status', 'list_version')
+if state[2] ~= list_version or not is_reopenable(state[1]) then
   return -1
 end
 local count = redis.call('BITCOUNT', failed)
 if count == 0 then
   return 0
 end
-redis.call('BITOP', 'OR', again, again, failed)
+redis.call('BITOP', 'OR', refeed, refeed, failed)
 redis.call('DEL', failed)
-redis.call('HSET', progress, 'failed', 0, 'again', redis.call('BITCOUNT', again), 'feed_asked', 0,
+redis.call('HSET', progress, 'failed', 0, 'refeed', redis.call('BITCOUNT', refeed), 'prefetch_asked', 0,
   'retried_at', now_ms())
 redis.call('DEL', dead)
 if state[1] == 'completed' then

@@ -1,20 +1,19 @@
 -- settle: records what became of rows that were claimed.
 --
--- KEYS  campaign  progress  flight  done  failed  unknown  reasons  deferred  running  gate  failing  own_gate
+-- KEYS  campaign  progress  in_flight  done  failed  unknown  reasons  requeued  running  breaker  failing  own_breaker
 --       own_failing
--- ARGV  campaign_id  generation  worker_id  accepted...  others(row kind reason wait_ms:int? entry nonce)...
+-- ARGV  campaign_id  list_version  worker_id  accepted...  others(row kind reason wait_ms:int? entry claim_id)...
 -- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... };
 --       a verdict is one of
 --       done, failed, unknown   recorded as such
 --       retry    may be tried again at the cost of an attempt: Dramatiq's backoff
---       defer    will be tried again without one: put back on the waiting side here
+--       requeue  will be tried again without one: it is put back here
 --       gone     the campaign or the claim is no more: nothing was recorded
 --
--- accepted: rows; entry: its deferred entry, for kinds that may be tried again; nonce: of its claim, or ""
+-- accepted: rows; entry: as $requeued holds it, for kinds that may be tried again; claim_id: of its claim, or ""
 --
--- An accepted mail is recorded even where the claim is gone: what happened, happened. Any other outcome that is told
--- once more, as the answer was lost, finds its claim gone, and leaves alone a newer one that the same worker has got
--- meanwhile.
+-- An accepted email is recorded even where the claim is gone: what happened, happened. Any other outcome that is
+-- repeated because the answer was lost finds its claim gone, and leaves a newer claim of the same worker alone.
 --include clock
 --include finish
 --include under_way
@@ -31,7 +30,7 @@ local OUTAGE_PATIENCE_MS = 24 * 3600 * 1000
 local now = now_ms()
 local verdicts = { '0', 'done' }
 
-if redis.call('HGET', campaign, 'generation') ~= generation then
+if redis.call('HGET', campaign, 'list_version') ~= list_version then
   verdicts[2] = 'gone'
   for _ in others() do
     verdicts[#verdicts + 1] = 'gone'
@@ -40,13 +39,13 @@ if redis.call('HGET', campaign, 'generation') ~= generation then
 end
 
 -- a claim that is gone without an outcome would be sent again
-check_key_types({ progress, flight, reasons, gate, own_gate }, { done, failed }, { unknown, failing, own_failing },
-  { deferred })
+check_key_types({ progress, in_flight, reasons, breaker, own_breaker }, { done, failed },
+  { unknown, failing, own_failing }, { requeued })
 
 -- whether the row is still ours to decide: claimed by this worker, or held as unknown meanwhile
-local function release_claim(row, nonce)
-  if is_claim_of(redis.call('HGET', flight, row), worker_id, nonce) then
-    redis.call('HDEL', flight, row)
+local function release_claim(row, claim_id)
+  if is_claim_of(redis.call('HGET', in_flight, row), worker_id, claim_id) then
+    redis.call('HDEL', in_flight, row)
     return true
   end
   return redis.call('ZSCORE', unknown, row) ~= false
@@ -63,9 +62,9 @@ end
 local function record_unknown(row, reason)
   redis.call('ZADD', unknown, now, row)
   redis.call('HSET', reasons, row, reason)
-  local whose = gate_in_trouble(row, now)
-  if whose then
-    close_gate(whose, now, nil, reason)
+  local which = breaker_in_trouble(row, now)
+  if which then
+    trip_breaker(which, now, nil, reason)
   end
   return 'unknown'
 end
@@ -76,17 +75,17 @@ local function pause_account(reason)
   end
 end
 
--- closes the gate whose trouble a failure is -> whether the failure costs an attempt. While the provider is well for
--- others it does, as it does where it is the recipient's own
-local function close_for(row, kind, reason, wait_ms)
-  local whose = (kind == 'throttled' or kind == 'unreachable') and gate or gate_in_trouble(row, now)
-  if whose then
-    close_gate(whose, now, wait_ms, reason)
+-- opens the breaker that a failure concerns -> whether the failure costs an attempt. It does where the provider works
+-- for others, and where the failure may be the recipient's own
+local function trip_for(row, kind, reason, wait_ms)
+  local which = (kind == 'throttled' or kind == 'unreachable') and breaker or breaker_in_trouble(row, now)
+  if which then
+    trip_breaker(which, now, wait_ms, reason)
   end
-  if whose ~= gate then
+  if which ~= breaker then
     return true
   end
-  return kind ~= 'throttled' and now - tonumber(redis.call('HGET', gate, 'since')) > OUTAGE_PATIENCE_MS
+  return kind ~= 'throttled' and now - tonumber(redis.call('HGET', breaker, 'since')) > OUTAGE_PATIENCE_MS
 end
 
 -- a failure that may pass
@@ -95,15 +94,15 @@ local function record_transient(row, kind, reason, wait_ms, entry)
   redis.call('HSET', reasons, row, reason)
   if kind == 'refused' then
     pause_account(reason)
-  elseif close_for(row, kind, reason, wait_ms) then
+  elseif trip_for(row, kind, reason, wait_ms) then
     return 'retry'
   end
-  redis.call('RPUSH', deferred, entry)
-  return 'defer'
+  redis.call('RPUSH', requeued, entry)
+  return 'requeue'
 end
 
-local function record(row, kind, reason, wait_ms, entry, nonce)
-  if not release_claim(row, nonce) or has_end(done, failed, row) then
+local function record(row, kind, reason, wait_ms, entry, claim_id)
+  if not release_claim(row, claim_id) or has_end(done, failed, row) then
     return 'gone'
   end
   if kind == 'rejected' then
@@ -119,27 +118,27 @@ local function record(row, kind, reason, wait_ms, entry, nonce)
   redis.call('ZREM', unknown, row)
   if kind == 'not_tried' then
     probes_unanswered()
-    redis.call('RPUSH', deferred, entry)
-    return 'defer'
+    redis.call('RPUSH', requeued, entry)
+    return 'requeue'
   end
   return record_transient(row, kind, reason, wait_ms, entry)
 end
 
 if #accepted > 0 then
   record_accepted(accepted)
-  count_passes(now, #accepted)
+  count_successes(now, #accepted)
 end
 local rejected = 0
-for row, kind, reason, wait_ms, entry, nonce in others() do
-  local verdict = record(row, kind, reason, wait_ms, entry, nonce)
+for row, kind, reason, wait_ms, entry, claim_id in others() do
+  local verdict = record(row, kind, reason, wait_ms, entry, claim_id)
   verdicts[#verdicts + 1] = verdict
   rejected = rejected + (verdict == 'failed' and 1 or 0)
 end
 if rejected > 0 then
-  count_passes(now, rejected)
+  count_successes(now, rejected)
 end
 if #accepted + rejected > 0 then
-  open_gates(now)
+  close_breakers(now)
 end
 if complete_if_done(campaign, progress, unknown, running, campaign_id, now) then
   verdicts[1] = '1'

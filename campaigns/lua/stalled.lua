@@ -1,16 +1,16 @@
--- stalled: notes why a running campaign cannot be fed at the moment, and when it is worth trying again; the next slice
--- that is fed forgets the reason.
+-- stalled: notes why a running campaign gets no recipients from its list at the moment, and when to try again. The next
+-- slice that is prefetched removes the reason.
 --
 -- KEYS  campaign  progress
--- ARGV  generation  reason  again_ms:int
+-- ARGV  list_version  reason  again_ms:int
 -- ->    1, or 0 where it does not run with this list
 --
 -- again_ms: the time until it is tried again
 --include clock
-local state = redis.call('HMGET', campaign, 'status', 'generation')
-if state[1] ~= 'running' or state[2] ~= generation then
+local state = redis.call('HMGET', campaign, 'status', 'list_version')
+if state[1] ~= 'running' or state[2] ~= list_version then
   return 0
 end
 redis.call('HSET', campaign, 'reason', reason)
-redis.call('HSET', progress, 'feed_asked', 0, 'feed_after', now_ms() + again_ms)
+redis.call('HSET', progress, 'prefetch_asked', 0, 'prefetch_after', now_ms() + again_ms)
 return 1

@@ -1,12 +1,12 @@
 -- states: where some rows stand, read in one step. It writes nothing.
 --
--- KEYS  skip  failed  done  unknown  campaign
--- ARGV  first_row:int  count:int  generation
--- ->    { bytes of skip, of failed, of done, from the one that holds the first row to the one that holds the last,
+-- KEYS  rejected  failed  done  unknown  campaign
+-- ARGV  first_row:int  count:int  list_version
+-- ->    { bytes of rejected, of failed, of done, from the one that holds the first row to the one that holds the last,
 --       the unknown ones among the rows }, or { } where the campaign has another list
 --
--- count: at most some thousand; generation: "" for any list
-if generation ~= '' and redis.call('HGET', campaign, 'generation') ~= generation then
+-- count: at most some thousand; list_version: "" for any list
+if list_version ~= '' and redis.call('HGET', campaign, 'list_version') ~= list_version then
   return {}
 end
 local last_row = first_row + count - 1
@@ -27,5 +27,5 @@ else
     end
   end
 end
-return { redis.call('GETRANGE', skip, from, to), redis.call('GETRANGE', failed, from, to),
+return { redis.call('GETRANGE', rejected, from, to), redis.call('GETRANGE', failed, from, to),
   redis.call('GETRANGE', done, from, to), found }

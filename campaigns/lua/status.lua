@@ -1,7 +1,7 @@
 -- status: everything that the status report says, read in one step. It writes nothing (Redis holds it to that, see
 -- `Scripts.read`).
 --
--- KEYS  campaign  progress  flight  unknown  window  gate  own_gate
+-- KEYS  campaign  progress  in_flight  unknown  window  breaker  own_breaker
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
 --       bounced, complained, unsubscribed, dropped } or { } where it is missing
 --include clock
@@ -16,12 +16,12 @@ local p = redis.call('HMGET', progress, 'total', 'done', 'failed', 'rejected', '
 local now = now_ms()
 local used = window_count(window, now)
 local reason = c[3] or ''
-for _, key in ipairs(c[1] == 'running' and { own_gate, gate } or {}) do
-  local gate = redis.call('HMGET', key, 'level', 'why')
-  if (tonumber(gate[1]) or 0) > 0 then
-    reason = 'waiting for the provider: ' .. (gate[2] or '')
+for _, key in ipairs(c[1] == 'running' and { own_breaker, breaker } or {}) do
+  local breaker = redis.call('HMGET', key, 'level', 'why')
+  if (tonumber(breaker[1]) or 0) > 0 then
+    reason = 'waiting for the provider: ' .. (breaker[2] or '')
   end
 end
 return { c[1], c[2], reason, c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p[2] or '0', p[3] or '0', p[4] or '0',
-  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', flight), redis.call('ZCARD', unknown), used,
+  p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', in_flight), redis.call('ZCARD', unknown), used,
   limit_now(campaign, now), p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0', p[12] or '0' }

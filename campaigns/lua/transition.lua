@@ -1,6 +1,6 @@
 -- transition: moves a campaign to another state where its state allows that.
 --
--- KEYS  campaign  progress  flight  running  parsing  waiting  deferred  runs  parked
+-- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held
 -- ARGV  campaign_id  target  comes_from  is_there
 -- ->    { outcome, state before, rows in flight, missing columns }; outcome one of moved, same, refused, missing,
 --       empty, columns, later
@@ -11,7 +11,7 @@
 -- already
 --include clock
 --include columns
---include parked
+--include held
 --include lifecycle
 local status = redis.call('HGET', campaign, 'status')
 if not status then
@@ -19,7 +19,7 @@ if not status then
 end
 local total = tonumber(redis.call('HGET', progress, 'total')) or 0
 local function answer(outcome)
-  return { outcome, status, redis.call('HLEN', flight), outcome == 'columns' and missing_columns(campaign) or '' }
+  return { outcome, status, redis.call('HLEN', in_flight), outcome == 'columns' and missing_columns(campaign) or '' }
 end
 
 if is_one_of(status, is_there) then
@@ -41,7 +41,8 @@ if target == 'running' then
   end
   redis.call('HSETNX', campaign, 'started_at', now_ms())
   redis.call('HDEL', campaign, 'reason')
-  redis.call('HDEL', progress, 'paced_at', 'tokens', 'feed_asked', 'asked_at', 'feed_after', 'reconcile_at')
+  redis.call('HDEL', progress, 'paced_at', 'tokens', 'prefetch_asked', 'prefetch_asked_at', 'prefetch_after',
+    'reconcile_at')
   run(campaign, running, campaign_id)
 else
   redis.call('SREM', running, campaign_id)
@@ -49,9 +50,9 @@ end
 if target == 'cancelled' then
   redis.call('ZREM', parsing, campaign_id)
   redis.call('HSET', campaign, 'finished_at', now_ms())
-  redis.call('DEL', waiting, deferred, runs)
-  drop_parked(parked)
-  redis.call('HDEL', progress, 'parked')
+  redis.call('DEL', ready, requeued, batches)
+  drop_held(held)
+  redis.call('HDEL', progress, 'held')
 end
 if target == 'paused' then
   redis.call('HDEL', campaign, 'reason')

@@ -104,7 +104,7 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
 
 
 def test_the_provider_is_away_for_several_campaigns(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given three campaigns at 4,000 a minute each, with a gate of their own each besides the provider's.
+    """Given three campaigns at 4,000 a minute each, each with its own circuit breaker beside the provider's.
     When the provider answers 503 to everything for a minute.
     Then no row of any of them is failed or dead-lettered, and all are completed.
     """

@@ -1,10 +1,11 @@
-"""kill -9 of each single role: the web process, the parser, the feeder, the holder of the release lease."""
+"""kill -9 of each single role: the web process, the parser, the prefetcher, the dispatcher."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -67,8 +68,8 @@ def _parsed_rows(stack: Stack) -> int:
         return int(client.hget(keys.of("c1", "progress"), "parsed_rows") or 0)
 
 
-def test_the_feeder_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given one worker that feeds and sends, when it is killed just as it feeds, then no row is repeated or skipped."""
+def test_the_prefetcher_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
+    """Given one worker, when it is killed just as it prefetches, then no row is repeated or skipped."""
     times, rows = (10, 30_000) if full else (2, 6_000)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack, 1) as pool:
         client: Any = stack.redis_client()
@@ -78,23 +79,25 @@ def test_the_feeder_is_killed(tmp_path: Path, full: bool, figures: Callable[...,
 
         stack.double.behave(latency_ms=20)
         audit.launch(stack, "c1", audit.addresses(rows), 60_000)
-        killed, fed = [], []
+        killed, cursors = [], []
         with stack.watch("c1") as watch:
             for _ in range(times):
                 before = cursor()
                 until(lambda before=before: cursor() > before, "another slice")  # type: ignore[misc]
                 killed.append(pool.kill_one("c1"))
-                fed.append(cursor())
+                cursors.append(cursor())
                 pool.until_ready(1)
             audit.until_over(stack, "c1", 200)
         client.close()
         in_flight = sum(kill.claims for kill in killed)
         found = audit.closed(stack, "c1", watch, unknown_at_most=in_flight)
-        figures(kills=times, rows=rows, at_slices=fed, in_flight_at_kills=in_flight, unknown=found.report["unknown"])
+        figures(
+            kills=times, rows=rows, at_slices=cursors, in_flight_at_kills=in_flight, unknown=found.report["unknown"]
+        )
 
 
-def test_whoever_releases_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given several workers, when the one that holds the release lease is killed, then another one goes on in 2 s."""
+def test_the_dispatcher_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
+    """Given several workers, when the one with the dispatcher's lease is killed, then another one goes on in 2 s."""
     times = 10 if full else 2
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack, 3) as pool:
         client: Any = stack.redis_client()
@@ -105,9 +108,9 @@ def test_whoever_releases_is_killed(tmp_path: Path, full: bool, figures: Callabl
             audit.until_done(stack, "c1", 100, 60)
             for _ in range(times):
                 pool.until_ready(3)
-                holder = until(lambda: client.get(keys.RELEASE_LEASE), "a lease").decode()
-                killed.append(pool.kill(holder, "c1"))
-                until(lambda holder=holder: (client.get(keys.RELEASE_LEASE) or b"") not in {b"", holder.encode()}, "it")  # type: ignore[misc]
+                holder = until(lambda: client.get(keys.DISPATCHER_LEASE), "a lease")
+                killed.append(pool.kill(holder.decode(), "c1"))
+                until(partial(_another_holds, client, holder), "another holder of the lease")
                 leases.append(time.time() - killed[-1].time_s)
             audit.until_over(stack, "c1", 200)
         client.close()
@@ -123,3 +126,8 @@ def test_whoever_releases_is_killed(tmp_path: Path, full: bool, figures: Callabl
             unknown=found.report["unknown"],
         )
         assert max(leases) < 2 * SLACK
+
+
+def _another_holds(client: Any, holder: bytes) -> bool:
+    """Whether a worker other than `holder` has the lease."""
+    return client.get(keys.DISPATCHER_LEASE) not in {None, holder}

@@ -36,7 +36,7 @@ def test_rows_in_flight_of_a_killed_worker_are_settled_in_every_state(
         stack.until_status("c1", "ready")
         stack.start("c1")
         redis = stack.redis_client()
-        until(lambda: redis.hlen(keys.of("c1", "flight")) == 50, "rows in flight")
+        until(lambda: redis.hlen(keys.of("c1", "in_flight")) == 50, "rows in flight")
         worker.kill()
         killed = time.monotonic()
         if step:

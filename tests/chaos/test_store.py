@@ -1,4 +1,4 @@
-"""The object store away while a list is uploaded, parsed, fed."""
+"""The object store away while a list is uploaded, parsed, prefetched."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_the_store_is_away_while_a_list_is_parsed(tmp_path: Path, full: bool, fi
 
 
 def test_the_store_is_away_while_a_list_is_fed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given a campaign under way, when the store goes away, then what has been fed is sent, the status says why it does
-    not go on, and it goes on by itself.
+    """Given a campaign under way, when the store goes away, then what has been prefetched is sent, the status says why it
+    does not go on, and it goes on by itself.
     """
     rows, away_s = 12_000, (30 if full else 8)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack):
@@ -84,22 +84,24 @@ def test_the_store_is_away_while_a_list_is_fed(tmp_path: Path, full: bool, figur
 
 def test_a_store_that_hangs_takes_its_own_readers_and_nobody_else(tmp_path: Path, figures: Callable[..., None]) -> None:
     """Given a store that takes requests and answers none, when one campaign needs more of its list, then another whose
-    recipients are all there keeps its rate, for longer than it takes to ask as many feeders as there are threads.
+    recipients are all there keeps its rate, for longer than it takes to ask as many prefetchers as there are threads.
     """
     hangs_s, tpm = 40, 180
     with Stack.open(tmp_path) as stack, WorkerPool(stack, 1):
         audit.launch(stack, "steady", audit.addresses(200), tpm)
-        audit.launch(stack, "hungry", audit.addresses(60_000), 60_000)
-        with stack.watch("hungry") as watch:
-            audit.until_done(stack, "hungry", 1_000, 60)
+        audit.launch(stack, "below_low_water", audit.addresses(60_000), 60_000)
+        with stack.watch("below_low_water") as watch:
+            audit.until_done(stack, "below_low_water", 1_000, 60)
             stack.s3.freeze()
-            stack.until("hungry", lambda found: found["sent_last_minute"] > 0 and found["in_flight"] == 0, "its end")
+            stack.until(
+                "below_low_water", lambda found: found["sent_last_minute"] > 0 and found["in_flight"] == 0, "its end"
+            )
             before = stack.status("steady")["done"]
             time.sleep(hangs_s)
             meanwhile = stack.status("steady")["done"] - before
             stack.s3.thaw()
-            for campaign_id in ("steady", "hungry"):
+            for campaign_id in ("steady", "below_low_water"):
                 audit.until_over(stack, campaign_id, 180)
-        audit.closed(stack, "hungry", watch, unknown_at_most=0)
+        audit.closed(stack, "below_low_water", watch, unknown_at_most=0)
         figures(hangs_s=hangs_s, sent_meanwhile=meanwhile, at_its_rate=round(hangs_s * tpm / 60))
         assert meanwhile >= 0.95 * hangs_s * tpm / 60

@@ -25,7 +25,7 @@ from storage import ObjectStore
 from tests.support import services
 from tests.support.waiting import until
 from tests.support.web_process import PATIENCE_S, WebProcess, rss_bytes
-from worker.first_pass import FirstPass
+from worker.list_scan import ListScan
 
 CONTENT = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi"}
 
@@ -56,7 +56,7 @@ def server(tmp_path: Path, redis_client: Redis, valkey_url: str, s3_endpoint: st
 def parse(redis_client: Redis, s3_endpoint: str, bucket: str) -> None:
     """What a worker does with the ParseCsv message."""
     campaign = Catalog(redis_client, 1000).get("c1")
-    FirstPass(redis_client, ObjectStore(bucket, s3_endpoint), threading.Event(), threading.BoundedSemaphore(1)).run(
+    ListScan(redis_client, ObjectStore(bucket, s3_endpoint), threading.Event(), threading.BoundedSemaphore(1)).run(
         campaign
     )
 

@@ -29,7 +29,7 @@ components = build_components(settings.current())
 broker = build_broker(components)
 
 @dramatiq.actor(broker=broker, actor_name="SendEmail", queue_name="send_email", max_retries=0)
-def stand_in(campaign_id, generation, recipients):
+def stand_in(campaign_id, list_version, recipients):
     counts["ran"] += 1
 
 ask = components.ledger.admit
@@ -81,10 +81,10 @@ def worked_off(tmp_path: Path, url: str, answer: str) -> dict[str, int]:
 def test_the_actor_runs_only_after_a_grant(
     redis_client: redis.Redis, valkey_url: str, tmp_path: Path, answer: str, counts: dict[str, int], dead_letters: int
 ) -> None:
-    # Given a released run
+    # Given a dispatched batch
     harness = LedgerHarness(redis_client)
     harness.start(rows=1)
-    harness.tick()
+    harness.dispatch()
     # When a worker takes it
     assert worked_off(tmp_path, valkey_url, answer) == counts
     assert redis_client.zcard(keys.dramatiq_dead("send_email")) == dead_letters

@@ -51,7 +51,7 @@ def test_only_a_middleware_error_keeps_it_from_running_and_costs_a_retry(
 
 
 def test_a_skipped_message_costs_no_retry_and_fires_after_skip_message_alone(redis_client: redis.Redis) -> None:
-    # Given a middleware that skips the message once, as a deferral does
+    # Given a middleware that skips the message once, as a requeue does
     stack = staged(redis_client, BEFORE, SkipMessage())
     stack.play.send("x")
     # When it is worked on
@@ -123,7 +123,7 @@ def test_a_retry_that_cannot_be_enqueued_is_gone_without_a_trace(
 
 
 class CarryOnlyTheSecond(dramatiq.Middleware):
-    """As `middleware.runs` does: what of a run is to be tried again."""
+    """As `middleware.batches` does: what of a run is to be tried again."""
 
     def after_process_message(
         self,

@@ -16,8 +16,8 @@ from dramatiq.brokers.redis import RedisBroker
 
 from broker import redis_broker as root
 from campaigns import keys, messages
-from campaigns.ledger import deferred_entry
-from middleware.doorbell import Doorbell
+from campaigns.ledger import requeued_entry
+from middleware.notifier import Notifier
 from tests.support.dramatiq_stack import QUEUE, DramatiqStack
 from tests.support.ledger_harness import LedgerHarness
 from tests.support.waiting import until
@@ -99,20 +99,22 @@ def dramatiq_keys(client: Any) -> list[bytes]:
 
 
 def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: redis.Redis) -> None:
-    # Given a campaign with a run that waits and one that was put back after two attempts
+    # Given a campaign with a batch that waits and one that was put back after two attempts
     harness, played = LedgerHarness(redis_client), Played(redis_client)
     campaign = harness.start(rows=3)
-    harness.ledger.defer("c1", campaign.generation, "earlier", [deferred_entry(2, person(9))], partly_admitted=False)
-    # When they are released
-    harness.tick()
+    harness.ledger.requeue(
+        "c1", campaign.list_version, "earlier", [requeued_entry(2, person(9))], partly_admitted=False
+    )
+    # When they are dispatched
+    harness.dispatch()
     ours = kept(redis_client)
-    # Then their messages are as Dramatiq's, the attempts among the options; so are those that parse and feed the list
+    # Then their messages are as Dramatiq's, the attempts among the options; so are those that parse and prefetch
     redis_client.flushall()
     parse, send = played.actors["ParseCsv"], played.actors["SendEmail"]
-    parse.send("c1", campaign.generation)
-    parse.send("c1", campaign.generation, 0)
-    played.broker.enqueue(send.message_with_options(args=("c1", campaign.generation, [person(9)]), retries=2))
-    send.send("c1", campaign.generation, [person(row) for row in (1, 2, 3)])
+    parse.send("c1", campaign.list_version)
+    parse.send("c1", campaign.list_version, 0)
+    played.broker.enqueue(send.message_with_options(args=("c1", campaign.list_version, [person(9)]), retries=2))
+    send.send("c1", campaign.list_version, [person(row) for row in (1, 2, 3)])
     assert kept(redis_client) == ours
 
 
@@ -120,13 +122,13 @@ def person(row: int) -> list[Any]:
     return [row, f"r{row}@shop.test", []]
 
 
-def test_a_released_run_is_taken_and_acknowledged_by_a_worker(redis_client: redis.Redis) -> None:
+def test_a_dispatched_batch_is_taken_and_acknowledged_by_a_worker(redis_client: redis.Redis) -> None:
     harness, played = LedgerHarness(redis_client), Played(redis_client)
     campaign = harness.start(rows=3)
-    harness.tick()
+    harness.dispatch()
     played.perform()
-    run: Any = ("SendEmail", ("c1", campaign.generation, [person(row) for row in (1, 2, 3)]), {})
-    assert [call for call in played.calls if call[0] == "SendEmail"] == [run]
+    batch: Any = ("SendEmail", ("c1", campaign.list_version, [person(row) for row in (1, 2, 3)]), {})
+    assert [call for call in played.calls if call[0] == "SendEmail"] == [batch]
     assert dramatiq_keys(redis_client) == []
 
 
@@ -170,7 +172,7 @@ class Clock:
 def configured(client: redis.Redis) -> Any:
     """A broker as a worker has it, without its middleware."""
     stopping = threading.Event()
-    return root.Broker(client, [], stopping, Doorbell(client, stopping))
+    return root.Broker(client, [], stopping, Notifier(client, stopping))
 
 
 def test_a_killed_workers_messages_come_back_within_seconds(
@@ -195,7 +197,7 @@ def test_a_killed_workers_messages_come_back_within_seconds(
 
 
 def test_dead_workers_are_looked_for_by_a_queues_own_thread_and_seldom(redis_client: redis.Redis) -> None:
-    """Given that it may run KEYS, whatever many messages are fetched."""
+    """Given that it may batch KEYS, whatever many messages are fetched."""
     broker = configured(redis_client)
     assert [broker._should_do_maintenance(command) for command in ("enqueue", "ack", "fetch")] == [0, 0, 1]
     with ThreadPoolExecutor(1) as another:

@@ -37,7 +37,7 @@ def test_an_idle_installation_asks_little(tmp_path: Path, record_property: Calla
 
 
 def test_a_lost_ring_is_survived(tmp_path: Path) -> None:
-    """Given a message that was put on a queue without a ring, then an idle worker finds it all the same."""
+    """Given a message that was put on a queue without a notification, then an idle worker finds it all the same."""
     with Stack.open(tmp_path, web=False) as stack, stack.redis_client() as client:
         worker = stack.add_worker(processes=1, threads=2)
         message = messages.encode("Reconcile", "nobody")

@@ -1,4 +1,4 @@
-"""Memory is bounded, however long the list: a million rows through the real parser and feeder, on real servers."""
+"""Memory is bounded, however long the list: a million rows through the real parser and prefetcher, on real servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from embedded import s3
 from storage import ObjectStore
 from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
-from worker.feeding import Feeder
+from worker.prefetcher import Prefetcher
 
 ROWS: Final = 1_000_000
 MIB: Final = 1024 * 1024
@@ -84,7 +84,7 @@ def uploaded(harness: LedgerHarness, store: ObjectStore) -> Campaign:
 def parse(campaign: Campaign, settings: dict[str, str]) -> int:
     """Parse in a separate process; return its peak memory in bytes."""
     done = subprocess.run(
-        [sys.executable, "-c", PARSER, campaign.id, campaign.generation],
+        [sys.executable, "-c", PARSER, campaign.id, campaign.list_version],
         cwd=ROOT,
         env=clean_environment(settings),
         capture_output=True,
@@ -123,15 +123,15 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
     parsed = used_bytes(redis_client) - empty
     assert parsed <= REDIS_BYTES
 
-    # When it is started, fed and released as fast as it can be, and no worker takes anything
+    # When it is started, prefetched and dispatched as fast as it can be, and no worker takes anything
     harness.controls.start("c1")
     campaign = harness.catalog.get("c1")
-    feeder = Feeder(harness.ledger, store, threading.Event())
+    prefetcher = Prefetcher(harness.ledger, store, threading.Event())
     for _ in range(20):
-        feeder.feed(campaign)
-        harness.tick()
+        prefetcher.prefetch(campaign)
+        harness.dispatch()
     # Then what waits is bounded
-    waiting = redis_client.llen(keys.of("c1", "waiting"))
+    waiting = redis_client.llen(keys.of("c1", "ready"))
     assert isinstance(waiting, int)
     assert 0 < waiting < 20_000
     assert redis_client.llen(keys.dramatiq_queue("send_email")) == harness.slots
@@ -144,23 +144,23 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
     for turn in itertools.count():
         sent += send(harness)
         if turn % 20 == 0:
-            feeder.feed(campaign)
+            prefetcher.prefetch(campaign)
             most = max(most, used_bytes(redis_client) - empty)
         if sent >= SENT:
             break
     # Then that is so all the time
     assert harness.report().done == sent
     assert most <= REDIS_BYTES
-    for name, figure in (("parser", peak), ("parsed", parsed), ("waiting", idle), ("sending", most)):
+    for name, figure in (("parser", peak), ("parsed", parsed), ("ready", idle), ("sending", most)):
         record_property(f"{name}_mib", round(figure / MIB, 1))
 
 
 def send(harness: LedgerHarness) -> int:
-    """What a worker does with all that one tick releases; how many recipients it was."""
+    """What a worker does with all that one round dispatches; how many recipients it was."""
     count = 0
-    for run in harness.runs():
-        granted = sorted(harness.admit(run).granted)
-        harness.settle(run, granted, "accepted")
-        harness.ledger.close_run(run.campaign_id, run.run_id)
+    for batch in harness.batches():
+        granted = sorted(harness.admit(batch).granted)
+        harness.settle(batch, granted, "accepted")
+        harness.ledger.close_batch(batch.campaign_id, batch.batch_id)
         count += len(granted)
     return count

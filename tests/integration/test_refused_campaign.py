@@ -13,15 +13,15 @@ from redis import Redis, RedisError, ResponseError
 
 from campaigns import keys, settler as module
 from campaigns.ledger import Group, Settlement
-from campaigns.settler import HELD, Settler, Tally
-from middleware.admission import Admission, Deferred
-from tests.support.ledger_harness import LedgerHarness, Run
+from campaigns.settler import HELD, BatchProgress, Settler
+from middleware.admission import Admission, Requeued
+from tests.support.ledger_harness import Batch, LedgerHarness
 from tests.support.lua_settings import change_setting
 from tests.support.waiting import until
 
 WORDS = "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value"
 #: The keys that settling writes, of a campaign.
-SETTLED = ("progress", "flight", "done", "failed", "unknown", "reasons", "deferred", "gate", "failing")
+SETTLED = ("progress", "in_flight", "done", "failed", "unknown", "reasons", "requeued", "breaker", "failing")
 
 
 @pytest.fixture
@@ -35,18 +35,18 @@ def break_key(harness: LedgerHarness, name: str, campaign_id: str = "ill") -> No
     harness.redis.xadd(keys.of(campaign_id, name), {"not": "what it should be"})
 
 
-def claimed(harness: LedgerHarness) -> dict[str, Run]:
-    """A run of each of two campaigns, both claimed and on their way to the provider."""
+def claimed(harness: LedgerHarness) -> dict[str, Batch]:
+    """A batch of each of two campaigns, both claimed and on their way to the provider."""
     for campaign_id in ("ill", "well"):
         harness.start(campaign_id, rows=3)
-    runs = {run.campaign_id: run for run in harness.runs()}
-    for run in runs.values():
-        assert sorted(harness.admit(run).granted) == [1, 2, 3]
-    return runs
+    batches = {batch.campaign_id: batch for batch in harness.batches()}
+    for batch in batches.values():
+        assert sorted(harness.admit(batch).granted) == [1, 2, 3]
+    return batches
 
 
-def settle(harness: LedgerHarness, runs: dict[str, Run], kind: str) -> dict[str, list[str]]:
-    """Settle all rows of the runs with a new settler; return their verdicts."""
+def settle(harness: LedgerHarness, batches: dict[str, Batch], kind: str) -> dict[str, list[str]]:
+    """Settle all rows of the batches with a new settler; return their verdicts."""
 
     async def run_all() -> dict[str, list[str]]:
         settler = Settler(
@@ -57,13 +57,13 @@ def settle(harness: LedgerHarness, runs: dict[str, Run], kind: str) -> dict[str,
             completed=lambda _: None,
             log=lambda _: None,
         )
-        tallies = {name: Tally(name, run.generation, len(run.rows)) for name, run in runs.items()}
-        for name, run in runs.items():
-            for row in run.rows:
-                settler.settle(tallies[name], Settlement(row, kind, "as the test says", None, b""), {})
+        progress = {name: BatchProgress(name, batch.list_version, len(batch.rows)) for name, batch in batches.items()}
+        for name, batch in batches.items():
+            for row in batch.rows:
+                settler.settle(progress[name], Settlement(row, kind, "as the test says", None, b""), {})
         async with asyncio.timeout(30):
-            await asyncio.gather(*(tally.ended for tally in tallies.values()))
-        return {name: [tally.verdicts[row] for row in (1, 2, 3)] for name, tally in tallies.items()}
+            await asyncio.gather(*(one.ended for one in progress.values()))
+        return {name: [one.verdicts[row] for row in (1, 2, 3)] for name, one in progress.items()}
 
     return asyncio.run(run_all())
 
@@ -73,7 +73,7 @@ def unknown(harness: LedgerHarness) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("name", ["done", "reasons", "deferred"])
+@pytest.mark.parametrize("name", ["done", "reasons", "requeued"])
 @pytest.mark.parametrize("kind", ["accepted", "rejected"])
 def test_it_is_paused_with_the_reason_and_given_up_and_the_other_is_settled_at_once(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
@@ -81,10 +81,10 @@ def test_it_is_paused_with_the_reason_and_given_up_and_the_other_is_settled_at_o
     give_up, may_give_up = harness.ledger.give_up, threading.Event()
     monkeypatch.setattr(module, "REFUSED_S", 0.1)
     monkeypatch.setattr(harness.ledger, "give_up", lambda *args: may_give_up.wait(30) and give_up(*args))
-    runs = claimed(harness)
+    batches = claimed(harness)
     break_key(harness, name)
     # When the outcomes of both come together
-    verdicts = settle(harness, runs, kind)
+    verdicts = settle(harness, batches, kind)
     # Then
     assert verdicts == {"ill": [HELD] * 3, "well": ["done" if kind == "accepted" else "failed"] * 3}
     assert harness.report("well").status == "completed"
@@ -101,17 +101,17 @@ def test_it_is_paused_with_the_reason_and_given_up_and_the_other_is_settled_at_o
 def test_rows_that_cannot_become_unknown_keep_their_claim_until_the_key_is_mended(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = claimed(harness)
+    batches = claimed(harness)
     break_key(harness, "unknown")
-    group = Group("ill", runs["ill"].generation, [Settlement(row, "accepted", "", None, b"") for row in (1, 2, 3)])
+    group = Group("ill", batches["ill"].list_version, [Settlement(row, "accepted", "", None, b"") for row in (1, 2, 3)])
     assert harness.ledger.give_up("w1", group, "") == (0, 3)
-    assert harness.redis.hlen(keys.of("ill", "flight")) == 3
+    assert harness.redis.hlen(keys.of("ill", "in_flight")) == 3
     # Also where they are reconciled after their worker's death
     harness.redis.zrem(keys.WORKERS, "w1")
     change_setting(monkeypatch, "WORKER_DEAD_MS", -1)
     with pytest.raises(ResponseError, match="WRONGTYPE"):
         harness.reconciler.reconcile(harness.catalog.get("ill"))
-    assert harness.redis.hlen(keys.of("ill", "flight")) == 3
+    assert harness.redis.hlen(keys.of("ill", "in_flight")) == 3
     # When an operator removes that key
     harness.redis.delete(keys.of("ill", "unknown"))
     harness.reconciler.reconcile(harness.catalog.get("ill"))
@@ -126,53 +126,55 @@ def test_what_is_refused_is_refused_whole(harness: LedgerHarness, name: str, kin
     """Given that a claim which is gone without an outcome would be sent again, no step of a settlement is taken before
     all can be.
     """
-    run = claimed(harness)["ill"]
+    batch = claimed(harness)["ill"]
     break_key(harness, name)
-    before = harness.redis.dump(keys.of("ill", "flight")), harness.redis.dump(keys.of("ill", "done"))
-    [answer] = harness.ledger.settle("w1", [Group("ill", run.generation, [Settlement(1, kind, "", None, b"0|[1]")])])
+    before = harness.redis.dump(keys.of("ill", "in_flight")), harness.redis.dump(keys.of("ill", "done"))
+    [answer] = harness.ledger.settle(
+        "w1", [Group("ill", batch.list_version, [Settlement(1, kind, "", None, b"0|[1]")])]
+    )
     assert isinstance(answer, RedisError)
-    assert (harness.redis.dump(keys.of("ill", "flight")), harness.redis.dump(keys.of("ill", "done"))) == before
+    assert (harness.redis.dump(keys.of("ill", "in_flight")), harness.redis.dump(keys.of("ill", "done"))) == before
 
 
-@pytest.mark.parametrize("name", ["waiting", "deferred", "parked", "runs", "window", "progress", "gate", "campaign"])
+@pytest.mark.parametrize("name", ["ready", "requeued", "held", "batches", "window", "progress", "breaker", "campaign"])
 def test_it_stands_aside_where_releasing_or_admission_is_refused(harness: LedgerHarness, name: str) -> None:
     for campaign_id in ("ill", "well"):
         harness.start(campaign_id, rows=3)
     break_key(harness, name)
-    # When both are released, and admitted where that is where it shows
-    released = harness.runs()
-    # Then the healthy one goes on, and the other is not in the ring any more
-    assert "well" in {run.campaign_id for run in released}
-    for run in released:
-        refused = _admitted(harness, run)
-        assert refused == [] or run.campaign_id == "ill"
-    if name != "parked":  # read only where something is parked
+    # When both are dispatched, and admitted where that is where it shows
+    dispatched = harness.batches()
+    # Then the healthy one goes on, and the other does not run any more
+    assert "well" in {batch.campaign_id for batch in dispatched}
+    for batch in dispatched:
+        refused = _admitted(harness, batch)
+        assert refused == [] or batch.campaign_id == "ill"
+    if name != "held":  # read only where something is held
         assert harness.redis.smembers(keys.RUNNING) == {b"well"}
         if name != "campaign":
             state: Sequence[bytes] = harness.redis.hmget(keys.campaign("ill"), "status", "reason")
             assert [part.decode() for part in state] == ["paused", WORDS]
 
 
-@pytest.mark.parametrize("name", ["done", "flight", "unknown"])
+@pytest.mark.parametrize("name", ["done", "in_flight", "unknown"])
 def test_admission_that_is_refused_holds_no_thread(harness: LedgerHarness, name: str) -> None:
     harness.start("ill", rows=3)
-    [run] = harness.runs()
+    [batch] = harness.batches()
     break_key(harness, name)
-    assert _admitted(harness, run) == ["Deferred"]
+    assert _admitted(harness, batch) == ["Requeued"]
     state: Sequence[bytes] = harness.redis.hmget(keys.campaign("ill"), "status", "reason")
     assert [part.decode() for part in state] == ["paused", WORDS]
 
 
-def _admitted(harness: LedgerHarness, run: Run) -> list[str]:
+def _admitted(harness: LedgerHarness, batch: Batch) -> list[str]:
     """What the middleware raises about a message."""
     message: Any = dramatiq.Message(
-        "send_email", "SendEmail", (run.campaign_id, run.generation, run.recipients), {}, {}, run.run_id
+        "send_email", "SendEmail", (batch.campaign_id, batch.list_version, batch.recipients), {}, {}, batch.batch_id
     )
     broker: Any = None
     try:
         Admission(harness.ledger, "w1", threading.Event()).before_process_message(
             broker, dramatiq.MessageProxy(message)
         )
-    except Deferred as error:
+    except Requeued as error:
         return [type(error).__name__]
     return []

@@ -9,14 +9,14 @@ from collections import Counter
 import pytest
 
 from campaigns import keys
-from tests.support.ledger_harness import PROVIDER, Clock, LedgerHarness, Run
+from tests.support.ledger_harness import PROVIDER, Batch, Clock, LedgerHarness
 
-GATE = keys.gate(PROVIDER)
+BREAKER = keys.breaker(PROVIDER)
 STEP_MS = 100
 
 
 class Provider:
-    """Takes or fails what is released, by campaign, step by step: `sent` and `verdicts` by campaign."""
+    """Takes or fails what is dispatched, by campaign, step by step: `sent` and `verdicts` by campaign."""
 
     def __init__(self, harness: LedgerHarness, clock: Clock, *broken: str) -> None:
         self._harness = harness
@@ -29,18 +29,18 @@ class Provider:
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds * 1000 // STEP_MS):
-            for run in self._harness.runs():
-                for row in sorted(self._harness.admit(run).granted):
-                    self._answer(run, row)
+            for batch in self._harness.batches():
+                for row in sorted(self._harness.admit(batch).granted):
+                    self._answer(batch, row)
             self._clock.advance(STEP_MS)
 
-    def _answer(self, run: Run, row: int) -> None:
+    def _answer(self, batch: Batch, row: int) -> None:
         self._turn += 1
-        if run.campaign_id in self.broken or self._turn % 5 < self.fails_everybody * 5:
-            self.verdicts.update(self._harness.settle(run, [row], "unavailable", reason="500 oops"))
+        if batch.campaign_id in self.broken or self._turn % 5 < self.fails_everybody * 5:
+            self.verdicts.update(self._harness.settle(batch, [row], "unavailable", reason="500 oops"))
         else:
-            self._harness.settle(run, [row], "accepted")
-            self.sent[run.campaign_id] += 1
+            self._harness.settle(batch, [row], "accepted")
+            self.sent[batch.campaign_id] += 1
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_a_campaign_that_the_provider_fails_costs_the_others_nothing(two: Ledger
     provider = Provider(two, clock, "bad")
     provider.run(30)
     assert provider.sent["good"] >= 0.99 * 300
-    assert level(two, GATE) == 0
-    assert level(two, keys.of("bad", "gate")) > 0
-    assert level(two, keys.of("good", "gate")) == 0
+    assert level(two, BREAKER) == 0
+    assert level(two, keys.of("bad", "breaker")) > 0
+    assert level(two, keys.of("good", "breaker")) == 0
     assert provider.verdicts.keys() == {"retry"}
     assert 20 <= provider.verdicts["retry"] <= 60
     assert two.report("bad").reason == "waiting for the provider: 500 oops"
@@ -93,7 +93,7 @@ def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two:
     provider.run(30)
     provider.verdicts.clear()
     provider.run(30)
-    assert provider.verdicts.keys() == {"defer"}
+    assert provider.verdicts.keys() == {"requeue"}
 
 
 def test_it_shows_within_seconds_however_much_was_taken_before(two: LedgerHarness, clock: Clock) -> None:
@@ -104,26 +104,26 @@ def test_it_shows_within_seconds_however_much_was_taken_before(two: LedgerHarnes
     provider.run(20)
     provider.broken = {"bad", "good"}
     provider.run(15)
-    assert level(two, GATE) > 0
+    assert level(two, BREAKER) > 0
 
 
 def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_trouble(
     two: LedgerHarness, clock: Clock
 ) -> None:
-    """Given two campaigns whose mails were all taken, when the provider fails every one, then its gate closes within
-    seconds, and from then on no attempts are spent.
+    """Given two campaigns whose mails were all taken, when the provider fails every one, then its circuit breaker opens
+    within seconds, and from then on no attempts are spent.
     """
     provider = Provider(two, clock)
     provider.run(30)
     provider.broken = {"bad", "good"}
     provider.run(15)
-    assert level(two, GATE) > 0
+    assert level(two, BREAKER) > 0
     before = provider.verdicts["retry"]
     provider.run(30)
     assert provider.verdicts["retry"] == before <= 150
     provider.broken = set()
     provider.run(10)
-    assert level(two, GATE) == 0
+    assert level(two, BREAKER) == 0
 
 
 def test_a_campaign_alone_has_the_provider_to_itself(harness: LedgerHarness, clock: Clock) -> None:
@@ -131,8 +131,8 @@ def test_a_campaign_alone_has_the_provider_to_itself(harness: LedgerHarness, clo
     harness.slots = 20
     harness.start("bad", rows=900, tpm=600)
     Provider(harness, clock, "bad").run(10)
-    assert level(harness, GATE) > 0
-    assert level(harness, keys.of("bad", "gate")) == 0
+    assert level(harness, BREAKER) > 0
+    assert level(harness, keys.of("bad", "breaker")) == 0
 
 
 @pytest.fixture
@@ -141,23 +141,23 @@ def both_probe(two: LedgerHarness, clock: Clock) -> LedgerHarness:
     provider = Provider(two, clock, "bad")
     provider.run(20)
     now = {"level": 1, "until": clock.now_ms - 1, "probe_until": 0, "since": clock.now_ms - 5_000}
-    for key in (GATE, keys.of("bad", "gate")):
+    for key in (BREAKER, keys.of("bad", "breaker")):
         two.redis.hset(key, mapping=now)
     return two
 
 
 def test_the_probe_is_a_row_of_a_campaign_that_has_no_trouble_of_its_own(both_probe: LedgerHarness) -> None:
-    assert [run.campaign_id for run in both_probe.runs()] == ["good"]
+    assert [batch.campaign_id for batch in both_probe.batches()] == ["good"]
 
 
 def test_a_probe_that_fails_by_its_campaigns_own_trouble_is_followed_by_another(both_probe: LedgerHarness) -> None:
     """Otherwise no row would be admitted for as long as a send may take."""
     both_probe.controls.pause("good")
-    (bad,) = both_probe.runs()
+    (bad,) = both_probe.batches()
     both_probe.controls.resume("good")
     granted = sorted(both_probe.admit(bad).granted)
     assert both_probe.settle(bad, granted, "unavailable") == ["retry"]
-    assert level(both_probe, GATE) == 1
-    (good,) = both_probe.runs()
+    assert level(both_probe, BREAKER) == 1
+    (good,) = both_probe.batches()
     assert good.campaign_id == "good"
     assert len(both_probe.admit(good).granted) == 1

@@ -1,7 +1,7 @@
 """All limits at once, whatever comes in whatever order: admission decides as plain lists of timestamps would, and a
 pause is a barrier.
 
-Several workers ask for runs in any order, while the clock jumps, forward and back.
+Several workers ask for batches in any order, while the clock jumps, forward and back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from redis import Redis
 from campaigns import keys
 from campaigns.ledger import Grant, Limits, Recipient
 from campaigns.models import Status
-from tests.support.ledger_harness import Clock, LedgerHarness, Run, ServerClock
+from tests.support.ledger_harness import Batch, Clock, LedgerHarness, ServerClock
 
 #: What the window counts at most, and at least (see `lib/window.lua`): up to a bucket more.
 WINDOW_MS, BUCKET_MS = 60_200, 100
@@ -76,23 +76,23 @@ class Play:
         self.reference = Reference(clock)
         self.tpm = dict.fromkeys(CAMPAIGNS, 6)
         self.paused: set[str] = set()
-        self.waiting: list[Run] = []
+        self.waiting: list[Batch] = []
         self.granted: set[tuple[str, int]] = set()
         for campaign_id in CAMPAIGNS:
             self._start(campaign_id)
 
     def _start(self, campaign_id: str) -> None:
-        """Running, and four runs of six recipients each on their way, as if nothing limited them."""
+        """Running, and four batches of six recipients each on their way, as if nothing limited them."""
         self.harness.make(campaign_id, rows=24, tpm=10_000_000)
         self.harness.controls.start(campaign_id)
         self.harness.controls.set_rate(campaign_id, self.tpm[campaign_id])
-        generation = self.harness.catalog.get(campaign_id).generation
+        list_version = self.harness.catalog.get(campaign_id).list_version
         for number in range(4):
             rows = range(number * 6 + 1, number * 6 + 7)
             people = [list(Recipient(row, f"r{row}@{DOMAINS[row % 3]}", [])) for row in rows]
-            run = Run(f"{campaign_id}-{number}", campaign_id, generation, people)
-            self.harness.redis.hset(keys.of(campaign_id, "runs"), run.run_id, "q|0|")
-            self.waiting.append(run)
+            batch = Batch(f"{campaign_id}-{number}", campaign_id, list_version, people)
+            self.harness.redis.hset(keys.of(campaign_id, "batches"), batch.batch_id, "q|0|")
+            self.waiting.append(batch)
 
     def step(self, kind: str, amount: int, name: str) -> None:
         if kind == "wait":
@@ -112,46 +112,51 @@ class Play:
         elif self.waiting:
             self.ask(self.waiting[amount % len(self.waiting)], name)
 
-    def ask(self, run: Run, worker_id: str) -> None:
-        """One question; the same run may be asked for again, by anybody."""
-        open_rows = [person for person in run.recipients if (run.campaign_id, person[0]) not in self.granted]
+    def ask(self, batch: Batch, worker_id: str) -> None:
+        """One question; the same batch may be asked for again, by anybody."""
+        open_rows = [person for person in batch.recipients if (batch.campaign_id, person[0]) not in self.granted]
         grant = self.harness.ledger.admit(
-            run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=f"{len(self.granted)}x"
+            batch.campaign_id,
+            batch.list_version,
+            batch.batch_id,
+            worker_id,
+            batch.recipients,
+            claim_id=f"{len(self.granted)}x",
         )
         assert grant.granted <= {person[0] for person in open_rows}
-        if run.campaign_id in self.paused:
+        if batch.campaign_id in self.paused:
             assert not grant.granted, "admitted after the pause was answered"
             return
-        self._is_what_lists_allow(run, open_rows, grant)
+        self._is_what_lists_allow(batch, open_rows, grant)
 
-    def _is_what_lists_allow(self, run: Run, open_rows: list[list[object]], grant: Grant) -> None:
+    def _is_what_lists_allow(self, batch: Batch, open_rows: list[list[object]], grant: Grant) -> None:
         """Never more than the longest window allows, never less than the shortest: between them lies one bucket."""
-        limits = {run.campaign_id: self.tpm[run.campaign_id], "account": LIMITS.account or 0, **LIMITS.domains}
-        least = self._greedy(run, open_rows, limits, WINDOW_MS + BUCKET_MS)
+        limits = {batch.campaign_id: self.tpm[batch.campaign_id], "account": LIMITS.account or 0, **LIMITS.domains}
+        least = self._greedy(batch, open_rows, limits, WINDOW_MS + BUCKET_MS)
         assert len(grant.granted) >= len(least)
         for person in open_rows:
             if person[0] in grant.granted:
                 row, address = person[0], str(person[1])
                 assert isinstance(row, int)
-                self.granted.add((run.campaign_id, row))
-                for limiter in (run.campaign_id, "account", address.partition("@")[2]):
+                self.granted.add((batch.campaign_id, row))
+                for limiter in (batch.campaign_id, "account", address.partition("@")[2]):
                     self.reference.admit(limiter)
         if grant.granted:
             for limiter, limit in limits.items():
-                if limiter in LIMITS.domains and not self._touched(run, grant, limiter):
+                if limiter in LIMITS.domains and not self._touched(batch, grant, limiter):
                     continue
                 assert self.reference.within(limiter, WINDOW_MS) <= limit, limiter
 
     @staticmethod
-    def _touched(run: Run, grant: Grant, domain: str) -> bool:
-        return any(person[0] in grant.granted and str(person[1]).endswith(domain) for person in run.recipients)
+    def _touched(batch: Batch, grant: Grant, domain: str) -> bool:
+        return any(person[0] in grant.granted and str(person[1]).endswith(domain) for person in batch.recipients)
 
-    def _greedy(self, run: Run, rows: list[list[object]], limits: dict[str, int], span_ms: int) -> list[object]:
-        """In the order of the run: whom a plain log of timestamps would let pass."""
+    def _greedy(self, batch: Batch, rows: list[list[object]], limits: dict[str, int], span_ms: int) -> list[object]:
+        """In the order of the batch: whom a plain log of timestamps would let pass."""
         left = {limiter: self.reference.free(limiter, limit, span_ms) for limiter, limit in limits.items()}
         passed = []
         for person in rows:
-            needs = [run.campaign_id, "account", str(person[1]).partition("@")[2]]
+            needs = [batch.campaign_id, "account", str(person[1]).partition("@")[2]]
             if all(left.get(limiter, 1) > 0 for limiter in needs):
                 for limiter in needs:
                     if limiter in left:
@@ -188,7 +193,7 @@ def test_all_limits_hold_for_all_workers_whatever_the_clock_says(server: Redis, 
 @given(order=st.permutations(range(8)), at=st.integers(0, 8), stop=st.sampled_from(["pause", "cancel"]))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_is_admitted_after_the_answer(server: Redis, order: list[int], at: int, stop: str) -> None:
-    """Given eight runs in the hands of workers, asked for in any order, and a pause or cancel between two.
+    """Given eight batches in the hands of workers, asked for in any order, and a pause or cancel between two.
     Then those after it get nothing, and the answer's in_flight is exactly what those before it got.
     """
     with pytest.MonkeyPatch.context() as patches:
@@ -196,11 +201,11 @@ def test_nothing_is_admitted_after_the_answer(server: Redis, order: list[int], a
         ServerClock(server).install(patches)
         harness = LedgerHarness(server, slots=8)
         harness.start(rows=8 * 64)
-        runs = harness.runs()
-        assert len(runs) == 8
-        before = sum(len(harness.admit(runs[number], f"w{number}").granted) for number in order[:at])
+        batches = harness.batches()
+        assert len(batches) == 8
+        before = sum(len(harness.admit(batches[number], f"w{number}").granted) for number in order[:at])
         in_flight = getattr(harness.controls, stop)("c1")
-        after = [len(harness.admit(runs[number], f"w{number}").granted) for number in order[at:]]
+        after = [len(harness.admit(batches[number], f"w{number}").granted) for number in order[at:]]
         assert (in_flight, sum(after)) == (before, 0)
         assert harness.report().status == (Status.PAUSED if stop == "pause" else Status.CANCELLED)
         assert harness.report().in_flight == before

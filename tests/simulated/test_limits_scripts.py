@@ -15,22 +15,22 @@ from tests.support.lua_settings import change_setting
 
 
 def start_mixed(harness: LedgerHarness, addresses: list[str], campaign_id: str = "c1") -> None:
-    """A running campaign to these addresses, all fed."""
+    """A running campaign to these addresses, all prefetched."""
     harness.make(campaign_id, rows=len(addresses))
     harness.controls.start(campaign_id)
     campaign = harness.catalog.get(campaign_id)
     people = [Recipient(row, address, []) for row, address in enumerate(addresses, 1)]
-    assert harness.ledger.feed(campaign_id, campaign.generation, 0, len(addresses), people)
+    assert harness.ledger.prefetch(campaign_id, campaign.list_version, 0, len(addresses), people)
 
 
 def send_for(harness: LedgerHarness, clock: Clock, seconds: int, step_ms: int = 100) -> list[tuple[int, str]]:
-    """Everything that is released and admitted in so many seconds, accepted at once: time in ms and address."""
+    """Everything that is dispatched and admitted in so many seconds, accepted at once: time in ms and address."""
     sent = []
     for _ in range(seconds * 1000 // step_ms):
-        for run in harness.runs():
-            granted = sorted(harness.admit(run).granted)
-            harness.settle(run, granted, "accepted")
-            sent += [(clock.now_ms, person[1]) for person in run.recipients if person[0] in granted]
+        for batch in harness.batches():
+            granted = sorted(harness.admit(batch).granted)
+            harness.settle(batch, granted, "accepted")
+            sent += [(clock.now_ms, person[1]) for person in batch.recipients if person[0] in granted]
         clock.advance(step_ms)
     return sent
 
@@ -55,8 +55,8 @@ def test_admission_itself_keeps_the_accounts_limit(server: Redis, clock: Clock) 
     harness.start(rows=4)
     harness.start("b", rows=4)
     loose = LedgerHarness(server)
-    runs = loose.runs()
-    assert [len(harness.admit(run).granted) for run in runs] == [4, 1]
+    batches = loose.batches()
+    assert [len(harness.admit(batch).granted) for batch in batches] == [4, 1]
     assert clock.now_ms
 
 
@@ -73,7 +73,7 @@ def test_a_domain_at_its_limit_lets_the_others_pass(server: Redis, clock: Clock)
     assert len(slow) == 100
     assert most_in_a_minute(slow) <= 30
     assert harness.report().status == Status.COMPLETED
-    assert int(harness.redis.hget(keys.of("c1", "progress"), "parked")) == 0
+    assert int(harness.redis.hget(keys.of("c1", "progress"), "held")) == 0
 
 
 def test_the_star_stands_for_each_domain_by_itself(server: Redis, clock: Clock) -> None:
@@ -86,38 +86,38 @@ def test_the_star_stands_for_each_domain_by_itself(server: Redis, clock: Clock) 
 
 
 def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(server: Redis, clock: Clock) -> None:
-    """Given a run that was released without the limit, then admission grants what the domain takes and parks the
+    """Given a batch that was dispatched without the limit, then admission grants what the domain takes and holds the
     others.
     """
     harness = LedgerHarness(server, limits=Limits(domains={"slow.test": 3}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(10)])
-    (run,) = LedgerHarness(server).runs()
-    grant = harness.admit(run)
-    assert (len(grant.granted), len(grant.denied), len(grant.parked)) == (3, 0, 7)
-    assert harness.runs() == []
+    (batch,) = LedgerHarness(server).batches()
+    grant = harness.admit(batch)
+    assert (len(grant.granted), len(grant.denied), len(grant.held)) == (3, 0, 7)
+    assert harness.batches() == []
     clock.advance(60_301)
-    assert [len(harness.admit(again).granted) for again in harness.runs()][:1] == [1]
+    assert [len(harness.admit(again).granted) for again in harness.batches()][:1] == [1]
 
 
 def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(server: Redis, clock: Clock) -> None:
     harness = LedgerHarness(server, limits=Limits(domains={"slow.test": 1}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(10)])
     send_for(harness, clock, 1)
-    assert int(harness.redis.hget(keys.of("c1", "progress"), "parked")) == 9
+    assert int(harness.redis.hget(keys.of("c1", "progress"), "held")) == 9
     clock.advance(120_000)
-    harness.tick()
+    harness.dispatch()
     assert "lost" not in harness.reconciler.reconcile(harness.catalog.get("c1")).found
     harness.controls.cancel("c1")
-    assert not harness.redis.keys("*parked*")
+    assert not harness.redis.keys("*held*")
 
 
 def test_parking_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a list of one slow domain, then no more is parked than the bound, whatever waits."""
-    change_setting(monkeypatch, "PARKED_MAX", 100)
+    """Given a list of one slow domain, then no more is held than the bound, whatever waits."""
+    change_setting(monkeypatch, "HELD_MAX", 100)
     harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 60}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(1000)])
     send_for(harness, clock, 5)
-    assert 100 <= int(harness.redis.hget(keys.of("c1", "progress"), "parked")) <= 164
+    assert 100 <= int(harness.redis.hget(keys.of("c1", "progress"), "held")) <= 164
 
 
 def test_a_weight_is_a_share(harness: LedgerHarness) -> None:
@@ -128,8 +128,8 @@ def test_a_weight_is_a_share(harness: LedgerHarness) -> None:
         harness.make(campaign_id, rows=1000)
         harness.catalog.put(campaign_id, content)
         harness.controls.start(campaign_id)
-        harness.feed(harness.catalog.get(campaign_id))
-    shares = Counter(run.campaign_id for _ in range(4) for run in harness.runs())
+        harness.prefetch(harness.catalog.get(campaign_id))
+    shares = Counter(batch.campaign_id for _ in range(4) for batch in harness.batches())
     assert shares == {"light": 4, "heavy": 12}
 
 
@@ -139,10 +139,10 @@ def test_a_campaign_that_had_nothing_to_send_does_not_save_up_turns(harness: Led
     harness.start("late", rows=1000)
     harness.controls.pause("late")
     for _ in range(5):
-        harness.runs()
+        harness.batches()
         clock.advance(100)
     harness.controls.resume("late")
-    assert Counter(run.campaign_id for _ in range(2) for run in harness.runs()) == {"early": 2, "late": 2}
+    assert Counter(batch.campaign_id for _ in range(2) for batch in harness.batches()) == {"early": 2, "late": 2}
 
 
 def test_a_ramp_raises_the_limit_evenly_and_status_shows_it(harness: LedgerHarness, clock: Clock) -> None:
@@ -150,7 +150,7 @@ def test_a_ramp_raises_the_limit_evenly_and_status_shows_it(harness: LedgerHarne
     harness.make(rows=500)
     harness.catalog.put("c1", content)
     harness.controls.start("c1")
-    harness.feed(harness.catalog.get("c1"))
+    harness.prefetch(harness.catalog.get("c1"))
     assert (harness.report().limit_now, harness.report().rate_limit) == (100, 800)
     harness.slots = 1000
     assert len(send_for(harness, clock, 60)) <= 115

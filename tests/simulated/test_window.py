@@ -104,9 +104,9 @@ def test_admission_counts_in_the_window_what_it_grants(harness: LedgerHarness, c
     """Given the whole admission script, then its decisions are the window's."""
     harness.slots = 100
     harness.start(rows=600, tpm=10_000_000)
-    runs = harness.runs()
+    batches = harness.batches()
     harness.controls.set_rate("c1", 100)
-    granted = [len(harness.admit(run).granted) for run in runs]
+    granted = [len(harness.admit(batch).granted) for batch in batches]
     assert sum(granted) == 100
     assert harness.redis.hget(keys.of("c1", "window"), "sum") == b"100"
     clock.advance(WINDOW_MS + BUCKET_MS)

@@ -16,7 +16,7 @@ from campaigns.models import Campaign
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.doubles.web import Answer, Web
 from tests.support.ledger_harness import LedgerHarness
-from worker.first_pass import FirstPass
+from worker.list_scan import ListScan
 
 CONTENT: Final = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi {{ name }}"}
 CSV: Final = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\n"
@@ -48,8 +48,8 @@ class AppHarness:
 
     def parse(self, campaign_id: str = "c1") -> Campaign:
         """Parse the list, as a worker would."""
-        first_pass = FirstPass(self.redis, self.store, threading.Event(), self.waiters)
-        first_pass.run(self.harness.catalog.get(campaign_id))
+        list_scan = ListScan(self.redis, self.store, threading.Event(), self.waiters)
+        list_scan.run(self.harness.catalog.get(campaign_id))
         return self.harness.catalog.get(campaign_id)
 
     def ready(self, csv: bytes = CSV, campaign_id: str = "c1", **content: Any) -> Campaign:

@@ -21,9 +21,9 @@ from redis import RedisError
 from campaigns import keys, scripts
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
-from campaigns.ledger import Grant, Group, Ledger, Limits, Recipient, Settlement, deferred_entry, domain_of
+from campaigns.dispatcher import Dispatcher, DispatchResult
+from campaigns.ledger import Grant, Group, Ledger, Limits, Recipient, Settlement, domain_of, requeued_entry
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
-from campaigns.pacer import Pacer, Tick
 from campaigns.parsing import Parsing
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
@@ -54,7 +54,7 @@ class Clock:
 class ServerClock(Clock):
     """The time that scripts on a real server read: from a key that the test sets, instead of the server's clock.
 
-    Keys still expire by the server's clock. Of these only the release lease matters, and this class ages it.
+    Keys still expire by the server's clock. Of these only the dispatcher's lease matters, and this class ages it.
     """
 
     KEY = "test:now"
@@ -66,9 +66,11 @@ class ServerClock(Clock):
 
     def advance(self, milliseconds: int) -> None:
         super().advance(milliseconds)
-        _, left = self._redis.pipeline(transaction=False).set(self.KEY, self.now_ms).pttl(keys.RELEASE_LEASE).execute()
+        _, left = (
+            self._redis.pipeline(transaction=False).set(self.KEY, self.now_ms).pttl(keys.DISPATCHER_LEASE).execute()
+        )
         if 0 < left <= milliseconds:
-            self._redis.delete(keys.RELEASE_LEASE)
+            self._redis.delete(keys.DISPATCHER_LEASE)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have the scripts read the key."""
@@ -119,12 +121,12 @@ class Exchanges:
 
 
 @dataclass
-class Run:
+class Batch:
     """A SendEmail message as it came off the queue."""
 
-    run_id: str
+    batch_id: str
     campaign_id: str
-    generation: str
+    list_version: str
     recipients: list[list[Any]]
     retries: int = 0
 
@@ -149,8 +151,8 @@ class LedgerHarness:
         self.progress = Progress(self.redis, PROVIDER)
         self.reconciler = Reconciler(self.redis, send_timeout_s=15, resend_quiet_s=RESEND_QUIET_S)
 
-    def pacer(self, worker_id: str = "w1") -> Pacer:
-        return Pacer(
+    def dispatcher(self, worker_id: str = "w1") -> Dispatcher:
+        return Dispatcher(
             self.redis,
             PROVIDER,
             worker_id,
@@ -167,52 +169,54 @@ class LedgerHarness:
         content = Content(from_="news@shop.test", subject="Hello", text="Hi", tpm=tpm, on_unknown=on_unknown)
         self.catalog.put(campaign_id, content)
         csv = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, rows + 1))
-        generation, _ = self.catalog.accept_list(
+        list_version, _ = self.catalog.accept_list(
             campaign_id, object_key="list.csv", size=len(csv), filename="list.csv", email_column="email"
         )
-        parsing = Parsing(self.redis, campaign_id, generation)
+        parsing = Parsing(self.redis, campaign_id, list_version)
         assert parsing.finish(scanned(csv)) == Status.READY
         return self.catalog.get(campaign_id)
 
     def start(self, campaign_id: str = "c1", rows: int = 10, **options: Any) -> Campaign:
-        """A running campaign, its first slice fed."""
+        """A running campaign, its first slice prefetched."""
         self.make(campaign_id, rows, **options)
         self.controls.start(campaign_id)
         campaign = self.catalog.get(campaign_id)
-        self.feed(campaign)
+        self.prefetch(campaign)
         return campaign
 
-    def feed(self, campaign: Campaign) -> None:
-        """Feed the next slice, or what is to be fed again."""
-        cursor, again, _, _ = self.ledger.cursor(campaign.id)
+    def prefetch(self, campaign: Campaign) -> None:
+        """Prefetch the next slice, or what is to be refed."""
+        cursor, refeed, _, _ = self.ledger.cursor(campaign.id)
         index = self.ledger.index(campaign)
-        if again:
-            row = self.ledger.first_again(campaign.id)
+        if refeed:
+            row = self.ledger.first_to_refeed(campaign.id)
             assert row is not None
             part = index[index.slice_of_row(row)]
-            wanted = sorted(self.ledger.bits(campaign.id, "again", part.first_row, part.rows))
-            self.ledger.feed_again(campaign.id, campaign.generation, [recipient(row) for row in wanted])
+            wanted = sorted(self.ledger.bits(campaign.id, "refeed", part.first_row, part.rows))
+            self.ledger.refeed(campaign.id, campaign.list_version, [recipient(row) for row in wanted])
         elif cursor < len(index):
             part = index[cursor]
             rows = range(part.first_row, part.first_row + part.rows)
-            fed = self.ledger.feed(campaign.id, campaign.generation, cursor, rows[-1], [recipient(row) for row in rows])
-            assert fed is not None
+            found = self.ledger.prefetch(
+                campaign.id, campaign.list_version, cursor, rows[-1], [recipient(row) for row in rows]
+            )
+            assert found is not None
 
-    def tick(self, worker_id: str = "w1") -> Tick:
-        return self.pacer(worker_id).tick()
+    def dispatch(self, worker_id: str = "w1") -> DispatchResult:
+        return self.dispatcher(worker_id).dispatch()
 
     def outlive(self, clock: Clock, milliseconds: int, worker_id: str) -> None:
         """Let time pass in which this worker alone gives signs of life."""
         end = clock.now_ms + milliseconds
         while clock.now_ms < end:
             clock.advance(min(1_000, end - clock.now_ms))
-            self.tick(worker_id)
+            self.dispatch(worker_id)
 
-    def take(self) -> list[Run]:
+    def take(self) -> list[Batch]:
         """Take all SendEmail messages off the queue, as consumers do."""
         return list(self._taken())
 
-    def _taken(self) -> Iterator[Run]:
+    def _taken(self) -> Iterator[Batch]:
         while True:
             message_id = self.redis.lpop(keys.dramatiq_queue("send_email"))
             if message_id is None:
@@ -221,40 +225,40 @@ class LedgerHarness:
             self.redis.hdel(keys.dramatiq_messages("send_email"), message_id)
             message = json.loads(raw)
             assert message["options"]["redis_message_id"] == message_id.decode()
-            campaign_id, generation, people = message["args"]
-            yield Run(message["message_id"], campaign_id, generation, people, message["options"].get("retries", 0))
+            campaign_id, list_version, people = message["args"]
+            yield Batch(message["message_id"], campaign_id, list_version, people, message["options"].get("retries", 0))
 
-    def runs(self) -> list[Run]:
-        """One tick, and what it released."""
-        self.tick()
+    def batches(self) -> list[Batch]:
+        """One round, and what it dispatched."""
+        self.dispatch()
         return self.take()
 
-    def admit(self, run: Run, worker_id: str = "w1") -> Grant:
-        """Ask for a run and put back what is denied, as the admission middleware does."""
+    def admit(self, batch: Batch, worker_id: str = "w1") -> Grant:
+        """Ask for a batch and put back what is denied, as the admission middleware does."""
         grant = self.ledger.admit(
-            run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=uuid4().hex[:8]
+            batch.campaign_id, batch.list_version, batch.batch_id, worker_id, batch.recipients, claim_id=uuid4().hex[:8]
         )
-        if grant.denied or grant.parked:
-            denied = [person for person in run.recipients if person[0] in grant.denied]
-            parked = [person for person in run.recipients if person[0] in grant.parked]
-            self.ledger.defer(
-                run.campaign_id,
-                run.generation,
-                run.run_id,
-                [deferred_entry(run.retries, person) for person in denied],
-                [(domain_of(person[1]), deferred_entry(run.retries, person)) for person in parked],
+        if grant.denied or grant.held:
+            denied = [person for person in batch.recipients if person[0] in grant.denied]
+            held = [person for person in batch.recipients if person[0] in grant.held]
+            self.ledger.requeue(
+                batch.campaign_id,
+                batch.list_version,
+                batch.batch_id,
+                [requeued_entry(batch.retries, person) for person in denied],
+                [(domain_of(person[1]), requeued_entry(batch.retries, person)) for person in held],
                 partly_admitted=bool(grant.granted),
             )
         return grant
 
-    def settle(self, run: Run, rows: Sequence[int], kind: str, worker_id: str = "w1", **more: Any) -> list[str]:
-        """Settle rows of a run alike; the verdicts."""
-        people = {person[0]: person for person in run.recipients}
+    def settle(self, batch: Batch, rows: Sequence[int], kind: str, worker_id: str = "w1", **more: Any) -> list[str]:
+        """Settle rows of a batch alike; the verdicts."""
+        people = {person[0]: person for person in batch.recipients}
         settlements = [
-            Settlement(row, kind, more.get("reason", ""), more.get("wait"), deferred_entry(run.retries, people[row]))
+            Settlement(row, kind, more.get("reason", ""), more.get("wait"), requeued_entry(batch.retries, people[row]))
             for row in rows
         ]
-        [answer] = self.ledger.settle(worker_id, [Group(run.campaign_id, run.generation, settlements)])
+        [answer] = self.ledger.settle(worker_id, [Group(batch.campaign_id, batch.list_version, settlements)])
         assert not isinstance(answer, RedisError), answer
         return answer[0]
 
@@ -270,11 +274,11 @@ class LedgerHarness:
         sent: list[int] = []
         campaign = self.catalog.get(campaign_id)
         for _ in range(rounds):
-            self.feed(campaign)
-            for run in self.runs():
-                granted = sorted(self.admit(run).granted)
-                self.settle(run, granted, "accepted")
-                self.ledger.close_run(run.campaign_id, run.run_id)
+            self.prefetch(campaign)
+            for batch in self.batches():
+                granted = sorted(self.admit(batch).granted)
+                self.settle(batch, granted, "accepted")
+                self.ledger.close_batch(batch.campaign_id, batch.batch_id)
                 sent += granted
             if self.report(campaign_id).status != Status.RUNNING:
                 break

@@ -1,4 +1,4 @@
-"""What tests of the CSV parser share: a pass over bytes, and reading the rows again as the feeder does."""
+"""What tests of the CSV parser share: a pass over bytes, and reading the rows again as the prefetcher does."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _FOLDER: Final = Path(scripts.__file__).parent / "lua"
 
 
 def setting(name: str) -> int:
-    """A setting of a script or include, such as `GATE_MAX_MS`."""
+    """A setting of a script or include, such as `BREAKER_MAX_MS`."""
     found = [match[1] for text in _texts() for match in _definition(name).finditer(text)]
     assert len(found) == 1, f"{name} stands {len(found)} times in {_FOLDER}"
     product = 1

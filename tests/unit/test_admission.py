@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from campaigns import keys
-from middleware.admission import NONCE, Admission, Deferred
-from tests.support.ledger_harness import LedgerHarness, Run
+from middleware.admission import CLAIM_ID, Admission, Requeued
+from tests.support.ledger_harness import Batch, LedgerHarness
 
 
 class LosesAnswers:
@@ -21,8 +21,8 @@ class LosesAnswers:
         self._harness = harness
         self.left = times
 
-    def admit(self, *question: Any, nonce: str) -> Any:
-        grant = self._harness.ledger.admit(*question, nonce=nonce)
+    def admit(self, *question: Any, claim_id: str) -> Any:
+        grant = self._harness.ledger.admit(*question, claim_id=claim_id)
         if self.left:
             self.left -= 1
             raise redis.ConnectionError("gone before it answered")
@@ -32,26 +32,31 @@ class LosesAnswers:
         return getattr(self._harness.ledger, name)
 
 
-class CannotDefer:
+class CannotRequeue:
     """The ledger behind a Redis that goes away after it has admitted, for so many questions."""
 
     def __init__(self, harness: LedgerHarness, times: int) -> None:
         self._harness = harness
         self.left = times
 
-    def defer(self, *args: Any, **more: Any) -> Any:
+    def requeue(self, *args: Any, **more: Any) -> Any:
         if self.left:
             self.left -= 1
             raise redis.ConnectionError("gone")
-        return self._harness.ledger.defer(*args, **more)
+        return self._harness.ledger.requeue(*args, **more)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._harness.ledger, name)
 
 
-def as_message(run: Run) -> dramatiq.MessageProxy:
+def as_message(batch: Batch) -> dramatiq.MessageProxy:
     message: dramatiq.Message[Any] = dramatiq.Message(
-        "send_email", "SendEmail", (run.campaign_id, run.generation, run.recipients), {}, {}, message_id=run.run_id
+        "send_email",
+        "SendEmail",
+        (batch.campaign_id, batch.list_version, batch.recipients),
+        {},
+        {},
+        message_id=batch.batch_id,
     )
     return dramatiq.MessageProxy(message)
 
@@ -60,24 +65,24 @@ def test_an_answer_that_was_lost_is_given_again(harness: LedgerHarness, monkeypa
     """Given a Redis that claims rows and dies before it says so, when it is asked again, then they are granted."""
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
     harness.start(rows=10)
-    (run,) = harness.runs()
+    (batch,) = harness.batches()
     ledger: Any = LosesAnswers(harness, times=2)
-    message = as_message(run)
+    message = as_message(batch)
     Admission(ledger, "w1", threading.Event()).before_process_message(None, message)  # type: ignore[arg-type]
     assert ledger.left == 0
-    assert [recipient[0] for recipient in message.args[2]] == run.rows
+    assert [recipient[0] for recipient in message.args[2]] == batch.rows
     assert harness.report().in_flight == 10
-    claims = harness.redis.hvals(keys.of("c1", "flight"))
-    assert {claim.decode().rpartition("|")[2] for claim in claims} == {message.options[NONCE]}
+    claims = harness.redis.hvals(keys.of("c1", "in_flight"))
+    assert {claim.decode().rpartition("|")[2] for claim in claims} == {message.options[CLAIM_ID]}
 
 
 def test_a_question_asked_again_after_a_pause_is_denied(harness: LedgerHarness) -> None:
     """Given an answer that was lost, when the campaign has been paused since, then the rows go back."""
     harness.start(rows=10)
-    (run,) = harness.runs()
-    harness.ledger.admit("c1", run.generation, run.run_id, "w1", run.recipients, nonce="n1")
+    (batch,) = harness.batches()
+    harness.ledger.admit("c1", batch.list_version, batch.batch_id, "w1", batch.recipients, claim_id="n1")
     harness.controls.pause("c1")
-    again = harness.ledger.admit("c1", run.generation, run.run_id, "w1", run.recipients, nonce="n1")
+    again = harness.ledger.admit("c1", batch.list_version, batch.batch_id, "w1", batch.recipients, claim_id="n1")
     assert (again.verdict, again.granted, len(again.denied)) == ("paused", frozenset(), 10)
     assert harness.report().in_flight == 0
 
@@ -85,10 +90,10 @@ def test_a_question_asked_again_after_a_pause_is_denied(harness: LedgerHarness) 
 def test_granted_rows_are_sent_where_the_others_cannot_be_put_back(harness: LedgerHarness) -> None:
     """Given a Redis that goes away between the two, then what was granted goes out, and Reconcile finds the rest."""
     harness.start(rows=10)
-    (run,) = harness.runs()
+    (batch,) = harness.batches()
     harness.controls.set_rate("c1", 4)
-    message = as_message(run)
-    Admission(CannotDefer(harness, 1), "w1", threading.Event()).before_process_message(None, message)  # type: ignore[arg-type]
+    message = as_message(batch)
+    Admission(CannotRequeue(harness, 1), "w1", threading.Event()).before_process_message(None, message)  # type: ignore[arg-type]
     assert len(message.args[2]) == 4
     assert harness.reconciler.reconcile(harness.catalog.get("c1")).repaired == {"lost": 6}
 
@@ -98,8 +103,8 @@ def test_denied_rows_are_put_back_once_redis_is_there_again(
 ) -> None:
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
     harness.start(rows=10)
-    (run,) = harness.runs()
+    (batch,) = harness.batches()
     harness.controls.pause("c1")
-    with pytest.raises(Deferred):
-        Admission(CannotDefer(harness, 3), "w1", threading.Event()).before_process_message(None, as_message(run))  # type: ignore[arg-type]
+    with pytest.raises(Requeued):
+        Admission(CannotRequeue(harness, 3), "w1", threading.Event()).before_process_message(None, as_message(batch))  # type: ignore[arg-type]
     assert harness.reconciler.reconcile(harness.catalog.get("c1")).found == {}

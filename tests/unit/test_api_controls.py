@@ -42,9 +42,9 @@ def test_a_pause_tells_how_many_are_still_in_flight(app: AppHarness) -> None:
     app.ready()
     step(app, "start")
     campaign = app.harness.catalog.get("c1")
-    app.harness.feed(campaign)
-    for run in app.harness.runs():
-        app.harness.admit(run)
+    app.harness.prefetch(campaign)
+    for batch in app.harness.batches():
+        app.harness.admit(batch)
     assert step(app, "pause") == (200, {"status": "paused", "in_flight": 2})
 
 

@@ -11,8 +11,11 @@ from api.uploads.janitor import Janitor, Swept
 from campaigns import keys
 from tests.support.app_harness import CSV, AppHarness
 
-NOW = datetime.now(UTC)
-OLD = NOW - timedelta(days=2)
+
+@pytest.fixture
+def now() -> datetime:
+    """The time at which the test starts."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -31,38 +34,38 @@ def begin(app: AppHarness) -> str:
 
 
 def age_everything(app: AppHarness) -> None:
-    app.store.modified = dict.fromkeys(app.store.objects, OLD)
+    app.store.modified = dict.fromkeys(app.store.objects, datetime.now(UTC) - timedelta(days=2))
 
 
-def test_an_upload_is_given_up_once_its_addresses_have_expired(app: AppHarness) -> None:
+def test_an_upload_is_given_up_once_its_addresses_have_expired(app: AppHarness, now: datetime) -> None:
     upload_id = begin(app)
     # Within the day for which its addresses live, and an hour after
-    assert janitor(app).sweep(NOW + timedelta(hours=24, minutes=59)) == Swept(0, 0)
+    assert janitor(app).sweep(now + timedelta(hours=24, minutes=59)) == Swept(0, 0)
     assert upload_id in app.store.uploads
     # Then it goes, with its record
-    assert janitor(app).sweep(NOW + timedelta(hours=25, minutes=1)) == Swept(1, 0)
+    assert janitor(app).sweep(now + timedelta(hours=25, minutes=1)) == Swept(1, 0)
     assert app.store.uploads == {}
     assert app.harness.catalog.uploads("c1") == []
     assert app.web.post("/campaigns/c1/upload/complete", {"upload_id": upload_id}).status == 404
 
 
-def test_an_upload_without_a_record_is_kept_as_long_as_addresses_can_live(app: AppHarness) -> None:
+def test_an_upload_without_a_record_is_kept_as_long_as_addresses_can_live(app: AppHarness, now: datetime) -> None:
     # Given an upload whose init died before it told Redis
     upload_id = app.store.create_upload("campaigns/c1/abc/list.csv")
-    assert janitor(app).sweep(NOW + timedelta(days=7)) == Swept(0, 0)
-    assert janitor(app).sweep(NOW + timedelta(days=7, hours=1, minutes=1)) == Swept(1, 0)
+    assert janitor(app).sweep(now + timedelta(days=7)) == Swept(0, 0)
+    assert janitor(app).sweep(now + timedelta(days=7, hours=1, minutes=1)) == Swept(1, 0)
     assert upload_id not in app.store.uploads
 
 
-def test_what_a_campaign_uses_stays_however_old(app: AppHarness) -> None:
+def test_what_a_campaign_uses_stays_however_old(app: AppHarness, now: datetime) -> None:
     app.upload()
     app.parse()
     age_everything(app)
-    assert janitor(app).sweep(NOW) == Swept(0, 0)
+    assert janitor(app).sweep(now) == Swept(0, 0)
     assert len(app.store.objects) == 2  # the list and the report of it
 
 
-def test_objects_of_no_list_go_after_a_day(app: AppHarness) -> None:
+def test_objects_of_no_list_go_after_a_day(app: AppHarness, now: datetime) -> None:
     # Given a replaced list's report, a replaced list that could not be deleted, and a deleted campaign's list
     app.upload()
     app.parse()
@@ -71,15 +74,15 @@ def test_objects_of_no_list_go_after_a_day(app: AppHarness) -> None:
     app.upload(CSV + b"Eve,eve@shop.test\n")
     app.parse()
     app.store.objects |= kept | {"campaigns/gone/abc/list.csv": CSV}
-    app.store.modified |= dict.fromkeys(app.store.objects, NOW)
+    app.store.modified |= dict.fromkeys(app.store.objects, now)
     # Not before a day has passed
-    assert janitor(app).sweep(NOW + timedelta(hours=23)) == Swept(0, 0)
-    assert janitor(app).sweep(NOW + timedelta(hours=25)) == Swept(0, 3)
+    assert janitor(app).sweep(now + timedelta(hours=23)) == Swept(0, 0)
+    assert janitor(app).sweep(now + timedelta(hours=25)) == Swept(0, 3)
     assert len(app.store.objects) == 2
     assert not first & set(app.store.objects)
 
 
-def test_an_object_between_store_and_redis_stays_while_its_upload_is_known(app: AppHarness) -> None:
+def test_an_object_between_store_and_redis_stays_while_its_upload_is_known(app: AppHarness, now: datetime) -> None:
     # Given a complete that reached the store and no further, two days ago, with addresses that live for three
     answer = app.web.post("/campaigns/c1/upload/init", {"size": len(CSV), "expires_in_s": 3 * 86_400})
     upload_id = answer.json()["upload_id"]
@@ -87,14 +90,14 @@ def test_an_object_between_store_and_redis_stays_while_its_upload_is_known(app: 
     key = app.store.uploads[upload_id][0]
     app.store.complete_upload(key, upload_id, app.store.list_parts(key, upload_id))
     age_everything(app)
-    assert janitor(app).sweep(NOW) == Swept(0, 0)
+    assert janitor(app).sweep(now) == Swept(0, 0)
     assert app.web.post("/campaigns/c1/upload/complete", {"upload_id": upload_id}).status == 202
 
 
-def test_other_objects_in_the_bucket_are_not_touched(app: AppHarness) -> None:
+def test_other_objects_in_the_bucket_are_not_touched(app: AppHarness, now: datetime) -> None:
     app.store.objects["backup/old.csv"] = b"x"
     age_everything(app)
-    assert janitor(app).sweep(NOW) == Swept(0, 0)
+    assert janitor(app).sweep(now) == Swept(0, 0)
 
 
 def test_one_process_sweeps_an_hour(app: AppHarness) -> None:

@@ -213,10 +213,10 @@ def test_a_list_that_is_given_once_more_changes_nothing(app: AppHarness) -> None
         "filename": "",
         "email_column": "email",
     }
-    assert catalog.accept_list("c1", **again) == (campaign.generation, "")
+    assert catalog.accept_list("c1", **again) == (campaign.list_version, "")
     assert catalog.get("c1").start_when_ready
     assert app.parse().status == "running"
-    assert catalog.accept_list("c1", **again) == (campaign.generation, "")
+    assert catalog.accept_list("c1", **again) == (campaign.list_version, "")
     assert catalog.get("c1").status == "running"
 
 

@@ -21,10 +21,10 @@ def app(fake_redis: Redis) -> AppHarness:
     made = AppHarness(fake_redis)
     made.ready(tpm=10_000_000)
     made.harness.controls.start("c1")
-    made.harness.feed(made.harness.catalog.get("c1"))
-    (run,) = made.harness.runs()
-    made.harness.admit(run)
-    made.harness.settle(run, run.rows, "unknown")
+    made.harness.prefetch(made.harness.catalog.get("c1"))
+    (batch,) = made.harness.batches()
+    made.harness.admit(batch)
+    made.harness.settle(batch, batch.rows, "unknown")
     return made
 
 

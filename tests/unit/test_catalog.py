@@ -65,15 +65,15 @@ def test_campaigns_are_listed_from_the_newest_on(harness: LedgerHarness, clock: 
 
 def test_a_list_before_the_start_replaces_the_one_before(harness: LedgerHarness) -> None:
     harness.make()
-    generation, replaced = harness.catalog.accept_list(
+    list_version, replaced = harness.catalog.accept_list(
         "c1", object_key="new.csv", size=9, filename="n", email_column="email"
     )
     campaign = harness.catalog.get("c1")
     assert replaced == "list.csv"
-    assert (campaign.status, campaign.generation, campaign.object_key) == (Status.PARSING, generation, "new.csv")
+    assert (campaign.status, campaign.list_version, campaign.object_key) == (Status.PARSING, list_version, "new.csv")
     assert harness.report().total == 0
     raw = harness.redis.hvals(keys.dramatiq_messages("parse_csv"))
-    assert [json.loads(one)["args"] for one in raw][-1] == ["c1", generation]
+    assert [json.loads(one)["args"] for one in raw][-1] == ["c1", list_version]
 
 
 def test_the_parser_of_a_replaced_list_is_superseded(harness: LedgerHarness) -> None:
@@ -87,15 +87,15 @@ def test_the_parser_of_a_replaced_list_is_superseded(harness: LedgerHarness) -> 
         parsing.finish(scanned(b"email\na@b.test\n"))
     with pytest.raises(Superseded):
         Parsing(harness.redis, "c1", old)
-    assert harness.catalog.get("c1").generation == new
+    assert harness.catalog.get("c1").list_version == new
 
 
 def test_a_second_parser_takes_over_from_one_that_has_been_silent(harness: LedgerHarness, clock: Clock) -> None:
     harness.make()
-    generation, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
-    first = Parsing(harness.redis, "c1", generation)
+    list_version, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
+    first = Parsing(harness.redis, "c1", list_version)
     clock.advance(PARSER_LOST_MS)
-    second = Parsing(harness.redis, "c1", generation)
+    second = Parsing(harness.redis, "c1", list_version)
     with pytest.raises(Superseded):
         first.report(1, 1)
     assert second.finish(scanned(b"email\na@b.test\n")) == Status.READY
@@ -111,9 +111,9 @@ def test_a_started_campaign_takes_no_other_list(harness: LedgerHarness) -> None:
 
 def test_a_start_during_parsing_takes_effect_when_it_ends(harness: LedgerHarness) -> None:
     harness.make()
-    generation, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
+    list_version, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
     assert harness.controls.start("c1") == Status.PARSING
-    parsing = Parsing(harness.redis, "c1", generation)
+    parsing = Parsing(harness.redis, "c1", list_version)
     assert parsing.finish(scanned(b"email\na@b.test\n")) == Status.RUNNING
     assert harness.report().started_at is not None
 
@@ -122,13 +122,13 @@ def test_deleting_leaves_nothing(harness: LedgerHarness) -> None:
     harness.start()
     with pytest.raises(WrongState, match="running"):
         harness.catalog.delete("c1")
-    (run,) = harness.runs()
-    harness.admit(run)
+    (batch,) = harness.batches()
+    harness.admit(batch)
     harness.controls.pause("c1")
     with pytest.raises(WrongState, match="in flight"):
         harness.catalog.delete("c1")
-    harness.settle(run, run.rows[:9], "accepted")
-    harness.settle(run, run.rows[9:], "throttled")
+    harness.settle(batch, batch.rows[:9], "accepted")
+    harness.settle(batch, batch.rows[9:], "throttled")
     harness.catalog.delete("c1")
     assert not harness.redis.keys("postrider:{c1}:*")
     assert harness.catalog.newest(0, 10) == ([], 0)

@@ -1,4 +1,4 @@
-"""Rows in flight that no worker will settle: they get an end in every state, by the ticks alone."""
+"""Rows in flight that no worker will settle: they get an end in every state, by the dispatcher's rounds alone."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import pytest
 from campaigns import keys
 from campaigns.errors import WrongState
 from campaigns.models import Status, UnknownDecision
-from tests.support.ledger_harness import Clock, LedgerHarness, Run
+from tests.support.ledger_harness import Batch, Clock, LedgerHarness
 
-#: What is promised: a minute, and the tick after it.
+#: What is promised: a minute, and the round after it.
 SETTLED_MS = 61_000
 
 
-def in_flight(harness: LedgerHarness, campaign_id: str = "c1", worker_id: str = "w1") -> Run:
-    """A run that a worker has claimed."""
+def in_flight(harness: LedgerHarness, campaign_id: str = "c1", worker_id: str = "w1") -> Batch:
+    """A batch that a worker has claimed."""
     harness.start(campaign_id)
-    [run] = [run for run in harness.runs() if run.campaign_id == campaign_id]
-    assert harness.admit(run, worker_id).granted
-    return run
+    [batch] = [batch for batch in harness.batches() if batch.campaign_id == campaign_id]
+    assert harness.admit(batch, worker_id).granted
+    return batch
 
 
 def step(harness: LedgerHarness, status: Status) -> None:
@@ -34,7 +34,7 @@ def test_the_rows_of_a_dead_worker_are_settled_in_every_state(
     harness: LedgerHarness, clock: Clock, status: Status
 ) -> None:
     """Given a worker that is killed while it sends, when the campaign is left alone, paused or cancelled right after,
-    then no row is in flight a minute later, and once it does not run it can be deleted.
+    then no row is in flight a minute later, and once it does not batch it can be deleted.
     """
     in_flight(harness)
     step(harness, status)
@@ -48,8 +48,8 @@ def test_the_rows_of_a_dead_worker_are_settled_in_every_state(
 
 
 def test_a_pause_by_the_provider_settles_them_too(harness: LedgerHarness, clock: Clock) -> None:
-    run = in_flight(harness)
-    harness.settle(run, [1], "refused", reason="401 no")
+    batch = in_flight(harness)
+    harness.settle(batch, [1], "refused", reason="401 no")
     assert harness.report().status == Status.PAUSED
     harness.outlive(clock, SETTLED_MS, "w2")
     assert (harness.report().in_flight, harness.report().unknown) == (0, 9)
@@ -60,13 +60,13 @@ def test_a_completed_campaign_with_a_dead_claim_can_be_deleted(harness: LedgerHa
     in_flight(harness, worker_id="w1")
     harness.outlive(clock, SETTLED_MS, "w2")
     harness.reconciler.decide(harness.catalog.get("c1"), UnknownDecision.RESEND)
-    harness.feed(harness.catalog.get("c1"))
-    harness.tick("w2")
+    harness.prefetch(harness.catalog.get("c1"))
+    harness.dispatch("w2")
     [again] = harness.take()
     harness.admit(again, worker_id="w2")
     harness.settle(again, again.rows, "accepted", worker_id="w1")
     assert harness.catalog.get("c1").status == Status.COMPLETED
-    assert harness.redis.hlen(keys.of("c1", "flight")) == 10
+    assert harness.redis.hlen(keys.of("c1", "in_flight")) == 10
     harness.outlive(clock, SETTLED_MS, "w3")
     assert (harness.report().done, harness.report().unknown, harness.report().in_flight) == (10, 0, 0)
     harness.catalog.delete("c1")
@@ -77,21 +77,21 @@ def test_a_row_that_a_live_worker_has_lost_is_settled_too(harness: LedgerHarness
     """Given a worker that lives and never tells what became of a row, then it is unknown within a minute, and an
     outcome that comes after all is recorded.
     """
-    run = in_flight(harness)
+    batch = in_flight(harness)
     step(harness, status)
     harness.outlive(clock, SETTLED_MS, "w1")
     assert (harness.report().in_flight, harness.report().unknown) == (0, 10)
     assert "not told the outcome" in harness.ledger.reasons("c1", [1])[1]
-    harness.settle(run, [1], "accepted")
+    harness.settle(batch, [1], "accepted")
     assert (harness.report().done, harness.report().unknown) == (1, 9)
 
 
 def test_a_send_that_takes_as_long_as_it_may_is_left_alone(harness: LedgerHarness, clock: Clock) -> None:
     """Given a live worker, then a claim is no older than the longest send and its settling before it is given up."""
-    run = in_flight(harness)
+    batch = in_flight(harness)
     harness.outlive(clock, 34_000, "w1")
     assert harness.report().in_flight == 10
-    harness.settle(run, run.rows, "accepted")
+    harness.settle(batch, batch.rows, "accepted")
     assert (harness.report().done, harness.report().unknown) == (10, 0)
 
 
@@ -103,8 +103,8 @@ def test_rows_in_flight_from_before_the_upgrade_are_found(harness: LedgerHarness
     harness.controls.pause("c1")
     harness.make("c2")
     harness.redis.delete(keys.CLAIMS)
-    pacer = harness.pacer("w2")
-    pacer.find_claims()
+    dispatcher = harness.dispatcher("w2")
+    dispatcher.find_claims()
     assert harness.redis.zrange(keys.CLAIMS, 0, -1) == [b"c1"]
     harness.outlive(clock, SETTLED_MS, "w2")
     assert (harness.report().in_flight, harness.report().unknown) == (0, 10)
@@ -112,9 +112,9 @@ def test_rows_in_flight_from_before_the_upgrade_are_found(harness: LedgerHarness
 
 def test_what_is_no_longer_in_flight_costs_no_look(harness: LedgerHarness, clock: Clock) -> None:
     """Given outcomes that came in time, then the campaign is looked at once more and then never."""
-    run = in_flight(harness)
+    batch = in_flight(harness)
     assert harness.redis.zscore(keys.CLAIMS, "c1") == clock.now_ms + 10_000
-    harness.settle(run, run.rows, "accepted")
+    harness.settle(batch, batch.rows, "accepted")
     harness.outlive(clock, 11_000, "w1")
     assert not harness.redis.exists(keys.CLAIMS)
 

@@ -73,8 +73,8 @@ def test_the_entry_point_builds_the_worker(tmp_path: Path) -> None:
     """
     found = said(ENTRY, REDIS_URL="redis://127.0.0.1:1/0", VAR_DIR=str(tmp_path))
     assert found["middleware"] == [
-        *("Layout", "EventLoop", "Collector", "Doorbell", "CurrentMessage", "LogContext"),
-        *("Retries", "Admission", "Runs", "Release"),
+        *("SchemaVersion", "EventLoop", "GcTuning", "Notifier", "CurrentMessage", "LogContext"),
+        *("Retries", "Admission", "Batches", "Dispatch"),
     ]
     forever = {"max_retries": None, "min_backoff": 500, "max_backoff": 10_000}
     assert found["actors"] == {

@@ -14,7 +14,7 @@ from dramatiq.errors import ConnectionClosed
 from broker.redis_broker import Broker
 from campaigns import keys
 from campaigns.retrying import StoppedWithoutRedis
-from middleware.doorbell import Doorbell
+from middleware.notifier import Notifier
 
 QUEUE = "post"
 
@@ -22,7 +22,7 @@ QUEUE = "post"
 @pytest.fixture
 def broker(fake_redis: redis.Redis) -> Broker:
     stopping = threading.Event()
-    broker = Broker(fake_redis, [], stopping, Doorbell(fake_redis, stopping), idle_poll_s=0.001)
+    broker = Broker(fake_redis, [], stopping, Notifier(fake_redis, stopping), idle_poll_s=0.001)
     broker.declare_queue(QUEUE)
     return broker
 
@@ -100,17 +100,17 @@ def test_a_stopping_worker_takes_nothing_more_and_gives_back_what_it_has_fetched
     first, *others = put(broker, 4)
     before: Any = broker.consume(QUEUE, prefetch=4, timeout=1)
     assert next(before).message_id == first
-    with fake_redis.pubsub(ignore_subscribe_messages=True) as bell:  # type: ignore[no-untyped-call]
-        bell.subscribe(keys.BELL)
-        bell.get_message(timeout=1)
+    with fake_redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+        channel.subscribe(keys.NOTIFICATIONS)
+        channel.get_message(timeout=1)
         # When the worker is told to stop, and another message comes
         broker.stopping.set()
         assert next(before) is None
         # Then the others are on the queue again, and other workers are told
-        assert [ring["data"] for ring in iter(bell.get_message, None)] == [QUEUE.encode()]
+        assert [message["data"] for message in iter(channel.get_message, None)] == [QUEUE.encode()]
     others += put(broker, 1)
     assert next(before) is None
-    another = Broker(fake_redis, [], threading.Event(), broker.doorbell, idle_poll_s=0.001)
+    another = Broker(fake_redis, [], threading.Event(), broker.notifier, idle_poll_s=0.001)
     assert sorted(taken(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)
     # And while it works on the first one it counts as alive
     beats = fake_redis.zscore("dramatiq:__heartbeats__", broker.broker_id)
@@ -118,15 +118,15 @@ def test_a_stopping_worker_takes_nothing_more_and_gives_back_what_it_has_fetched
     assert (fake_redis.zscore("dramatiq:__heartbeats__", broker.broker_id) or 0) >= (beats or 0)
 
 
-def test_what_dramatiq_gives_back_is_rung_for(broker: Broker, fake_redis: redis.Redis) -> None:
+def test_what_dramatiq_gives_back_is_notified_for(broker: Broker, fake_redis: redis.Redis) -> None:
     put(broker, 1)
     consumer: Any = broker.consume(QUEUE, prefetch=1, timeout=1)
     message = next(consumer)
-    with fake_redis.pubsub(ignore_subscribe_messages=True) as bell:  # type: ignore[no-untyped-call]
-        bell.subscribe(keys.BELL)
-        bell.get_message(timeout=1)
+    with fake_redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+        channel.subscribe(keys.NOTIFICATIONS)
+        channel.get_message(timeout=1)
         consumer.requeue([message])
-        assert [ring["data"] for ring in iter(bell.get_message, None)] == [QUEUE.encode()]
+        assert [message["data"] for message in iter(channel.get_message, None)] == [QUEUE.encode()]
     assert broker.held(QUEUE) == set()
 
 
@@ -137,5 +137,5 @@ def test_what_is_fetched_when_the_consumer_ends_comes_back_at_once(broker: Broke
     assert next(consumer).message_id == first
     broker.stopping.set()
     consumer.close()
-    another = Broker(fake_redis, [], threading.Event(), broker.doorbell, idle_poll_s=0.001)
+    another = Broker(fake_redis, [], threading.Event(), broker.notifier, idle_poll_s=0.001)
     assert sorted(taken(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)

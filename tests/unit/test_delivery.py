@@ -1,4 +1,4 @@
-"""Delivery: every recipient of a run gets an outcome, whatever happens to the others."""
+"""Delivery: every recipient of a batch gets an outcome, whatever happens to the others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from structlog.contextvars import bound_contextvars
 
 from campaigns.ledger import Settlement
 from campaigns.models import Campaign, Content, Status
-from campaigns.settler import Tally
+from campaigns.settler import BatchProgress
 from mail.message import Message
 from mail.outcome import Kind, Outcome
 from mail.rendering import Templates
 from worker import costly_rows, delivery as module
-from worker.delivery import Delivery, Run
+from worker.delivery import Batch, Delivery
 
 #: Takes about 10 ms a row.
 COSTLY = Content(
@@ -39,8 +39,8 @@ class Catalog:
         self.reads = 0
         self.paused: set[str] = set()
 
-    def is_sending(self, campaign_id: str, generation: str) -> bool:
-        del generation
+    def is_sending(self, campaign_id: str, list_version: str) -> bool:
+        del list_version
         return campaign_id not in self.paused
 
     def get(self, campaign_id: str) -> Campaign:
@@ -74,13 +74,13 @@ class Settler:
         self.settled: dict[int, Settlement] = {}
         self.events: list[dict[str, Any]] = []
 
-    def settle(self, tally: Tally, settlement: Settlement, event: dict[str, Any]) -> None:
+    def settle(self, progress: BatchProgress, settlement: Settlement, event: dict[str, Any]) -> None:
         self.settled[settlement.row] = settlement
         self.events.append(event)
-        tally.verdicts[settlement.row] = "retry" if settlement.kind == Kind.UNAVAILABLE else "done"
-        tally.rows_left -= 1
-        if not tally.rows_left:
-            tally.ended.set_result(None)
+        progress.verdicts[settlement.row] = "retry" if settlement.kind == Kind.UNAVAILABLE else "done"
+        progress.rows_left -= 1
+        if not progress.rows_left:
+            progress.ended.set_result(None)
 
 
 def deliver(
@@ -89,7 +89,7 @@ def deliver(
     settler, provider = Settler(), Provider(answer)
     delivery = Delivery(catalog or Catalog(), provider, settler)  # type: ignore[arg-type]
     recipients = [[row, f"r{row}@shop.test", [name]] for row, name in enumerate(names, 1)]
-    return asyncio.run(delivery.deliver(Run("c1", "g", 2, recipients, "n1"))), settler, provider
+    return asyncio.run(delivery.deliver(Batch("c1", "g", 2, recipients, "n1"))), settler, provider
 
 
 def accepted(_message: Message) -> Outcome:
@@ -176,14 +176,14 @@ class Race:
 
     async def deliver(self, campaign_id: str, rows: int) -> None:
         recipients = [[row, f"r{row}@shop.test", ["Ann"]] for row in range(1, rows + 1)]
-        await self.delivery.deliver(Run(campaign_id, "g", 0, recipients, "n1"))
+        await self.delivery.deliver(Batch(campaign_id, "g", 0, recipients, "n1"))
 
     def sent(self, campaign_id: str) -> int:
         return sum(message.campaign_id == campaign_id for message in self.provider.messages)
 
 
 def test_a_costly_campaign_leaves_the_others_their_pace() -> None:
-    """Given 40 costly rows under way, when 20 runs of an ordinary campaign come one after the other, then they are
+    """Given 40 costly rows under way, when 20 batches of an ordinary campaign come one after the other, then they are
     sent before the costly ones are.
     """
     race = Race()

@@ -51,7 +51,7 @@ def run(progress: Progress, body: Callable[[Feeds], Awaitable[None]]) -> None:
 
 async def under_way(progress: Progress, looks: int) -> None:
     """Until so many looks were begun."""
-    while progress.asked < looks:  # noqa: ASYNC110 - it rings no bell
+    while progress.asked < looks:  # noqa: ASYNC110 - it has no event to await
         await asyncio.sleep(0.001)
 
 

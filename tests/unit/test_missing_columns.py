@@ -35,7 +35,7 @@ def shown(app: AppHarness) -> tuple[str, str | None]:
 def begun(app: AppHarness, csv: bytes = CSV) -> Parsing:
     """An uploaded list in the hands of its parser."""
     assert app.upload(csv).status == 202
-    return Parsing(app.redis, "c1", app.harness.catalog.get("c1").generation)
+    return Parsing(app.redis, "c1", app.harness.catalog.get("c1").list_version)
 
 
 def test_a_column_misspelt_while_the_list_is_parsed_does_not_start(app: AppHarness) -> None:
@@ -87,7 +87,7 @@ def test_another_list_in_between_counts_and_forgets_the_start(app: AppHarness) -
 def test_in_every_order_it_never_runs_with_missing_columns(
     app: AppHarness, order: tuple[str, ...], first: dict[str, str], last: dict[str, str]
 ) -> None:
-    """Given PUT, start and the end of parsing in any order, then it runs only where the columns are all there, and a
+    """Given PUT, start and the end of parsing in any order, then it batches only where the columns are all there, and a
     campaign that is ready without them says so.
     """
     put(app, first)

@@ -13,18 +13,18 @@ from campaigns.event_kinds import Event, EventKind, Unattributed, Why
 from campaigns.events import CALLS, GROUP, Applied, ProviderEvents
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
 from campaigns.scripts import Call
-from tests.support.ledger_harness import RESEND_QUIET_S, Clock, Exchanges, LedgerHarness, Run
+from tests.support.ledger_harness import RESEND_QUIET_S, Batch, Clock, Exchanges, LedgerHarness
 
 PROOFS = [kind for kind in EventKind if kind is not EventKind.DROPPED]
 MARKS = {"delivered", "bounced", "complained", "unsubscribed"}
 
 
-def sending(harness: LedgerHarness, rows: int = 3, **options: Any) -> Run:
-    """A campaign whose only run is in flight."""
+def sending(harness: LedgerHarness, rows: int = 3, **options: Any) -> Batch:
+    """A campaign whose only batch is in flight."""
     harness.start(rows=rows, **options)
-    (run,) = harness.runs()
-    harness.admit(run)
-    return run
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    return batch
 
 
 def tell(harness: LedgerHarness, kind: EventKind, *rows: int, reason: str = "", campaign_id: str = "c1") -> Applied:
@@ -39,9 +39,9 @@ def counted(report: StatusReport) -> tuple[int, int, int, int]:
 def test_an_unknown_row_is_done_once_the_provider_proves_that_it_had_it(
     harness: LedgerHarness, kind: EventKind
 ) -> None:
-    run = sending(harness)
-    harness.settle(run, [1, 2], "accepted")
-    harness.settle(run, [3], "unknown", reason="no answer")
+    batch = sending(harness)
+    harness.settle(batch, [1, 2], "accepted")
+    harness.settle(batch, [3], "unknown", reason="no answer")
     assert tell(harness, kind, 3) == Applied(1, 1, [])  # it is completed already
     report = harness.report()
     assert (report.done, report.unknown, report.pending, report.status) == (3, 0, 0, Status.COMPLETED)
@@ -52,8 +52,8 @@ def test_an_unknown_row_is_done_once_the_provider_proves_that_it_had_it(
 
 
 def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(harness: LedgerHarness) -> None:
-    run = sending(harness)
-    harness.settle(run, [3], "unknown")
+    batch = sending(harness)
+    harness.settle(batch, [3], "unknown")
     assert tell(harness, EventKind.DROPPED, 3, reason="Bounced Address") == Applied(1, 1, [])
     report = harness.report()
     assert (report.failed, report.unknown, counted(report)) == (1, 0, (0, 0, 0, 0))
@@ -67,21 +67,21 @@ def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(harne
 def test_an_event_that_is_faster_than_the_answer_settles_and_the_answer_changes_nothing(
     harness: LedgerHarness, late: str, verdict: str
 ) -> None:
-    run = sending(harness)
+    batch = sending(harness)
     tell(harness, EventKind.DELIVERED, 1)
     assert (harness.report().done, harness.report().in_flight) == (1, 2)
-    assert harness.settle(run, [1], late) == [verdict]
+    assert harness.settle(batch, [1], late) == [verdict]
     report = harness.report()
     assert (report.done, report.failed, report.unknown, report.in_flight) == (1, 0, 0, 2)
-    assert harness.admit(run).granted == frozenset()
+    assert harness.admit(batch).granted == frozenset()
 
 
 def test_the_answer_of_a_row_that_was_dropped_meanwhile_makes_it_done(harness: LedgerHarness) -> None:
     """As it would be had the answer come first."""
-    run = sending(harness)
+    batch = sending(harness)
     tell(harness, EventKind.DROPPED, 1, reason="Invalid")
     assert harness.report().failed == 1
-    assert harness.settle(run, [1], "accepted") == ["done"]
+    assert harness.settle(batch, [1], "accepted") == ["done"]
     report = harness.report()
     assert (report.done, report.failed, report.in_flight) == (1, 0, 2)
 
@@ -101,11 +101,11 @@ def test_a_row_that_was_tried_and_is_to_be_tried_again_is_done_and_not_sent_agai
     harness: LedgerHarness, clock: Clock
 ) -> None:
     """Given a provider that answered 503 and took the email all the same."""
-    run = sending(harness)
-    assert harness.settle(run, run.rows, "unreachable", reason="reset") == ["defer"] * 3
+    batch = sending(harness)
+    assert harness.settle(batch, batch.rows, "unreachable", reason="reset") == ["requeue"] * 3
     assert tell(harness, EventKind.ACCEPTED, 1, 2).settled == 2
     clock.advance(10_000)
-    harness.settle(run, [3], "accepted")
+    harness.settle(batch, [3], "accepted")
     assert harness.drain() == []
     assert harness.report().done == 3
 
@@ -113,11 +113,11 @@ def test_a_row_that_was_tried_and_is_to_be_tried_again_is_done_and_not_sent_agai
 def test_a_row_that_is_resent_is_still_settled_by_the_event_of_its_first_email(
     harness: LedgerHarness, clock: Clock
 ) -> None:
-    run = sending(harness, 2, on_unknown=OnUnknown.RESEND)
-    harness.settle(run, [1], "accepted")
-    harness.settle(run, [2], "unknown", reason="no answer")
+    batch = sending(harness, 2, on_unknown=OnUnknown.RESEND)
+    harness.settle(batch, [1], "accepted")
+    harness.settle(batch, [2], "unknown", reason="no answer")
     clock.advance(RESEND_QUIET_S * 1000)
-    harness.tick()
+    harness.dispatch()
     harness.reconciler.reconcile(harness.catalog.get("c1"))
     assert (harness.report().unknown, harness.report().pending) == (0, 1)
     # When the provider's event comes before the second send
@@ -128,9 +128,9 @@ def test_a_row_that_is_resent_is_still_settled_by_the_event_of_its_first_email(
 
 
 def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(harness: LedgerHarness) -> None:
-    run = sending(harness, 2, on_unknown=OnUnknown.RESEND)
-    harness.settle(run, [1], "accepted")
-    harness.settle(run, [2], "unknown")
+    batch = sending(harness, 2, on_unknown=OnUnknown.RESEND)
+    harness.settle(batch, [1], "accepted")
+    harness.settle(batch, [2], "unknown")
     assert harness.report().status == Status.RUNNING
     assert tell(harness, EventKind.DROPPED, 2).completed == ["c1"]
     assert (harness.report().status, harness.redis.scard(keys.RUNNING)) == (Status.COMPLETED, 0)
@@ -139,9 +139,9 @@ def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(harness: Le
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_a_done_row_stays_so_and_a_failed_one_that_was_taken_is_done(harness: LedgerHarness, kind: EventKind) -> None:
     """Given rows with an end, then a proof that the provider took one makes it done, so that it is not sent again."""
-    run = sending(harness)
-    harness.settle(run, [1], "accepted")
-    harness.settle(run, [2], "rejected", reason="400: no")
+    batch = sending(harness)
+    harness.settle(batch, [1], "accepted")
+    harness.settle(batch, [2], "rejected", reason="400: no")
     taken = kind is not EventKind.DROPPED
     assert tell(harness, kind, 1, 2, reason="dropped") == Applied(2, int(taken), [])
     report = harness.report()
@@ -152,8 +152,8 @@ def test_a_done_row_stays_so_and_a_failed_one_that_was_taken_is_done(harness: Le
 
 
 def test_the_same_again_counts_once(harness: LedgerHarness) -> None:
-    run = sending(harness)
-    harness.settle(run, run.rows, "accepted")
+    batch = sending(harness)
+    harness.settle(batch, batch.rows, "accepted")
     for _ in range(3):
         for kind in EventKind:
             tell(harness, kind, 1, 1, 2)
@@ -165,11 +165,11 @@ def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(harne
     """Given a campaign that was deleted and made anew under its id, when events of the one before come late, then no
     row that waits to be sent is taken for sent.
     """
-    run = sending(harness, 50)
-    harness.settle(run, run.rows, "accepted")
+    batch = sending(harness, 50)
+    harness.settle(batch, batch.rows, "accepted")
     harness.catalog.delete("c1")
     harness.start(rows=100)
-    waiting = harness.runs()
+    waiting = harness.batches()
     for kind in EventKind:
         assert tell(harness, kind, *range(1, 200)) == Applied(0, 0, [], {Unattributed(kind, Why.UNKNOWN_ROW): 199})
     assert counted(harness.report()) == (0, 0, 0, 0)
@@ -177,8 +177,8 @@ def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(harne
 
 
 def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row_and_each_is_counted(harness: LedgerHarness) -> None:
-    run = sending(harness)
-    harness.settle(run, run.rows, "accepted")
+    batch = sending(harness)
+    harness.settle(batch, batch.rows, "accepted")
     before = set(harness.redis.keys())
     gone, row = (Unattributed("delivered", why) for why in (Why.UNKNOWN_CAMPAIGN, Why.UNKNOWN_ROW))
     assert tell(harness, EventKind.DELIVERED, 1, campaign_id="gone") == Applied(0, 0, [], {gone: 1})
@@ -201,10 +201,10 @@ def test_a_row_that_the_provider_took_and_then_dropped_is_done_and_says_so(
     """Given the provider's 202 and its later report that it threw the email away, in either order, then the row is
     done, as it was handed over, and the drop is counted once and keeps its reason.
     """
-    run = sending(harness)
+    batch = sending(harness)
     for what in (*order, "dropped"):
         if what == "accepted":
-            harness.settle(run, run.rows, "accepted")
+            harness.settle(batch, batch.rows, "accepted")
         else:
             assert tell(harness, EventKind.DROPPED, 2, reason="Bounced Address").events == 1
     report = harness.report()
@@ -213,8 +213,8 @@ def test_a_row_that_the_provider_took_and_then_dropped_is_done_and_says_so(
 
 
 def test_a_new_list_starts_without_what_was_told_of_the_one_before(harness: LedgerHarness) -> None:
-    run = sending(harness)
-    harness.settle(run, run.rows, "accepted")
+    batch = sending(harness)
+    harness.settle(batch, batch.rows, "accepted")
     tell(harness, EventKind.DELIVERED, 1, 2)
     harness.catalog.delete("c1")
     assert not harness.redis.keys("*c1*")
@@ -225,8 +225,8 @@ def test_a_new_list_starts_without_what_was_told_of_the_one_before(harness: Ledg
 
 
 def test_an_event_knows_better_than_an_operator(harness: LedgerHarness) -> None:
-    run = sending(harness)
-    harness.settle(run, run.rows, "unknown")
+    batch = sending(harness)
+    harness.settle(batch, batch.rows, "unknown")
     harness.reconciler.decide(harness.catalog.get("c1"), UnknownDecision.FAILED)
     tell(harness, EventKind.DELIVERED, 1)
     report = harness.report()
@@ -237,12 +237,12 @@ def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bo
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a batch for 60,000 campaigns of which few exist, and one of them with many events."""
-    run = sending(harness, 3)
-    harness.settle(run, run.rows, "accepted")
+    batch = sending(harness, 3)
+    harness.settle(batch, batch.rows, "accepted")
     for number in range(1_200):
         harness.redis.zadd(keys.CAMPAIGNS, {f"k{number}": number})
-    batch = [Event(f"k{number}", 1, EventKind.DELIVERED) for number in range(60_000)]
-    batch += [Event("c1", number % 3 + 1, EventKind.DELIVERED) for number in range(3_500)]
+    events = [Event(f"k{number}", 1, EventKind.DELIVERED) for number in range(60_000)]
+    events += [Event("c1", number % 3 + 1, EventKind.DELIVERED) for number in range(3_500)]
     provider_events = ProviderEvents(harness.redis)
     sizes: list[tuple[int, int]] = []
     each = provider_events._scripts.each
@@ -253,7 +253,7 @@ def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bo
 
     monkeypatch.setattr(provider_events._scripts, "each", watched)
     with Exchanges(harness.redis) as exchanges:
-        applied = provider_events.apply(batch)
+        applied = provider_events.apply(events)
     assert (applied.events, sum(applied.unattributed.values())) == (3_500, 60_000)
     assert all(calls <= CALLS and events <= GROUP for calls, events in sizes)
     # 61 ask which campaigns exist, 3 and 4 record (two more where the script is not known yet), one counts the rest
@@ -261,11 +261,11 @@ def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bo
 
 
 def test_a_campaign_that_redis_refuses_holds_back_no_other(harness: LedgerHarness) -> None:
-    run = sending(harness)
-    harness.settle(run, run.rows, "accepted")
+    batch = sending(harness)
+    harness.settle(batch, batch.rows, "accepted")
     harness.make("c0")
     harness.redis.set(keys.of("c0", "reasons"), "not a hash")
-    batch = [Event(campaign_id, 1, EventKind.DELIVERED) for campaign_id in ("c0", "c1")]
+    events = [Event(campaign_id, 1, EventKind.DELIVERED) for campaign_id in ("c0", "c1")]
     with pytest.raises(ResponseError):
-        ProviderEvents(harness.redis).apply(batch)
+        ProviderEvents(harness.redis).apply(events)
     assert harness.report().delivered == 1

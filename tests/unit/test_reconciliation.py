@@ -11,32 +11,32 @@ from campaigns import keys
 from campaigns.errors import WrongState
 from campaigns.models import OnUnknown, Status, UnknownDecision
 from campaigns.reconciliation import Report, last_report
-from tests.support.ledger_harness import RESEND_QUIET_S, Clock, LedgerHarness, Run
+from tests.support.ledger_harness import RESEND_QUIET_S, Batch, Clock, LedgerHarness
 
 
 def reconciled(harness: LedgerHarness) -> Report:
     return harness.reconciler.reconcile(harness.catalog.get("c1"))
 
 
-def bury_in_dramatiq(harness: LedgerHarness, run: Run) -> None:
+def dead_letter_in_dramatiq(harness: LedgerHarness, batch: Batch) -> None:
     """What Dramatiq's dispatch script does with a message that is rejected."""
     dead = keys.dramatiq_dead("send_email")
-    message = {"args": [run.campaign_id, run.generation, run.recipients]}
+    message = {"args": [batch.campaign_id, batch.list_version, batch.recipients]}
     seconds, microseconds = harness.redis.time()
-    harness.redis.zadd(dead, {run.run_id: seconds * 1000 + microseconds // 1000})
-    harness.redis.hset(f"{dead}.msgs", run.run_id, json.dumps(message))
+    harness.redis.zadd(dead, {batch.batch_id: seconds * 1000 + microseconds // 1000})
+    harness.redis.hset(f"{dead}.msgs", batch.batch_id, json.dumps(message))
 
 
 def test_a_healthy_campaign_is_left_alone(harness: LedgerHarness, clock: Clock) -> None:
-    """Given rows waiting, released, in flight, deferred and settled, then nothing is found."""
+    """Given rows ready, dispatched, in flight, requeued and settled, then nothing is found."""
     harness.slots = 2
     harness.start(rows=500)
-    first, second = harness.runs()
+    first, second = harness.batches()
     harness.admit(first)
     harness.settle(first, first.rows[:20], "accepted")
     harness.settle(first, first.rows[20:30], "throttled")
     clock.advance(3_000)
-    harness.tick()
+    harness.dispatch()
     assert second.rows
     report = reconciled(harness)
     assert report.found == {}
@@ -50,16 +50,16 @@ def test_a_healthy_campaign_is_left_alone(harness: LedgerHarness, clock: Clock) 
 
 
 def test_a_row_whose_message_was_lost_is_put_back_and_sent_once(harness: LedgerHarness, clock: Clock) -> None:
-    """Given released messages that vanished, when they are overdue, then their rows are fed again and all is sent
+    """Given dispatched messages that vanished, when they are overdue, then their rows are refed and all is sent
     once.
     """
     harness.start(rows=100)
-    lost, kept = harness.runs()
+    lost, kept = harness.batches()
     harness.admit(kept)
     harness.settle(kept, kept.rows, "accepted")
     assert reconciled(harness).found == {}
     clock.advance(61_000)
-    harness.tick()
+    harness.dispatch()
     assert reconciled(harness).repaired == {"lost": 64}
     assert sorted(harness.drain()) == lost.rows
     assert harness.report().status == Status.COMPLETED
@@ -69,9 +69,9 @@ def test_the_message_that_was_thought_lost_is_nobodys_when_it_comes_after_all(
     harness: LedgerHarness, clock: Clock
 ) -> None:
     harness.start(rows=10)
-    (late,) = harness.runs()
+    (late,) = harness.batches()
     clock.advance(61_000)
-    harness.tick()
+    harness.dispatch()
     reconciled(harness)
     assert harness.admit(late).verdict == "stale"
     assert sorted(harness.drain()) == list(range(1, 11))
@@ -79,7 +79,7 @@ def test_the_message_that_was_thought_lost_is_nobodys_when_it_comes_after_all(
 
 def test_rows_lost_from_the_waiting_side_are_put_back(harness: LedgerHarness) -> None:
     harness.start(rows=50)
-    harness.redis.delete(keys.of("c1", "waiting"))
+    harness.redis.delete(keys.of("c1", "ready"))
     assert reconciled(harness).repaired == {"lost": 50}
     assert len(harness.drain()) == 50
 
@@ -87,9 +87,9 @@ def test_rows_lost_from_the_waiting_side_are_put_back(harness: LedgerHarness) ->
 def test_a_retry_that_never_came_is_put_back_in_time(harness: LedgerHarness, clock: Clock) -> None:
     """Given a retry whose enqueue failed, so that its message is gone, then the row is found within a minute."""
     harness.start(rows=1)
-    (run,) = harness.runs()
-    harness.admit(run)
-    assert harness.settle(run, [1], "unavailable") == ["retry"]
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    assert harness.settle(batch, [1], "unavailable") == ["retry"]
     clock.advance(9_000)
     assert reconciled(harness).found == {}
     clock.advance(2_000)
@@ -98,10 +98,10 @@ def test_a_retry_that_never_came_is_put_back_in_time(harness: LedgerHarness, clo
 
 def test_a_retry_that_is_on_the_queue_is_left_until_it_is_overdue(harness: LedgerHarness, clock: Clock) -> None:
     harness.start(rows=1)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1], "unavailable")
-    harness.ledger.touch_run("c1", run.run_id, 200_000, [1])
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1], "unavailable")
+    harness.ledger.touch_batch("c1", batch.batch_id, 200_000, [1])
     clock.advance(240_000)
     assert reconciled(harness).found == {}
     clock.advance(10_000)
@@ -110,22 +110,22 @@ def test_a_retry_that_is_on_the_queue_is_left_until_it_is_overdue(harness: Ledge
 
 def test_rows_in_flight_of_a_dead_worker_become_unknown(harness: LedgerHarness, clock: Clock) -> None:
     harness.start(rows=10)
-    (run,) = harness.runs()
-    harness.admit(run, worker_id="w2")
-    harness.tick("w2")
+    (batch,) = harness.batches()
+    harness.admit(batch, worker_id="w2")
+    harness.dispatch("w2")
     assert reconciled(harness).found == {}
     harness.outlive(clock, 10_001, "w1")
     assert reconciled(harness).repaired == {"dead_claims": 10}
     report = harness.report()
     assert (report.unknown, report.in_flight, report.status) == (10, 0, Status.COMPLETED)
-    assert harness.admit(run, worker_id="w1").granted == frozenset()
+    assert harness.admit(batch, worker_id="w1").granted == frozenset()
 
 
 def test_a_worker_that_has_just_started_is_not_taken_for_dead(harness: LedgerHarness, clock: Clock) -> None:
-    """Given a claim of a worker that has not ticked yet, then it is as alive as one that ticked at that moment."""
+    """Given a claim of a worker that has had no round yet, then it is as alive as one with a round at that moment."""
     harness.start(rows=10)
-    (run,) = harness.runs()
-    harness.admit(run, worker_id="w2")
+    (batch,) = harness.batches()
+    harness.admit(batch, worker_id="w2")
     assert reconciled(harness).found == {}
     harness.outlive(clock, 9_000, "w1")
     assert reconciled(harness).found == {}
@@ -138,11 +138,11 @@ def test_nobody_is_taken_for_dead_because_redis_was_away(harness: LedgerHarness,
     time to come back too, and only then is taken for dead.
     """
     harness.start(rows=10)
-    (run,) = harness.runs()
-    harness.admit(run, worker_id="w2")
-    harness.tick("w2")
+    (batch,) = harness.batches()
+    harness.admit(batch, worker_id="w2")
+    harness.dispatch("w2")
     clock.advance(30_000)
-    harness.tick("w1")
+    harness.dispatch("w1")
     assert reconciled(harness).found == {}
     harness.outlive(clock, 9_000, "w1")
     assert reconciled(harness).found == {}
@@ -154,16 +154,16 @@ def test_nobody_is_taken_for_dead_because_redis_was_away(harness: LedgerHarness,
 def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(harness: LedgerHarness, clock: Clock) -> None:
     """Given a row that was resent, when its first sender answers late and the second dies, then it is done once."""
     harness.start(rows=2)
-    (run,) = harness.runs()
-    harness.admit(run, worker_id="w1")
+    (batch,) = harness.batches()
+    harness.admit(batch, worker_id="w1")
     harness.outlive(clock, 10_001, "w2")
     assert reconciled(harness).repaired == {"dead_claims": 2}
     harness.reconciler.decide(harness.catalog.get("c1"), UnknownDecision.RESEND)
-    harness.feed(harness.catalog.get("c1"))
-    harness.tick("w2")
+    harness.prefetch(harness.catalog.get("c1"))
+    harness.dispatch("w2")
     (again,) = harness.take()
     harness.admit(again, worker_id="w2")
-    harness.settle(run, [1], "accepted", worker_id="w1")
+    harness.settle(batch, [1], "accepted", worker_id="w1")
     harness.outlive(clock, 10_001, "w3")
     assert reconciled(harness).repaired == {"dead_claims": 1}
     assert (harness.report().done, harness.report().unknown, harness.report().in_flight) == (1, 1, 0)
@@ -171,9 +171,9 @@ def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(harness: Ledge
 
 def test_counters_that_drifted_are_made_what_the_ledger_says(harness: LedgerHarness) -> None:
     harness.start(rows=10)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, run.rows[:5], "accepted")
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, batch.rows[:5], "accepted")
     harness.redis.hset(keys.of("c1", "progress"), mapping={"done": 7, "failed": 1})
     assert reconciled(harness).repaired == {"drifted_counters": 2}
     assert (harness.report().done, harness.report().failed) == (5, 0)
@@ -181,11 +181,11 @@ def test_counters_that_drifted_are_made_what_the_ledger_says(harness: LedgerHarn
 
 def test_a_dead_letter_that_was_not_recorded_is_recorded_as_failed(harness: LedgerHarness, clock: Clock) -> None:
     harness.start(rows=2)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1], "accepted")
-    harness.settle(run, [2], "unavailable", reason="500: try later")
-    bury_in_dramatiq(harness, run)
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1], "accepted")
+    harness.settle(batch, [2], "unavailable", reason="500: try later")
+    dead_letter_in_dramatiq(harness, batch)
     clock.advance(11_000)
     assert reconciled(harness).repaired == {"dead_letters": 1}
     assert (harness.report().failed, harness.report().status) == (1, Status.COMPLETED)
@@ -194,21 +194,21 @@ def test_a_dead_letter_that_was_not_recorded_is_recorded_as_failed(harness: Ledg
 
 def test_a_dead_letters_row_that_is_on_its_way_again_is_not_failed(harness: LedgerHarness) -> None:
     harness.start(rows=2)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1, 2], "throttled")
-    bury_in_dramatiq(harness, run)
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1, 2], "throttled")
+    dead_letter_in_dramatiq(harness, batch)
     assert reconciled(harness).repaired == {}
     assert harness.report().failed == 0
 
 
 def test_retry_failed_sends_the_failed_rows_and_no_others(harness: LedgerHarness) -> None:
     harness.start(rows=10)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, run.rows[:6], "accepted")
-    harness.settle(run, run.rows[6:], "rejected", reason="no")
-    bury_in_dramatiq(harness, run)
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, batch.rows[:6], "accepted")
+    harness.settle(batch, batch.rows[6:], "rejected", reason="no")
+    dead_letter_in_dramatiq(harness, batch)
     assert harness.report().status == Status.COMPLETED
     assert harness.reconciler.retry_failed(harness.catalog.get("c1")) == 4
     report = harness.report()
@@ -221,10 +221,10 @@ def test_retry_failed_sends_the_failed_rows_and_no_others(harness: LedgerHarness
 @pytest.mark.parametrize("decision", list(UnknownDecision))
 def test_unknown_rows_get_the_answer_that_was_decided(harness: LedgerHarness, decision: UnknownDecision) -> None:
     harness.start(rows=3)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1], "accepted")
-    harness.settle(run, [2, 3], "unknown")
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1], "accepted")
+    harness.settle(batch, [2, 3], "unknown")
     assert harness.reconciler.decide(harness.catalog.get("c1"), decision) == 2
     report = harness.report()
     expected: dict[UnknownDecision, tuple[Any, ...]] = {
@@ -240,12 +240,12 @@ def test_unknown_rows_get_the_answer_that_was_decided(harness: LedgerHarness, de
 
 def test_on_unknown_resend_sends_again_after_the_quiet_time_only(harness: LedgerHarness, clock: Clock) -> None:
     harness.start(rows=2, on_unknown=OnUnknown.RESEND)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1], "accepted")
-    harness.settle(run, [2], "unknown")
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1], "accepted")
+    harness.settle(batch, [2], "unknown")
     clock.advance(RESEND_QUIET_S * 1000 - 1)
-    harness.tick()
+    harness.dispatch()
     assert reconciled(harness).repaired == {}
     clock.advance(1)
     assert reconciled(harness).repaired == {"resent": 1}
@@ -255,12 +255,12 @@ def test_on_unknown_resend_sends_again_after_the_quiet_time_only(harness: Ledger
 
 def test_a_cancelled_campaign_resends_nothing(harness: LedgerHarness) -> None:
     harness.start(rows=2)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1], "unknown")
-    harness.settle(run, [2], "rejected")
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1], "unknown")
+    harness.settle(batch, [2], "rejected")
     harness.start("c2", rows=2)
-    (other,) = harness.runs()
+    (other,) = harness.batches()
     harness.admit(other)
     harness.settle(other, [1], "rejected")
     harness.controls.cancel("c2")

@@ -19,7 +19,7 @@ def test_every_key_of_a_campaign_is_described(name: str) -> None:
 
 def test_every_key_of_the_system_is_described() -> None:
     constants = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)]
-    built = [keys.gate("<provider>"), keys.failing("<provider>"), keys.account("<provider>")]
+    built = [keys.breaker("<provider>"), keys.failing("<provider>"), keys.account("<provider>")]
     for key in [*constants, *built, keys.domain_prefix("<provider>") + "<domain>"]:
         if key != keys.PREFIX:
             assert f"`{key}`" in PAGE, key

@@ -13,7 +13,7 @@ from redis._parsers.base import BaseParser
 
 from campaigns import settler as module
 from campaigns.ledger import Group, Settlement
-from campaigns.settler import NotSettled, Settler, Tally
+from campaigns.settler import BatchProgress, NotSettled, Settler
 from tests.support.waiting import until
 
 #: What the settler had logged.
@@ -34,7 +34,7 @@ class Ledger:
         self.halted: list[tuple[str, str]] = []
         self.given_up: list[tuple[str, list[int]]] = []
 
-    def halt(self, campaign_id: str, _generation: str, reason: str) -> bool:
+    def halt(self, campaign_id: str, _list_version: str, reason: str) -> bool:
         self.halted.append((campaign_id, reason))
         return True
 
@@ -80,12 +80,12 @@ def settle(
         loop, stop = asyncio.get_running_loop(), stopping or threading.Event()
         told, logged = completed or seen.append, log or EVENTS.extend
         settler = Settler(ledger, "w1", loop, stop, completed=told, log=logged)  # type: ignore[arg-type]
-        tallies = [Tally(f"c{number}", "g", rows) for number in range(campaigns)]
+        tallies = [BatchProgress(f"c{number}", "g", rows) for number in range(campaigns)]
         for row in range(rows):
-            for tally in tallies:
-                settler.settle(tally, outcome(row), {"event": "email_sent", "row": row})
-        await asyncio.gather(*(tally.ended for tally in tallies))
-        return [tally.verdicts[row] for row in range(rows) for tally in tallies]
+            for progress in tallies:
+                settler.settle(progress, outcome(row), {"event": "email_sent", "row": row})
+        await asyncio.gather(*(progress.ended for progress in tallies))
+        return [progress.verdicts[row] for row in range(rows) for progress in tallies]
 
     seen: list[str] = []
     EVENTS.clear()
@@ -126,8 +126,8 @@ def test_a_campaign_that_is_refused_alone_holds_up_no_other_and_is_given_up(
     monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
     """Given a campaign that Redis refuses for good beside a healthy one, also where Redis is away for a moment.
-    Then the healthy one is settled, the runs of both end, the refused one is paused with Redis' words and tried a few
-    times, and its rows are given up.
+    Then the healthy one is settled, the batches of both end, the refused one is paused with Redis' words and tried a
+    few times, and its rows are given up.
     """
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "REFUSED_PAUSE_MAX_S", 0.01)
@@ -210,5 +210,5 @@ def test_no_line_that_cannot_be_written_stops_it(monkeypatch: pytest.MonkeyPatch
     assert len(settle(Ledger(2), 100, completed=fails, log=fails)[0]) == 100
 
 
-def test_a_run_without_rows_has_ended() -> None:
+def test_a_batch_without_rows_has_ended() -> None:
     assert settle(Ledger(), 0) == ([], [])

@@ -22,13 +22,13 @@ end
 -- record_accepted(rows): they are done, also where their claims are gone
 local function record_accepted(rows)
   local ours = {}
-  for i, claim in ipairs(redis.call('HMGET', flight, unpack(rows))) do
+  for i, claim in ipairs(redis.call('HMGET', in_flight, unpack(rows))) do
     if is_claim_of(claim, worker_id, '') then
       ours[#ours + 1] = rows[i]
     end
   end
   if #ours > 0 then
-    redis.call('HDEL', flight, unpack(ours))
+    redis.call('HDEL', in_flight, unpack(ours))
   end
   redis.call('ZREM', unknown, unpack(rows))
   redis.call('HDEL', reasons, unpack(rows))

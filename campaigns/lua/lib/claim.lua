@@ -1,19 +1,19 @@
 -- claim: a worker's hold on a row while it sends it.
 --
--- $flight  hash: row -> worker id|ms of the claim|nonce of the question that claimed it
+-- $in_flight  hash: row -> worker id|ms of the claim|claim id
 --
--- claim_by(worker_id, now, nonce) -> a new claim
-local function claim_by(worker_id, now, nonce)
-  return worker_id .. '|' .. now .. '|' .. nonce
+-- claim_by(worker_id, now, claim_id) -> a new claim
+local function claim_by(worker_id, now, claim_id)
+  return worker_id .. '|' .. now .. '|' .. claim_id
 end
 
--- has_nonce(claim, nonce) -> whether this question has made the claim
-local function has_nonce(claim, nonce)
-  return string.sub(claim, -#nonce) == nonce
+-- has_claim_id(claim, claim_id) -> whether the claim has this id
+local function has_claim_id(claim, claim_id)
+  return string.sub(claim, -#claim_id) == claim_id
 end
 
--- is_claim_of(claim or false, worker_id, nonce) -> whether the worker has made it, by this question; nonce "" for any
--- question
-local function is_claim_of(claim, worker_id, nonce)
-  return claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|' and (nonce == '' or has_nonce(claim, nonce))
+-- is_claim_of(claim or false, worker_id, claim_id) -> whether it is the worker's, and has this id; claim_id "": any id
+local function is_claim_of(claim, worker_id, claim_id)
+  local is_workers = claim and string.sub(claim, 1, #worker_id + 1) == worker_id .. '|'
+  return is_workers and (claim_id == '' or has_claim_id(claim, claim_id))
 end

@@ -1,31 +1,32 @@
 -- claims: rows in flight that no worker will settle.
 --
--- $flight   hash: row -> worker id|ms of the claim|nonce
+-- $in_flight   hash: row -> worker id|ms of the claim|claim_id
 -- $workers  zset: worker id by its last heartbeat (ms)
--- $ring     hash: away_until: up to then (ms) no worker is taken for dead, see release
+-- $dispatcher  hash: away_until: no worker is taken for dead before (ms), see lease
 --
 -- expire_claims(k, campaign_id, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
 --
 -- A row whose worker is dead becomes unknown, and so does one that its worker, though alive, has not settled for
 -- lost_ms: whether the provider took it is unknown. A row that has an end already (a resent one whose first sender
 -- answered late) only loses its claim. An outcome that comes later all the same is recorded.
--- k names the keys: campaign, progress, flight, unknown, running, workers, reasons, done, failed, ring.
+-- k names the keys: campaign, progress, in_flight, unknown, running, workers, reasons, done, failed,
+-- dispatcher.
 --include claim_times
 --include finish
 --include rows
 local function expire_claims(k, campaign_id, lost_ms, now)
   local dead_ms = WORKER_DEAD_MS
   -- right after Redis was away all heartbeats are old, and workers hold outcomes that they could not settle
-  if now < (tonumber(redis.call('HGET', k.ring, 'away_until')) or 0) then
+  if now < (tonumber(redis.call('HGET', k.dispatcher, 'away_until')) or 0) then
     dead_ms, lost_ms = math.huge, 4 * lost_ms
   end
   local looked, expired, heard = 0, 0, {}
-  local flight = redis.call('HGETALL', k.flight)
-  for i = 1, #flight, 2 do
-    local row, worker, since = flight[i], string.match(flight[i + 1], '^(.*)|(%d+)|')
+  local in_flight = redis.call('HGETALL', k.in_flight)
+  for i = 1, #in_flight, 2 do
+    local row, worker, since = in_flight[i], string.match(in_flight[i + 1], '^(.*)|(%d+)|')
     since = tonumber(since)
     heard[worker] = heard[worker] or tonumber(redis.call('ZSCORE', k.workers, worker) or 0)
-    -- a claim is a sign of life too: a worker that has just started makes its first one before its first tick
+    -- a claim is a sign of life too: a worker that has just started makes its first one before its first round
     local dead = now - math.max(since, heard[worker]) > dead_ms
     looked = looked + 1
     if dead or now - since > lost_ms then
@@ -37,7 +38,7 @@ local function expire_claims(k, campaign_id, lost_ms, now)
       end
       -- last: where Redis refuses the above, as one of the keys holds what it should not, the claim keeps the row from
       -- being sent again
-      redis.call('HDEL', k.flight, row)
+      redis.call('HDEL', k.in_flight, row)
     end
   end
   complete_if_done(k.campaign, k.progress, k.unknown, k.running, campaign_id, now)

@@ -1,4 +1,4 @@
--- domain_room: how many more mails one tick may release to each limited domain, by its window and its pace.
+-- domain_room: how many more emails one round may dispatch to each limited domain, by its window and its pace.
 -- For scripts that declare limits and domain_prefix.
 --include window
 --include pace
@@ -6,7 +6,7 @@
 
 local rooms = {}
 
--- room_for(domain, now) -> { left, tokens, rate }; left is how many mails may go to the domain now
+-- room_for(domain, now) -> { left, tokens, rate }; left is how many emails may go to the domain now
 local function room_for(domain, now)
   local room = rooms[domain]
   if not room then
@@ -25,7 +25,7 @@ local function room_for(domain, now)
   return room
 end
 
--- take_room(domain, now) -> whether one more mail may go to the domain; counts it where it may
+-- take_room(domain, now) -> whether one more email may go to the domain; counts it where it may
 local function take_room(domain, now)
   local room = room_for(domain, now)
   if room.left < 1 then
@@ -35,7 +35,7 @@ local function take_room(domain, now)
   return true
 end
 
--- save_rooms(now): after the last mail
+-- save_rooms(now): after the last email
 local function save_rooms(now)
   for _, room in pairs(rooms) do
     if room.key then

@@ -5,7 +5,7 @@
 
 local admitted = {}
 
--- domain_admits(domain or nil, now) -> whether one more mail may go to the domain; counts it where it may
+-- domain_admits(domain or nil, now) -> whether one more email may go to the domain; counts it where it may
 local function domain_admits(domain, now)
   local limit = limits and domain_limit(limits, domain)
   if not limit then
@@ -24,7 +24,7 @@ local function domain_admits(domain, now)
   return true
 end
 
--- save_domain_windows(): after the last mail
+-- save_domain_windows(): after the last email
 local function save_domain_windows()
   for _, d in pairs(admitted) do
     if d.count > 0 then

@@ -7,8 +7,8 @@ local function enqueue(queue, messages, message_id, message)
   redis.call('RPUSH', queue, message_id)
 end
 
--- wake(queue): ring for the consumers of a queue, by its name without the prefix. Where Redis allows no channels they
--- find out by themselves, later.
-local function wake(queue)
-  redis.pcall('PUBLISH', 'postrider:bell', queue)
+-- notify(queue): tell the consumers of a queue, by its name without the prefix, that it has something. Where Redis
+-- allows no channels, their slow polling finds it later.
+local function notify(queue)
+  redis.pcall('PUBLISH', 'postrider:notify', queue)
 end

@@ -1,9 +1,9 @@
--- lease: the workers' signs of life, and which worker releases.
--- For scripts that declare lease, workers, slots and ring, worker_id and own_slots.
+-- lease: the workers' heartbeats, and which worker dispatches.
+-- For scripts that declare lease, workers, slots and dispatcher, worker_id and own_slots.
 --
--- $lease    string with expiry: id of the worker that releases
+-- $lease    string with expiry: id of the worker that dispatches
 -- $workers  zset: worker id by its last heartbeat (ms)   $slots  hash: worker id -> messages it works on at once
--- $ring     hash: ticked: the last tick of any worker (ms); away_until: up to then (ms) no worker is taken for dead
+-- $dispatcher  hash: last_round: the last round of any worker (ms); away_until: no worker is taken for dead before (ms)
 --include claim_times
 
 --- how long the lease outlives its holder (ms)
@@ -11,17 +11,17 @@ local LEASE_MS = 1000
 
 -- sign_of_life(now): this worker lives
 local function sign_of_life(now)
-  -- no worker has ticked for a while: Redis was away, and a worker that has not come back yet is not dead for that
-  if now - (tonumber(redis.call('HGET', ring, 'ticked')) or now) > WORKER_DEAD_MS / 2 then
-    redis.call('HSET', ring, 'away_until', now + WORKER_DEAD_MS)
+  -- no worker has had a round for a while: Redis was away, and a worker that is not back yet is not dead for that
+  if now - (tonumber(redis.call('HGET', dispatcher, 'last_round')) or now) > WORKER_DEAD_MS / 2 then
+    redis.call('HSET', dispatcher, 'away_until', now + WORKER_DEAD_MS)
   end
-  redis.call('HSET', ring, 'ticked', now)
+  redis.call('HSET', dispatcher, 'last_round', now)
   redis.call('ZADD', workers, now, worker_id)
   redis.call('HSET', slots, worker_id, own_slots)
 end
 
--- take_lease(sleep_ms) -> whether this worker releases. The lease outlives the sleep until the next tick, so that a
--- ring finds its holder
+-- take_lease(sleep_ms) -> whether this worker dispatches. The lease outlives the sleep until the next round, so that a
+-- notification finds its holder
 local function take_lease(sleep_ms)
   local holder = redis.call('GET', lease)
   if holder and holder ~= worker_id then

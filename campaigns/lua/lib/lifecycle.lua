@@ -14,14 +14,14 @@ local function is_one_of(status, states)
   return string.find(',' .. states .. ',', ',' .. status .. ',', 1, true) ~= nil
 end
 
--- run(campaign, running, campaign_id): from now on it takes part in releasing, which starts at once
+-- run(campaign, running, campaign_id): the dispatcher sends its recipients from now on, and is notified
 local function run(campaign, running, campaign_id)
   redis.call('HSET', campaign, 'status', 'running')
   redis.call('SADD', running, campaign_id)
-  wake('release')
+  notify('dispatch')
 end
 
--- reopen(campaign, running, campaign_id): a completed campaign runs again, as rows of it are pending again
+-- reopen(campaign, running, campaign_id): a completed campaign runs again because rows of it are pending again
 local function reopen(campaign, running, campaign_id)
   redis.call('HDEL', campaign, 'finished_at')
   run(campaign, running, campaign_id)

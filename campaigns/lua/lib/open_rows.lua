@@ -1,5 +1,5 @@
--- open_rows: which rows of a run may still be sent.
--- For scripts that declare nonce, flight, done, failed and unknown.
+-- open_rows: which rows of a batch may still be sent.
+-- For scripts that declare claim_id, flight, done, failed and unknown.
 --include claim
 
 -- bits_of(rows) -> the arguments with which BITFIELD reads the rows' bits
@@ -19,13 +19,13 @@ end
 local function open_rows(rows, domains)
   local open, open_domains, busy = {}, {}, false
   local any_unknown = redis.call('EXISTS', unknown) == 1
-  local held = redis.call('HMGET', flight, unpack(rows))
+  local held = redis.call('HMGET', in_flight, unpack(rows))
   local bits = bits_of(rows)
   local is_done, is_failed = redis.call('BITFIELD', done, unpack(bits)), redis.call('BITFIELD', failed, unpack(bits))
   for i, row in ipairs(rows) do
     local claim = held[i]
-    if claim and has_nonce(claim, nonce) then
-      redis.call('HDEL', flight, row)
+    if claim and has_claim_id(claim, claim_id) then
+      redis.call('HDEL', in_flight, row)
       claim = nil
     end
     if claim then

@@ -1,41 +1,41 @@
--- trouble: whose trouble a failure is, the provider's or this campaign's alone, and what that does to the gates.
--- For scripts that declare campaign_id, gate, failing, own_gate and own_failing.
---include gate_changes
+-- trouble: whether a failure is the provider's trouble or this campaign's alone, and what it does to their breakers.
+-- For scripts that declare campaign_id, breaker, failing, own_breaker and own_failing.
+--include breaker_changes
 
--- gate_in_trouble(row, now) -> the gate whose trouble the row's failure is; nil where it may be the recipient's own
-local function gate_in_trouble(row, now)
-  local everybodys = gate_troubled(gate, failing, now, campaign_id .. ':' .. row)
-  local own = gate_troubled(own_gate, own_failing, now, row)
-  if own and gate_others_pass(gate, failing, own_gate, own_failing, now, campaign_id) then
-    return own_gate
+-- breaker_in_trouble(row, now) -> the breaker that the row's failure concerns; nil where it may be the recipient's own
+local function breaker_in_trouble(row, now)
+  local of_all = is_provider_trouble(breaker, failing, now, campaign_id .. ':' .. row)
+  local own = is_provider_trouble(own_breaker, own_failing, now, row)
+  if own and others_succeed(breaker, failing, own_breaker, own_failing, now, campaign_id) then
+    return own_breaker
   end
-  return (own or everybodys) and gate or nil
+  return (own or of_all) and breaker or nil
 end
 
--- close_gate(whose, now, wait_ms or nil, reason): a probe of the other gate has told nothing about that one
-local function close_gate(whose, now, wait_ms, reason)
-  gate_close(whose, now, wait_ms, reason)
-  gate_probed(whose == gate and own_gate or gate)
+-- trip_breaker(which, now, wait_ms or nil, reason): a probe of the other breaker has shown nothing about that one
+local function trip_breaker(which, now, wait_ms, reason)
+  breaker_trip(which, now, wait_ms, reason)
+  breaker_probe_over(which == breaker and own_breaker or breaker)
 end
 
--- probes_unanswered(): a row that a gate let through to probe was not tried: the gate waits for another one
+-- probes_unanswered(): a row that a half-open breaker let through was not tried: the breaker waits for another one
 local function probes_unanswered()
-  gate_probed(gate)
-  gate_probed(own_gate)
+  breaker_probe_over(breaker)
+  breaker_probe_over(own_breaker)
 end
 
--- count_passes(now, count): the provider took count mails. A campaign's own passes count from its first failure on: an
--- outage that begins in the middle of many passes shows at once
-local function count_passes(now, count)
-  gate_passed(gate, now, count)
-  if redis.call('EXISTS', own_gate, own_failing) > 0 then
-    gate_passed(own_gate, now, count)
+-- count_successes(now, count): the provider accepted count emails. A campaign's own successes count from its first
+-- failure on, so that an outage that begins in the middle of many successes shows at once
+local function count_successes(now, count)
+  note_successes(breaker, now, count)
+  if redis.call('EXISTS', own_breaker, own_failing) > 0 then
+    note_successes(own_breaker, now, count)
   end
 end
 
--- open_gates(now): the provider takes this campaign's mails
-local function open_gates(now)
-  gate_passed_of(gate, now, campaign_id)
-  gate_open(gate, now)
-  gate_open(own_gate, now)
+-- close_breakers(now): the provider accepts this campaign's emails
+local function close_breakers(now)
+  note_success_of(breaker, now, campaign_id)
+  breaker_close(breaker, now)
+  breaker_close(own_breaker, now)
 end

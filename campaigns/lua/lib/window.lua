@@ -1,6 +1,6 @@
 -- window: a strict sliding window of 60 s, counted in buckets of 100 ms, the oldest one counted in full.
 --
--- It is 200 ms longer than 60 s: what is admitted reaches the provider a little later, one mail sooner and another not
+-- It is 200 ms longer than 60 s: what is admitted reaches the provider a little later, one email sooner and another not
 -- so soon, and the promise is to hold at the provider's door too.
 --
 -- $window  hash: <bucket number> -> admissions in it; sum: of all buckets kept; tail: the oldest bucket that may be

@@ -101,7 +101,7 @@ class WorkerPool:
         time_s = time.time()
         os.kill(alive[worker_id], 9)
         time.sleep(UNDER_WAY_S)
-        claims = self._redis.hvals(keys.of(campaign_id, "flight"))
+        claims = self._redis.hvals(keys.of(campaign_id, "in_flight"))
         mine = sum(claim.startswith(worker_id.encode() + b"|") for claim in claims)
         return Kill(worker_id, time_s, mine, survivors)
 

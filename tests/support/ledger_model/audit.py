@@ -73,7 +73,7 @@ class Checks:
     """Compares what Redis holds with the records.
 
     Args:
-        records: by the list's generation.
+        records: by the list's list_version.
         cities: whether the templates of each campaign name the column `city`.
     """
 
@@ -90,14 +90,14 @@ class Checks:
 
     def record(self, name: str) -> ListRecord | None:
         """The record of a campaign's list; None where it has none."""
-        return self._records.get((self._redis.hget(keys.campaign(name), "generation") or b"").decode())
+        return self._records.get((self._redis.hget(keys.campaign(name), "list_version") or b"").decode())
 
     def unknown(self, name: str) -> set[int]:
         return {int(row) for row in self._redis.zrange(keys.of(name, "unknown"), 0, -1)}
 
     def holders(self, name: str) -> set[str]:
         """The workers that hold rows in flight."""
-        return {claim.decode().partition("|")[0] for claim in self._redis.hvals(keys.of(name, "flight"))}
+        return {claim.decode().partition("|")[0] for claim in self._redis.hvals(keys.of(name, "in_flight"))}
 
     @contextlib.contextmanager
     def only(self, name: str) -> Iterator[None]:

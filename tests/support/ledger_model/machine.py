@@ -1,8 +1,8 @@
 """A model of two campaigns from PUT to DELETE: messages get lost, doubled and late, workers, parsers and settlers fail,
 and operators do anything at any time.
 
-No step reconciles, feeds or parses by hand: a worker does so when it is asked to, by an upload or by the worker that
-releases, as in production.
+No step reconciles, prefetches or parses by hand: a worker does so when it is asked to, by an upload or by the
+worker that dispatches, as in production.
 
 `audit` states what must hold. When the faults end, every row in flight reaches an end in every state of its campaign,
 and a running campaign is completed.
@@ -22,17 +22,17 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from redis import RedisError
 
 from campaigns import keys
+from campaigns.dispatcher import DispatchResult
 from campaigns.errors import Superseded, WrongState
 from campaigns.event_kinds import Event, EventKind
 from campaigns.events import ProviderEvents
-from campaigns.ledger import Group, Settlement, deferred_entry
+from campaigns.ledger import Group, Settlement, requeued_entry
 from campaigns.models import Campaign, OnUnknown, Status
-from campaigns.pacer import Tick
-from tests.support.ledger_harness import Run
+from tests.support.ledger_harness import Batch
 from tests.support.ledger_model.audit import NAMES, OTHER, REPORTS, ListRecord
 from tests.support.ledger_model.operators import NAME, LedgerOperators, Refused, Sent
-from worker.feeding import Feeder
-from worker.first_pass import FirstPass
+from worker.list_scan import ListScan
+from worker.prefetcher import Prefetcher
 
 MAX_RETRIES: Final = 2
 #: Within which everything that a dead worker held has an end; and what a worker holds that lives and has given it up.
@@ -40,7 +40,7 @@ DEAD_MS: Final = 60_000
 GIVEN_UP_MS: Final = 180_000
 PICK = st.integers(0, 7)
 WORKER = st.integers(0, 1)
-STEPS: Final = ("put", "upload", "start", "pause", "resume", "cancel", "delete", "release")
+STEPS: Final = ("put", "upload", "start", "pause", "resume", "cancel", "delete", "dispatch")
 KINDS: Final = (
     *("accepted", "accepted", "accepted", "rejected", "throttled"),
     *("unreachable", "unavailable", "unknown", "refused", "not_tried"),
@@ -52,7 +52,7 @@ class Died(Exception):
 
 
 class LedgerMachine(LedgerOperators):
-    """Steps of feeders, parsers, releasers, workers, operators and faults, in any order."""
+    """Steps of prefetchers, parsers, releasers, workers, operators and faults, in any order."""
 
     def teardown(self) -> None:
         try:
@@ -67,28 +67,28 @@ class LedgerMachine(LedgerOperators):
     # -- what workers do
 
     @rule(worker=WORKER, slots=st.integers(1, 3), span_ms=st.sampled_from([20, 600]))
-    def release(self, worker: int = 0, slots: int = 2, span_ms: int = 600) -> None:
+    def run_rounds(self, worker: int = 0, slots: int = 2, span_ms: int = 600) -> None:
         self.clock.advance(span_ms)
         self.harness.slots = slots
-        self.tick(self.workers[worker])
+        self.dispatch(self.workers[worker])
 
-    def tick(self, worker_id: str) -> None:
-        """One tick; what it releases and asks for goes onto the queues."""
-        tick: Tick = self.harness.tick(worker_id)
+    def dispatch(self, worker_id: str) -> None:
+        """One round; what it dispatches and asks for goes onto the queues."""
+        round_: DispatchResult = self.harness.dispatch(worker_id)
         self.queue += self.harness.take()
-        for actor, names in (("feed", tick.feed), ("parse", tick.parse), ("reconcile", tick.reconcile)):
+        for actor, names in (("prefetch", round_.prefetch), ("parse", round_.parse), ("reconcile", round_.reconcile)):
             for name in names:
-                generation = self.redis.hget(keys.campaign(name), "generation") or b""
-                self.asked.append((actor, name, generation.decode()))
+                list_version = self.redis.hget(keys.campaign(name), "list_version") or b""
+                self.asked.append((actor, name, list_version.decode()))
         self.collect()
 
     def collect(self) -> None:
-        """Take off the queue what scripts have put there for those who parse and feed."""
+        """Take off the queue what scripts have put there for those who parse and prefetch."""
         queue, stored = keys.dramatiq_queue("parse_csv"), keys.dramatiq_messages("parse_csv")
         while (message_id := self.redis.lpop(queue)) is not None:
-            name, generation, *slice_ = json.loads(self.redis.hget(stored, message_id))["args"]
+            name, list_version, *slice_ = json.loads(self.redis.hget(stored, message_id))["args"]
             self.redis.hdel(stored, message_id)
-            self.asked.append(("feed" if slice_ else "parse", name, generation))
+            self.asked.append(("prefetch" if slice_ else "parse", name, list_version))
 
     @precondition(lambda self: self.asked)
     @rule(pick=PICK, lost=st.booleans())
@@ -111,8 +111,8 @@ class LedgerMachine(LedgerOperators):
 
         def take(part: list[tuple[str, bool, bool]], *, then_dies: bool) -> None:
             for step, here, city in part:
-                if step == "release":
-                    self.release()
+                if step == "dispatch":
+                    self.run_rounds()
                 else:
                     more = {"city": city} if step in {"put", "upload"} else {}
                     getattr(self, step)(name if here else OTHER[name], **more)
@@ -135,97 +135,104 @@ class LedgerMachine(LedgerOperators):
             self.do(*asked)
         self.store.meanwhile = []
 
-    def do(self, actor: str, name: str, generation: str) -> None:
+    def do(self, actor: str, name: str, list_version: str) -> None:
         """What an actor does with its message."""
         if self.checks.status(name) is None:
             return
         campaign = self.harness.catalog.get(name)
         if actor == "reconcile":
             self.reconcile(campaign)
-        elif campaign.generation == generation and actor == "feed":
+        elif campaign.list_version == list_version and actor == "prefetch":
             with self.checks.only(name):
-                Feeder(self.harness.ledger, self.store, threading.Event()).feed(campaign)
-        elif campaign.generation == generation:
+                Prefetcher(self.harness.ledger, self.store, threading.Event()).prefetch(campaign)
+        elif campaign.list_version == list_version:
             with contextlib.suppress(Superseded):
-                FirstPass(self.redis, self.store, threading.Event(), threading.BoundedSemaphore(1)).run(campaign)
+                ListScan(self.redis, self.store, threading.Event(), threading.BoundedSemaphore(1)).run(campaign)
 
     def reconcile(self, campaign: Campaign) -> None:
         before = self.checks.unknown(campaign.id)
         with self.checks.only(campaign.id), contextlib.suppress(WrongState):  # as the actor does
             self.harness.reconciler.reconcile(campaign)
         if campaign.content.on_unknown is OnUnknown.RESEND:
-            self.records[campaign.generation].again.update(before - self.checks.unknown(campaign.id))
+            self.records[campaign.list_version].again.update(before - self.checks.unknown(campaign.id))
 
     @precondition(lambda self: self.queue)
-    @rule(pick=PICK, worker=WORKER, defers=st.booleans())
-    def admit(self, pick: int, worker: int, defers: bool) -> None:
+    @rule(pick=PICK, worker=WORKER, requeues=st.booleans())
+    def admit(self, pick: int, worker: int, requeues: bool) -> None:
         """A worker takes a message; it may die after the answer, before it has put back what was denied."""
-        run, worker_id = self.queue.pop(pick % len(self.queue)), self.workers[worker]
-        status, record = self.checks.status(run.campaign_id), self.checks.record(run.campaign_id)
-        with self.checks.only(run.campaign_id):
-            if defers:
-                grant = self.harness.admit(run, worker_id)
+        batch, worker_id = self.queue.pop(pick % len(self.queue)), self.workers[worker]
+        status, record = self.checks.status(batch.campaign_id), self.checks.record(batch.campaign_id)
+        with self.checks.only(batch.campaign_id):
+            if requeues:
+                grant = self.harness.admit(batch, worker_id)
             else:
                 grant = self.harness.ledger.admit(
-                    run.campaign_id, run.generation, run.run_id, worker_id, run.recipients, nonce=uuid4().hex[:8]
+                    batch.campaign_id,
+                    batch.list_version,
+                    batch.batch_id,
+                    worker_id,
+                    batch.recipients,
+                    claim_id=uuid4().hex[:8],
                 )
         if grant.granted:
-            assert status is Status.RUNNING, f"admitted while {run.campaign_id} is {status}"
-            assert record is self.records[run.generation], "admitted from a list that was replaced"
-            self.sending.append(Sent(run, worker_id, sorted(grant.granted)))
+            assert status is Status.RUNNING, f"admitted while {batch.campaign_id} is {status}"
+            assert record is self.records[batch.list_version], "admitted from a list that was replaced"
+            self.sending.append(Sent(batch, worker_id, sorted(grant.granted)))
 
     @precondition(lambda self: self.sending)
     @rule(pick=PICK, kind=st.sampled_from(KINDS), count=st.integers(1, 8), lost=st.booleans(), closes=st.booleans())
     def send_and_settle(self, pick: int, kind: str, count: int, lost: bool, closes: bool) -> None:
-        """Rows of a run get an outcome; Dramatiq may lose the retry, and may end before the run is closed."""
+        """Rows of a batch get an outcome; Dramatiq may lose the retry, and may end before the batch is closed."""
         sent, rows = self.send(pick, kind, count)
-        with self.checks.only(sent.run.campaign_id):
-            verdicts = self.harness.settle(sent.run, rows, kind, sent.worker_id)
+        with self.checks.only(sent.batch.campaign_id):
+            verdicts = self.harness.settle(sent.batch, rows, kind, sent.worker_id)
         sent.again += [row for row, verdict in zip(rows, verdicts, strict=True) if verdict == "retry"]
         if sent.rows:
             return
         if sent.again:
-            self.retry(sent.run, sent.again, lost=lost)
+            self.retry(sent.batch, sent.again, lost=lost)
         elif closes:
-            self.harness.ledger.close_run(sent.run.campaign_id, sent.run.run_id)
+            self.harness.ledger.close_batch(sent.batch.campaign_id, sent.batch.batch_id)
 
     def send(self, pick: int, kind: str, count: int) -> tuple[Sent, list[int]]:
-        """A worker sends some rows of a run, and has their outcome."""
+        """A worker sends some rows of a batch, and has their outcome."""
         sent = self.sending[pick % len(self.sending)]
         rows, sent.rows = sent.rows[:count], sent.rows[count:]
         if not sent.rows:
             self.sending.remove(sent)
         if kind == "accepted":
-            self.take(sent.run, rows)
+            self.take(sent.batch, rows)
         return sent, rows
 
-    def take(self, run: Run, rows: list[int]) -> None:
-        self.records[run.generation].taken.update(rows)
+    def take(self, batch: Batch, rows: list[int]) -> None:
+        self.records[batch.list_version].taken.update(rows)
 
-    def retry(self, run: Run, rows: list[int], *, lost: bool) -> None:
-        """What Dramatiq does with a run of which rows may be tried again."""
-        people = [person for person in run.recipients if person[0] in rows]
-        next_run = Run(run.run_id, run.campaign_id, run.generation, people, run.retries + 1)
-        if run.retries >= MAX_RETRIES:
+    def retry(self, batch: Batch, rows: list[int], *, lost: bool) -> None:
+        """What Dramatiq does with a batch of which rows may be tried again."""
+        people = [person for person in batch.recipients if person[0] in rows]
+        next_batch = Batch(batch.batch_id, batch.campaign_id, batch.list_version, people, batch.retries + 1)
+        if batch.retries >= MAX_RETRIES:
             dead = keys.dramatiq_dead("send_email")
-            message = {"args": [run.campaign_id, run.generation, run.recipients]}
-            self.redis.zadd(dead, {run.run_id: self.clock.now_ms})
-            self.redis.hset(f"{dead}.msgs", run.run_id, json.dumps(message))
+            message = {"args": [batch.campaign_id, batch.list_version, batch.recipients]}
+            self.redis.zadd(dead, {batch.batch_id: self.clock.now_ms})
+            self.redis.hset(f"{dead}.msgs", batch.batch_id, json.dumps(message))
             if not lost:
-                self.harness.ledger.bury(run.campaign_id, run.generation, run.run_id, "exhausted", rows)
+                self.harness.ledger.record_dead_letter(
+                    batch.campaign_id, batch.list_version, batch.batch_id, "exhausted", rows
+                )
         elif not lost:
-            self.harness.ledger.touch_run(run.campaign_id, run.run_id, 1000, rows)
-            self.queue.append(next_run)
+            self.harness.ledger.touch_batch(batch.campaign_id, batch.batch_id, 1000, rows)
+            self.queue.append(next_batch)
 
     @rule(worker=WORKER, kinds=st.lists(st.sampled_from(KINDS), min_size=4, max_size=8), lost=st.booleans())
     def work(self, worker: int, kinds: list[str], lost: bool) -> None:
         """The whole way, several times: without it most examples would be over before anything is sent."""
         for number, kind in enumerate(kinds):
-            self.release(worker)
+            self.run_rounds(worker)
             if self.asked:
                 self.work_as_asked(number, lost=False)
             if self.queue:
-                self.admit(number, worker, defers=True)
+                self.admit(number, worker, requeues=True)
             if self.sending:
                 self.send_and_settle(number, kind, 6, lost, closes=True)
 
@@ -248,7 +255,7 @@ class LedgerMachine(LedgerOperators):
     @contextlib.contextmanager
     def refusing(self, name: str) -> Iterator[None]:
         """In the block, Redis refuses whatever is to be settled of a campaign: a key of it is not what it should be."""
-        flight = keys.of(name, "flight")
+        flight = keys.of(name, "in_flight")
         aside = f"aside:{flight}"
         if held := self.redis.exists(flight):
             self.redis.rename(flight, aside)
@@ -263,43 +270,43 @@ class LedgerMachine(LedgerOperators):
     def one_group_is_refused(self, pick: int, kind: str, count: int) -> None:
         """A settler has outcomes of both campaigns, and Redis refuses those of one: the others are recorded."""
         sent, rows = self.send(pick, kind, count)
-        name = sent.run.campaign_id
-        groups = [self.group(sent.run, rows, kind)]
+        name = sent.batch.campaign_id
+        groups = [self.group(sent.batch, rows, kind)]
         beside = [
             other
             for other in self.sending
-            if other.run.campaign_id == OTHER[name] and other.worker_id == sent.worker_id
+            if other.batch.campaign_id == OTHER[name] and other.worker_id == sent.worker_id
         ]
         for other in beside:
-            self.take(other.run, other.rows)
-            groups.append(self.group(other.run, other.rows, "accepted"))
+            self.take(other.batch, other.rows)
+            groups.append(self.group(other.batch, other.rows, "accepted"))
             self.sending.remove(other)
         with self.refusing(name):
             refused, *recorded = self.harness.ledger.settle(sent.worker_id, groups)
         assert not any(isinstance(answer, RedisError) for answer in recorded)
-        if self.checks.record(name) is self.records[sent.run.generation]:
+        if self.checks.record(name) is self.records[sent.batch.list_version]:
             assert isinstance(refused, RedisError)
-            self.refused.append(Refused(sent.run, sent.worker_id, rows, kind))
+            self.refused.append(Refused(sent.batch, sent.worker_id, rows, kind))
 
     @staticmethod
-    def group(run: Run, rows: list[int], kind: str) -> Group:
-        people = {person[0]: person for person in run.recipients}
-        outcomes = [Settlement(row, kind, "", None, deferred_entry(run.retries, people[row])) for row in rows]
-        return Group(run.campaign_id, run.generation, outcomes)
+    def group(batch: Batch, rows: list[int], kind: str) -> Group:
+        people = {person[0]: person for person in batch.recipients}
+        outcomes = [Settlement(row, kind, "", None, requeued_entry(batch.retries, people[row])) for row in rows]
+        return Group(batch.campaign_id, batch.list_version, outcomes)
 
     @precondition(lambda self: self.refused)
     @rule(pick=PICK, gives_up=st.booleans())
     def the_settler_asks_again(self, pick: int, gives_up: bool) -> None:
         """However late: Redis records it now, or the settler gives it up and has the campaign paused."""
         refused = self.refused.pop(pick % len(self.refused))
-        run = refused.run
-        with self.checks.only(run.campaign_id):
+        batch = refused.batch
+        with self.checks.only(batch.campaign_id):
             if gives_up:
-                group = self.group(run, refused.rows, refused.kind)
+                group = self.group(batch, refused.rows, refused.kind)
                 self.harness.ledger.give_up(refused.worker_id, group, "Redis refuses to record it")
-                self.harness.ledger.halt(run.campaign_id, run.generation, "Redis refuses to record outcomes")
+                self.harness.ledger.halt(batch.campaign_id, batch.list_version, "Redis refuses to record outcomes")
             else:
-                self.harness.settle(run, refused.rows, refused.kind, refused.worker_id)
+                self.harness.settle(batch, refused.rows, refused.kind, refused.worker_id)
 
     @rule(worker=WORKER, took=st.booleans())
     def worker_dies(self, worker: int, took: bool) -> None:
@@ -309,8 +316,8 @@ class LedgerMachine(LedgerOperators):
         worker_id = self.workers[worker]
         for sent in [sent for sent in self.sending if sent.worker_id == worker_id]:
             if took:
-                self.take(sent.run, sent.rows)
-            self.queue.append(sent.run)
+                self.take(sent.batch, sent.rows)
+            self.queue.append(sent.batch)
         self.sending = [sent for sent in self.sending if sent.worker_id != worker_id]
         self.refused = [refused for refused in self.refused if refused.worker_id != worker_id]
         self.dead.add(worker_id)
@@ -340,8 +347,8 @@ class LedgerMachine(LedgerOperators):
         """The faults end. Everything in flight reaches an end, and then every running campaign is completed."""
         self.refused.clear()
         for sent in self.sending:
-            self.take(sent.run, sent.rows)
-            self.harness.settle(sent.run, sent.rows, "accepted", sent.worker_id)
+            self.take(sent.batch, sent.rows)
+            self.harness.settle(sent.batch, sent.rows, "accepted", sent.worker_id)
         for name in filter(self.checks.status, NAMES):
             self.harness.controls.set_rate(name, 10_000_000)
         self.go_on(DEAD_MS, 5_000)
@@ -366,13 +373,13 @@ class LedgerMachine(LedgerOperators):
         """Time in which one worker lives, does all that it is asked for, and the provider takes everything."""
         for _ in range(milliseconds // step_ms):
             self.clock.advance(step_ms)
-            self.tick(self.workers[0])
+            self.dispatch(self.workers[0])
             while self.asked:
                 self.work_as_asked(0, lost=False)
-            self.tick(self.workers[0])
-            for run in self.queue:
-                granted = sorted(self.harness.admit(run, self.workers[0]).granted)
-                self.take(run, granted)
-                self.harness.settle(run, granted, "accepted", self.workers[0])
+            self.dispatch(self.workers[0])
+            for batch in self.queue:
+                granted = sorted(self.harness.admit(batch, self.workers[0]).granted)
+                self.take(batch, granted)
+                self.harness.settle(batch, granted, "accepted", self.workers[0])
             self.queue = []
             self.what_must_hold()

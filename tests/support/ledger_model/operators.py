@@ -15,7 +15,7 @@ from campaigns.errors import CampaignError
 from campaigns.models import Campaign, Status, UnknownDecision
 from campaigns.reconciliation import check_decision
 from tests.support.app_harness import AppHarness
-from tests.support.ledger_harness import Clock, Run
+from tests.support.ledger_harness import Batch, Clock
 from tests.support.ledger_model.audit import NAMES, OPEN, Checks, ListRecord, SlowStore
 
 ROWS: Final = {"c1": 40, "c2": 20}
@@ -24,9 +24,9 @@ NAME: Final = st.sampled_from(NAMES)
 
 @dataclass
 class Sent:
-    """A run in the hands of a worker: rows granted to it that it has not settled."""
+    """A batch in the hands of a worker: rows granted to it that it has not settled."""
 
-    run: Run
+    batch: Batch
     worker_id: str
     rows: list[int]
     again: list[int] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Sent:
 class Refused:
     """Outcomes that Redis has refused to record, in the hands of a worker's settler."""
 
-    run: Run
+    batch: Batch
     worker_id: str
     rows: list[int]
     kind: str
@@ -63,7 +63,7 @@ class LedgerOperators(RuleBasedStateMachine):
         self.cities: dict[str, bool] = {}
         self.content: dict[str, dict[str, Any]] = {}
         self.checks = Checks(self.harness, self.records, self.cities)
-        self.queue: list[Run] = []
+        self.queue: list[Batch] = []
         self.sending: list[Sent] = []
         self.refused: list[Refused] = []
         #: What workers have been asked for: which actor, of which campaign, of which list of it.
@@ -106,7 +106,7 @@ class LedgerOperators(RuleBasedStateMachine):
         header, cell = (b"email,city\n", b",Ulm") if city else (b"email\n", b"")
         csv = header + b"".join(b"r%d@shop.test%s\n" % (row, cell) for row in range(1, ROWS[name] + 1))
         if self.call(name, "POST", "/upload", csv, right=self.checks.status(name) in OPEN):
-            self.records[self.harness.catalog.get(name).generation] = ListRecord(name, ROWS[name], city)
+            self.records[self.harness.catalog.get(name).list_version] = ListRecord(name, ROWS[name], city)
 
     @rule(name=NAME)
     def start(self, name: str) -> None:
@@ -173,6 +173,6 @@ class LedgerOperators(RuleBasedStateMachine):
     def decide_unknown(self, name: str, decision: UnknownDecision) -> None:
         if campaign := self.decision(name, resends=decision is UnknownDecision.RESEND):
             if decision is not UnknownDecision.DONE:
-                self.records[campaign.generation].again.update(self.checks.unknown(name))
+                self.records[campaign.list_version].again.update(self.checks.unknown(name))
             with self.checks.only(name):
                 self.harness.reconciler.decide(campaign, decision)

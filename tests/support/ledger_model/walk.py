@@ -41,7 +41,7 @@ class Walk:
         pick, worker = draw.randrange(8), draw.randrange(2)
         steps = [(draw.choice(STEPS), chance(0.7), chance(0.5)) for _ in range(draw.randint(1, 4))]
         return [
-            (8, lambda: machine.release(worker, draw.randint(1, 3), draw.choice([20, 600]))),
+            (8, lambda: machine.run_rounds(worker, draw.randint(1, 3), draw.choice([20, 600]))),
             (8 if machine.asked else 0, lambda: machine.work_as_asked(pick, chance(0.1))),
             (
                 2,

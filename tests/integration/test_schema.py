@@ -13,8 +13,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from api.components import connect
-from campaigns import keys, layout
-from campaigns.layout import WrongLayout
+from campaigns import keys, schema
+from campaigns.schema import WrongSchema
 from tests.support.doubles.loading_redis import loading_redis
 from tests.support.stack import Stack
 
@@ -30,27 +30,27 @@ def client(valkey_url: str, redis_client: Redis) -> Iterator[Redis]:
 
 def test_an_empty_redis_gets_the_version(client: Redis, redis_client: Redis) -> None:
     assert client.ping()
-    assert redis_client.get(keys.LAYOUT) == layout.VERSION == b"1"
+    assert redis_client.get(keys.SCHEMA) == schema.VERSION == b"1"
     client.connection_pool.disconnect()
     assert client.ping()
 
 
 def test_another_version_fails_every_command_until_it_is_gone(client: Redis, redis_client: Redis) -> None:
-    redis_client.set(keys.LAYOUT, "2")
+    redis_client.set(keys.SCHEMA, "2")
     for _ in range(2):
-        with pytest.raises(WrongLayout, match=WORDS):
+        with pytest.raises(WrongSchema, match=WORDS):
             client.set("postrider:x", "1")
-    assert redis_client.keys() == [keys.LAYOUT.encode()]
-    redis_client.delete(keys.LAYOUT)
+    assert redis_client.keys() == [keys.SCHEMA.encode()]
+    redis_client.delete(keys.SCHEMA)
     assert client.ping()
 
 
 def test_a_redis_that_was_replaced_is_noticed(client: Redis, redis_client: Redis) -> None:
     assert client.ping()
     # When the server behind the address changes, all connections to the one before are lost
-    redis_client.set(keys.LAYOUT, "0")
+    redis_client.set(keys.SCHEMA, "0")
     client.connection_pool.disconnect()
-    with pytest.raises(WrongLayout, match="'0'"):
+    with pytest.raises(WrongSchema, match="'0'"):
         client.ping()
 
 
@@ -59,7 +59,7 @@ def test_a_redis_that_refuses_everything_is_an_error_of_redis() -> None:
     with loading_redis() as port:
         made: Any = Connection
         connection = made(
-            port=port, health_check_interval=1, redis_connect_func=layout.on_connect, retry=Retry(NoBackoff(), 2)
+            port=port, health_check_interval=1, redis_connect_func=schema.on_connect, retry=Retry(NoBackoff(), 2)
         )
         connection.next_health_check = -1
         with pytest.raises(BusyLoadingError):
@@ -71,7 +71,7 @@ def test_web_and_workers_refuse(tmp_path: Path) -> None:
     stays, and the worker ends; another worker ends at its boot.
     """
     with Stack.open(tmp_path, web=False) as stack:
-        stack.redis_client().set(keys.LAYOUT, "2")
+        stack.redis_client().set(keys.SCHEMA, "2")
         stack.redis.stop()
         stack.web.start()
         early = stack.add_worker()
@@ -91,7 +91,7 @@ def test_web_and_workers_refuse(tmp_path: Path) -> None:
             assert (status, WORDS in json.loads(problem)["detail"]) == (503, True)
         assert stack.ask("GET", "/healthz")[0] == 200
         assert WORDS in stack.web.logged("redis_refused")[0]["reason"]
-        assert stack.redis_client().keys() == [keys.LAYOUT.encode()]
+        assert stack.redis_client().keys() == [keys.SCHEMA.encode()]
 
 
 def _lines(output: str) -> int:

@@ -1,6 +1,6 @@
-"""Release: a thread in every worker process that ticks the pacer; the one that holds the lease releases for all.
+"""Dispatch: a thread in every worker process that runs the dispatcher's rounds. The one with the lease dispatches.
 
-What a tick asks for (feeding, reconciling, parsing anew) goes out as messages to whichever worker is free.
+What a round asks for (prefetching, reconciling, parsing anew) goes out as messages to any free worker.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ import structlog
 from redis import Redis, RedisError
 
 from campaigns import keys, messages, refusals, retrying
-from campaigns.pacer import Pacer, Tick
-from middleware.doorbell import Doorbell
+from campaigns.dispatcher import Dispatcher, DispatchResult
+from middleware.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
-#: What the doorbell calls the pacer, as it calls consumers by their queue.
-BELL: Final = "release"
+#: The name under which the notifier knows the dispatcher, as it knows consumers by their queue.
+TOPIC: Final = "dispatch"
 
 
-class Release(dramatiq.Middleware):
-    """Runs the pacer from the worker's boot to the end of its last message: its ticks are the worker's heartbeat too.
+class Dispatch(dramatiq.Middleware):
+    """Runs the dispatcher from the worker's boot to the end of its last message: its rounds are also its heartbeat.
 
     Args:
-        redis: where the messages that a tick asks for are sent.
-        pacer: makes the pacer for so many messages at once.
+        redis: where the messages that a round asks for are sent.
+        dispatcher: makes the dispatcher for so many messages at once.
         worker_id: names this process.
         stopping: set here when the worker shuts down.
-        doorbell: rings for `BELL` when recipients wait where none did.
+        notifier: notifies `TOPIC` when recipients become ready where none were.
     """
 
     def __init__(
         self,
         redis: Redis,
-        pacer: Callable[[int], Pacer],
+        dispatcher: Callable[[int], Dispatcher],
         worker_id: str,
         stopping: threading.Event,
-        doorbell: Doorbell,
+        notifier: Notifier,
     ) -> None:
         self._redis: Any = redis  # its stubs do not know that answers are bytes here
-        self._pacer = pacer
+        self._dispatcher = dispatcher
         self._worker_id = worker_id
         self._stopping = stopping
-        self._doorbell = doorbell
+        self._notifier = notifier
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        pacer = self._pacer(worker.worker_threads)
-        self._thread = threading.Thread(target=self._run, args=(pacer,), name="release", daemon=True)
+        dispatcher = self._dispatcher(worker.worker_threads)
+        self._thread = threading.Thread(target=self._run, args=(dispatcher,), name="dispatcher", daemon=True)
         self._thread.start()
         log.info("worker_started", worker_id=self._worker_id, threads=worker.worker_threads)
 
@@ -62,28 +62,28 @@ class Release(dramatiq.Middleware):
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self._ended.set()
-        self._doorbell.ring(BELL)
+        self._notifier.notify(TOPIC)
         if self._thread is not None:
             self._thread.join(timeout=5)
         log.info("worker_stopped", worker_id=self._worker_id)
 
-    def _run(self, pacer: Pacer) -> None:
-        """Tick until the end. Not `retrying.until_answered`: the thread outlives errors of any kind, and each tick asks
-        for what is due by then.
+    def _run(self, dispatcher: Dispatcher) -> None:
+        """Run rounds until the end. Not `retrying.until_answered`: the thread survives errors of any kind, and each
+        round asks for what is due by then.
         """
         while not self._ended.is_set():
-            self._doorbell.clear(BELL)
+            self._notifier.clear(TOPIC)
             listens = False
             try:
-                pacer.find_claims()
-                tick = pacer.tick()
-                listens = tick.leader or tick.idle
-                self._ask_for(tick)
-                wait_s = tick.wait_ms / 1000
+                dispatcher.find_claims()
+                result = dispatcher.dispatch()
+                listens = result.leader or result.idle
+                self._ask_for(result)
+                wait_s = result.wait_ms / 1000
             except Exception as error:  # of any kind: without this thread the worker is dead to the others
                 with suppress(Exception):  # not even of a line that cannot be written
                     log.error(
-                        "release_delayed",
+                        "dispatch_delayed",
                         error=type(error).__name__,
                         reason=refusals.words(error),
                         exc_info=not isinstance(error, RedisError),
@@ -92,26 +92,26 @@ class Release(dramatiq.Middleware):
             if not listens:
                 self._ended.wait(wait_s)
             elif not self._ended.is_set():
-                self._doorbell.wait(BELL, wait_s)
+                self._notifier.wait(TOPIC, wait_s)
         try:
-            pacer.leave()
+            dispatcher.leave()
         except RedisError as error:
             log.warning("leaving_unnoticed", error=type(error).__name__)
 
-    def _ask_for(self, tick: Tick) -> None:
-        for campaign_id, rows in tick.expired:
+    def _ask_for(self, result: DispatchResult) -> None:
+        for campaign_id, rows in result.expired:
             log.warning("claims_expired", campaign_id=campaign_id, rows=rows)
-        for campaign_id in tick.feed:
+        for campaign_id in result.prefetch:
             self._send(messages.PARSE_CSV, campaign_id, 0)
-        for campaign_id in tick.parse:
+        for campaign_id in result.parse:
             log.warning("parser_lost", campaign_id=campaign_id)
             self._send(messages.PARSE_CSV, campaign_id)
-        for campaign_id in tick.refused:
+        for campaign_id in result.refused:
             log.error("campaign_refused", campaign_id=campaign_id)
-        for campaign_id in tick.reconcile:
+        for campaign_id in result.reconcile:
             messages.send(self._redis, messages.RECONCILE, campaign_id)
 
     def _send(self, actor: str, campaign_id: str, *args: int) -> None:
-        generation = self._redis.hget(keys.campaign(campaign_id), "generation")
-        if generation:
-            messages.send(self._redis, actor, campaign_id, generation.decode(), *args)
+        list_version = self._redis.hget(keys.campaign(campaign_id), "list_version")
+        if list_version:
+            messages.send(self._redis, actor, campaign_id, list_version.decode(), *args)

@@ -12,7 +12,7 @@ from dramatiq.brokers.stub import StubBroker
 from campaigns.models import Content
 from mail.providers.sendgrid import payload
 from mail.rendering import Templates
-from middleware.collector import THRESHOLDS, Collector
+from middleware.gc_tuning import THRESHOLDS, GcTuning
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def _as_before() -> Iterator[None]:
 
 def test_from_the_boot_on_a_worker_looks_for_cycles_seldom() -> None:
     broker = StubBroker()
-    Collector().after_worker_boot(broker, dramatiq.Worker(broker))
+    GcTuning().after_worker_boot(broker, dramatiq.Worker(broker))
     assert gc.get_threshold() == THRESHOLDS
     assert gc.get_freeze_count() > 1000
     assert gc.isenabled()

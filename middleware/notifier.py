@@ -1,8 +1,8 @@
-"""The doorbell: idle consumers of this process sleep until Redis tells that there is something on their queue, and the
-pacer until something waits for it.
+"""The notifier wakes idle consumers of this process when Redis announces a message on their queue, and the dispatcher
+when recipients are ready.
 
-What is missed (a ring while the connection was lost, a Redis that allows no channels) is found by slow polling; nothing
-depends on a ring but how soon.
+Slow polling finds what notifications miss (a lost connection, a Redis that allows no channels): without them, messages
+are only found later.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from campaigns import keys, retrying
 
 log = structlog.get_logger(__name__)
 
-#: How long one wait for a ring takes, in s; then the connection is looked after.
+#: How long one wait for a notification takes, in s; then the connection is looked after.
 LISTEN_S: Final = 5.0
-#: How long anybody sleeps at most in a worker that is stopping, in s.
+#: The longest sleep in a worker that is stopping, in s.
 ENDING_POLL_S: Final = 0.1
 
 
-class Doorbell(dramatiq.Middleware):
+class Notifier(dramatiq.Middleware):
     """One thread a process that listens, and an event for each queue.
 
     Args:
-        redis: where the channel `keys.BELL` is; what is told there is a queue's name.
+        redis: where the channel `keys.NOTIFICATIONS` is; its messages are names of queues.
         stopping: set when the worker shuts down.
     """
 
@@ -40,44 +40,44 @@ class Doorbell(dramatiq.Middleware):
         self._ending = False
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
-        threading.Thread(target=self._run, name="doorbell", daemon=True).start()
+        threading.Thread(target=self._run, name="notifier", daemon=True).start()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self._ending = True
-        self._wake_all()
+        self._notify_all()
 
     def clear(self, queue: str) -> None:
-        """To be called before a consumer looks at its queue: a ring from now on counts."""
+        """Call it before a consumer looks at its queue: a notification from now on counts."""
         self._event(queue).clear()
 
-    def ring(self, queue: str) -> None:
-        """Ring for this process alone."""
+    def notify(self, queue: str) -> None:
+        """Notify this process alone."""
         self._event(queue).set()
 
     def wait(self, queue: str, timeout_s: float) -> None:
-        """Sleep until the queue's bell rings, `timeout_s` at most; briefly once the worker is stopping."""
+        """Sleep until the queue is notified, `timeout_s` at most; briefly once the worker is stopping."""
         self._event(queue).wait(min(timeout_s, ENDING_POLL_S) if self._ending else timeout_s)
 
     def _event(self, queue: str) -> threading.Event:
-        # In one step, as several threads may be the first to ask: a ring on one that is then replaced would be lost.
+        # In one step, since several threads may be the first to ask: a notification of a replaced event would be lost.
         return self._events.setdefault(queue, threading.Event())
 
-    def _wake_all(self) -> None:
+    def _notify_all(self) -> None:
         for event in list(self._events.values()):
             event.set()
 
     def _run(self) -> None:
         def lost(error: RedisError) -> None:
-            log.debug("doorbell_lost", error=type(error).__name__)
+            log.debug("notifier_lost", error=type(error).__name__)
 
         with suppress(retrying.StoppedWithoutRedis):
             retrying.until_answered(self._listen, self._stopping, lost)
 
     def _listen(self) -> None:
-        with self._redis.pubsub(ignore_subscribe_messages=True) as bell:
-            bell.subscribe(keys.BELL)
-            self._wake_all()
+        with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+            channel.subscribe(keys.NOTIFICATIONS)
+            self._notify_all()
             while not self._stopping.is_set():
-                ring = bell.get_message(timeout=LISTEN_S)
-                if ring is not None:
-                    self.ring(ring["data"].decode())
+                message = channel.get_message(timeout=LISTEN_S)
+                if message is not None:
+                    self.notify(message["data"].decode())

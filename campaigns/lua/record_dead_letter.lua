@@ -1,7 +1,7 @@
--- bury: records the rows of a dead letter as failed, with the reason of their last attempt.
+-- record_dead_letter: records the rows of a dead letter as failed, with the reason of their last attempt.
 --
--- KEYS  campaign  progress  flight  done  failed  unknown  reasons  again  running  runs
--- ARGV  campaign_id  generation  run_id  reason  rows...
+-- KEYS  campaign  progress  in_flight  done  failed  unknown  reasons  refeed  running  batches
+-- ARGV  campaign_id  list_version  batch_id  reason  rows...
 -- ->    { number of rows recorded, "1" where the campaign has just been completed }
 --
 -- reason: for rows that have none
@@ -10,11 +10,11 @@
 --include clock
 --include finish
 --include rows
-if redis.call('HGET', campaign, 'generation') ~= generation then
+if redis.call('HGET', campaign, 'list_version') ~= list_version then
   return { 0, '0' }
 end
-redis.call('HDEL', runs, run_id)
-local k = { done = done, failed = failed, again = again, flight = flight, unknown = unknown }
+redis.call('HDEL', batches, batch_id)
+local k = { done = done, failed = failed, refeed = refeed, in_flight = in_flight, unknown = unknown }
 local count = 0
 for _, row in ipairs(rows) do
   if is_free(k, row) then

@@ -13,7 +13,7 @@ import dramatiq
 THRESHOLDS: Final = (100_000, 5, 5)
 
 
-class Collector(dramatiq.Middleware):
+class GcTuning(dramatiq.Middleware):
     """Sees to it that hardly any time goes into looking for cycles: a fifth of a worker's CPU before
     (`docs/benchmarks.md`). What is sent leaves none behind, and what modules have made by the boot lives on anyway.
     """

@@ -1,11 +1,11 @@
--- unfeedable: rows of the list that yield no recipient any more: the list in the object store is another one, or an
+-- unreadable: rows of the list that yield no recipient any more: the list in the object store is another one, or an
 -- address is judged otherwise by now. They can never be sent, so they fail.
 --
--- fail_unfeedable(k, campaign_id, rows, now)
+-- fail_unreadable(k, campaign_id, rows, now)
 -- k names the keys: campaign, progress, done, failed, unknown, reasons, running. A row that has an end, or may get one,
 -- keeps that.
 --include finish
-local function fail_unfeedable(k, campaign_id, rows, now)
+local function fail_unreadable(k, campaign_id, rows, now)
   local count = 0
   for _, row in ipairs(rows) do
     if redis.call('GETBIT', k.done, row) == 0 and not redis.call('ZSCORE', k.unknown, row)

@@ -19,8 +19,8 @@ from tests.support.doubles.object_store import MemoryStore
 from tests.support.ledger_harness import Clock, LedgerHarness
 from tests.support.lua_settings import setting
 from tests.support.waiting import until
-from worker import first_pass
-from worker.first_pass import REPORT_DELAYED, FirstPass
+from worker import list_scan
+from worker.list_scan import REPORT_DELAYED, ListScan
 
 PARSER_LOST_MS = setting("PARSER_LOST_MS")
 
@@ -71,14 +71,14 @@ def test_a_slow_last_step_supersedes_nobody(
     def takes_a_minute() -> None:
         for _ in range(3):
             until_told(harness, clock)
-            assert list(harness.tick().parse) == []
+            assert list(harness.dispatch().parse) == []
         with pytest.raises(Superseded):
-            Parsing(harness.redis, "c1", harness.catalog.get("c1").generation)
+            Parsing(harness.redis, "c1", harness.catalog.get("c1").list_version)
 
     app, store = uploaded(harness, takes_a_minute)
     assert app.parse().status == Status.READY
     assert (store.sent, store.streamed) == (1, 1)
-    assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").generation)]
+    assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").list_version)]
 
 
 def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_again(
@@ -87,7 +87,7 @@ def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_aga
     """Given a store that refuses the report three times, then the status says so, the list is read once, and the
     reason is gone in the end.
     """
-    monkeypatch.setattr(first_pass, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(list_scan, "FIRST_WAIT_S", 0.01)
     reasons: list[str | None] = []
 
     def refuses() -> None:
@@ -99,7 +99,7 @@ def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_aga
     assert app.parse().status == Status.READY
     assert reasons == [None, REPORT_DELAYED, REPORT_DELAYED, REPORT_DELAYED]
     assert (store.sent, store.streamed, harness.report().reason) == (4, 1, None)
-    assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").generation)]
+    assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").list_version)]
 
 
 def test_a_list_replaced_meanwhile_ends_the_wait(harness: LedgerHarness) -> None:
@@ -128,7 +128,7 @@ def test_a_worker_that_stops_ends_the_wait_and_leaves_the_list_to_the_next_at_on
 
     app, store = uploaded(harness, refuses)
     with pytest.raises(dramatiq.errors.Retry):
-        FirstPass(harness.redis, store, stopping, app.waiters).run(harness.catalog.get("c1"))
+        ListScan(harness.redis, store, stopping, app.waiters).run(harness.catalog.get("c1"))
     store.step = lambda: None
     assert app.parse().status == Status.READY
 
@@ -155,12 +155,12 @@ def test_a_step_that_hangs_for_good_is_given_up(
     monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
     monkeypatch.setattr(parsing_module, "HANGS_S", 0.0)
     uploaded(harness, lambda: None)
-    generation = harness.catalog.get("c1").generation
-    with Parsing(harness.redis, "c1", generation) as first:
+    list_version = harness.catalog.get("c1").list_version
+    with Parsing(harness.redis, "c1", list_version) as first:
         until(lambda: "parser-heartbeat" not in {thread.name for thread in threading.enumerate()}, "its last sign")
         clock.advance(PARSER_LOST_MS)
-        assert list(harness.tick().parse) == ["c1"]
-        Parsing(harness.redis, "c1", generation)
+        assert list(harness.dispatch().parse) == ["c1"]
+        Parsing(harness.redis, "c1", list_version)
         with pytest.raises(Superseded):
             first.report(1, 1)
 
@@ -171,7 +171,7 @@ def test_a_parser_that_is_superseded_notices_within_a_step(
     """Given a parser that another one has taken over from, then the next thing that it does ends it."""
     monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
     uploaded(harness, lambda: None)
-    generation = harness.catalog.get("c1").generation
+    list_version = harness.catalog.get("c1").list_version
 
     def superseded(parser: Parsing) -> bool:
         try:
@@ -180,8 +180,8 @@ def test_a_parser_that_is_superseded_notices_within_a_step(
             return True
         return False
 
-    first = Parsing(harness.redis, "c1", generation)
+    first = Parsing(harness.redis, "c1", list_version)
     clock.advance(PARSER_LOST_MS)
-    Parsing(harness.redis, "c1", generation)
+    Parsing(harness.redis, "c1", list_version)
     with first:
         until(lambda: superseded(first), "its end")

@@ -39,7 +39,7 @@ LONGEST_WAIT_S: Final = 30.0
 LOOK_S: Final = 0.5
 
 
-class FirstPass:
+class ListScan:
     """Parses lists, from the start each time: a parser that was killed leaves nothing that the next one does not
     replace.
 
@@ -64,7 +64,7 @@ class FirstPass:
         """
         if not campaign.columns_named:
             name_columns(self._redis, campaign.id, Templates(campaign.content).missing(()))
-        with Parsing(self._redis, campaign.id, campaign.generation) as parsing:
+        with Parsing(self._redis, campaign.id, campaign.list_version) as parsing:
             self._parse(parsing, campaign)
 
     def _parse(self, parsing: Parsing, campaign: Campaign) -> None:
@@ -105,7 +105,7 @@ class FirstPass:
 
     def _store_report(self, parsing: Parsing, campaign: Campaign, result: ScanResult, report: IO[bytes]) -> None:
         """Store the report of rejected rows. While the store does not take it, what has been parsed is kept."""
-        key = keys.rejected_report(campaign.id, campaign.generation)
+        key = keys.rejected_report(campaign.id, campaign.list_version)
         wait_s = FIRST_WAIT_S
         with ExitStack() as stack:
             while (error := self._send(parsing, key, report)) is not None:

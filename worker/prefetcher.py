@@ -1,4 +1,4 @@
-"""Feeding: slices of the list become recipients on the campaign's waiting side, within a bounded window."""
+"""Prefetching: slices of the list become ready recipients of the campaign, within a bounded window."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from campaigns.ledger import WAITING_BYTES, Ledger, Recipient, low_water
+from campaigns.ledger import READY_BYTES, Ledger, Recipient, low_water
 from campaigns.models import Campaign
 from lists.addresses import address
 from lists.header import CsvDialect
@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 
 #: How much of a list is read with one request, in bytes, where one slice alone is not more than that.
 AHEAD_BYTES: Final = 512 * 1024
-#: What the status says while there is nothing to feed from.
-UNREADABLE: Final = "the object store cannot be read at the moment; feeding is tried again by itself"
+#: What the status says while the list cannot be read.
+UNREADABLE: Final = "the object store cannot be read at the moment; prefetching is tried again by itself"
 GONE: Final = "the list is gone from the object store; put it back, or cancel the campaign"
 SHORTER: Final = (
     "the list in the object store is shorter than the one that was parsed; put that one back, or cancel the campaign"
@@ -32,10 +32,9 @@ UNREADABLE_AGAIN_MS: Final = 2_000
 GONE_AGAIN_MS: Final = 30_000
 
 
-class Feeder:
-    """Feeds one campaign at a time. A slice and the cursor move in one step, so that any number of feeders, dying
-    anywhere, neither
-    repeat nor skip a row.
+class Prefetcher:
+    """Prefetches for one campaign at a time. A slice and the cursor move in one step. So any number of prefetchers,
+    killed anywhere, neither repeat nor skip a row.
     """
 
     def __init__(self, ledger: Ledger, store: ObjectStore, stopping: threading.Event) -> None:
@@ -43,40 +42,42 @@ class Feeder:
         self._store = store
         self._stopping = stopping
 
-    def feed(self, campaign: Campaign) -> None:
-        """Feed until enough is waiting, or there is nothing left.
+    def prefetch(self, campaign: Campaign) -> None:
+        """Prefetch until enough is ready, or nothing is left.
 
         Raises:
             StoreError, redis.RedisError
         """
         source = _Source(campaign, self._ledger.index(campaign), self._store)
         enough = 2 * low_water(campaign.tpm)
-        _cursor, _again, waiting, waiting_bytes = self._ledger.cursor(campaign.id)
-        while waiting < enough and waiting_bytes < WAITING_BYTES and not self._stopping.is_set():
-            found = self._feed_one(campaign, source)
+        _cursor, _refeed, ready, ready_bytes = self._ledger.cursor(campaign.id)
+        while ready < enough and ready_bytes < READY_BYTES and not self._stopping.is_set():
+            found = self._prefetch_one(campaign, source)
             if found is None:
                 return
-            waiting, waiting_bytes = found
-        self._ledger.fed(campaign.id)
+            ready, ready_bytes = found
+        self._ledger.prefetched(campaign.id)
 
-    def _feed_one(self, campaign: Campaign, source: _Source) -> tuple[int, int] | None:
-        """Feed the next slice: of rows put back first, then of new ones."""
-        cursor, again, _waiting, _bytes = self._ledger.cursor(campaign.id)
-        row = self._ledger.first_again(campaign.id) if again else None
+    def _prefetch_one(self, campaign: Campaign, source: _Source) -> tuple[int, int] | None:
+        """Prefetch the next slice: of rows put back first, then of new ones."""
+        cursor, refeed, _ready, _bytes = self._ledger.cursor(campaign.id)
+        row = self._ledger.first_to_refeed(campaign.id) if refeed else None
         if row is not None:
             number = source.index.slice_of_row(row)
             part = source.index[number]
-            wanted = self._ledger.bits(campaign.id, "again", part.first_row, part.rows)
-            recipients, unfeedable = self._recipients(campaign, source, number, wanted)
-            return self._ledger.feed_again(campaign.id, campaign.generation, recipients, unfeedable=unfeedable)
+            wanted = self._ledger.bits(campaign.id, "refeed", part.first_row, part.rows)
+            recipients, unreadable = self._recipients(campaign, source, number, wanted)
+            return self._ledger.refeed(campaign.id, campaign.list_version, recipients, unreadable=unreadable)
         if cursor >= len(source.index):
             return None
         part = source.index[cursor]
-        rejected = self._ledger.bits(campaign.id, "skip", part.first_row, part.rows)
+        rejected = self._ledger.bits(campaign.id, "rejected", part.first_row, part.rows)
         wanted = set(range(part.first_row, part.first_row + part.rows)) - rejected
         last_row = part.first_row + part.rows - 1
-        recipients, unfeedable = self._recipients(campaign, source, cursor, wanted)
-        return self._ledger.feed(campaign.id, campaign.generation, cursor, last_row, recipients, unfeedable=unfeedable)
+        recipients, unreadable = self._recipients(campaign, source, cursor, wanted)
+        return self._ledger.prefetch(
+            campaign.id, campaign.list_version, cursor, last_row, recipients, unreadable=unreadable
+        )
 
     def _recipients(
         self, campaign: Campaign, source: _Source, number: int, wanted: set[int]
@@ -87,22 +88,22 @@ class Feeder:
         try:
             recipients = source.recipients(number, wanted)
         except ShortObject:
-            self._ledger.stalled(campaign.id, campaign.generation, SHORTER, GONE_AGAIN_MS)
+            self._ledger.stalled(campaign.id, campaign.list_version, SHORTER, GONE_AGAIN_MS)
             raise
         except MissingObject:
-            self._ledger.stalled(campaign.id, campaign.generation, GONE, GONE_AGAIN_MS)
+            self._ledger.stalled(campaign.id, campaign.list_version, GONE, GONE_AGAIN_MS)
             raise
         except StoreError:
-            self._ledger.stalled(campaign.id, campaign.generation, UNREADABLE, UNREADABLE_AGAIN_MS)
+            self._ledger.stalled(campaign.id, campaign.list_version, UNREADABLE, UNREADABLE_AGAIN_MS)
             raise
-        unfeedable = sorted(wanted.difference(recipient.row for recipient in recipients))
-        if unfeedable:
-            log.warning("rows_unfeedable", campaign_id=campaign.id, slice=number, rows=len(unfeedable))
-        return recipients, unfeedable
+        unreadable = sorted(wanted.difference(recipient.row for recipient in recipients))
+        if unreadable:
+            log.warning("rows_unreadable", campaign_id=campaign.id, slice=number, rows=len(unreadable))
+        return recipients, unreadable
 
 
 class _Source:
-    """A campaign's list as it is fed: a few slices are read at once, and given one by one."""
+    """A campaign's list as it is prefetched: a few slices are read at once, and given one by one."""
 
     def __init__(self, campaign: Campaign, index: Index, store: ObjectStore) -> None:
         self.index = index

@@ -1,5 +1,5 @@
-"""Layout: a worker that finds another layout in Redis, or a Redis of a wrong kind, ends with one line. That it does no
-work until then is seen to by the connections themselves (`campaigns.layout`).
+"""SchemaVersion: a worker that finds another schema or a wrong kind of Redis ends with one line. Until then the
+connections themselves refuse all work (`campaigns.schema`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 SAY_AGAIN_S: Final = 15.0
 
 
-class Layout(dramatiq.Middleware):
+class SchemaVersion(dramatiq.Middleware):
     """Stands first in the list, so that nothing has been started where the worker ends at its boot.
 
     Args:
@@ -42,7 +42,7 @@ class Layout(dramatiq.Middleware):
             raise _ending(error) from None
         except RedisError as error:
             _say(error)
-            threading.Thread(target=self._watch, name="layout", daemon=True).start()
+            threading.Thread(target=self._watch, name="schema-version", daemon=True).start()
 
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         if self._refusal is not None:

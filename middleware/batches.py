@@ -1,7 +1,6 @@
-"""Keeps the ledger's runs in step with Dramatiq: ended, due again, dead-lettered.
+"""Keeps the ledger's batches in step with Dramatiq: ended, due again, dead-lettered.
 
-A run is what a SendEmail message is to the ledger. A message whose run is closed is nobody's, however often it comes
-again.
+The ledger knows a SendEmail message as a batch. A message whose batch is closed has no effect, however often it comes.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ EXHAUSTED: Final = "all attempts failed"
 
 
 class MayBeTriedAgain(dramatiq.errors.Retry):
-    """Some rows of a run failed in a way that may pass, at the cost of an attempt. Dramatiq's backoff decides when.
+    """Some rows of a batch failed in a way that may pass, at the cost of an attempt. Dramatiq's backoff decides when.
 
     Args:
         rows: their numbers.
@@ -33,7 +32,7 @@ class MayBeTriedAgain(dramatiq.errors.Retry):
         self.rows = rows
 
 
-class Runs(dramatiq.Middleware):
+class Batches(dramatiq.Middleware):
     """Stands after `Retries` in the list, so that its `after` hooks run before that one's."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -52,19 +51,19 @@ class Runs(dramatiq.Middleware):
         if isinstance(exception, MayBeTriedAgain):
             carry_only(message, [recipient for recipient in message.args[2] if recipient[0] in exception.rows])
         elif exception is None:
-            self._ledger.close_run(message.args[0], message.message_id)
+            self._ledger.close_batch(message.args[0], message.message_id)
 
     def after_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int | None) -> None:
         if message.actor_name == SEND_EMAIL and delay is not None:
             rows = [recipient[0] for recipient in message.args[2]]
-            self._ledger.touch_run(message.args[0], message.message_id, delay, rows)
+            self._ledger.touch_batch(message.args[0], message.message_id, delay, rows)
 
     def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         if message.actor_name != SEND_EMAIL:
             return
-        campaign_id, generation, recipients = message.args
+        campaign_id, list_version, recipients = message.args
         rows = [recipient[0] for recipient in recipients]
-        count = self._ledger.bury(campaign_id, generation, message.message_id, EXHAUSTED, rows)
+        count = self._ledger.record_dead_letter(campaign_id, list_version, message.message_id, EXHAUSTED, rows)
         log.warning(
-            "run_dead_lettered", campaign_id=campaign_id, message_id=message.message_id, rows=rows, recorded=count
+            "batch_dead_lettered", campaign_id=campaign_id, message_id=message.message_id, rows=rows, recorded=count
         )

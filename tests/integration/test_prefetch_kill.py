@@ -1,4 +1,4 @@
-"""A feeder that is killed, wherever it is, neither repeats nor skips a recipient: real servers, real `kill -9`."""
+"""A prefetcher that is killed, wherever it is, neither repeats nor skips a recipient: real servers, real `kill -9`."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from storage import ObjectStore
 from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_environment
 from tests.support.waiting import PATIENCE_S
-from worker.feeding import Feeder
+from worker.prefetcher import Prefetcher
 
 ROWS: Final = 24_000
 #: One row in this many is rejected.
 REJECTED: Final = 500
 
-#: Where a feeder dies: with the slice not read or just read; with half of its command to Redis written, with all of it
-#: written and the answer not read, with the answer read.
+#: Where a prefetcher dies: with the slice not read or just read; with half of its command to Redis written, with all
+#: of it written and the answer not read, with the answer read.
 PLACES: Final = ("before read", "after read", "half written", "written", "answered")
 #: At each place twice: at one slice or another.
 KILLS: Final = [(place, random.Random(number).randint(1, 3)) for number, place in product(range(2), PLACES)]
 
-#: A feeder as in a worker's process. It kills itself when it is at a place for the n-th time.
-FEEDER = """
+#: A prefetcher as in a worker's process. It kills itself when it is at a place for the n-th time.
+PREFETCHER = """
 import hashlib, os, signal, sys, threading
 from redis.connection import AbstractConnection
 import settings
 from campaigns.catalog import Catalog
 from campaigns.scripts import source
-from worker import feeding
+from worker import prefetching
 from worker.composition import build_components, object_store
-from worker.feeding import Feeder
+from worker.prefetcher import Prefetcher
 
-feeding.AHEAD_BYTES = 0  # each slice is read by itself
+prefetching.AHEAD_BYTES = 0  # each slice is read by itself
 campaign_id, place, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
-digests = [hashlib.sha1(source(name).encode()).hexdigest().encode() for name in ("feed", "feed_again")]
+digests = [hashlib.sha1(source(name).encode()).hexdigest().encode() for name in ("prefetch", "refeed")]
 
 def pass_by(here):
     global left
@@ -68,17 +68,17 @@ def read(key, start, end):
 
 def send_packed_command(connection, command, check_health=True):
     data = command if isinstance(command, bytes) else b"".join(command)
-    connection.feeds = any(digest in data for digest in digests)
-    if connection.feeds and pass_by("half written"):
+    connection.prefetches = any(digest in data for digest in digests)
+    if connection.prefetches and pass_by("half written"):
         connection._sock.sendall(data[: len(data) // 2])
         die()
     send_really(connection, command, check_health)
-    if connection.feeds and pass_by("written"):
+    if connection.prefetches and pass_by("written"):
         die()
 
 def read_response(connection, *args, **kwargs):
     answer = receive_really(connection, *args, **kwargs)
-    if connection.feeds and pass_by("answered"):
+    if connection.prefetches and pass_by("answered"):
         die()
     return answer
 
@@ -86,8 +86,8 @@ components, store = build_components(settings.current()), object_store(settings.
 read_really, store.read = store.read, read
 send_really, AbstractConnection.send_packed_command = AbstractConnection.send_packed_command, send_packed_command
 receive_really, AbstractConnection.read_response = AbstractConnection.read_response, read_response
-AbstractConnection.feeds = False
-Feeder(components.ledger, store, threading.Event()).feed(Catalog(components.redis, 1000).get(campaign_id))
+AbstractConnection.prefetches = False
+Prefetcher(components.ledger, store, threading.Event()).prefetch(Catalog(components.redis, 1000).get(campaign_id))
 """
 
 
@@ -100,7 +100,7 @@ def store(s3_endpoint: str, bucket: str) -> ObjectStore:
 
 @pytest.fixture
 def settings(valkey_url: str, store: ObjectStore, s3_endpoint: str, tmp_path: Path) -> dict[str, str]:
-    """The environment of a process that feeds."""
+    """The environment of a process that prefetches."""
     return clean_environment(
         s3.client_environment(S3_ACCESS_KEY, S3_SECRET_KEY)
         | {
@@ -119,7 +119,7 @@ def harness(redis_client: redis.Redis) -> LedgerHarness:
 
 @pytest.fixture
 def campaign(harness: LedgerHarness, store: ObjectStore) -> Campaign:
-    """A running campaign with a list in the object store, of which nothing has been fed."""
+    """A running campaign with a list in the object store, of which nothing has been prefetched."""
     lines = [f"r{row}@shop.test,Name {row}\n" if row % REJECTED else "nobody,\n" for row in range(1, ROWS + 1)]
     csv = "".join(["email,name\n", *lines]).encode()
     with TemporaryFile() as file:
@@ -127,19 +127,19 @@ def campaign(harness: LedgerHarness, store: ObjectStore) -> Campaign:
         file.seek(0)
         store.put_file("list.csv", file)
     harness.catalog.put("c1", Content(from_="news@shop.test", subject="Hello", text="Dear {{ name }}", tpm=10_000_000))
-    generation, _ = harness.catalog.accept_list(
+    list_version, _ = harness.catalog.accept_list(
         "c1", object_key="list.csv", size=len(csv), filename="list.csv", email_column="email"
     )
     result = scan([csv])
     result.report.close()
-    Parsing(harness.redis, "c1", generation).finish(result)
+    Parsing(harness.redis, "c1", list_version).finish(result)
     harness.controls.start("c1")
     return harness.catalog.get("c1")
 
 
 def killed(settings: dict[str, str], place: str, count: int) -> bool:
-    """Let a feeder work until it dies at a place, or to the end where it does not get there."""
-    command = [sys.executable, "-c", FEEDER, "c1", place, str(count)]
+    """Let a prefetcher work until it dies at a place, or to the end where it does not get there."""
+    command = [sys.executable, "-c", PREFETCHER, "c1", place, str(count)]
     done = subprocess.run(
         command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
@@ -147,29 +147,29 @@ def killed(settings: dict[str, str], place: str, count: int) -> bool:
     return done.returncode != 0
 
 
-def released(harness: LedgerHarness) -> list[list[Any]]:
-    """Everything that waits, in the order in which it is released."""
+def dispatched(harness: LedgerHarness) -> list[list[Any]]:
+    """Everything that is ready, in the order in which it is dispatched."""
     found: list[list[Any]] = []
-    while runs := harness.runs():
-        for run in runs:
-            found += run.recipients
+    while batches := harness.batches():
+        for batch in batches:
+            found += batch.recipients
     return found
 
 
-def feed_under_fire(
+def prefetch_under_fire(
     harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> list[list[Any]]:
-    """Ten feeders are killed, the next one feeds the rest. All that comes out, in order."""
+    """Ten prefetchers are killed, the next one prefetches the rest. All that comes out, in order."""
     found: list[list[Any]] = []
     deaths = 0
     for place, count in KILLS:
         deaths += killed(settings, place, count)
-        found += released(harness)
+        found += dispatched(harness)
     assert deaths == len(KILLS)
-    feeder = Feeder(harness.ledger, store, threading.Event())
+    prefetcher = Prefetcher(harness.ledger, store, threading.Event())
     while len(found) <= ROWS:
-        feeder.feed(campaign)
-        more = released(harness)
+        prefetcher.prefetch(campaign)
+        more = dispatched(harness)
         if not more:
             break
         found += more
@@ -183,21 +183,21 @@ def people(rows: range) -> list[list[Any]]:
 def test_new_rows_are_fed_once_each_and_in_order(
     harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> None:
-    assert feed_under_fire(harness, store, campaign, settings) == people(range(1, ROWS + 1))
+    assert prefetch_under_fire(harness, store, campaign, settings) == people(range(1, ROWS + 1))
 
 
 def test_rows_that_were_put_back_are_fed_once_more_each(
     harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> None:
     # Given a list that the provider has refused from the first to the last row, to be tried again
-    feeder = Feeder(harness.ledger, store, threading.Event())
-    feeder.feed(campaign)
-    while runs := harness.runs():
-        for run in runs:
-            harness.settle(run, sorted(harness.admit(run).granted), "rejected", reason="no")
-        feeder.feed(campaign)
+    prefetcher = Prefetcher(harness.ledger, store, threading.Event())
+    prefetcher.prefetch(campaign)
+    while batches := harness.batches():
+        for batch in batches:
+            harness.settle(batch, sorted(harness.admit(batch).granted), "rejected", reason="no")
+        prefetcher.prefetch(campaign)
     wanted = people(range(1, ROWS + 1))
     assert harness.report().status == "completed"
     assert harness.reconciler.retry_failed(campaign) == len(wanted)
-    # When it is fed under fire, then each row comes out once
-    assert feed_under_fire(harness, store, campaign, settings) == wanted
+    # When it is prefetched under fire, then each row comes out once
+    assert prefetch_under_fire(harness, store, campaign, settings) == wanted

@@ -1,4 +1,4 @@
-"""Releases recipients by pace and by turns: one script call a tick, by whichever worker holds the lease."""
+"""Dispatches recipients by pace and by weighted fair queueing. The worker with the lease calls one script per round."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from campaigns.scripts import Scripts
 FIND_CLAIMS_EVERY_S: Final = 3600.0
 
 
-class Tick(msgspec.Struct):
-    """What one tick did, when the next one is due (ms), and which campaigns need feeding, reconciling, parsing.
+class DispatchResult(msgspec.Struct):
+    """What one round did, when the next one is due (ms), and which campaigns need prefetching, reconciling, parsing.
 
-    `idle`: no campaign runs; a ring tells when one does. `expired`: campaigns of which rows in flight are unknown now,
-    and how many. `refused`: campaigns that have been paused with the reason, as Redis refuses one of their keys.
+    `idle`: no campaign runs; a notification tells when one does. `expired`: campaigns whose rows in flight have become
+    unknown, and how many. `refused`: campaigns that were paused because Redis refuses one of their keys.
     """
 
     leader: bool
     wait_ms: int
     idle: bool = False
-    released: int = 0
-    feed: list[str] | dict[str, str] = []
+    dispatched: int = 0
+    prefetch: list[str] | dict[str, str] = []
     reconcile: list[str] | dict[str, str] = []
     parse: list[str] | dict[str, str] = []
     expired: list[tuple[str, int]] | dict[tuple[str, int], str] = []
     refused: list[str] | dict[str, str] = []
 
 
-class Pacer:
-    """The releasing side of one worker process.
+class Dispatcher:
+    """The dispatching side of one worker process.
 
     Args:
         slots: messages that this process works on at once.
@@ -73,27 +73,27 @@ class Pacer:
         self._limits = limits
         self._domain_prefix = keys.domain_prefix(provider)
         self._keys = {
-            "lease": keys.RELEASE_LEASE,
+            "lease": keys.DISPATCHER_LEASE,
             "running": keys.RUNNING,
-            "ring": keys.RING,
+            "dispatcher": keys.DISPATCHER,
             "workers": keys.WORKERS,
             "slots": keys.SLOTS,
             "parsing": keys.PARSING,
-            "gate": keys.gate(provider),
+            "breaker": keys.breaker(provider),
             "queue": keys.dramatiq_queue(QUEUES[SEND_EMAIL]),
             "messages": keys.dramatiq_messages(QUEUES[SEND_EMAIL]),
             "account": keys.account(provider),
             "claims": keys.CLAIMS,
         }
 
-    def tick(self) -> Tick:
-        """Release what may go now.
+    def dispatch(self) -> DispatchResult:
+        """Dispatch what may go now.
 
         Raises:
-            redis.RedisError: Redis cannot be asked; what it has released all the same is on its way.
+            redis.RedisError: Redis cannot be asked; what it has dispatched all the same is on its way.
         """
         answer = self._scripts(
-            "release",
+            "dispatch",
             self._keys,
             worker_id=self._worker_id,
             own_slots=self._slots,
@@ -107,7 +107,7 @@ class Pacer:
             domain_prefix=self._domain_prefix,
             claim_lost_ms=self._claim_lost_ms,
         )
-        return msgspec.json.decode(answer, type=Tick)
+        return msgspec.json.decode(answer, type=DispatchResult)
 
     def find_claims(self) -> None:
         """Have all rows in flight looked at, also of campaigns that an older version has left with some. Once an hour.
@@ -120,7 +120,7 @@ class Pacer:
         ids = self._redis.zrange(keys.CAMPAIGNS, 0, -1)
         with self._redis.pipeline(transaction=False) as pipeline:
             for campaign_id in ids:
-                pipeline.exists(keys.of(campaign_id.decode(), "flight"))
+                pipeline.exists(keys.of(campaign_id.decode(), "in_flight"))
             found = {campaign_id: 0 for campaign_id, some in zip(ids, pipeline.execute(), strict=True) if some}
         if found:
             self._redis.zadd(keys.CLAIMS, found, nx=True)

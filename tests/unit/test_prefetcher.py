@@ -1,4 +1,4 @@
-"""The feeder while there is nothing to feed from, and with a list that is not as it was parsed."""
+"""The prefetcher while the list cannot be read, and with a list that is not as it was parsed."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from campaigns.models import Status, UnknownDecision
 from storage import MissingObject, ShortObject, StoreUnavailable
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.ledger_harness import LedgerHarness
-from worker import feeding
-from worker.feeding import GONE, SHORTER, UNREADABLE, Feeder
+from worker import prefetcher as prefetching
+from worker.prefetcher import GONE, SHORTER, UNREADABLE, Prefetcher
 
 
 def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(harness: LedgerHarness) -> None:
     """Given a running campaign whose object store is away, then the status says so; once it is back, it does not."""
     store = MemoryStore()
     store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 11))
-    feeder = Feeder(harness.ledger, store, threading.Event())
+    prefetcher = Prefetcher(harness.ledger, store, threading.Event())
     harness.make(rows=10)
     harness.controls.start("c1")
     campaign = harness.catalog.get("c1")
 
     store.away = True
     with pytest.raises(StoreUnavailable):
-        feeder.feed(campaign)
+        prefetcher.prefetch(campaign)
     assert (harness.report().status, harness.report().reason) == (Status.RUNNING, UNREADABLE)
 
     store.away = False
-    feeder.feed(campaign)
+    prefetcher.prefetch(campaign)
     assert harness.report().reason is None
     assert sorted(harness.drain()) == list(range(1, 11))
 
@@ -40,13 +40,13 @@ def test_slices_are_read_a_few_at_a_time(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, ahead: int, reads: int
 ) -> None:
     """Given five slices of about 18 kB, then no request asks for more than it may, and the rows are the same."""
-    monkeypatch.setattr(feeding, "AHEAD_BYTES", ahead)
+    monkeypatch.setattr(prefetching, "AHEAD_BYTES", ahead)
     store = MemoryStore()
     store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 5001))
     campaign = harness.make(rows=5000)
     harness.controls.start("c1")
     assert len(harness.ledger.index(campaign)) == 5
-    Feeder(harness.ledger, store, threading.Event()).feed(campaign)
+    Prefetcher(harness.ledger, store, threading.Event()).prefetch(campaign)
     assert len(store.reads) == reads
     assert sorted(harness.drain()) == list(range(1, 5001))
 
@@ -55,18 +55,18 @@ def test_a_list_that_is_gone_is_told_too(harness: LedgerHarness) -> None:
     harness.make(rows=10)
     harness.controls.start("c1")
     with pytest.raises(MissingObject):
-        Feeder(harness.ledger, MemoryStore(), threading.Event()).feed(harness.catalog.get("c1"))
+        Prefetcher(harness.ledger, MemoryStore(), threading.Event()).prefetch(harness.catalog.get("c1"))
     assert harness.report().reason == GONE
 
 
 def test_the_reason_of_a_paused_campaign_stays(harness: LedgerHarness) -> None:
     """Given a campaign that the provider's refusal has paused, then that is what is told."""
     harness.start(rows=10)
-    (run,) = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1], "refused", reason="401 no")
+    (batch,) = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1], "refused", reason="401 no")
     campaign = harness.catalog.get("c1")
-    harness.ledger.stalled("c1", campaign.generation, UNREADABLE, 2000)
+    harness.ledger.stalled("c1", campaign.list_version, UNREADABLE, 2000)
     assert (harness.report().status, harness.report().reason) == (Status.PAUSED, "401 no")
 
 
@@ -88,7 +88,7 @@ def test_a_row_that_yields_no_recipient_any_more_fails_and_feeding_goes_on(harne
     """
     harness.make(rows=10)
     harness.controls.start("c1")
-    Feeder(harness.ledger, ten(without=(3, 10)), threading.Event()).feed(harness.catalog.get("c1"))
+    Prefetcher(harness.ledger, ten(without=(3, 10)), threading.Event()).prefetch(harness.catalog.get("c1"))
     assert (harness.report().failed, harness.report().status) == (2, Status.RUNNING)
     assert "no usable address" in harness.ledger.reasons("c1", [3])[3]
     assert sorted(harness.drain()) == [1, 2, 4, 5, 6, 7, 8, 9]
@@ -98,7 +98,7 @@ def test_a_row_that_yields_no_recipient_any_more_fails_and_feeding_goes_on(harne
 def test_a_list_of_which_no_row_yields_a_recipient_completes(harness: LedgerHarness) -> None:
     harness.make(rows=10)
     harness.controls.start("c1")
-    Feeder(harness.ledger, ten(without=tuple(range(1, 11))), threading.Event()).feed(harness.catalog.get("c1"))
+    Prefetcher(harness.ledger, ten(without=tuple(range(1, 11))), threading.Event()).prefetch(harness.catalog.get("c1"))
     assert (harness.report().failed, harness.report().status) == (10, Status.COMPLETED)
 
 
@@ -109,7 +109,7 @@ def test_rows_that_are_missing_from_the_list_fail(harness: LedgerHarness) -> Non
     whole = ten().objects["list.csv"]
     store = stored("r1@shop.test")
     store.objects["list.csv"] += b"x" * (len(whole) - len(store.objects["list.csv"]))
-    Feeder(harness.ledger, store, threading.Event()).feed(harness.catalog.get("c1"))
+    Prefetcher(harness.ledger, store, threading.Event()).prefetch(harness.catalog.get("c1"))
     assert harness.report().failed == 9
     assert harness.drain() == [1]
     assert harness.report().status == Status.COMPLETED
@@ -117,48 +117,48 @@ def test_rows_that_are_missing_from_the_list_fail(harness: LedgerHarness) -> Non
 
 @pytest.mark.parametrize("way", ["lost", "retried", "resent"])
 def test_feeding_again_does_not_spin_on_a_row_that_yields_no_recipient(harness: LedgerHarness, way: str) -> None:
-    """Given rows that are to be fed once more, one of which is no address any more, then feeding ends, that one fails
-    and the others are sent.
+    """Given rows to be refed, one of which is no address any more, then prefetching ends, that one fails and the
+    others are sent.
     """
     harness.start(rows=10)
-    [run] = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1, 2, 3, 4], "accepted")
-    harness.settle(run, [5, 6, 7, 8, 9, 10], "unknown" if way == "resent" else "rejected", reason="no")
+    [batch] = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1, 2, 3, 4], "accepted")
+    harness.settle(batch, [5, 6, 7, 8, 9, 10], "unknown" if way == "resent" else "rejected", reason="no")
     campaign = harness.catalog.get("c1")
     if way == "resent":
         harness.reconciler.decide(campaign, UnknownDecision.RESEND)
     else:
         harness.reconciler.retry_failed(campaign)
-    harness.ledger.close_run("c1", run.run_id)
+    harness.ledger.close_batch("c1", batch.batch_id)
     if way == "lost":
-        harness.feed(campaign)
-        harness.redis.delete(keys.of("c1", "waiting"))
+        harness.prefetch(campaign)
+        harness.redis.delete(keys.of("c1", "ready"))
         assert harness.reconciler.reconcile(harness.catalog.get("c1")).repaired == {"lost": 6}
-    feeder = threading.Thread(
-        target=Feeder(harness.ledger, ten(without=(6,)), threading.Event()).feed,
+    prefetcher = threading.Thread(
+        target=Prefetcher(harness.ledger, ten(without=(6,)), threading.Event()).prefetch,
         args=(harness.catalog.get("c1"),),
         daemon=True,
     )
-    feeder.start()
-    feeder.join(60)
-    assert not feeder.is_alive()
+    prefetcher.start()
+    prefetcher.join(60)
+    assert not prefetcher.is_alive()
     assert "no usable address" in harness.ledger.reasons("c1", [6])[6]
     assert sorted(harness.drain()) == [5, 7, 8, 9, 10]
     assert (harness.report().done, harness.report().failed, harness.report().status) == (9, 1, Status.COMPLETED)
 
 
 def test_a_row_with_an_end_keeps_it(harness: LedgerHarness) -> None:
-    """Given rows to be fed again that have got their end meanwhile, when they yield no recipient, then it stays."""
+    """Given rows to be refed that have got their end meanwhile, when they yield no recipient, then it stays."""
     harness.start(rows=2)
-    [run] = harness.runs()
-    harness.admit(run)
-    harness.settle(run, [1], "accepted")
-    harness.settle(run, [2], "unknown")
-    harness.redis.setbit(keys.of("c1", "again"), 1, 1)
-    harness.redis.setbit(keys.of("c1", "again"), 2, 1)
+    [batch] = harness.batches()
+    harness.admit(batch)
+    harness.settle(batch, [1], "accepted")
+    harness.settle(batch, [2], "unknown")
+    harness.redis.setbit(keys.of("c1", "refeed"), 1, 1)
+    harness.redis.setbit(keys.of("c1", "refeed"), 2, 1)
     harness.redis.hset(keys.campaign("c1"), "status", "running")
-    harness.ledger.feed_again("c1", run.generation, [], unfeedable=[1, 2])
+    harness.ledger.refeed("c1", batch.list_version, [], unreadable=[1, 2])
     assert (harness.report().done, harness.report().failed, harness.report().unknown) == (1, 0, 1)
 
 
@@ -167,5 +167,5 @@ def test_a_list_that_has_become_shorter_is_told(harness: LedgerHarness) -> None:
     harness.make(rows=10)
     harness.controls.start("c1")
     with pytest.raises(ShortObject):
-        Feeder(harness.ledger, stored("r1@shop.test"), threading.Event()).feed(harness.catalog.get("c1"))
+        Prefetcher(harness.ledger, stored("r1@shop.test"), threading.Event()).prefetch(harness.catalog.get("c1"))
     assert (harness.report().reason, harness.report().failed) == (SHORTER, 0)

@@ -1,0 +1,131 @@
+-- dispatch: one round of the dispatcher: heartbeat, lease, and what may go from the campaigns' lists to Dramatiq's
+-- queue now, by pace and by weighted fair queueing.
+--
+-- KEYS  lease  running  dispatcher  workers  slots  parsing  breaker  queue  messages  account  claims
+-- ARGV  worker_id  own_slots:int  call_id  key_prefix  reconcile_ms:int  claim_lost_ms:int
+--       low_water_ms:int  low_water_min:int  low_water_max:int  account_limit:int  limits:json?  domain_prefix
+-- ->    JSON: { leader, wait_ms, idle, dispatched, prefetch: [ids], reconcile: [ids], parse: [ids],
+--       expired: [[id, rows]], refused: [ids] }
+--       idle: no campaign runs, so the next round is due late, or when the dispatcher is notified
+--       prefetch, reconcile, parse: campaigns for which the caller sends such a message
+--       expired: campaigns whose rows in flight have become unknown, and how many
+--       refused: campaigns that have been paused because Redis refuses one of their keys
+--
+-- own_slots: of this worker; call_id: for the ids of new messages; reconcile_ms: the time between two reconciliations
+-- claim_lost_ms: the age at which any claim is given up; account_limit: 0 for none; limits: the domains'
+-- low_water_ms, low_water_min, low_water_max: how many recipients a campaign keeps ready: those of this time, at least,
+-- at most
+-- domain_prefix: of the domains' windows
+--
+-- $running  set of campaigns   $lease, $workers, $slots: see lease   $parsing, $claims: see due
+-- $dispatcher  hash: vtime: the virtual time; tokens, paced_at: the account's pace; see also lease, batches
+-- Of each running campaign, all with its prefix: campaign, progress, ready, requeued, held, batches, window, breaker.
+-- $progress  hash: ready_bytes; held; cursor; refeed; reconcile_at (ms); see also fair_queueing, prefetch_requests
+--include clock
+--include lease
+--include due
+--include fair_queueing
+--include batches
+--include prefetch_requests
+
+--- the time until the next round (ms): as a rule; where another worker dispatches; while no campaign runs, far below
+--- the silence after which a worker is dead; and where something can go soon, at least
+local ROUND_MS, OTHERS_ROUND_MS, IDLE_ROUND_MS, MIN_ROUND_MS = 100, 500, 2000, 20
+--- the most batches of one call: Redis answers no one else meanwhile. Where there is room for more, the next call
+--- follows at once
+local MAX_BATCHES = 128
+
+local now = now_ms()
+sign_of_life(now)
+local ids = redis.call('SMEMBERS', running)
+local idle = #ids == 0
+if not take_lease(idle and IDLE_ROUND_MS or 0) then
+  return cjson.encode({ leader = false, idle = idle, wait_ms = idle and IDLE_ROUND_MS or OTHERS_ROUND_MS })
+end
+local reply = { leader = true, idle = idle, reconcile = {}, refused = {} }
+local wait_ms = idle and IDLE_ROUND_MS or ROUND_MS
+reply.parse = lost_parsers(now)
+reply.expired = expire_due_claims(now)
+
+-- room on the queue: enough to keep every worker's threads busy, not so much that a late campaign waits behind it
+local all_slots = slots_alive(now)
+local room = all_slots - redis.call('LLEN', queue)
+local state, open_ms = breaker_state(breaker, now)
+if state == 'open' then
+  room, wait_ms = 0, math.min(wait_ms, open_ms)
+elseif state == 'half-open' then
+  room = math.min(room, 1)
+end
+local more_room = room > MAX_BATCHES
+room = math.min(room, MAX_BATCHES)
+
+local before = redis.call('HMGET', dispatcher, 'vtime', 'tokens', 'paced_at')
+local vtime = tonumber(before[1]) or 0
+local round = { now = now, one_row = state == 'half-open', account = { tokens = 0, left = math.huge }, dispatched = 0 }
+if account_limit > 0 then
+  round.account.tokens = pace_refill(account_limit, before[2], before[3], now)
+  round.account.left = math.min(math.floor(round.account.tokens), account_limit - window_used(account, now))
+end
+
+-- a campaign with a key that Redis refuses, as it holds a wrong type, is paused with the reason and delays no other
+local function stand_aside(id, problem)
+  local reason = 'Redis refuses this campaign: ' .. tostring(type(problem) == 'table' and problem.err or problem)
+  redis.call('SREM', running, id)
+  redis.pcall('HSET', key_prefix .. ':{' .. id .. '}:campaign', 'status', 'paused', 'reason', reason)
+  reply.refused[#reply.refused + 1] = id
+end
+
+local campaigns = {}
+table.sort(ids)
+for _, id in ipairs(ids) do
+  local readable, c = pcall(read_campaign, id, vtime, now)
+  if readable then
+    campaigns[#campaigns + 1] = c
+  else
+    stand_aside(id, c)
+  end
+end
+
+while room > 0 and round.account.left >= 1 do
+  local c = next_campaign(campaigns, state)
+  if not c then
+    break
+  end
+  local c_vtime, dispatched = c.vtime, round.dispatched
+  local sent, had_something = pcall(send_next, round, c)
+  if not sent then
+    stand_aside(c.id, had_something)
+  end
+  if not sent or not had_something then
+    c.excluded = true
+  elseif round.dispatched > dispatched then
+    vtime, room = c_vtime, room - 1
+    c.excluded = c.probe
+  end
+end
+if round.dispatched > 0 then
+  notify('send_email')
+end
+redis.call('HSET', dispatcher, 'vtime', string.format('%.4f', vtime), 'tokens',
+  string.format('%.4f', round.account.tokens), 'paced_at', now)
+save_rooms(now)
+
+for _, c in ipairs(campaigns) do
+  save_campaign(c, now)
+  if not c.reconcile_at or c.reconcile_at <= now then
+    redis.call('HSET', c.prefix .. 'progress', 'reconcile_at', now + reconcile_ms)
+  end
+  if c.reconcile_at and c.reconcile_at <= now then
+    reply.reconcile[#reply.reconcile + 1] = c.id
+  end
+  if c.requeued + c.ready + c.held > 0 and state ~= 'open' then
+    wait_ms = math.min(wait_ms, math.max(MIN_ROUND_MS, c.open_ms, math.ceil((1 - c.tokens) / c.rate)))
+  end
+end
+local more_below
+reply.prefetch, more_below = request_prefetch(campaigns, all_slots, now)
+if more_below then
+  wait_ms = math.min(wait_ms, MIN_ROUND_MS)
+end
+reply.dispatched, reply.wait_ms = round.dispatched, room == 0 and more_room and 0 or wait_ms
+return cjson.encode(reply)

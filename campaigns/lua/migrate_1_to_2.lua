@@ -1,0 +1,75 @@
+-- migrate_1_to_2: renames the keys and the hash fields of schema 1 to those of schema 2, in one step.
+--
+-- KEYS  schema  workers  campaigns
+-- ARGV  key_prefix  check_only:flag
+-- ->    "migrated"; "idle": it may be migrated; "in use": a worker of schema 1 lives, and nothing is changed; or the
+--       version found, where it is not 1
+--
+-- check_only: change nothing
+--
+-- No worker of schema 1 may live: it would go on with the old names.
+--include clock
+--include claim_times
+local found = redis.call('GET', schema)
+if found ~= '1' then
+  return found or ''
+end
+if redis.call('ZCOUNT', workers, now_ms() - WORKER_DEAD_MS, '+inf') > 0 then
+  return 'in use'
+end
+if check_only then
+  return 'idle'
+end
+
+local CAMPAIGN_KEYS = { skip = 'rejected', again = 'refeed', waiting = 'ready', deferred = 'requeued', parked = 'held',
+  runs = 'batches', flight = 'in_flight', gate = 'breaker' }
+local PROGRESS_FIELDS = { again = 'refeed', waiting_bytes = 'ready_bytes', feed_asked = 'prefetch_asked',
+  asked_at = 'prefetch_asked_at', feed_after = 'prefetch_after', fed_row = 'prefetched_row', turn = 'vtime',
+  parked = 'held' }
+
+local function rename_key(from, to)
+  if redis.call('EXISTS', from) == 1 then
+    redis.call('RENAME', from, to)
+  end
+end
+
+-- a key of another type stays: it is refused for what it is, as before
+local function rename_fields(key, names)
+  if redis.call('TYPE', key).ok ~= 'hash' then
+    return
+  end
+  for from, to in pairs(names) do
+    local value = redis.call('HGET', key, from)
+    if value then
+      redis.call('HSET', key, to, value)
+      redis.call('HDEL', key, from)
+    end
+  end
+end
+
+local function migrate_campaign(prefix)
+  local parked = prefix .. 'parked'
+  if redis.call('TYPE', parked).ok == 'zset' then
+    for _, domain in ipairs(redis.call('ZRANGE', parked, 0, -1)) do
+      rename_key(parked .. ':' .. domain, prefix .. 'held:' .. domain)
+    end
+  end
+  for from, to in pairs(CAMPAIGN_KEYS) do
+    rename_key(prefix .. from, prefix .. to)
+  end
+  rename_fields(prefix .. 'campaign', { generation = 'list_version' })
+  rename_fields(prefix .. 'progress', PROGRESS_FIELDS)
+end
+
+for _, id in ipairs(redis.call('ZRANGE', campaigns, 0, -1)) do
+  migrate_campaign(key_prefix .. ':{' .. id .. '}:')
+end
+local gate = key_prefix .. ':gate:'
+for _, key in ipairs(redis.call('KEYS', gate .. '*')) do
+  rename_key(key, key_prefix .. ':breaker:' .. string.sub(key, #gate + 1))
+end
+rename_key(key_prefix .. ':ring', key_prefix .. ':dispatcher')
+rename_fields(key_prefix .. ':dispatcher', { ticked = 'last_round' })
+redis.call('DEL', key_prefix .. ':release')
+redis.call('SET', schema, '2')
+return 'migrated'

@@ -1,0 +1,11 @@
+-- touch_batch: notes when a batch is next due, once its retry is safely on Dramatiq's queue.
+--
+-- KEYS  batches
+-- ARGV  batch_id  delay_ms:int  rows
+-- ->    nothing; a batch that has been closed stays closed
+--
+-- rows: "12,13"
+--include clock
+if redis.call('HEXISTS', batches, batch_id) == 1 then
+  redis.call('HSET', batches, batch_id, 'r|' .. (now_ms() + delay_ms) .. '|' .. rows)
+end

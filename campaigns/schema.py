@@ -1,0 +1,123 @@
+"""The version of the Redis schema, and the kind of server that keeps it. A process that finds another one does no work.
+
+Both are compared on every new connection, before that connection's first command. So the checks come before any work,
+also where Redis was away when the process started, or has been replaced by another one since. The schema before this
+one is migrated here, by the first connection that finds it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from redis import RedisError, ResponseError
+from redis.connection import AbstractConnection
+from redis.exceptions import NoPermissionError
+
+from campaigns import keys, scripts, server
+from campaigns.server import WrongRedis
+
+log = structlog.get_logger(__name__)
+
+VERSION: Final = str(keys.SCHEMA_VERSION).encode()
+#: The version that is migrated to this one, and the script that does it.
+PREVIOUS: Final = b"1"
+MIGRATION: Final = "migrate_1_to_2"
+
+
+class WrongSchema(WrongRedis):
+    """Redis holds another schema; `docs/operations.md` (Upgrades) says what to do."""
+
+    def __init__(self, found: bytes) -> None:
+        super().__init__(
+            f"Redis holds schema {found.decode(errors='replace')[:20]!r}, and this version of Postrider needs schema "
+            f"{keys.SCHEMA_VERSION}: run the version that wrote it, or use another database"
+        )
+
+
+class PreviousVersionRuns(RedisError):
+    """Workers of the previous version still run: stop them. This process starts working by itself afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__(PreviousVersionRuns.__doc__)
+
+
+def on_connect(connection: AbstractConnection, *, allow_unsafe: bool = False) -> None:
+    """Prepare a new connection; redis-py's `redis_connect_func`. An empty Redis gets this schema's version.
+
+    A Redis that is empty and takes no writes now holds nothing to mistake, and may be read.
+
+    Args:
+        connection: an open connection on which nothing has been asked.
+        allow_unsafe: see `server.check`.
+
+    Raises:
+        WrongRedis: the connection is closed again.
+        PreviousVersionRuns: likewise; a later connection may succeed.
+    """
+    untyped: Any = connection
+    # Without redis-py's health check, which would connect again, and that again, while Redis refuses everything.
+    untyped.on_connect_check_health(check_health=False)
+    try:
+        info = server.parsed(_text(_ask(untyped, "INFO")))
+    except NoPermissionError:
+        info = server.parsed("")
+    server.check(info, allow_unsafe=allow_unsafe)
+    found = _ask(untyped, "GET", keys.SCHEMA)
+    if found is None:
+        try:
+            _ask(untyped, "SET", keys.SCHEMA, VERSION, "NX")
+        except ResponseError:
+            return
+        found = _ask(untyped, "GET", keys.SCHEMA)
+    if found == PREVIOUS:
+        found = _migrated(untyped)
+    if found != VERSION:
+        raise WrongSchema(found or b"")
+
+
+def _migrated(connection: Any) -> bytes:
+    """Migrate from the previous schema; return the version that Redis holds now.
+
+    In the same step all other clients lose their connections. What is left of the previous version, such as a web
+    process, then connects again, finds the new schema, and refuses to work.
+
+    Raises:
+        PreviousVersionRuns
+        WrongRedis: Redis does not allow a step of it.
+    """
+    if _ask(connection, *_script(check_only=True)) == b"in use":
+        raise PreviousVersionRuns
+    try:
+        for command in (("MULTI",), _script(check_only=False), ("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")):
+            _ask(connection, *command)
+        migrated, _killed = _ask(connection, "EXEC")
+    except ResponseError as error:
+        raise WrongRedis(
+            f"Redis refuses to migrate its data to schema {keys.SCHEMA_VERSION} ({error}): allow this user EVAL and "
+            "CLIENT KILL, and start again"
+        ) from error
+    if migrated == b"in use":
+        raise PreviousVersionRuns
+    if migrated != b"migrated":
+        return bytes(migrated)  # another process has been faster
+    log.warning("schema_migrated", found=PREVIOUS.decode(), now=keys.SCHEMA_VERSION)
+    return VERSION
+
+
+def _script(*, check_only: bool) -> tuple[str | int, ...]:
+    """The command that runs the migration."""
+    all_keys, all_args = scripts.signature(MIGRATION).encode(
+        {"schema": keys.SCHEMA, "workers": keys.WORKERS, "campaigns": keys.CAMPAIGNS},
+        {"key_prefix": keys.PREFIX, "check_only": check_only},
+    )
+    return "EVAL", scripts.source(MIGRATION), len(all_keys), *all_keys, *all_args
+
+
+def _ask(connection: Any, *command: str | bytes | int) -> Any:
+    connection.send_command(*command, check_health=False)
+    return connection.read_response()
+
+
+def _text(answer: bytes | str) -> str:
+    return answer if isinstance(answer, str) else answer.decode(errors="replace")
