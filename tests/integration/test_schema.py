@@ -1,4 +1,6 @@
-"""Another layout in Redis: nothing is worked on, and one line says why; also where Redis came late or was replaced."""
+"""Another schema in Redis: nothing is worked on, and one line says why; also where Redis came late or was replaced. The
+schema before this one is migrated.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,12 @@ from redis.retry import Retry
 
 from api.components import connect
 from campaigns import keys, schema
-from campaigns.schema import WrongSchema
+from campaigns.schema import PreviousVersionRuns, WrongSchema
+from campaigns.server import WrongRedis
 from tests.support.doubles.loading_redis import loading_redis
 from tests.support.stack import Stack
 
-WORDS = "Redis holds data in layout '2' and this version of Postrider works with layout 1 alone"
+WORDS = "Redis holds schema '3', and this version of Postrider needs schema 2"
 
 
 @pytest.fixture
@@ -30,13 +33,13 @@ def client(valkey_url: str, redis_client: Redis) -> Iterator[Redis]:
 
 def test_an_empty_redis_gets_the_version(client: Redis, redis_client: Redis) -> None:
     assert client.ping()
-    assert redis_client.get(keys.SCHEMA) == schema.VERSION == b"1"
+    assert redis_client.get(keys.SCHEMA) == schema.VERSION == b"2"
     client.connection_pool.disconnect()
     assert client.ping()
 
 
 def test_another_version_fails_every_command_until_it_is_gone(client: Redis, redis_client: Redis) -> None:
-    redis_client.set(keys.SCHEMA, "2")
+    redis_client.set(keys.SCHEMA, "3")
     for _ in range(2):
         with pytest.raises(WrongSchema, match=WORDS):
             client.set("postrider:x", "1")
@@ -54,6 +57,81 @@ def test_a_redis_that_was_replaced_is_noticed(client: Redis, redis_client: Redis
         client.ping()
 
 
+def as_schema_1(redis_client: Redis, heartbeat_age_ms: int) -> None:
+    """A campaign as schema 1 kept it, and a worker with a heartbeat of this age."""
+    seconds, microseconds = redis_client.time()
+    redis_client.set(keys.SCHEMA, "1")
+    redis_client.zadd(keys.CAMPAIGNS, {"c1": 1})
+    redis_client.hset("postrider:{c1}:campaign", mapping={"status": "paused", "generation": "g"})
+    redis_client.hset("postrider:{c1}:progress", mapping={"again": 1, "turn": "2.5", "parked": 1, "done": 3})
+    redis_client.rpush("postrider:{c1}:deferred", '0|[7,"a@shop.test",[]]')
+    redis_client.zadd("postrider:{c1}:parked", {"slow.test": 5})
+    redis_client.rpush("postrider:{c1}:parked:slow.test", '0|[8,"a@slow.test",[]]')
+    redis_client.hset("postrider:gate:sendgrid", "level", 1)
+    redis_client.hset("postrider:ring", "ticked", 6)
+    redis_client.zadd(keys.WORKERS, {"w1": seconds * 1000 + microseconds // 1000 - heartbeat_age_ms})
+
+
+def test_the_schema_before_is_migrated(client: Redis, redis_client: Redis) -> None:
+    """Given schema 1 and no worker of it, when a connection is made, then keys and fields have their new names."""
+    as_schema_1(redis_client, heartbeat_age_ms=11_000)
+    client.connection_pool.disconnect()
+    assert client.ping()
+    assert redis_client.get(keys.SCHEMA) == b"2"
+    assert redis_client.hgetall(keys.campaign("c1")) == {b"status": b"paused", b"list_version": b"g"}
+    progress = redis_client.hgetall(keys.of("c1", "progress"))
+    assert progress == {b"refeed": b"1", b"vtime": b"2.5", b"held": b"1", b"done": b"3"}
+    assert redis_client.lrange(keys.of("c1", "requeued"), 0, -1) == [b'0|[7,"a@shop.test",[]]']
+    assert redis_client.lrange(keys.of("c1", "held") + ":slow.test", 0, -1) == [b'0|[8,"a@slow.test",[]]']
+    assert redis_client.hget(keys.breaker("sendgrid"), "level") == b"1"
+    assert redis_client.hget(keys.DISPATCHER, "last_round") == b"6"
+    assert redis_client.exists("postrider:ring", "postrider:gate:sendgrid", "postrider:{c1}:deferred") == 0
+
+
+def test_nothing_is_migrated_while_a_worker_of_the_version_before_lives(client: Redis, redis_client: Redis) -> None:
+    as_schema_1(redis_client, heartbeat_age_ms=1_000)
+    before = sorted(redis_client.keys())
+    client.connection_pool.disconnect()
+    with pytest.raises(PreviousVersionRuns, match="stop them"):
+        client.ping()
+    assert (sorted(redis_client.keys()), redis_client.get(keys.SCHEMA)) == (before, b"1")
+    # When it has stopped
+    redis_client.delete(keys.WORKERS)
+    assert client.ping()
+    assert redis_client.get(keys.SCHEMA) == b"2"
+
+
+def test_what_is_left_of_the_version_before_loses_its_connection(
+    client: Redis, redis_client: Redis, valkey_url: str
+) -> None:
+    """Given a connection of a process of the version before, when the data are migrated, then it is lost."""
+    as_schema_1(redis_client, heartbeat_age_ms=11_000)
+    client.connection_pool.disconnect()
+    with Redis.from_url(valkey_url) as before:
+        connection_id = before.client_id()
+        assert before.client_id() == connection_id
+        assert client.ping()
+        assert before.client_id() != connection_id
+
+
+def test_a_user_that_may_not_migrate_is_told_so(redis_client: Redis, valkey_url: str) -> None:
+    as_schema_1(redis_client, heartbeat_age_ms=11_000)
+    redis_client.acl_setuser(
+        "limited",
+        enabled=True,
+        nopass=True,
+        keys=["*"],
+        channels=["*"],
+        categories=["+@all"],
+        commands=["-client|kill"],
+    )
+    url = valkey_url.replace("redis://", "redis://limited:any@")
+    with connect(url) as limited, pytest.raises(WrongRedis, match="CLIENT KILL"):
+        limited.ping()
+    assert redis_client.get(keys.SCHEMA) == b"1"
+    redis_client.acl_deluser("limited")
+
+
 def test_a_redis_that_refuses_everything_is_an_error_of_redis() -> None:
     """Given a connection whose health is due to be checked, when Redis answers LOADING, then that is what is raised."""
     with loading_redis() as port:
@@ -67,11 +145,11 @@ def test_a_redis_that_refuses_everything_is_an_error_of_redis() -> None:
 
 
 def test_web_and_workers_refuse(tmp_path: Path) -> None:
-    """Given web and a worker that started before Redis, and a Redis of another layout, then the web process says so and
+    """Given web and a worker that started before Redis, and a Redis of another schema, then the web process says so and
     stays, and the worker ends; another worker ends at its boot.
     """
     with Stack.open(tmp_path, web=False) as stack:
-        stack.redis_client().set(keys.SCHEMA, "2")
+        stack.redis_client().set(keys.SCHEMA, "3")
         stack.redis.stop()
         stack.web.start()
         early = stack.add_worker()
