@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -14,6 +14,7 @@ from campaigns import keys, messages
 from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
 from campaigns.models import EMAIL_COLUMN, Campaign, Content, Ramp, Status, Upload
 from campaigns.scripts import Scripts
+from campaigns.typed_redis import typed
 
 #: States in which content and list can still be changed.
 _CHANGEABLE = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
@@ -70,7 +71,7 @@ class Catalog:
     """
 
     def __init__(self, redis: Redis, default_tpm: int) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._scripts = Scripts(redis)
         self._default_tpm = default_tpm
 

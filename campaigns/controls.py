@@ -6,7 +6,7 @@ two together.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from redis import Redis
 
@@ -14,6 +14,7 @@ from campaigns import keys, messages
 from campaigns.errors import UnknownCampaign, WrongState
 from campaigns.models import Status
 from campaigns.scripts import Scripts
+from campaigns.typed_redis import typed
 
 
 class Step(NamedTuple):
@@ -47,7 +48,7 @@ class Controls:
     """Takes steps, each one atomic in Redis and idempotent."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._scripts = Scripts(redis)
 
     def start(self, campaign_id: str) -> Status:

@@ -14,6 +14,7 @@ from campaigns import keys
 from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.models import Campaign
 from campaigns.scripts import Call, Scripts
+from campaigns.typed_redis import typed
 
 _DEAD: Final = keys.dramatiq_dead(QUEUES[SEND_EMAIL])
 #: Dead letters read in one round trip: each holds a batch of recipients, some kB.
@@ -32,7 +33,7 @@ class DeadLetters:
     """The dead letters on one Redis."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._scripts = Scripts(redis)
         self._decode = msgspec.json.Decoder(_Letter).decode
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import msgspec
@@ -19,6 +19,7 @@ from campaigns.ledger import (
 )
 from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.scripts import Scripts
+from campaigns.typed_redis import typed
 
 #: How often a worker looks for campaigns with rows in flight that `postrider:claims` does not name, in s.
 FIND_CLAIMS_EVERY_S: Final = 3600.0
@@ -63,7 +64,7 @@ class Dispatcher:
         send_timeout_s: float,
         limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._scripts = Scripts(redis)
         self._worker_id = worker_id
         self._slots = slots

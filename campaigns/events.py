@@ -15,6 +15,7 @@ from redis import Redis, RedisError
 from campaigns import keys
 from campaigns.event_kinds import Event, Unattributed, Why
 from campaigns.scripts import Call, Scripts
+from campaigns.typed_redis import typed
 from lists.scan import MAX_ROWS
 
 #: Events in one script call, and in the calls of one round trip, at most: some ms of Redis's time.
@@ -38,7 +39,7 @@ class ProviderEvents:
     """Records events on one Redis."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._scripts = Scripts(redis)
 
     def apply(self, events: Iterable[Event | Unattributed]) -> Applied:

@@ -16,6 +16,7 @@ from campaigns import keys
 from campaigns.errors import Superseded
 from campaigns.models import Campaign, RowState
 from campaigns.scripts import Call, Scripts
+from campaigns.typed_redis import typed
 from lists.index import Index
 
 #: The kind of outcome that nearly all are of: recorded in a few commands for all rows of it.
@@ -131,7 +132,7 @@ class Ledger:
     """
 
     def __init__(self, redis: Redis, provider: str, send_timeout_s: float, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._scripts = Scripts(redis)
         self._breaker = keys.breaker(provider)
         self._failing = keys.failing(provider)

@@ -14,6 +14,7 @@ import msgspec
 from redis import Redis
 
 from campaigns import keys
+from campaigns.typed_redis import TypedRedis, typed
 
 #: The actors' names.
 PARSE_CSV: Final = "ParseCsv"
@@ -46,14 +47,14 @@ def encode(actor: str, *args: Any, **kwargs: Any) -> Encoded:
     return Encoded(QUEUES[actor], message_id, msgspec.json.encode(data))
 
 
-def send(redis: Redis, actor: str, *args: Any, **kwargs: Any) -> str:
+def send(redis: Redis | TypedRedis, actor: str, *args: Any, **kwargs: Any) -> str:
     """Put a message on its queue; returns its id.
 
     Raises:
         redis.RedisError: it is not on the queue.
     """
     message = encode(actor, *args, **kwargs)
-    with redis.pipeline(transaction=True) as pipeline:
+    with typed(redis).pipeline(transaction=True) as pipeline:
         pipeline.hset(keys.dramatiq_messages(message.queue), message.message_id, message.data)
         pipeline.rpush(keys.dramatiq_queue(message.queue), message.message_id)
         pipeline.publish(keys.NOTIFICATIONS, message.queue)

@@ -19,6 +19,7 @@ from campaigns.errors import WrongState
 from campaigns.ledger import claim_lost_ms, set_bits
 from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
 from campaigns.scripts import Scripts
+from campaigns.typed_redis import typed
 
 #: Bytes of the bitmaps that are looked at in one step: 65,536 rows.
 _CHUNK_BYTES: Final = 8192
@@ -44,7 +45,7 @@ class Reconciler:
     """
 
     def __init__(self, redis: Redis, send_timeout_s: float, resend_quiet_s: float) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._scripts = Scripts(redis)
         self._dead_letters = DeadLetters(redis)
         self._send_timeout_ms = int(send_timeout_s * 1000)

@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from campaigns.signatures import Keys, Signature, WrongCall, WrongHeader
+from campaigns.typed_redis import Script, typed
 
 #: How a script runs, and how one that only reads: Redis refuses it every write.
 _RUN: Final = "EVALSHA"
@@ -76,8 +77,8 @@ class Scripts:
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # not all of it has types
-        self._scripts: dict[str, Any] = {}
+        self._redis = typed(redis)
+        self._scripts: dict[str, Script] = {}
         self._read = _READ
 
     def __call__(self, name: str, keys: Keys, /, **args: Any) -> Any:
@@ -135,7 +136,7 @@ class Scripts:
                 answers[number] = answer
         return answers
 
-    def _script(self, name: str) -> Any:
+    def _script(self, name: str) -> Script:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._redis.register_script(source(name))

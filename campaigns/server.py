@@ -6,12 +6,13 @@ import re
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from redis import Redis, RedisError
 
 from campaigns import keys, refusals
+from campaigns.typed_redis import typed
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ class Writing:
     """Whether Redis takes writes at this moment."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+        self._redis = typed(redis)
         self._found: str | None = None
         self._found_at = -1e9
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import dramatiq
 import structlog
@@ -16,6 +16,7 @@ from redis import Redis, RedisError
 
 from campaigns import keys, messages, refusals, retrying
 from campaigns.dispatcher import Dispatcher, DispatchResult
+from campaigns.typed_redis import typed
 from middleware.notifier import Notifier
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ class Dispatch(dramatiq.Middleware):
         stopping: threading.Event,
         notifier: Notifier,
     ) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes here
+        self._redis = typed(redis)
         self._dispatcher = dispatcher
         self._worker_id = worker_id
         self._stopping = stopping

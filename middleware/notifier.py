@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import dramatiq
 import structlog
 from redis import Redis, RedisError
 
 from campaigns import keys, retrying
+from campaigns.typed_redis import typed
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ class Notifier(dramatiq.Middleware):
     """
 
     def __init__(self, redis: Redis, stopping: threading.Event) -> None:
-        self._redis: Any = redis  # its pubsub has no types
+        self._redis = typed(redis)
         self._stopping = stopping
         self._events: dict[str, threading.Event] = {}
         self._ending = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import structlog
 from redis import Redis
@@ -20,6 +20,7 @@ from api.uploads.bodies import MAX_EXPIRES_S
 from campaigns import keys
 from campaigns.catalog import Catalog
 from campaigns.errors import UnknownCampaign
+from campaigns.typed_redis import typed
 from storage import ObjectStore
 
 log = structlog.get_logger(__name__)
@@ -47,7 +48,7 @@ class Janitor:
     """Sweeps one bucket."""
 
     def __init__(self, redis: Redis, catalog: Catalog, store: ObjectStore) -> None:
-        self._redis = redis
+        self._redis = typed(redis)
         self._catalog = catalog
         self._store = store
 
@@ -91,7 +92,7 @@ class Janitor:
 
     def _campaign_ids(self) -> list[str]:
         # Only the ids: a campaign's content may be large.
-        found = cast(list[bytes], self._redis.zrange(keys.CAMPAIGNS, 0, -1))
+        found = self._redis.zrange(keys.CAMPAIGNS, 0, -1)
         return [raw.decode() for raw in found]
 
     def _abort_unknown(self, now: datetime) -> int:

@@ -25,7 +25,7 @@ local CAMPAIGN_KEYS = { skip = 'rejected', again = 'refeed', waiting = 'ready', 
   runs = 'batches', flight = 'in_flight', gate = 'breaker' }
 local PROGRESS_FIELDS = { again = 'refeed', waiting_bytes = 'ready_bytes', feed_asked = 'prefetch_asked',
   asked_at = 'prefetch_asked_at', feed_after = 'prefetch_after', fed_row = 'prefetched_row', turn = 'vtime',
-  parked = 'held' }
+  parked = 'held', deferrals = 'requeues' }
 
 local function rename_key(from, to)
   if redis.call('EXISTS', from) == 1 then
@@ -64,10 +64,14 @@ end
 for _, id in ipairs(redis.call('ZRANGE', campaigns, 0, -1)) do
   migrate_campaign(key_prefix .. ':{' .. id .. '}:')
 end
-local gate = key_prefix .. ':gate:'
-for _, key in ipairs(redis.call('KEYS', gate .. '*')) do
-  rename_key(key, key_prefix .. ':breaker:' .. string.sub(key, #gate + 1))
-end
+local gate, cursor = key_prefix .. ':gate:', '0'
+repeat
+  local page = redis.call('SCAN', cursor, 'MATCH', gate .. '*', 'COUNT', 1000)
+  for _, key in ipairs(page[2]) do
+    rename_key(key, key_prefix .. ':breaker:' .. string.sub(key, #gate + 1))
+  end
+  cursor = page[1]
+until cursor == '0'
 rename_key(key_prefix .. ':ring', key_prefix .. ':dispatcher')
 rename_fields(key_prefix .. ':dispatcher', { ticked = 'last_round' })
 redis.call('DEL', key_prefix .. ':release')

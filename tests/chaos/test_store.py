@@ -53,8 +53,8 @@ def test_the_store_is_away_while_a_list_is_parsed(tmp_path: Path, full: bool, fi
 
 
 def test_the_store_is_away_while_a_list_is_fed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given a campaign under way, when the store goes away, then what has been prefetched is sent, the status says why it
-    does not go on, and it goes on by itself.
+    """Given a campaign under way, when the store goes away, then what has been prefetched is sent, the status says
+    why it does not go on, and it goes on by itself.
     """
     rows, away_s = 12_000, (30 if full else 8)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack):
