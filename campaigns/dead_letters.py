@@ -5,7 +5,7 @@ there are. What becomes of their rows is decided in `reconciliation`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from redis import Redis, RedisError
@@ -15,6 +15,7 @@ from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.models import Campaign
 from campaigns.scripts import Call, Scripts
 from campaigns.typed_redis import typed
+from lists.recipient import Recipient
 
 _DEAD: Final = keys.dramatiq_dead(QUEUES[SEND_EMAIL])
 #: Dead letters read in one round trip: each holds a batch of recipients, some kB.
@@ -26,7 +27,7 @@ _ROWS: Final = 2000
 class _Letter(msgspec.Struct):
     """The part of a message that counts: campaign, list, recipients."""
 
-    args: tuple[str, str, list[list[Any]]]
+    args: tuple[str, str, list[Recipient]]
 
 
 class DeadLetters:
@@ -74,7 +75,7 @@ class DeadLetters:
             if raw is not None and (letter := self._read(raw)):
                 campaign_id, list_version, recipients = letter.args
                 of_campaign = keys.named(campaign_id, "campaign progress done failed dead")
-                rows = [recipient[0] for recipient in recipients]
+                rows = [recipient.row for recipient in recipients]
                 calls.append((of_campaign, {"list_version": list_version, "died_at": int(died_at), "rows": rows}))
         for answer in self._scripts.each("file_dead", calls):
             if isinstance(answer, RedisError):

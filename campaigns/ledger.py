@@ -18,6 +18,7 @@ from campaigns.models import Campaign, RowState
 from campaigns.scripts import Call, Scripts
 from campaigns.typed_redis import typed
 from lists.index import Index
+from lists.recipient import Recipient
 
 #: The kind of outcome that nearly all are of: recorded in a few commands for all rows of it.
 ACCEPTED: Final = "accepted"
@@ -28,14 +29,6 @@ LOW_WATER_MS: Final = 2_000
 LOW_WATER_MIN: Final = 100
 LOW_WATER_MAX: Final = 6_000
 READY_BYTES: Final = 8 * 1024 * 1024
-
-
-class Recipient(NamedTuple):
-    """A recipient as it travels: row number, address, and the values of the columns that the templates use."""
-
-    row: int
-    address: str
-    values: list[str]
 
 
 class Grant(NamedTuple):
@@ -89,7 +82,7 @@ class Group(NamedTuple):
     outcomes: Sequence[Settlement]
 
 
-def requeued_entry(retries: int, recipient: Sequence[Any]) -> bytes:
+def requeued_entry(retries: int, recipient: Recipient) -> bytes:
     """A recipient as the requeued list holds it: `retries|[row,"address",[values]]`."""
     return b"%d|%s" % (retries, msgspec.json.encode(recipient))
 
@@ -102,11 +95,6 @@ def low_water(tpm: int) -> int:
 def claim_lost_ms(send_timeout_s: float) -> int:
     """The age at which a claim is given up, also where its worker lives, in ms."""
     return int(send_timeout_s * 1000) + SETTLING_MS
-
-
-def domain_of(address: str) -> str:
-    """An address's domain in lower case."""
-    return address.rpartition("@")[2].lower()
 
 
 def _settled(outcomes: Sequence[Settlement], answer: Sequence[bytes]) -> tuple[list[str], bool]:
@@ -149,7 +137,7 @@ class Ledger:
         list_version: str,
         batch_id: str,
         worker_id: str,
-        recipients: Sequence[Sequence[Any]],
+        recipients: Sequence[Recipient],
         *,
         claim_id: str,
     ) -> Grant:
@@ -160,7 +148,7 @@ class Ledger:
             list_version: the list it belongs to.
             batch_id: which batch.
             worker_id: who asks.
-            recipients: `[row, address, ...]` each.
+            recipients: those of the batch.
             claim_id: names this call. A call that is repeated because its answer was lost has the same one, and gets
                 the same rows.
 
@@ -184,8 +172,8 @@ class Ledger:
             probe_ms=self._send_timeout_ms + 1000,
             **self._limits.arguments,
             domain_prefix=self._domain_prefix,
-            rows=[recipient[0] for recipient in recipients],
-            domains=[domain_of(recipient[1]) for recipient in recipients] if self._limits.domains else [],
+            rows=[recipient.row for recipient in recipients],
+            domains=[recipient.domain for recipient in recipients] if self._limits.domains else [],
         )
         return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(held))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import dramatiq
@@ -19,8 +19,9 @@ from redis import RedisError
 
 from broker import dramatiq_private
 from campaigns import refusals, retrying
-from campaigns.ledger import Grant, Ledger, domain_of, requeued_entry
+from campaigns.ledger import Grant, Ledger, requeued_entry
 from campaigns.messages import SEND_EMAIL
+from lists.recipient import Recipient
 
 log = structlog.get_logger(__name__)
 
@@ -68,12 +69,12 @@ class Admission(dramatiq.Middleware):
         if not grant.granted:
             raise Requeued
         if len(grant.granted) < len(recipients):
-            granted = [recipient for recipient in recipients if recipient[0] in grant.granted]
+            granted = [recipient for recipient in recipients if recipient.row in grant.granted]
             carry_only(message, granted)
         dramatiq_private.set_option(message, CLAIM_ID, claim_id)
 
     def _ask(
-        self, campaign_id: str, list_version: str, batch_id: str, recipients: Sequence[Sequence[Any]], claim_id: str
+        self, campaign_id: str, list_version: str, batch_id: str, recipients: Sequence[Recipient], claim_id: str
     ) -> Grant:
         """The ledger's answer; as long as it cannot be asked, this thread waits and nothing is sent."""
 
@@ -114,17 +115,13 @@ class Admission(dramatiq.Middleware):
     def _requeue(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
         campaign_id, list_version, recipients = message.args
         retries = message.options.get("retries", 0)
-        entries = {recipient[0]: requeued_entry(retries, recipient) for recipient in recipients}
+        entries = {recipient.row: requeued_entry(retries, recipient) for recipient in recipients}
         self._ledger.requeue(
             campaign_id,
             list_version,
             message.message_id,
-            [entries[recipient[0]] for recipient in recipients if recipient[0] in grant.denied],
-            [
-                (domain_of(recipient[1]), entries[recipient[0]])
-                for recipient in recipients
-                if recipient[0] in grant.held
-            ],
+            [entries[recipient.row] for recipient in recipients if recipient.row in grant.denied],
+            [(recipient.domain, entries[recipient.row]) for recipient in recipients if recipient.row in grant.held],
             partly_admitted=bool(grant.granted),
         )
         log.debug(
@@ -136,7 +133,7 @@ class Admission(dramatiq.Middleware):
         )
 
 
-def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Sequence[Any]]) -> None:
+def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Recipient]) -> None:
     """Make a message in process carry these recipients alone, for the actor and for a retry. What Redis holds of it
     stays.
     """

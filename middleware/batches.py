@@ -49,20 +49,20 @@ class Batches(dramatiq.Middleware):
         if message.actor_name != SEND_EMAIL:
             return
         if isinstance(exception, MayBeTriedAgain):
-            carry_only(message, [recipient for recipient in message.args[2] if recipient[0] in exception.rows])
+            carry_only(message, [recipient for recipient in message.args[2] if recipient.row in exception.rows])
         elif exception is None:
             self._ledger.close_batch(message.args[0], message.message_id)
 
     def after_enqueue(self, broker: dramatiq.Broker, message: dramatiq.Message[Any], delay: int | None) -> None:
         if message.actor_name == SEND_EMAIL and delay is not None:
-            rows = [recipient[0] for recipient in message.args[2]]
+            rows = [recipient.row for recipient in message.args[2]]
             self._ledger.touch_batch(message.args[0], message.message_id, delay, rows)
 
     def after_nack(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         if message.actor_name != SEND_EMAIL:
             return
         campaign_id, list_version, recipients = message.args
-        rows = [recipient[0] for recipient in recipients]
+        rows = [recipient.row for recipient in recipients]
         count = self._ledger.record_dead_letter(campaign_id, list_version, message.message_id, EXHAUSTED, rows)
         log.warning(
             "batch_dead_lettered", campaign_id=campaign_id, message_id=message.message_id, rows=rows, recorded=count

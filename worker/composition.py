@@ -24,8 +24,10 @@ from broker.redis_broker import Broker
 from campaigns.catalog import Catalog
 from campaigns.dispatcher import Dispatcher
 from campaigns.ledger import Ledger, Limits
+from campaigns.messages import SEND_EMAIL
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
+from lists.recipient import Recipient
 from mail import providers
 from middleware.admission import Admission
 from middleware.batches import Batches
@@ -80,7 +82,6 @@ def build_worker(settings: Settings) -> Broker:
         ValueError: the provider cannot be used with these settings.
     """
     logs.configure(settings.log_level, settings.log_format)
-    dramatiq.set_encoder(MsgspecEncoder())
     components = build_components(settings)
     broker = build_broker(components)
     declare_actors(broker, components)
@@ -103,7 +104,8 @@ def build_components(settings: Settings) -> Components:
 
 
 def build_broker(components: Components) -> Broker:
-    """The broker, its middleware in order, without actors."""
+    """The broker, its middleware in order, without actors. Its encoding becomes Dramatiq's."""
+    dramatiq.set_encoder(MsgspecEncoder({SEND_EMAIL: tuple[str, str, list[Recipient]]}))
     settings, redis, stopping = components.settings, components.redis, components.stopping
     notifier = Notifier(redis, stopping)
     middleware = [

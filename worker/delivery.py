@@ -19,6 +19,7 @@ from campaigns import refusals, retrying
 from campaigns.catalog import Catalog
 from campaigns.ledger import Settlement, requeued_entry
 from campaigns.settler import BatchProgress, Settler
+from lists.recipient import Recipient
 from mail.message import Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.base import Provider
@@ -35,12 +36,12 @@ _PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE,
 
 
 class Batch(NamedTuple):
-    """What a SendEmail message asks for: recipients as `[row, address, values]`; `claim_id` names their claim."""
+    """What a SendEmail message asks for: the recipients, and the id of their claim."""
 
     campaign_id: str
     list_version: str
     retries: int
-    recipients: Sequence[Sequence[Any]]
+    recipients: Sequence[Recipient]
     claim_id: str = ""
 
 
@@ -88,9 +89,9 @@ class Delivery:
         progress: BatchProgress,
         context: Mapping[str, Any],
         renderer: Renderer | _Unusable,
-        recipient: Sequence[Any],
+        recipient: Recipient,
     ) -> None:
-        row = recipient[0]
+        row = recipient.row
         started = time.perf_counter()
         outcome = await self._outcome(batch, renderer, recipient)
         kind = outcome.kind.value
@@ -107,14 +108,13 @@ class Delivery:
         settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, batch.claim_id)
         self._settler.settle(progress, settlement, event)
 
-    async def _outcome(self, batch: Batch, renderer: Renderer | _Unusable, recipient: Sequence[Any]) -> Outcome:
+    async def _outcome(self, batch: Batch, renderer: Renderer | _Unusable, recipient: Recipient) -> Outcome:
         if isinstance(renderer, _Unusable):
             return Outcome(Kind.REFUSED, renderer.reason)
-        row, address, values = recipient
         key = batch.campaign_id, batch.list_version
 
         def render() -> Message:
-            return renderer.message(row, address, values)
+            return renderer.message(recipient.row, recipient.address, recipient.values)
 
         message: Message | None
         try:
@@ -130,7 +130,7 @@ class Delivery:
             return await self._provider.send(message)
         except Exception as error:
             # A provider answers with outcomes; what it did before an exception of any other kind nobody knows.
-            log.exception("provider_failed", row=row)
+            log.exception("provider_failed", row=recipient.row)
             return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
 
     async def _is_sending(self, campaign_id: str, list_version: str) -> bool:

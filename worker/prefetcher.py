@@ -8,11 +8,12 @@ from typing import Final
 
 import structlog
 
-from campaigns.ledger import READY_BYTES, Ledger, Recipient, low_water
+from campaigns.ledger import READY_BYTES, Ledger, low_water
 from campaigns.models import Campaign
 from lists.addresses import address
 from lists.header import CsvDialect
 from lists.index import Index
+from lists.recipient import Recipient
 from lists.scan import read_slice
 from mail.rendering import Templates
 from storage import MissingObject, ObjectStore, ShortObject, StoreError

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import dramatiq
 import structlog
@@ -16,6 +15,7 @@ from campaigns.catalog import Catalog
 from campaigns.ledger import Ledger
 from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.settler import Settler
+from lists.recipient import Recipient
 from mail.providers import Provider
 from middleware.admission import CLAIM_ID
 from middleware.batches import MayBeTriedAgain
@@ -46,13 +46,13 @@ class SendEmail:
         """Make the actor known to the broker."""
         dramatiq.actor(broker=broker, actor_name=SEND_EMAIL, queue_name=QUEUES[SEND_EMAIL], priority=20)(self.perform)
 
-    async def perform(self, campaign_id: str, list_version: str, recipients: Sequence[Sequence[Any]]) -> None:
+    async def perform(self, campaign_id: str, list_version: str, recipients: Sequence[Recipient]) -> None:
         """Send a batch.
 
         Args:
             campaign_id: whose batch.
             list_version: the list that the rows belong to.
-            recipients: `[row, address, values]` each; admission has made them the granted ones.
+            recipients: those that admission has granted.
 
         Raises:
             MayBeTriedAgain: some rows failed in a way that may pass.

@@ -17,6 +17,7 @@ from dramatiq.brokers.redis import RedisBroker
 from broker import redis_broker as root
 from campaigns import keys, messages
 from campaigns.ledger import requeued_entry
+from lists.recipient import Recipient
 from middleware.notifier import Notifier
 from tests.support.dramatiq_stack import QUEUE, DramatiqStack
 from tests.support.ledger_harness import LedgerHarness
@@ -103,7 +104,7 @@ def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: 
     harness, played = LedgerHarness(redis_client), Played(redis_client)
     campaign = harness.start(rows=3)
     harness.ledger.requeue(
-        "c1", campaign.list_version, "earlier", [requeued_entry(2, person(9))], partly_admitted=False
+        "c1", campaign.list_version, "earlier", [requeued_entry(2, Recipient(*person(9)))], partly_admitted=False
     )
     # When they are dispatched
     harness.dispatch()
@@ -119,6 +120,7 @@ def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: 
 
 
 def person(row: int) -> list[Any]:
+    """A recipient as a message holds it."""
     return [row, f"r{row}@shop.test", []]
 
 

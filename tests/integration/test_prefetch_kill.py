@@ -10,7 +10,7 @@ import threading
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import redis
@@ -18,6 +18,7 @@ import redis
 from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
 from embedded import s3
+from lists.recipient import Recipient
 from lists.scan import scan
 from storage import ObjectStore
 from tests.support.ledger_harness import LedgerHarness
@@ -42,11 +43,11 @@ from redis.connection import AbstractConnection
 import settings
 from campaigns.catalog import Catalog
 from campaigns.scripts import source
-from worker import prefetching
+from worker import prefetcher
 from worker.composition import build_components, object_store
 from worker.prefetcher import Prefetcher
 
-prefetching.AHEAD_BYTES = 0  # each slice is read by itself
+prefetcher.AHEAD_BYTES = 0  # each slice is read by itself
 campaign_id, place, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
 digests = [hashlib.sha1(source(name).encode()).hexdigest().encode() for name in ("prefetch", "refeed")]
 
@@ -147,9 +148,9 @@ def killed(settings: dict[str, str], place: str, count: int) -> bool:
     return done.returncode != 0
 
 
-def dispatched(harness: LedgerHarness) -> list[list[Any]]:
+def dispatched(harness: LedgerHarness) -> list[Recipient]:
     """Everything that is ready, in the order in which it is dispatched."""
-    found: list[list[Any]] = []
+    found: list[Recipient] = []
     while batches := harness.batches():
         for batch in batches:
             found += batch.recipients
@@ -158,9 +159,9 @@ def dispatched(harness: LedgerHarness) -> list[list[Any]]:
 
 def prefetch_under_fire(
     harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
-) -> list[list[Any]]:
+) -> list[Recipient]:
     """Ten prefetchers are killed, the next one prefetches the rest. All that comes out, in order."""
-    found: list[list[Any]] = []
+    found: list[Recipient] = []
     deaths = 0
     for place, count in KILLS:
         deaths += killed(settings, place, count)
@@ -176,8 +177,8 @@ def prefetch_under_fire(
     return found
 
 
-def people(rows: range) -> list[list[Any]]:
-    return [[row, f"r{row}@shop.test", [f"Name {row}"]] for row in rows if row % REJECTED]
+def people(rows: range) -> list[Recipient]:
+    return [Recipient(row, f"r{row}@shop.test", [f"Name {row}"]) for row in rows if row % REJECTED]
 
 
 def test_new_rows_are_fed_once_each_and_in_order(

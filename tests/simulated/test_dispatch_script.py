@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from campaigns import keys
-from tests.support.ledger_harness import Clock, LedgerHarness, recipient
+from lists.recipient import Recipient
+from tests.support.ledger_harness import Clock, LedgerHarness
 from tests.support.lua_settings import setting
 
 BATCH_ROWS = setting("BATCH_ROWS")
@@ -300,7 +301,7 @@ def test_batches_are_bounded_in_bytes(harness: LedgerHarness) -> None:
     harness.make("fat", rows=4)
     harness.controls.start("fat")
     fat = harness.catalog.get("fat")
-    people = [recipient(row)._replace(values=["x" * 200_000]) for row in range(1, 5)]
+    people = [Recipient(row, f"r{row}@shop.test", ["x" * 200_000]) for row in range(1, 5)]
     harness.ledger.prefetch("fat", fat.list_version, 0, 4, people)
     assert [len(batch.rows) for batch in harness.batches()] == [1, 1, 1, 1]
     assert harness.ledger.cursor("fat")[2:] == (0, 0)

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from redis import Redis
 
 from campaigns import keys
-from campaigns.ledger import Grant, Limits, Recipient
+from campaigns.ledger import Grant, Limits
 from campaigns.models import Status
+from lists.recipient import Recipient
 from tests.support.ledger_harness import Batch, Clock, LedgerHarness, ServerClock
 
 #: What the window counts at most, and at least (see `lib/window.lua`): up to a bucket more.
@@ -89,7 +90,7 @@ class Play:
         list_version = self.harness.catalog.get(campaign_id).list_version
         for number in range(4):
             rows = range(number * 6 + 1, number * 6 + 7)
-            people = [list(Recipient(row, f"r{row}@{DOMAINS[row % 3]}", [])) for row in rows]
+            people = [Recipient(row, f"r{row}@{DOMAINS[row % 3]}", []) for row in rows]
             batch = Batch(f"{campaign_id}-{number}", campaign_id, list_version, people)
             self.harness.redis.hset(keys.of(campaign_id, "batches"), batch.batch_id, "q|0|")
             self.waiting.append(batch)
@@ -114,7 +115,7 @@ class Play:
 
     def ask(self, batch: Batch, worker_id: str) -> None:
         """One question; the same batch may be asked for again, by anybody."""
-        open_rows = [person for person in batch.recipients if (batch.campaign_id, person[0]) not in self.granted]
+        open_rows = [person for person in batch.recipients if (batch.campaign_id, person.row) not in self.granted]
         grant = self.harness.ledger.admit(
             batch.campaign_id,
             batch.list_version,
@@ -123,20 +124,20 @@ class Play:
             batch.recipients,
             claim_id=f"{len(self.granted)}x",
         )
-        assert grant.granted <= {person[0] for person in open_rows}
+        assert grant.granted <= {person.row for person in open_rows}
         if batch.campaign_id in self.paused:
             assert not grant.granted, "admitted after the pause was answered"
             return
         self._is_what_lists_allow(batch, open_rows, grant)
 
-    def _is_what_lists_allow(self, batch: Batch, open_rows: list[list[object]], grant: Grant) -> None:
+    def _is_what_lists_allow(self, batch: Batch, open_rows: list[Recipient], grant: Grant) -> None:
         """Never more than the longest window allows, never less than the shortest: between them lies one bucket."""
         limits = {batch.campaign_id: self.tpm[batch.campaign_id], "account": LIMITS.account or 0, **LIMITS.domains}
         least = self._greedy(batch, open_rows, limits, WINDOW_MS + BUCKET_MS)
         assert len(grant.granted) >= len(least)
         for person in open_rows:
-            if person[0] in grant.granted:
-                row, address = person[0], str(person[1])
+            if person.row in grant.granted:
+                row, address = person.row, person.address
                 assert isinstance(row, int)
                 self.granted.add((batch.campaign_id, row))
                 for limiter in (batch.campaign_id, "account", address.partition("@")[2]):
@@ -149,19 +150,19 @@ class Play:
 
     @staticmethod
     def _touched(batch: Batch, grant: Grant, domain: str) -> bool:
-        return any(person[0] in grant.granted and str(person[1]).endswith(domain) for person in batch.recipients)
+        return any(person.row in grant.granted and person.address.endswith(domain) for person in batch.recipients)
 
-    def _greedy(self, batch: Batch, rows: list[list[object]], limits: dict[str, int], span_ms: int) -> list[object]:
+    def _greedy(self, batch: Batch, rows: list[Recipient], limits: dict[str, int], span_ms: int) -> list[int]:
         """In the order of the batch: whom a plain log of timestamps would let pass."""
         left = {limiter: self.reference.free(limiter, limit, span_ms) for limiter, limit in limits.items()}
         passed = []
         for person in rows:
-            needs = [batch.campaign_id, "account", str(person[1]).partition("@")[2]]
+            needs = [batch.campaign_id, "account", person.address.partition("@")[2]]
             if all(left.get(limiter, 1) > 0 for limiter in needs):
                 for limiter in needs:
                     if limiter in left:
                         left[limiter] -= 1
-                passed.append(person[0])
+                passed.append(person.row)
         return passed
 
 

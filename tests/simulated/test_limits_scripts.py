@@ -8,8 +8,9 @@ import pytest
 from redis import Redis
 
 from campaigns import keys
-from campaigns.ledger import Limits, Recipient
+from campaigns.ledger import Limits
 from campaigns.models import Content, Ramp, Status
+from lists.recipient import Recipient
 from tests.support.ledger_harness import Clock, LedgerHarness
 from tests.support.lua_settings import change_setting
 
@@ -30,7 +31,7 @@ def send_for(harness: LedgerHarness, clock: Clock, seconds: int, step_ms: int = 
         for batch in harness.batches():
             granted = sorted(harness.admit(batch).granted)
             harness.settle(batch, granted, "accepted")
-            sent += [(clock.now_ms, person[1]) for person in batch.recipients if person[0] in granted]
+            sent += [(clock.now_ms, person.address) for person in batch.recipients if person.row in granted]
         clock.advance(step_ms)
     return sent
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 from uuid import uuid4
 
+import msgspec
 import pytest
 from redis import RedisError
 
@@ -22,11 +23,12 @@ from campaigns import keys, scripts
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.dispatcher import Dispatcher, DispatchResult
-from campaigns.ledger import Grant, Group, Ledger, Limits, Recipient, Settlement, domain_of, requeued_entry
+from campaigns.ledger import Grant, Group, Ledger, Limits, Settlement, requeued_entry
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
 from campaigns.parsing import Parsing
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
+from lists.recipient import Recipient
 from lists.scan import ScanResult, scan
 
 PROVIDER = "double"
@@ -127,12 +129,12 @@ class Batch:
     batch_id: str
     campaign_id: str
     list_version: str
-    recipients: list[list[Any]]
+    recipients: list[Recipient]
     retries: int = 0
 
     @property
     def rows(self) -> list[int]:
-        return [recipient[0] for recipient in self.recipients]
+        return [recipient.row for recipient in self.recipients]
 
 
 @dataclass
@@ -225,7 +227,7 @@ class LedgerHarness:
             self.redis.hdel(keys.dramatiq_messages("send_email"), message_id)
             message = json.loads(raw)
             assert message["options"]["redis_message_id"] == message_id.decode()
-            campaign_id, list_version, people = message["args"]
+            campaign_id, list_version, people = msgspec.convert(message["args"], tuple[str, str, list[Recipient]])
             yield Batch(message["message_id"], campaign_id, list_version, people, message["options"].get("retries", 0))
 
     def batches(self) -> list[Batch]:
@@ -239,21 +241,21 @@ class LedgerHarness:
             batch.campaign_id, batch.list_version, batch.batch_id, worker_id, batch.recipients, claim_id=uuid4().hex[:8]
         )
         if grant.denied or grant.held:
-            denied = [person for person in batch.recipients if person[0] in grant.denied]
-            held = [person for person in batch.recipients if person[0] in grant.held]
+            denied = [person for person in batch.recipients if person.row in grant.denied]
+            held = [person for person in batch.recipients if person.row in grant.held]
             self.ledger.requeue(
                 batch.campaign_id,
                 batch.list_version,
                 batch.batch_id,
                 [requeued_entry(batch.retries, person) for person in denied],
-                [(domain_of(person[1]), requeued_entry(batch.retries, person)) for person in held],
+                [(person.domain, requeued_entry(batch.retries, person)) for person in held],
                 partly_admitted=bool(grant.granted),
             )
         return grant
 
     def settle(self, batch: Batch, rows: Sequence[int], kind: str, worker_id: str = "w1", **more: Any) -> list[str]:
         """Settle rows of a batch alike; the verdicts."""
-        people = {person[0]: person for person in batch.recipients}
+        people = {person.row: person for person in batch.recipients}
         settlements = [
             Settlement(row, kind, more.get("reason", ""), more.get("wait"), requeued_entry(batch.retries, people[row]))
             for row in rows

@@ -8,9 +8,10 @@ import dramatiq
 import pytest
 from dramatiq.brokers.stub import StubBroker
 
+from lists.recipient import Recipient
 from middleware.batches import EXHAUSTED, Batches, MayBeTriedAgain
 
-PEOPLE: list[list[object]] = [[row, f"r{row}@shop.test", []] for row in (1, 2, 3)]
+PEOPLE = [Recipient(row, f"r{row}@shop.test", []) for row in (1, 2, 3)]
 
 
 class Ledger:

@@ -16,6 +16,7 @@ from structlog.contextvars import bound_contextvars
 from campaigns.ledger import Settlement
 from campaigns.models import Campaign, Content, Status
 from campaigns.settler import BatchProgress
+from lists.recipient import Recipient
 from mail.message import Message
 from mail.outcome import Kind, Outcome
 from mail.rendering import Templates
@@ -88,7 +89,7 @@ def deliver(
 ) -> tuple[frozenset[int], Settler, Provider]:
     settler, provider = Settler(), Provider(answer)
     delivery = Delivery(catalog or Catalog(), provider, settler)  # type: ignore[arg-type]
-    recipients = [[row, f"r{row}@shop.test", [name]] for row, name in enumerate(names, 1)]
+    recipients = [Recipient(row, f"r{row}@shop.test", [name]) for row, name in enumerate(names, 1)]
     return asyncio.run(delivery.deliver(Batch("c1", "g", 2, recipients, "n1"))), settler, provider
 
 
@@ -175,7 +176,7 @@ class Race:
         return accepted(message)
 
     async def deliver(self, campaign_id: str, rows: int) -> None:
-        recipients = [[row, f"r{row}@shop.test", ["Ann"]] for row in range(1, rows + 1)]
+        recipients = [Recipient(row, f"r{row}@shop.test", ["Ann"]) for row in range(1, rows + 1)]
         await self.delivery.deliver(Batch(campaign_id, "g", 0, recipients, "n1"))
 
     def sent(self, campaign_id: str) -> int:

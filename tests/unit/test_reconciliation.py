@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from campaigns import keys
@@ -24,7 +24,7 @@ def dead_letter_in_dramatiq(harness: LedgerHarness, batch: Batch) -> None:
     message = {"args": [batch.campaign_id, batch.list_version, batch.recipients]}
     seconds, microseconds = harness.redis.time()
     harness.redis.zadd(dead, {batch.batch_id: seconds * 1000 + microseconds // 1000})
-    harness.redis.hset(f"{dead}.msgs", batch.batch_id, json.dumps(message))
+    harness.redis.hset(f"{dead}.msgs", batch.batch_id, msgspec.json.encode(message))
 
 
 def test_a_healthy_campaign_is_left_alone(harness: LedgerHarness, clock: Clock) -> None:

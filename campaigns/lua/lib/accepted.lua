@@ -1,5 +1,5 @@
 -- accepted: records all accepted rows in a few commands: this is what nearly every settlement is about.
--- For scripts that declare worker_id, progress, flight, done, failed, unknown and reasons.
+-- For scripts that declare worker_id, progress, in_flight, done, failed, unknown and reasons.
 --include claim
 
 -- set_bits(bitmap, rows, value) -> how many of the rows' bits had the other value

@@ -1,5 +1,5 @@
 -- open_rows: which rows of a batch may still be sent.
--- For scripts that declare claim_id, flight, done, failed and unknown.
+-- For scripts that declare claim_id, in_flight, done, failed and unknown.
 --include claim
 
 -- bits_of(rows) -> the arguments with which BITFIELD reads the rows' bits

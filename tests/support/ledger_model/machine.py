@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import uuid4
 
+import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from redis import RedisError
@@ -209,13 +210,13 @@ class LedgerMachine(LedgerOperators):
 
     def retry(self, batch: Batch, rows: list[int], *, lost: bool) -> None:
         """What Dramatiq does with a batch of which rows may be tried again."""
-        people = [person for person in batch.recipients if person[0] in rows]
+        people = [person for person in batch.recipients if person.row in rows]
         next_batch = Batch(batch.batch_id, batch.campaign_id, batch.list_version, people, batch.retries + 1)
         if batch.retries >= MAX_RETRIES:
             dead = keys.dramatiq_dead("send_email")
             message = {"args": [batch.campaign_id, batch.list_version, batch.recipients]}
             self.redis.zadd(dead, {batch.batch_id: self.clock.now_ms})
-            self.redis.hset(f"{dead}.msgs", batch.batch_id, json.dumps(message))
+            self.redis.hset(f"{dead}.msgs", batch.batch_id, msgspec.json.encode(message))
             if not lost:
                 self.harness.ledger.record_dead_letter(
                     batch.campaign_id, batch.list_version, batch.batch_id, "exhausted", rows
@@ -290,7 +291,7 @@ class LedgerMachine(LedgerOperators):
 
     @staticmethod
     def group(batch: Batch, rows: list[int], kind: str) -> Group:
-        people = {person[0]: person for person in batch.recipients}
+        people = {person.row: person for person in batch.recipients}
         outcomes = [Settlement(row, kind, "", None, requeued_entry(batch.retries, people[row])) for row in rows]
         return Group(batch.campaign_id, batch.list_version, outcomes)
 
