@@ -12,12 +12,10 @@ from redis import Redis
 
 from campaigns import keys, messages
 from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
-from campaigns.models import EMAIL_COLUMN, Campaign, Content, Ramp, Status, Upload
+from campaigns.models import CHANGEABLE, EMAIL_COLUMN, Campaign, Content, Ramp, Status, Upload
 from campaigns.scripts import Scripts
 from campaigns.typed_redis import typed
 
-#: States in which content and list can still be changed.
-_CHANGEABLE = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
 #: Why a campaign in another state refuses a list.
 _LIST_STAYS: Final = "a list cannot be replaced once the campaign has been started"
 
@@ -95,7 +93,7 @@ class Catalog:
             "put_campaign",
             {"campaign": keys.campaign(campaign_id), "campaigns": keys.CAMPAIGNS},
             campaign_id=campaign_id,
-            changeable=",".join(_CHANGEABLE),
+            changeable=",".join(CHANGEABLE),
             content=msgspec.json.encode(content),
             default_tpm=self._default_tpm,
             template_names=msgspec.json.encode(template_names),
@@ -232,7 +230,7 @@ class Catalog:
     def check_replaceable(self, campaign_id: str) -> None:
         """Raise WrongState where the campaign takes no list any more, UnknownCampaign where there is none."""
         status = self.get(campaign_id).status
-        if status not in _CHANGEABLE:
+        if status not in CHANGEABLE:
             raise WrongState(status, _LIST_STAYS)
 
     def accept_list(
@@ -257,7 +255,7 @@ class Catalog:
                 "list_keys": [keys.of(campaign_id, name) for name in keys.LIST_KEYS],
             },
             campaign_id=campaign_id,
-            changeable=",".join(_CHANGEABLE),
+            changeable=",".join(CHANGEABLE),
             list_version=list_version,
             message_id=message.message_id,
             message=message.data,

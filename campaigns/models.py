@@ -27,6 +27,12 @@ class Status(StrEnum):
     REJECTED = "rejected"
 
 
+#: The states in which content and list may be replaced.
+CHANGEABLE: Final = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
+#: The states in which there is no parsed list.
+WITHOUT_LIST: Final = (Status.DRAFT, Status.PARSING, Status.REJECTED)
+
+
 class OnUnknown(StrEnum):
     """What happens to a row whose outcome is unknown."""
 
@@ -132,9 +138,9 @@ class ParseProgress(msgspec.Struct, frozen=True):
 class StatusReport(msgspec.Struct, frozen=True):
     """The answer of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always.
 
-    `limit_now`: what it may send in a minute at this moment: `rate_limit`, or less while it warms up. `delivered`,
-    `bounced`, `dropped`, `complained`, `unsubscribed`: recipients of whom the provider has reported that, a row once
-    each.
+    `limit_now`: what it may send in a minute at this moment: `rate_limit`, or less while it warms up. `changeable`:
+    content and list may be replaced. `has_list`: the list is parsed. `delivered`, `bounced`, `dropped`, `complained`,
+    `unsubscribed`: recipients of whom the provider has reported that, each row once.
     """
 
     done: int
@@ -158,4 +164,6 @@ class StatusReport(msgspec.Struct, frozen=True):
     dropped: int
     complained: int
     unsubscribed: int
+    changeable: bool
+    has_list: bool
     parsed: ParseProgress | None = None

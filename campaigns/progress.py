@@ -13,7 +13,7 @@ from redis import Redis, RedisError
 from campaigns import keys
 from campaigns.catalog import iso
 from campaigns.errors import UnknownCampaign
-from campaigns.models import ParseProgress, Status, StatusReport
+from campaigns.models import CHANGEABLE, WITHOUT_LIST, ParseProgress, Status, StatusReport
 from campaigns.scripts import Scripts
 from campaigns.server import Writing
 
@@ -103,6 +103,8 @@ def _report(found: Sequence[Any]) -> StatusReport:
         dropped=dropped,
         complained=complained,
         unsubscribed=unsubscribed,
+        changeable=status in CHANGEABLE,
+        has_list=status not in WITHOUT_LIST,
         parsed=parsed,
     )
 

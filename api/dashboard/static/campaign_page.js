@@ -13,7 +13,6 @@ import { listPanel } from "./list_panel.js";
 import { performer } from "./performer.js";
 import { throughputPanel } from "./throughput.js";
 
-const CHANGEABLE = ["draft", "parsing", "ready", "rejected"];
 /** How long to wait before a page that could not be loaded is requested again, in ms. */
 const RETRY_MS = 2_000;
 /** How long the result of a step is shown, in ms; an error is shown until the next step. */
@@ -95,7 +94,7 @@ function campaignView(campaignId, first, signal) {
 
   function update(status) {
     if (signal.aborted) return;
-    const changed = latest && latest.status !== status.status;
+    const changed = (latest ?? campaign).status !== status.status;
     latest = status;
     show(status);
     if (!changed) return;
@@ -105,7 +104,7 @@ function campaignView(campaignId, first, signal) {
 
   function show(status) {
     // The panel that is needed next comes first: the list before the start, the rate after it.
-    const first = CHANGEABLE.includes(status.status) ? content : live;
+    const first = status.changeable ? content : live;
     if (columns.firstChild !== first) columns.prepend(first);
     document.title = `${titleMark(status)}${campaignId} - Postrider`;
     head.update(status, campaign);
@@ -235,7 +234,7 @@ function progressPanel() {
     ),
   );
   const update = (status) => {
-    node.hidden = ["draft", "parsing", "rejected"].includes(status.status);
+    node.hidden = !status.has_list;
     const parts = shares(status);
     write(big, percent(settled(status), status.total));
     const rejected = status.rejected ? `; ${count(status.rejected, "row")} of the list rejected` : "";
@@ -261,7 +260,7 @@ function messagePanel(campaignId) {
   );
   let shown = null;
   const update = (status, campaign) => {
-    edit.parentNode.hidden = !CHANGEABLE.includes(status.status);
+    edit.parentNode.hidden = !status.changeable;
     if (shown !== campaign) fill(body, messageFacts(campaign));
     shown = campaign;
   };

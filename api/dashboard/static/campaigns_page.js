@@ -12,9 +12,6 @@ const LIVE_MS = 2_000;
 const QUIET_MS = 5_000;
 const MOVING = new Set(["parsing", "running"]);
 
-/** States in which there are no recipients yet. */
-const EMPTY = new Set(["draft", "parsing", "rejected"]);
-
 /** Label, text, and whether the figure needs attention. */
 const FIGURES = [
   ["Done", (status) => number(status.done)],
@@ -136,9 +133,9 @@ function row(campaign) {
     write(share, progressText(status));
     write(subject, now.subject);
     write(reason, status.status === "ready" ? "" : (status.reason ?? ""));
-    node.classList.toggle("empty", EMPTY.has(status.status));
+    node.classList.toggle("empty", !status.has_list);
     for (const figure of figures) {
-      write(figure.node, EMPTY.has(status.status) && figure.label !== "Per minute" ? "–" : figure.text(status));
+      write(figure.node, !status.has_list && figure.label !== "Per minute" ? "–" : figure.text(status));
       figure.node.classList.toggle("alarming", Boolean(figure.alarming?.(status)));
     }
   };

@@ -59,7 +59,7 @@ export function downloadsPanel(campaignId, perform) {
     ),
   );
   const update = (status) => {
-    node.hidden = ["draft", "parsing", "rejected"].includes(status.status) || !(status.total + status.rejected);
+    node.hidden = !status.has_list || !(status.total + status.rejected);
     for (const { figure, amount, node: button } of buttons) {
       const rows = figure(status);
       button.hidden = rows <= 0;

@@ -5,8 +5,6 @@ import { fill, freshId, h, write } from "./dom.js";
 import { recipientsButton } from "./downloads.js";
 import { DIRECT_BYTES, beginUpload, forgetUpload, uploadOf } from "./upload.js";
 
-/** States in which the campaign accepts a list. */
-const REPLACEABLE = ["draft", "parsing", "ready", "rejected"];
 /** How many columns are shown; the others are folded away. */
 const COLUMNS_SHOWN = 24;
 
@@ -74,7 +72,7 @@ export function listPanel(campaignId, perform) {
 
   function update(status, campaign) {
     parsing.update(status);
-    takes = REPLACEABLE.includes(status.status);
+    takes = status.changeable;
     has = campaign.size > 0;
     offer();
     const now = JSON.stringify([
@@ -97,7 +95,7 @@ export function listPanel(campaignId, perform) {
 function listFacts(campaignId, status, campaign, perform) {
   if (!campaign.size) return h("p", {}, "No list yet.");
   const rejected = status.rejected ? count(status.rejected, "row") : "no row";
-  const parsed = !["draft", "parsing", "rejected"].includes(status.status) && campaign.columns.length > 0;
+  const parsed = status.has_list && campaign.columns.length > 0;
   return [
     h(
       "p",
