@@ -9,16 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import unquote
 
 import email_validator
+
+from lists.invisible import first_invisible, trimmed
 
 #: An address of at most this length is within all limits of RFC 5321 (local part 64, label 63, address 254).
 _ORDINARY_CHARS: Final = 64
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
 _LABEL: Final = r"[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+"
 _ORDINARY: Final = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@(?:{_LABEL}\.)++[A-Za-z]{{2,}}").fullmatch
-#: The longest address in any form, in characters, without surrounding blanks.
+#: The longest address in any form, in characters.
 MAX_CHARS: Final = 254
+#: The reasons for a cell that is no address, and for one that is too long. More words may follow after a colon.
+INVALID: Final = "invalid_email"
+TOO_LONG: Final = "too_long"
+
+_SCHEME: Final = "mailto:"
+_BETWEEN_ADDRESSES: Final = re.compile(r"""[\s"<>():,;|]+""")
 
 # The provider decides whether mail to x@shop.test or x@host.local arrives. The package documents that programs may
 # change this list.
@@ -31,24 +40,62 @@ def all_ordinary(raws: Sequence[str]) -> bool:
 
 
 def address(raw: str) -> str | None:
-    """The address in the form to send to: trimmed, the domain in lower case and as ASCII; None if it is invalid.
+    """The address of a cell in the form to send to: the domain in lower case and as ASCII; None if it is invalid.
 
-    Source: RFC 5321 for lengths and characters, RFC 5891 for the domain. A local part with characters beyond ASCII is
-    invalid, since providers do not accept it (SMTPUTF8, RFC 6531).
+    Invisible characters at the edges do not count. `Ann <ann@x.org>`, `<ann@x.org>` and `mailto:ann@x.org` are
+    understood.
+
+    Source: RFC 5321 for lengths and characters, RFC 5891 for the domain, RFC 5322 (3.4) for `Ann <ann@x.org>`, RFC 6068
+    for `mailto:`. A local part with characters beyond ASCII is invalid, since providers do not accept it (SMTPUTF8,
+    RFC 6531).
     """
-    trimmed = raw.strip()
-    if len(trimmed) <= _ORDINARY_CHARS and _ORDINARY(trimmed):
-        local, _, domain = trimmed.rpartition("@")
+    bare = raw.strip()
+    if not _is_ordinary(bare):
+        bare = _bare(bare)
+    if _is_ordinary(bare):
+        local, _, domain = bare.rpartition("@")
         return f"{local}@{domain.lower()}"
-    if len(trimmed) > MAX_CHARS or "@" not in trimmed:
+    if len(bare) > MAX_CHARS or "@" not in bare:
         return None
-    return _validated(trimmed)
+    return _validated(bare)
 
 
-def _validated(trimmed: str) -> str | None:
+def rejection(raw: str) -> str:
+    """The reason for the report, for a cell from which `address` makes no address."""
+    bare = _bare(raw)
+    if sum("@" in part[1:-1] for part in _BETWEEN_ADDRESSES.split(bare)) > 1:
+        return f"{INVALID}:several addresses in one cell"
+    if "@" in bare and len(bare) > MAX_CHARS:
+        return TOO_LONG
+    invisible = first_invisible(bare)
+    return f"{INVALID}:contains {invisible}" if invisible else INVALID
+
+
+def _is_ordinary(bare: str) -> bool:
+    return len(bare) <= _ORDINARY_CHARS and _ORDINARY(bare) is not None
+
+
+def _bare(raw: str) -> str:
+    """The text in place of the address: without invisible edges, a display name, angle brackets and `mailto:`."""
+    bare = trimmed(raw)
+    if bare.endswith(">") and bare.count("<") == bare.count(">") == 1:
+        name, _, inner = bare[:-1].partition("<")
+        inner = _without_scheme(trimmed(inner))
+        # A name with another address leaves open which one is meant.
+        bare = inner if "@" not in name or trimmed(name).strip("\"'").casefold() == inner.casefold() else bare
+    return _without_scheme(bare)
+
+
+def _without_scheme(text: str) -> str:
+    if text[: len(_SCHEME)].casefold() != _SCHEME:
+        return text
+    return unquote(text[len(_SCHEME) :].partition("?")[0])
+
+
+def _validated(bare: str) -> str | None:
     try:
         valid = email_validator.validate_email(
-            trimmed, allow_smtputf8=False, strict=True, check_deliverability=False, globally_deliverable=True
+            bare, allow_smtputf8=False, strict=True, check_deliverability=False, globally_deliverable=True
         )
     except email_validator.EmailNotValidError:
         return None

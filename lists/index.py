@@ -6,6 +6,8 @@ import struct
 from bisect import bisect_right
 from typing import Final, NamedTuple
 
+#: The most rows of a list: row numbers have 32 bits, in the index and in Redis' bitmaps.
+MAX_ROWS: Final = 2**32 - 1
 #: One slice: offset in bytes, number of the first row, number of rows.
 _ENTRY: Final = struct.Struct("<QII")
 

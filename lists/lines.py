@@ -24,6 +24,9 @@ _MARKS: Final = ((codecs.BOM_UTF8, UTF_8), (codecs.BOM_UTF16_LE, UTF_16_LE), (co
 _CP1252: Final = {code: char for code in range(0x80, 0xA0) if (char := bytes([code]).decode("cp1252", "ignore"))}
 
 
+_END_OF_FILE: Final = "\x1a"
+
+
 class Limits(NamedTuple):
     """The most that `Lines.take` takes: a number of lines, and their size in bytes of UTF-8."""
 
@@ -88,13 +91,16 @@ def raw_size(data: bytes, encoding: str) -> int:
 
 
 def decoded(lines: list[bytes]) -> list[str]:
-    """Lines as text, each with a line end. A line that is not UTF-8 is read as cp1252, so that no byte stops a file."""
+    """Lines as text, each with a line end. A line that is not UTF-8 is read as cp1252, so that no byte stops a file.
+
+    Ctrl-Z at the end of the file, with which DOS programs mark it, is dropped.
+    """
     try:
         texts = list(map(bytes.decode, lines))
     except UnicodeDecodeError:
         texts = [_decoded_line(line) for line in lines]
     if texts and not texts[-1].endswith(("\n", "\r")):
-        texts[-1] += "\n"
+        texts[-1] = texts[-1].rstrip(_END_OF_FILE) + "\n"
     return texts
 
 

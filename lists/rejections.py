@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import heapq
 import io
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Final
 
 from lists.addresses import MAX_CHARS
 from lists.cells import guarded
+from lists.invisible import written_out
 from lists.temp_file import OnRows, TempFile
 
 #: The report's columns.
@@ -21,13 +23,16 @@ _READ_BYTES: Final = 2 * 1024 * 1024
 _LEAST_READ_BYTES: Final = 4096
 #: The number of report rows between two calls of `on_rows`.
 _REPORTED_ROWS: Final = 10_000
-_CONTROLS: Final = dict.fromkeys([*range(0x20), 0x7F], " ")
 
 
 class Rejections:
     """Collects rejected rows in any order, and writes them in row order.
 
     A full buffer is sorted and goes to the temporary file as a sorted run; writing the report merges the runs.
+
+    Attributes:
+        count: the number of rejected rows.
+        reasons: the number per reason, without what follows a colon: `duplicate`, not `duplicate:3`.
     """
 
     def __init__(self, file: TempFile) -> None:
@@ -35,11 +40,17 @@ class Rejections:
         self._buffer: list[str] = []
         self._runs: list[tuple[int, int]] = []  # the start and end offset of each run
         self.count = 0
+        self.reasons: Counter[str] = Counter()
 
     def add(self, row: int, email: str, reason: str) -> None:
-        """Take a rejected row. The text of its address column is shortened and made safe for a spreadsheet."""
+        """Take a rejected row.
+
+        The text of its address column is shortened, its invisible characters are written out, and it is made safe for a
+        spreadsheet.
+        """
         self._buffer.append(f"{row:012d}\t{_safe(email)}\t{reason}")
         self.count += 1
+        self.reasons[reason.partition(":")[0]] += 1
         if len(self._buffer) >= _BUFFERED_ROWS:
             self._flush()
 
@@ -85,4 +96,4 @@ class Rejections:
 
 
 def _safe(email: str) -> str:
-    return guarded(email[:MAX_CHARS].translate(_CONTROLS).strip())
+    return guarded(written_out(email[:MAX_CHARS]).strip())

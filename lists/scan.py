@@ -6,23 +6,22 @@ data that must be compared across the file are kept in temporary files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Literal
 
 from lists import records
-from lists.addresses import address, all_ordinary
 from lists.duplicates import Duplicates
-from lists.errors import UnusableList
+from lists.fields import Malformed
 from lists.header import CsvDialect, read_header
-from lists.index import Index
+from lists.index import MAX_ROWS
 from lists.lines import Lines, opened
-from lists.records import Malformed, Row, Rows, none_malformed
 from lists.rejections import Rejections
-from lists.temp_file import OnRows, TempFile, temporary_file
+from lists.scan_result import ListWarning, ScanResult
+from lists.scan_state import Filters, Keep, ScanState, Suppressed
+from lists.temp_file import TempFile, temporary_file
 
-#: The most rows: row numbers have 32 bits, in the index and in Redis' bitmaps.
-MAX_ROWS: Final = 2**32 - 1
+__all__ = ["MAX_ROWS", "Keep", "ListWarning", "ScanResult", "Suppressed", "read_slice", "scan"]
+
 #: The bytes read, or the rows checked later, between two calls of `on_progress`.
 _PROGRESS_BYTES: Final = 1024 * 1024
 _PROGRESS_ROWS: Final = 100_000
@@ -30,64 +29,52 @@ _PROGRESS_ROWS: Final = 100_000
 OnProgress = Callable[[int, int], None]
 
 
-@dataclass(slots=True)
-class ScanResult:
-    """The result of a scan.
-
-    Attributes:
-        dialect: how the file is written.
-        index: the slices of the file.
-        rows: the number of rows after the header, numbered from 1; blank lines do not count.
-        total: the number of recipients.
-        rejected: the number of rejected rows; `rows = total + rejected`.
-        skip: one bit per row, set for rejected rows, in Redis' order: row n is byte n >> 3, mask 0x80 >> (n & 7).
-        report: the rejected rows in row order as UTF-8 CSV `row,email,reason`, a temporary file at position 0. Reasons
-            are `invalid_email`, `duplicate:FIRST_ROW` and `malformed:WHY`.
-    """
-
-    dialect: CsvDialect
-    index: Index
-    rows: int
-    total: int
-    rejected: int
-    skip: bytearray
-    report: IO[bytes]
-
-
 def scan(
     chunks: Iterable[bytes],
     *,
-    email_column: str = "email",
+    email_column: str = "",
     on_progress: OnProgress | None = None,
+    keep: Keep | None = None,
+    suppressed: Suppressed | None = None,
+    duplicates: Literal["reject", "keep"] = "reject",
 ) -> ScanResult:
     """Read a whole file once. No sequence of bytes makes it fail, except as stated below.
 
-    Temporary files take about 35 bytes per row; a small list needs none.
+    Temporary files take about 35 bytes per row; a small list needs none. Rows are judged in this order: malformed or
+    too long, invalid address, excluded, suppressed, duplicate. An excluded or suppressed row makes no other row a
+    duplicate.
 
     Args:
         chunks: the file's bytes, in chunks of about 1 MiB.
-        email_column: the header of the column of addresses, compared without case and surrounding blanks.
+        email_column: the header of the column of addresses, or "" to recognise it (`lists.email_column.candidates`).
         on_progress: called with the bytes and rows read so far, about every MiB and while duplicates are searched; may
             raise to stop the scan.
+        keep: called with the cells of each row that has a valid address, one per column of the header. False excludes
+            the row: it is neither a recipient nor rejected.
+        suppressed: called with the addresses of a block, in ASCII and lower case; returns as many flags. A True rejects
+            the row.
+        duplicates: whether a row that repeats an earlier address is rejected, or is another recipient.
 
     Raises:
-        UnusableList: the file has no header with such a column, no row, or too many rows.
+        UnusableList: the file has no header with such a column or several of them, no row, too many rows, or its
+            addresses are in another column.
     """
     progress = _Progress(on_progress)
     encoding, mark, rest = opened(progress.counted(chunks))
     lines = Lines(rest, encoding)
-    dialect = read_header(lines, email_column.strip() or "email", encoding, mark)
+    dialect = read_header(lines, email_column.strip(), encoding, mark)
     with TempFile() as addresses, TempFile() as rejections:
-        state = _ScanState(dialect, Duplicates(addresses), Rejections(rejections))
+        index = Duplicates(addresses) if duplicates == "reject" else None
+        state = ScanState(dialect, Filters(keep, suppressed), index, Rejections(rejections))
         for rows in records.read(lines, dialect.shape, encoding):
             state.add(rows)
             progress.rows = state.rows
-        state.finish(progress)
+        state.finish(progress.bytes, progress.on_rows)
         return state.result(temporary_file(), progress.on_rows)
 
 
 def read_slice(data: bytes, dialect: CsvDialect, first_row: int) -> Iterator[tuple[int, list[str] | None]]:
-    """The rows of a slice with their numbers, the same rows as in the scan; None for a malformed row.
+    """The rows of a slice with their numbers, the same rows as in the scan; None for a malformed or too long row.
 
     Args:
         data: the file's bytes from the slice's `offset` to its `end`.
@@ -129,71 +116,3 @@ class _Progress:
         self._reported_bytes = self.bytes
         if self._on_progress:
             self._on_progress(self.bytes, self.rows)
-
-
-class _ScanState:
-    """What the scan has found so far."""
-
-    def __init__(self, dialect: CsvDialect, duplicates: Duplicates, rejections: Rejections) -> None:
-        self.rows = 0
-        self._dialect = dialect
-        self._offset = dialect.start
-        self._index = Index()
-        self._skip = bytearray()
-        self._duplicates = duplicates
-        self._rejections = rejections
-
-    def add(self, found: Rows) -> None:
-        """Take the next rows of the file."""
-        first_row = self.rows + 1
-        self.rows += len(found.rows)
-        if self.rows > MAX_ROWS:
-            raise UnusableList(f"The file has more than {MAX_ROWS:,} rows; split it into several lists.")
-        self._index.add(self._offset, first_row, len(found.rows))
-        self._offset += found.size
-        self._skip += bytes((self.rows >> 3) + 1 - len(self._skip))
-        self._classify(first_row, found.rows)
-
-    def _classify(self, first_row: int, rows: Sequence[Row]) -> None:
-        numbers = range(first_row, first_row + len(rows))
-        column = self._dialect.email_index
-        if none_malformed(rows):
-            emails = [row[column] for row in rows]
-            if all_ordinary(emails):
-                self._duplicates.add(list(map(str.lower, emails)), numbers)
-                return
-        sendable: list[tuple[str, int]] = []
-        for number, row in zip(numbers, rows, strict=True):
-            if isinstance(row, Malformed):
-                self._reject(number, row.email, f"malformed:{row.why}")
-            elif (recipient := address(row[column])) is None:
-                self._reject(number, row[column], "invalid_email")
-            else:
-                sendable.append((recipient.lower(), number))
-        self._duplicates.add([recipient for recipient, _ in sendable], [number for _, number in sendable])
-
-    def _reject(self, row: int, email: str, reason: str) -> None:
-        self._rejections.add(row, email, reason)
-        self._skip[row >> 3] |= 0x80 >> (row & 7)
-
-    def finish(self, progress: _Progress) -> None:
-        """Find the duplicates among all rows of the file.
-
-        Raises:
-            UnusableList: the file has no rows.
-        """
-        if not self.rows:
-            raise UnusableList("The file has a header but no rows; add the recipients.")
-        self._index.end = progress.bytes
-        for duplicate in self._duplicates.found(progress.on_rows):
-            self._reject(duplicate.row, duplicate.address, f"duplicate:{duplicate.first_row}")
-
-    def result(self, report: IO[bytes], on_rows: OnRows) -> ScanResult:
-        """Write the report, and return the result."""
-        try:
-            self._rejections.write(report, on_rows)
-        except BaseException:
-            report.close()
-            raise
-        rejected = self._rejections.count
-        return ScanResult(self._dialect, self._index, self.rows, self.rows - rejected, rejected, self._skip, report)

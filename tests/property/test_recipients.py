@@ -13,9 +13,10 @@ from hypothesis import given, settings, strategies as st
 
 from lists import lines as csv_lines, records as csv_records
 from lists.errors import UnusableList
+from lists.fields import Malformed, Row, Shape
 from lists.header import column_names
+from lists.invisible import is_blank, trimmed
 from lists.lines import Limits, Lines
-from lists.records import Malformed, Row, Shape
 from lists.scan import ScanResult, read_slice
 from tests.support.lists import parse, rows_of
 
@@ -31,6 +32,8 @@ PIECES = st.sampled_from(
             b'c@x.test,"two\nlines"\n',
             b'"two\nlines@x.test",E\n',
             b'f@x.test,"three\nmore\nlines",F,G\n',
+            b'g@x.test,"' + b"a long text\n" * 9 + b'"\n',
+            *[b"g@x.test\n", b'g@x.test, "G, H"\n', b" \n", b",,\n", b"\x1a", "\u200b,\ufeff\n".encode()],
             b"\xe9",
             b"\xc3\xa9",
         ],
@@ -41,7 +44,16 @@ BODIES = st.lists(PIECES, max_size=60).map(b"".join)
 FILES = st.builds(
     lambda mark, header, body: mark + header + body,
     st.sampled_from([b"", b"", b"\xef\xbb\xbf"]),
-    st.sampled_from([b"email,name\n", b"email\r\n", b"Email;Name\r", b'\n"email","na\nme"\n']),
+    st.sampled_from(
+        [
+            b"email,name\n",
+            b"email,name,vip\n",
+            b'email, "name"\n',
+            b"email\r\n",
+            b"Email;Name\r",
+            b'\n"email","na\nme"\n',
+        ]
+    ),
     BODIES,
 )
 
@@ -70,7 +82,8 @@ def check(data: bytes, chunk: int) -> tuple[ScanResult, list[list[str] | None]] 
     for number, row in enumerate(rows, 1):
         assert result.index[result.index.slice_of_row(number)].first_row <= number
         assert row is None or len(row) == len(result.dialect.columns)
-        assert (row is None) == rejected.get(number, ("", ""))[1].startswith("malformed")
+        assert (row is None) <= rejected.get(number, ("", ""))[1].startswith(("malformed", "too_long"))
+        assert (row is None) >= rejected.get(number, ("", ""))[1].startswith("malformed")
     return result, rows
 
 
@@ -129,60 +142,86 @@ def plainly(data: bytes, shape: Shape) -> Iterator[list[str] | None]:
             yield None
             position += 1
             continue
-        within = reach(lines[position:])
+        within = reach(lines[position:], csv_lines.RECORD)
         texts = csv_lines.decoded(within)
         texts[-1] = texts[-1].rstrip("\r\n") + "\n"
         record, stop = first_record(texts, shape)
-        for text in texts[:stop] if record is None else [record]:
-            row = text if isinstance(text, list) else alone(text, shape)
-            if row != []:
+        if record is None and stop == len(texts) and (rest := long_rest(texts, lines[position + stop :], shape)):
+            yield None
+            position += stop + rest
+            continue
+        for row in [alone(text, shape) for text in texts[:stop]] if record is None else [record]:
+            if row is None or not all(map(is_blank, row)):
                 yield fit(row, shape)
         position += stop
 
 
-def reach(lines: list[bytes]) -> list[bytes]:
-    """The lines that a record may span."""
-    limits = csv_lines.RECORD
+def reach(lines: list[bytes], limits: Limits) -> list[bytes]:
+    """The lines that these limits allow, at least one unless it is over-long."""
     count = 0
     while count < min(len(lines), limits.lines) and sum(map(len, lines[: count + 1])) <= limits.size:
         count += 1
-    return lines[:count]
+    return lines[: max(count, 1)] if lines and len(lines[0]) <= csv_lines.RECORD.size else []
+
+
+def long_rest(texts: list[str], rest: list[bytes], shape: Shape) -> int:
+    """The number of lines that a record goes on for after `texts`, where its quote is open; 0 if it is a stray one."""
+    if len(texts) == 1 or are_rows(texts[1:], shape):
+        return 0
+    used = 0
+    while block := csv_lines.decoded(reach(rest[used:], csv_lines.BLOCK)):
+        closing = next((number for number, text in enumerate(block, 1) if alone(f'"{text}', shape)), len(block))
+        if are_rows(block[:closing], shape):
+            return used + next(number for number, text in enumerate(block) if like_a_row(alone(text, shape), shape))
+        used += closing
+        if closing < len(block) or alone(f'"{block[-1]}', shape):
+            return used
+    return used
+
+
+def are_rows(texts: list[str], shape: Shape) -> bool:
+    rows = sum(like_a_row(alone(text, shape), shape) for text in texts)
+    return rows > 0 and rows * 10 >= sum(not is_blank(text) for text in texts)
 
 
 def first_record(texts: list[str], shape: Shape) -> tuple[list[str] | None, int]:
     """The first record and its number of lines, or None and the number of lines to read one by one."""
-    reader = csv.reader([*texts, "end"], delimiter=shape.delimiter, strict=True)
+    reader = csv.reader([*texts, "end"], delimiter=shape.delimiter, skipinitialspace=shape[3], strict=True)
     try:
         record = next(reader)
     except csv.Error:
         return None, max(reader.line_num - 1, 1)
     if reader.line_num == 1:
         return record, 1
-    whole = wide_enough(record, shape) and not re.search("[\r\n]", record[shape.email_index].strip())
-    if whole or not any(like_a_row(alone(text, shape), shape) for text in texts[1 : reader.line_num]):
+    swallowed = [alone(text, shape) for text in texts[1 : reader.line_num]]
+    if wide_enough(record, shape) and not re.search("[\r\n]", trimmed(record[shape.email_index])):
         return record, reader.line_num
-    return None, reader.line_num - 1
+    if any(row and wide_enough(row, shape) and like_a_row(row, shape) for row in swallowed):
+        return None, reader.line_num - 1
+    if not wide_enough(record, shape) and any(like_a_row(row, shape) for row in swallowed):
+        return ["\0"] * shape.width, reader.line_num  # a malformed row
+    return record, reader.line_num
 
 
 def like_a_row(record: list[str] | None, shape: Shape) -> bool:
-    if record is None or not wide_enough(record, shape):
+    if record is None or len(record) <= shape.email_index:
         return False
-    return re.fullmatch(r"""[^\s@"<>():,;]+@[^\s@"<>():,;]+""", record[shape.email_index].strip()) is not None
+    return re.fullmatch(r"""[^\s@"<>():,;]+@[^\s@"<>():,;]+""", trimmed(record[shape.email_index])) is not None
 
 
 def alone(text: str, shape: Shape) -> list[str] | None:
-    records = list(csv.reader([text, "end"], delimiter=shape.delimiter))
+    records = list(csv.reader([text, "end"], delimiter=shape.delimiter, skipinitialspace=shape[3]))
     return records[0] if len(records) == 2 else None
 
 
 def wide_enough(record: list[str], shape: Shape) -> bool:
-    return len(record) >= shape.width and not any(record[shape.width :])
+    return len(record) >= shape.width and all(map(is_blank, record[shape.width :]))
 
 
 def fit(record: list[str] | None, shape: Shape) -> list[str] | None:
-    if record is None or not wide_enough(record, shape) or "\0" in "".join(record):
+    if record is None or "\0" in "".join(record[: shape.width]):
         return None
-    return record[: shape.width]
+    return (record + [""] * shape.width)[: shape.width]
 
 
 @settings(max_examples=150)
@@ -237,7 +276,7 @@ def test_the_fast_way_reads_what_the_careful_one_reads(text: str) -> None:
     found: list[Row] = [
         row for rows in csv_records.read(Lines([text.encode()], "utf-8"), shape, "utf-8") for row in rows.rows
     ]
-    assert found == csv_records._fitted(careful.records, shape)
+    assert found == list(csv_records._fitted(careful.records, shape, len(texts)).rows)
     assert all(isinstance(row, Malformed) or len(row) == 2 for row in found)
 
 

@@ -139,7 +139,7 @@ def test_nul() -> None:
     result, rejected = parse(data)
     assert rejected == {
         1: ("a@x.test", "malformed:NUL character"),
-        2: ("b @x.test", "malformed:NUL character"),
+        2: ("b[U+0000]@x.test", "malformed:NUL character"),
     }
     assert rows_of(data, result) == [None, None, ["c@x.test", "Cem"]]
 
@@ -162,13 +162,12 @@ def test_spaces_round_addresses() -> None:
 
 
 def test_ragged_rows() -> None:
+    """Given rows with fewer or more cells than the header / Then missing cells are empty, and further ones dropped."""
     data = b"email,name\na@x.test\nb@x.test,Bob,,\nc@x.test,Cem,1\nd@x.test,Dan\n"
     result, rejected = parse(data)
-    assert rejected == {
-        1: ("a@x.test", "malformed:1 fields where the header has 2"),
-        3: ("c@x.test", "malformed:3 fields where the header has 2"),
-    }
-    assert rows_of(data, result) == [None, ["b@x.test", "Bob"], None, ["d@x.test", "Dan"]]
+    assert rejected == {}
+    assert rows_of(data, result) == [["a@x.test", ""], ["b@x.test", "Bob"], ["c@x.test", "Cem"], ["d@x.test", "Dan"]]
+    assert result.surplus_rows == 1
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
@@ -176,18 +175,17 @@ def test_a_field_of_5_mb(quote: str) -> None:
     """Given a huge field on one line / Then it costs its row, and nothing else."""
     data = lines([HEADER.strip(), "a@x.test,A", f"b@x.test,{quote}{'x' * 5_000_000}{quote}", "c@x.test,C"]).encode()
     result, rejected = parse(data, chunk=65_536)
-    assert rejected == {2: ("", "malformed:longer than 1,048,576 bytes")}
+    assert rejected == {2: ("", "too_long")}
     assert rows_of(data, result) == [["a@x.test", "A"], None, ["c@x.test", "C"]]
 
 
 def test_a_field_of_5_mb_over_many_lines() -> None:
-    """Given a huge quoted field of many lines / Then no line of it is sent to, and the rows round it are."""
+    """Given a huge quoted field of many lines / Then it is one rejected row, and the rows round it are sent to."""
     text = f"one of many lines, {'and more ' * 30}\n" * 18_000
     data = f'{HEADER}a@x.test,A\nb@x.test,"{text}"\nc@x.test,C\n'.encode()
     result, rejected = parse(data, chunk=65_536)
-    assert result.total == 2
-    assert all(reason.startswith(("malformed", "invalid_email")) for _, reason in rejected.values())
-    assert [row for row in rows_of(data, result) if row and "@" in row[0]] == [["a@x.test", "A"], ["c@x.test", "C"]]
+    assert rejected == {2: ("b@x.test", "too_long")}
+    assert rows_of(data, result) == [["a@x.test", "A"], None, ["c@x.test", "C"]]
 
 
 def test_200_columns() -> None:
@@ -211,14 +209,17 @@ def test_no_header() -> None:
 
 
 def test_no_email_column() -> None:
-    reason = reason_of(b"first name,mail,\x00\x1b[31m\na,b,c\n")
-    assert reason == 'There is no column "email"; the columns are "first name", "mail", "[31m".'
+    reason = reason_of(b"first name,phone,\x00\x1b[31m\na,b,c\n")
+    assert reason == (
+        'There is no column "email"; the columns are "first name", "phone", "[31m". '
+        "Give the header of the column of addresses as email_column."
+    )
 
 
 def test_no_such_column_among_many() -> None:
     reason = reason_of(",".join(["x" * 90] * 30).encode() + b"\n", email_column="Address")
     assert reason.startswith('There is no column "Address"; the columns are "xxx')
-    assert reason.endswith(" and 10 more.")
+    assert " and 10 more. " in reason
     assert len(reason) < 1000
 
 
@@ -261,7 +262,7 @@ def test_unicode_addresses() -> None:
 
 
 def test_invalid_addresses() -> None:
-    bad = ["", "anna", "ben@", "a b@x.test", "a@x", "a..b@x.test", "a@-x.test", "Anna <a@x.test>", "a@x.test;b@x.test"]
+    bad = ["", "anna", "ben@", "a b@x.test", "a@x", "a..b@x.test", "a@-x.test", "Anna <a@x>"]
     _, rejected = parse(lines(["email,name", *(f"{address},A" for address in bad)]).encode())
     assert rejected == {row: (address, "invalid_email") for row, address in enumerate(bad, 1)}
 
@@ -282,4 +283,4 @@ def test_formulas_are_harmless_in_the_report(start: str) -> None:
 
 def test_long_and_odd_cells_are_cut_in_the_report() -> None:
     _, rejected = parse(b'email,name\n"a\x0bb\t\x1bc' + b"x" * 9999 + b'",x\n')
-    assert rejected == {1: ("a b  c" + "x" * 248, "invalid_email")}
+    assert rejected == {1: ("a b [U+001B]c" + "x" * 248, "invalid_email:contains U+001B")}

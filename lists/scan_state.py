@@ -1,0 +1,184 @@
+"""Classifies the rows of a scan: recipients, rejected and excluded rows. Reads no bytes and finds no columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from operator import not_
+from typing import IO, NamedTuple, cast
+
+from lists.address_columns import AddressColumns
+from lists.addresses import address, rejection
+from lists.duplicates import Duplicates
+from lists.errors import UnusableList
+from lists.fields import Malformed, Row
+from lists.header import CsvDialect
+from lists.index import MAX_ROWS, Index
+from lists.records import Rows
+from lists.rejections import Rejections
+from lists.sample import Sample
+from lists.scan_result import ScanResult, surplus_warning
+from lists.temp_file import OnRows
+
+#: Whether a row with a valid address is for this campaign, from its cells; False excludes it.
+Keep = Callable[[list[str]], bool]
+#: Which of some addresses, in ASCII and lower case, are suppressed.
+Suppressed = Callable[[Sequence[str]], Iterable[bool]]
+
+
+class Filters(NamedTuple):
+    """What excludes or rejects rows with valid addresses; None does neither."""
+
+    keep: Keep | None
+    suppressed: Suppressed | None
+
+
+class _Valid(NamedTuple):
+    """Rows with valid addresses: their numbers, their cells, and the addresses in ASCII and lower case."""
+
+    numbers: Sequence[int]
+    rows: Sequence[list[str]]
+    addresses: Sequence[str]
+
+    def where(self, flags: Sequence[bool]) -> _Valid:
+        """Those rows whose flag is true."""
+        return _Valid(
+            list(compress(self.numbers, flags)), list(compress(self.rows, flags)), list(compress(self.addresses, flags))
+        )
+
+
+class ScanState:
+    """What a scan has found so far.
+
+    Args:
+        dialect: how the file is written.
+        filters: what excludes or rejects rows with valid addresses.
+        duplicates: finds duplicates; None accepts them.
+        rejections: collects the rejected rows.
+    """
+
+    def __init__(
+        self, dialect: CsvDialect, filters: Filters, duplicates: Duplicates | None, rejections: Rejections
+    ) -> None:
+        self.rows = 0
+        self._dialect = dialect
+        self._filters = filters
+        self._duplicates = duplicates
+        self._rejections = rejections
+        self._offset = dialect.start
+        self._index = Index()
+        self._skip = bytearray()
+        self._valid = 0
+        self._excluded = 0
+        self._surplus = 0
+        self._sample = Sample(dialect, distinct=duplicates is not None)
+        self._columns = AddressColumns(dialect)
+
+    def add(self, found: Rows) -> None:
+        """Take the next rows of the file.
+
+        Raises:
+            UnusableList: the file has too many rows.
+        """
+        first_row = self.rows + 1
+        self.rows += len(found.rows)
+        if self.rows > MAX_ROWS:
+            raise UnusableList(f"The file has more than {MAX_ROWS:,} rows; split it into several lists.")
+        self._index.add(self._offset, first_row, len(found.rows))
+        self._offset += found.size
+        self._skip += bytes((self.rows >> 3) + 1 - len(self._skip))
+        self._surplus += found.surplus
+        if found.addresses is None:
+            valid = self._valid_rows(first_row, found.rows)
+        else:
+            rows = cast("Sequence[list[str]]", found.rows)
+            valid = _Valid(range(first_row, self.rows + 1), rows, list(map(str.lower, found.addresses)))
+        self._valid += len(valid.rows)
+        self._accept(self._filtered(valid))
+
+    def _valid_rows(self, first_row: int, rows: Sequence[Row]) -> _Valid:
+        """The rows with valid addresses; rejects the others."""
+        numbers: list[int] = []
+        valid: list[list[str]] = []
+        addresses: list[str] = []
+        column = self._dialect.email_index
+        for number, row in enumerate(rows, first_row):
+            if isinstance(row, Malformed):
+                self._reject(number, row.email, row.reason)
+            elif (recipient := address(row[column])) is None:
+                self._reject(number, row[column], rejection(row[column]))
+                self._columns.add(row)
+            else:
+                numbers.append(number)
+                valid.append(row)
+                addresses.append(recipient.lower())
+        return _Valid(numbers, valid, addresses)
+
+    def _filtered(self, valid: _Valid) -> _Valid:
+        """The rows that are neither excluded nor suppressed."""
+        if self._filters.keep and valid.rows:
+            kept = [bool(self._filters.keep(row)) for row in valid.rows]
+            for number in compress(valid.numbers, map(not_, kept)):
+                self._mark(number)
+                self._excluded += 1
+            valid = valid.where(kept)
+        if self._filters.suppressed and valid.rows:
+            sendable = list(map(not_, self._filters.suppressed(valid.addresses)))
+            for number, recipient, wanted in zip(valid.numbers, valid.addresses, sendable, strict=True):
+                if not wanted:
+                    self._reject(number, recipient, "suppressed")
+            valid = valid.where(sendable)
+        return valid
+
+    def _accept(self, valid: _Valid) -> None:
+        self._sample.add(valid.rows)
+        if self._duplicates:
+            self._duplicates.add(valid.addresses, valid.numbers)
+
+    def _reject(self, row: int, email: str, reason: str) -> None:
+        self._rejections.add(row, email, reason)
+        self._mark(row)
+
+    def _mark(self, row: int) -> None:
+        self._skip[row >> 3] |= 0x80 >> (row & 7)
+
+    def finish(self, end: int, on_rows: OnRows) -> None:
+        """Find the duplicates among all rows of the file.
+
+        Args:
+            end: the file's size in bytes.
+            on_rows: called with the number of rows just checked.
+
+        Raises:
+            UnusableList: the file has no rows, or another column has the addresses.
+        """
+        if not self.rows:
+            raise UnusableList("The file has a header but no rows; add the recipients.")
+        if not self._valid:
+            self._columns.check()
+        self._index.end = end
+        for duplicate in self._duplicates.found(on_rows) if self._duplicates else ():
+            self._reject(duplicate.row, duplicate.address, f"duplicate:{duplicate.first_row}")
+
+    def result(self, report: IO[bytes], on_rows: OnRows) -> ScanResult:
+        """Write the report, and return the result."""
+        try:
+            self._rejections.write(report, on_rows)
+        except BaseException:
+            report.close()
+            raise
+        rejected = self._rejections.count
+        return ScanResult(
+            dialect=self._dialect,
+            index=self._index,
+            rows=self.rows,
+            total=self.rows - rejected - self._excluded,
+            rejected=rejected,
+            skip=self._skip,
+            report=report,
+            excluded=self._excluded,
+            surplus_rows=self._surplus,
+            reasons=dict(self._rejections.reasons),
+            sample=self._sample.rows,
+            warnings=[surplus_warning(self._surplus)] if self._surplus else [],
+        )
