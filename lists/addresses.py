@@ -50,14 +50,20 @@ def address(raw: str) -> str | None:
     RFC 6531).
     """
     bare = raw.strip()
-    if not _is_ordinary(bare):
+    if not (len(bare) <= _ORDINARY_CHARS and _ORDINARY(bare)):
         bare = _bare(bare)
-    if _is_ordinary(bare):
-        local, _, domain = bare.rpartition("@")
-        return f"{local}@{domain.lower()}"
-    if len(bare) > MAX_CHARS or "@" not in bare:
-        return None
-    return _validated(bare)
+        if not (len(bare) <= _ORDINARY_CHARS and _ORDINARY(bare)):
+            return _validated(bare)
+    local, _, domain = bare.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def folded(raws: Sequence[str]) -> list[str | None]:
+    """The addresses of cells as they are compared: like `address`, in lower case throughout."""
+    return [
+        raw.lower() if len(raw) <= _ORDINARY_CHARS and _ORDINARY(raw) else (address(raw) or "").lower() or None
+        for raw in raws
+    ]
 
 
 def rejection(raw: str) -> str:
@@ -69,10 +75,6 @@ def rejection(raw: str) -> str:
         return TOO_LONG
     invisible = first_invisible(bare)
     return f"{INVALID}:contains {invisible}" if invisible else INVALID
-
-
-def _is_ordinary(bare: str) -> bool:
-    return len(bare) <= _ORDINARY_CHARS and _ORDINARY(bare) is not None
 
 
 def _bare(raw: str) -> str:
@@ -93,6 +95,8 @@ def _without_scheme(text: str) -> str:
 
 
 def _validated(bare: str) -> str | None:
+    if len(bare) > MAX_CHARS or "@" not in bare:
+        return None
     try:
         valid = email_validator.validate_email(
             bare, allow_smtputf8=False, strict=True, check_deliverability=False, globally_deliverable=True

@@ -8,7 +8,7 @@ from operator import not_
 from typing import IO, NamedTuple, cast
 
 from lists.address_columns import AddressColumns
-from lists.addresses import address, rejection
+from lists.addresses import folded, rejection
 from lists.duplicates import Duplicates
 from lists.errors import UnusableList
 from lists.fields import Malformed, Row
@@ -98,21 +98,24 @@ class ScanState:
 
     def _valid_rows(self, first_row: int, rows: Sequence[Row]) -> _Valid:
         """The rows with valid addresses; rejects the others."""
-        numbers: list[int] = []
-        valid: list[list[str]] = []
-        addresses: list[str] = []
+        malformed = [isinstance(row, Malformed) for row in rows]
+        numbers: Sequence[int] = range(first_row, first_row + len(rows))
+        if any(malformed):
+            for number, row in zip(numbers, rows, strict=True):
+                if isinstance(row, Malformed):
+                    self._reject(number, row.email, row.reason)
+            readable = list(map(not_, malformed))
+            numbers, rows = list(compress(numbers, readable)), list(compress(rows, readable))
+        return self._with_addresses(numbers, cast("Sequence[list[str]]", rows))
+
+    def _with_addresses(self, numbers: Sequence[int], rows: Sequence[list[str]]) -> _Valid:
         column = self._dialect.email_index
-        for number, row in enumerate(rows, first_row):
-            if isinstance(row, Malformed):
-                self._reject(number, row.email, row.reason)
-            elif (recipient := address(row[column])) is None:
-                self._reject(number, row[column], rejection(row[column]))
-                self._columns.add(row)
-            else:
-                numbers.append(number)
-                valid.append(row)
-                addresses.append(recipient.lower())
-        return _Valid(numbers, valid, addresses)
+        addresses = folded([row[column] for row in rows])
+        valid = [address is not None for address in addresses]
+        for number, row in compress(zip(numbers, rows, strict=True), map(not_, valid)):
+            self._reject(number, row[column], rejection(row[column]))
+            self._columns.add(row)
+        return _Valid(numbers, rows, cast("list[str]", addresses)).where(valid)
 
     def _filtered(self, valid: _Valid) -> _Valid:
         """The rows that are neither excluded nor suppressed."""
