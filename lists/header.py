@@ -195,7 +195,7 @@ def _readings(beginning: _Beginning, email_column: str) -> list[_Reading]:
         shape = Shape(delimiter, 0, 0, _has_spaces_before_quotes(beginning.texts, delimiter))
         record = first_record(beginning.texts, shape)
         if record:
-            readings.append(_Reading(shape, *record, candidates(record[0], email_column)))
+            readings.append(_Reading(shape, *record, candidates(record[0][:MAX_COLUMNS], email_column)))
     return readings
 
 

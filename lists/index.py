@@ -15,7 +15,7 @@ _ENTRY: Final = struct.Struct("<QII")
 class Slice(NamedTuple):
     """Whole records of a file: bytes `offset` to `end` (exclusive) contain `rows` rows, the first numbered `first_row`.
 
-    A slice with a readable row is at most 2 MiB long (1 MiB of UTF-8). A slice of one over-long line, or of blank lines
+    A slice with a readable row is at most 2 MiB long (1 MiB of UTF-8). A slice of one over-long row, or of blank lines
     alone, may have any length: do not read a slice in which every row is rejected.
     """
 

@@ -172,7 +172,7 @@ def long_rest(texts: list[str], rest: list[bytes], shape: Shape) -> int:
     while block := csv_lines.decoded(reach(rest[used:], csv_lines.BLOCK)):
         closing = next((number for number, text in enumerate(block, 1) if alone(f'"{text}', shape)), len(block))
         if are_rows(block[:closing], shape):
-            return used + next(number for number, text in enumerate(block) if like_a_row(alone(text, shape), shape))
+            return used + next(number for number, text in enumerate(block) if like_a_row(alone(text, shape), shape, 3))
         used += closing
         if closing < len(block) or alone(f'"{block[-1]}', shape):
             return used
@@ -180,8 +180,17 @@ def long_rest(texts: list[str], rest: list[bytes], shape: Shape) -> int:
 
 
 def are_rows(texts: list[str], shape: Shape) -> bool:
-    rows = sum(like_a_row(alone(text, shape), shape) for text in texts)
-    return rows > 0 and rows * 10 >= sum(not is_blank(text) for text in texts)
+    rows = [alone(text, shape) for text in texts]
+    lines = sum(not is_blank(text) for text in texts)
+    addresses = sum(like_a_row(row, shape) for row in rows)
+    full = sum(full_and_telling(row, shape, 3) for row in rows)
+    return (addresses > 0 and addresses * 10 >= lines) or (full > 0 and full * 2 >= lines)
+
+
+def full_and_telling(row: list[str] | None, shape: Shape, telling: int) -> bool:
+    if row is None or shape.width < telling:
+        return False
+    return wide_enough(row, shape) and not all(map(is_blank, row))
 
 
 def first_record(texts: list[str], shape: Shape) -> tuple[list[str] | None, int]:
@@ -203,8 +212,11 @@ def first_record(texts: list[str], shape: Shape) -> tuple[list[str] | None, int]
     return record, reader.line_num
 
 
-def like_a_row(record: list[str] | None, shape: Shape) -> bool:
-    if record is None or len(record) <= shape.email_index:
+def like_a_row(record: list[str] | None, shape: Shape, telling: int = 1000) -> bool:
+    """Whether it has something like an address, or as many fields as a header of at least `telling` fields."""
+    if record is None or full_and_telling(record, shape, telling):
+        return record is not None
+    if len(record) <= shape.email_index:
         return False
     return re.fullmatch(r"""[^\s@"<>():,;]+@[^\s@"<>():,;]+""", trimmed(record[shape.email_index])) is not None
 
