@@ -92,6 +92,20 @@ def test_any_bytes(data: bytes) -> None:
     check(data, 100)
 
 
+@given(
+    st.sampled_from(["", "sep=;\n", "Title\n"]),
+    st.sampled_from(["email,name\n", 'email, "name"\n', "E-mail;Name;Vip\n", "name\temail\n"]),
+    st.text(max_size=200) | st.text(st.sampled_from('a@x.test,;" \t\r\n\u200b\ufeff\u00a0\x1a\x00'), max_size=200),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be"]),
+)
+def test_any_text(above: str, header: str, text: str, encoding: str) -> None:
+    """Given any text / Then the scan and the slices agree on rows, numbers and cells."""
+    data = f"{above}{header}{text}".encode(encoding, "surrogatepass")
+    check(data, 70)
+    with small_limits():
+        check(data, 7)
+
+
 @given(FILES, st.integers(1, 50))
 def test_any_file(data: bytes, chunk: int) -> None:
     check(data, chunk)
