@@ -199,6 +199,14 @@ def test_a_stray_quote_before_many_rows_costs_its_row_alone(row: str) -> None:
     assert rows_of(data, result)[-1] == ["last@x.test", "L", "x"]
 
 
+def test_a_stray_quote_before_rows_of_which_few_have_an_address() -> None:
+    """Given a quote that never closes in a list of two columns where every eighth row has an address / Then all stand."""
+    rows = [f"u{number}@x.test,U" if number % 8 == 0 else ",U" for number in range(4000)]
+    result, rejected = parse("\n".join(["email,name", 'bad@x.test,"Bad', *rows, ""]).encode())
+    assert (result.rows, result.total) == (4001, 500)
+    assert rejected[1] == ("bad@x.test", "malformed:quote not closed")
+
+
 def test_rows_after_a_text_that_never_ends() -> None:
     """Given an open quote, 1,200 lines of text, and then rows / Then the text is one row, and the rows stand."""
     rows = [f"u{number}@x.test,U,x\n" for number in range(3000)]

@@ -146,10 +146,10 @@ def test_column_names_without_invisible_characters_in_normal_form_c() -> None:
 
 
 def test_two_byte_order_marks_before_a_quote() -> None:
-    data = b"\xef\xbb\xbf" * 2 + b'"email","name, first"\na@x.test,Ann\n'
+    data = b"\xef\xbb\xbf" * 2 + b'"name, first","email"\nAnn,a@x.test\n'
     dialect = dialect_of(data)
-    assert dialect.columns == ("email", "name_first")
-    assert dialect.start == data.index(b"a@x")
+    assert dialect.columns == ("name_first", "email")
+    assert dialect.start == data.index(b"Ann")
 
 
 @pytest.mark.parametrize(
@@ -226,6 +226,7 @@ def test_no_other_column_has_addresses() -> None:
 def test_folding() -> None:
     assert folded(" E\u200b-Mail_\u00a0Address\ufeff ") == "emailaddress"
     assert folded("ＳＴＲＡẞＥ") == "strasse"
+    assert folded("E-MAİL") == folded("E‑mail") == "email"
 
 
 @pytest.mark.parametrize("first", ["email", ""])
