@@ -200,7 +200,7 @@ def test_a_stray_quote_before_many_rows_costs_its_row_alone(row: str) -> None:
 
 
 def test_a_stray_quote_before_rows_of_which_few_have_an_address() -> None:
-    """Given a quote that never closes in a list of two columns where every eighth row has an address / Then all stand."""
+    """Given a quote that never closes, and rows of which every eighth has an address / Then all of them stand."""
     rows = [f"u{number}@x.test,U" if number % 8 == 0 else ",U" for number in range(4000)]
     result, rejected = parse("\n".join(["email,name", 'bad@x.test,"Bad', *rows, ""]).encode())
     assert (result.rows, result.total) == (4001, 500)
