@@ -207,5 +207,6 @@ def _is_header(fields: Sequence[str], email_column: str) -> bool:
 def _has_spaces_before_quotes(texts: Sequence[str], delimiter: str) -> bool:
     """Whether a field near the beginning of the file is quoted after spaces: `a@x.test, "Doe, Ann"`."""
     between = re.escape(delimiter)
-    quoted = re.compile(rf'(?:^|{between}) +"(?:[^"]|"")*+" *(?:{between}|[\r\n])').search
-    return any(f"{delimiter} " in text and '"' in text and quoted(text) for text in texts[: csv_lines.BLOCK.lines])
+    field = rf'(?:"(?:[^"]|"")*+"[^{between}]*+|[^"{between}][^{between}]*+|)'
+    spaced = re.compile(rf'(?:{field}{between})*? +"(?:[^"]|"")*+" *(?:{between}|[\r\n])').match
+    return any(f"{delimiter} " in text and '"' in text and spaced(text) for text in texts[: csv_lines.BLOCK.lines])

@@ -127,7 +127,7 @@ def _long_record(block: Block, lines: Lines, shape: Shape, encoding: str) -> Row
     The block is as long as a record may be.
     """
     texts = csv_lines.decoded(block.lines)
-    if block.final or not texts[1:] or are_rows(texts[1:], shape) or not _is_open(texts, shape):
+    if block.final or not texts[1:] or not _is_open(texts, shape) or are_rows(texts[1:], shape):
         return None
     rest = skip_rest(lines, shape, encoding)
     if not rest:

@@ -124,11 +124,10 @@ class _Writer:
         cells[-1] = "".join(self._history(self._row_bytes - sum(map(len, cells))))
         if kind == "ragged":
             cells = cells[:4] if row % 2 else [*cells, "one", "two"]
-            reason = f"malformed:{len(cells)} fields where the header has {len(HEADER)}"
-            self._export.rejected[row] = (written, reason)
+            chosen |= {"ort": "", "notiz": ""} if row % 2 else {}
         elif kind == "trailing":
             cells += ["", ""]
-        if sent is not None and kind != "ragged":
+        if sent is not None:
             self._export.people[row] = Person(sent, chosen | {"kunden_nr": f"K-{row:06}"})
             self._addresses.append((row, sent))
         return cells

@@ -156,9 +156,17 @@ def test_spaces_before_quotes() -> None:
     ]
 
 
-@pytest.mark.parametrize("cell", [" Ann", '5" , 6', '"said ""hi"", twice"', ' Bob "B" B', '" ""a"" "'])
+@pytest.mark.parametrize(
+    "cell", [" Ann", '5" , 6', '"said ""hi"", twice"', ' Bob "B" B', '" ""a"" "', '"a, ",",b"', '"a, "",b"']
+)
 def test_leading_spaces_stay_where_no_quote_follows_them(cell: str) -> None:
-    assert not parse(f"email,name\na@x.test,{cell}\n".encode())[0].dialect.skip_initial_space
+    data = f"email,name,note\na@x.test,{cell},\n".encode()
+    assert not parse(data)[0].dialect.skip_initial_space
+
+
+def test_a_huge_line_is_searched_for_spaces_before_quotes_soon() -> None:
+    for part in (' "x', ' "', '" ', ' ""', ', "'):
+        parse(f"email,name\na@x.test,{part * 200_000}\n".encode())
 
 
 def many_lines(count: int, line: str = "Dear Ann, thank you") -> str:
