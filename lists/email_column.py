@@ -1,8 +1,8 @@
 """Finds the column of addresses by its header, in many languages. Knows nothing of files or rows.
 
-Sources: the columns of the exports of Google Contacts, Outlook, Mailchimp, HubSpot, Shopify and WooCommerce; for the
-languages, the patterns for email fields in Chromium (components/autofill, autofill_regex_constants) and the labels of
-Outlook's export in each language.
+Sources: the columns that exports of Google Contacts, Outlook, Mailchimp, Shopify and WooCommerce have. Some of the
+names in other languages stand in Chromium's patterns for email fields (components/autofill, autofill_regex_constants);
+the others are common labels of forms, collected by hand.
 """
 
 from __future__ import annotations
