@@ -1,4 +1,4 @@
-"""The admission middleware when an answer is lost on its way."""
+"""The admission middleware when Redis loses a reply or goes away."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from middleware.admission import CLAIM_ID, Admission, Requeued
 from tests.support.ledger_harness import Batch, LedgerHarness
 
 
-class LosesAnswers:
-    """The ledger behind a Redis that carries a question out and loses the answer, so many times."""
+class LosesReplies:
+    """A ledger whose Redis carries out a call and then loses the reply, `times` times."""
 
     def __init__(self, harness: LedgerHarness, times: int) -> None:
         self._harness = harness
         self.left = times
 
-    def admit(self, *question: Any, claim_id: str) -> Any:
-        grant = self._harness.ledger.admit(*question, claim_id=claim_id)
+    def admit(self, *args: Any, claim_id: str) -> Any:
+        grant = self._harness.ledger.admit(*args, claim_id=claim_id)
         if self.left:
             self.left -= 1
             raise redis.ConnectionError("gone before it answered")
@@ -33,7 +33,7 @@ class LosesAnswers:
 
 
 class CannotRequeue:
-    """The ledger behind a Redis that goes away after it has admitted, for so many questions."""
+    """A ledger whose Redis goes away after it has admitted, for `times` calls."""
 
     def __init__(self, harness: LedgerHarness, times: int) -> None:
         self._harness = harness
@@ -61,12 +61,16 @@ def as_message(batch: Batch) -> dramatiq.MessageProxy:
     return dramatiq.MessageProxy(message)
 
 
-def test_an_answer_that_was_lost_is_given_again(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a Redis that claims rows and dies before it says so, when it is asked again, then they are granted."""
+def test_a_call_whose_reply_was_lost_gets_the_same_grant_again(
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a Redis that claims rows and dies before it replies, when the middleware asks again, then the rows are
+    granted.
+    """
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
     harness.start(rows=10)
     (batch,) = harness.batches()
-    ledger: Any = LosesAnswers(harness, times=2)
+    ledger: Any = LosesReplies(harness, times=2)
     message = as_message(batch)
     Admission(ledger, "w1", threading.Event()).before_process_message(None, message)  # type: ignore[arg-type]
     assert ledger.left == 0
@@ -76,8 +80,8 @@ def test_an_answer_that_was_lost_is_given_again(harness: LedgerHarness, monkeypa
     assert {claim.decode().rpartition("|")[2] for claim in claims} == {message.options[CLAIM_ID]}
 
 
-def test_a_question_asked_again_after_a_pause_is_denied(harness: LedgerHarness) -> None:
-    """Given an answer that was lost, when the campaign has been paused since, then the rows go back."""
+def test_a_call_repeated_after_a_pause_is_denied(harness: LedgerHarness) -> None:
+    """Given a lost reply, when the campaign was paused before the call is repeated, then the rows go back."""
     harness.start(rows=10)
     (batch,) = harness.batches()
     harness.ledger.admit("c1", batch.list_version, batch.batch_id, "w1", batch.recipients, claim_id="n1")
@@ -87,8 +91,10 @@ def test_a_question_asked_again_after_a_pause_is_denied(harness: LedgerHarness) 
     assert harness.report().in_flight == 0
 
 
-def test_granted_rows_are_sent_where_the_others_cannot_be_put_back(harness: LedgerHarness) -> None:
-    """Given a Redis that goes away between the two, then what was granted goes out, and Reconcile finds the rest."""
+def test_granted_rows_are_sent_even_if_the_denied_ones_cannot_be_requeued(harness: LedgerHarness) -> None:
+    """Given a Redis that goes away before the requeue, then the granted rows are sent, and Reconcile finds the
+    others.
+    """
     harness.start(rows=10)
     (batch,) = harness.batches()
     harness.controls.set_rate("c1", 4)
@@ -98,9 +104,7 @@ def test_granted_rows_are_sent_where_the_others_cannot_be_put_back(harness: Ledg
     assert harness.reconciler.reconcile(harness.catalog.get("c1")).repaired == {"lost": 6}
 
 
-def test_denied_rows_are_put_back_once_redis_is_there_again(
-    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_denied_rows_are_requeued_once_redis_is_back(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
     harness.start(rows=10)
     (batch,) = harness.batches()

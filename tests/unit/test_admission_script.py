@@ -1,4 +1,4 @@
-"""admit.lua and requeue.lua: what may be sent, and what goes back."""
+"""admit.lua and requeue.lua: which rows may be sent, and which go back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_dispatched_batch_is_granted_whole_and_claimed(harness: LedgerHarness)
     assert harness.report().in_flight == 10
 
 
-def test_another_copy_of_the_message_gets_nothing_while_the_rows_are_in_flight(harness: LedgerHarness) -> None:
+def test_a_second_copy_of_a_message_gets_nothing_while_its_rows_are_in_flight(harness: LedgerHarness) -> None:
     harness.start()
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -27,8 +27,8 @@ def test_another_copy_of_the_message_gets_nothing_while_the_rows_are_in_flight(h
     assert harness.report().in_flight == 10
 
 
-def test_a_question_asked_again_is_answered_again(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given an answer that got lost on the way, when the same question is put again, then the same rows are granted."""
+def test_a_repeated_call_gets_the_same_grant(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a lost reply, when the same call is repeated, then the same rows are granted."""
     harness.start(rows=10)
     (batch,) = harness.batches()
     monkeypatch.setattr("tests.support.ledger_harness.uuid4", lambda: type("Claim id", (), {"hex": "0123456789abcdef"}))
@@ -49,7 +49,7 @@ def test_a_final_row_is_never_granted_again(harness: LedgerHarness) -> None:
 
 
 @pytest.mark.parametrize("kind", ["closed batch", "other list", "deleted campaign"])
-def test_a_message_that_is_nobodys_is_dropped(harness: LedgerHarness, kind: str) -> None:
+def test_a_message_without_a_current_batch_is_dropped(harness: LedgerHarness, kind: str) -> None:
     harness.start()
     (batch,) = harness.batches()
     if kind == "closed batch":
@@ -62,8 +62,10 @@ def test_a_message_that_is_nobodys_is_dropped(harness: LedgerHarness, kind: str)
     assert harness.admit(batch).verdict == "stale"
 
 
-def test_nothing_is_admitted_once_pause_has_answered(harness: LedgerHarness) -> None:
-    """Given a batch on the queue, when pause has answered, then the batch goes back and comes again after resume."""
+def test_nothing_is_admitted_once_pause_has_returned(harness: LedgerHarness) -> None:
+    """Given a batch on the queue, when pause has returned, then the batch goes back and is dispatched again after
+    resume.
+    """
     harness.start()
     (batch,) = harness.batches()
     assert harness.controls.pause("c1") == 0
@@ -76,7 +78,7 @@ def test_nothing_is_admitted_once_pause_has_answered(harness: LedgerHarness) -> 
     assert harness.admit(again).granted == frozenset(batch.rows)
 
 
-def test_pause_counts_what_is_in_flight_and_that_still_arrives(harness: LedgerHarness) -> None:
+def test_pause_counts_rows_in_flight_whose_outcomes_are_still_recorded(harness: LedgerHarness) -> None:
     harness.start(rows=5)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -87,7 +89,7 @@ def test_pause_counts_what_is_in_flight_and_that_still_arrives(harness: LedgerHa
     assert harness.report().status == Status.COMPLETED
 
 
-def test_cancel_ends_it_for_good(harness: LedgerHarness) -> None:
+def test_cancel_is_final(harness: LedgerHarness) -> None:
     harness.start(rows=5)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -99,7 +101,7 @@ def test_cancel_ends_it_for_good(harness: LedgerHarness) -> None:
     assert harness.redis.llen(keys.of("c1", "requeued")) == 0
 
 
-def test_the_window_refuses_what_is_above_the_limit(harness: LedgerHarness, clock: Clock) -> None:
+def test_the_window_denies_rows_above_the_limit(harness: LedgerHarness, clock: Clock) -> None:
     harness.start(rows=10)
     (batch,) = harness.batches()
     harness.controls.set_rate("c1", 4)
@@ -112,7 +114,7 @@ def test_the_window_refuses_what_is_above_the_limit(harness: LedgerHarness, cloc
     assert harness.admit(rest).granted == frozenset(rest.rows)
 
 
-def test_deferral_leaves_the_retries_as_they_are(harness: LedgerHarness) -> None:
+def test_requeueing_keeps_the_number_of_retries(harness: LedgerHarness) -> None:
     harness.start(rows=2)
     (batch,) = harness.batches()
     batch.retries = 3

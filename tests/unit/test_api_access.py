@@ -1,4 +1,4 @@
-"""Who is answered: by token, from this machine, not for other sites' pages."""
+"""Which requests are accepted: by token, from this machine, and never from another site's pages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.doubles.web import Web
 FAR: tuple[str, int] = ("192.0.2.7", 50_000)
 TOKEN = "s3cret-tökén"
 BEARER = {"Authorization": f"Bearer {TOKEN}".encode().decode("latin-1")}
-#: A token is asked for, this machine is answered, everybody is.
+#: A token is required; only this machine is accepted; every client is accepted.
 MODES: tuple[Mapping[str, str], ...] = ({"API_TOKEN": TOKEN}, {}, {"ALLOW_ANONYMOUS": "true"})
 
 
-def answered(
+def status_of(
     redis: Redis,
     environment: Mapping[str, str],
     headers: Mapping[str, str] | None = None,
@@ -50,30 +50,32 @@ def answered(
         (None, 401),
     ],
 )
-def test_a_token_is_asked_for_wherever_the_client_is(fake_redis: Redis, authorization: str | None, status: int) -> None:
+def test_a_token_is_required_from_every_client_once_it_is_set(
+    fake_redis: Redis, authorization: str | None, status: int
+) -> None:
     raw = {} if authorization is None else {"Authorization": authorization.encode().decode("latin-1")}
     environment = {"API_TOKEN": TOKEN, "ALLOW_ANONYMOUS": "true", "PUBLIC_URL": "https://mail.example.com"}
-    assert answered(fake_redis, environment, raw) == status
-    assert answered(fake_redis, environment, {**raw, "Host": "mail.example.com"}, FAR) == status
+    assert status_of(fake_redis, environment, raw) == status
+    assert status_of(fake_redis, environment, {**raw, "Host": "mail.example.com"}, FAR) == status
 
 
-def test_a_missing_token_names_the_scheme(fake_redis: Redis) -> None:
+def test_a_401_names_the_authentication_scheme(fake_redis: Redis) -> None:
     answer = AppHarness(fake_redis, {"API_TOKEN": TOKEN}).web.get("/campaigns")
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert TOKEN not in answer.detail
 
 
 @pytest.mark.parametrize("client", [("127.0.0.1", 1), ("127.8.8.8", 1), ("::1", 1), ("::ffff:127.0.0.1", 1)])
-def test_without_a_token_this_machine_is_answered(fake_redis: Redis, client: tuple[str, int]) -> None:
-    assert answered(fake_redis, {}, client=client) == 200
+def test_without_a_token_this_machine_is_accepted(fake_redis: Redis, client: tuple[str, int]) -> None:
+    assert status_of(fake_redis, {}, client=client) == 200
 
 
 @pytest.mark.parametrize("client", [FAR, ("::2", 1), ("::ffff:192.0.2.1", 1), ("10.0.0.1", 1), ("testclient", 1), None])
-def test_without_a_token_nobody_else_is(fake_redis: Redis, client: tuple[str, int] | None) -> None:
-    assert answered(fake_redis, {}, client=client) == 403
-    assert answered(fake_redis, {}, client=client, path="/openapi.json") == 403
-    assert answered(fake_redis, {}, client=client, path="/healthz") == 200
-    assert answered(fake_redis, {}, client=client, path="/readyz") == 200
+def test_without_a_token_other_machines_are_refused(fake_redis: Redis, client: tuple[str, int] | None) -> None:
+    assert status_of(fake_redis, {}, client=client) == 403
+    assert status_of(fake_redis, {}, client=client, path="/openapi.json") == 403
+    assert status_of(fake_redis, {}, client=client, path="/healthz") == 200
+    assert status_of(fake_redis, {}, client=client, path="/readyz") == 200
 
 
 @pytest.mark.parametrize(
@@ -98,15 +100,15 @@ def test_without_a_token_nobody_else_is(fake_redis: Redis, client: tuple[str, in
     ],
 )
 @pytest.mark.parametrize("environment", MODES, ids=str)
-def test_a_foreign_host_name_is_refused_in_every_mode(
+def test_an_unknown_host_name_is_refused_in_every_mode(
     fake_redis: Redis, host: str, status: int, environment: Mapping[str, str]
 ) -> None:
-    # Given a name that an attacker points at 127.0.0.1 (DNS rebinding): its pages are of the same origin for a browser
+    # Given a name that an attacker points at 127.0.0.1 (DNS rebinding), so that the browser sees the same origin
     public = {"PUBLIC_URL": "https://mail.example.com", **environment}
     headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
-    assert answered(fake_redis, public, {"Host": host} | BEARER) == status
-    assert answered(fake_redis, public, headers | BEARER) == status
-    assert answered(fake_redis, public, {"Host": host}, path="/") == status
+    assert status_of(fake_redis, public, {"Host": host} | BEARER) == status
+    assert status_of(fake_redis, public, headers | BEARER) == status
+    assert status_of(fake_redis, public, {"Host": host}, path="/") == status
 
 
 @pytest.mark.parametrize(
@@ -131,40 +133,40 @@ def test_a_foreign_host_name_is_refused_in_every_mode(
     ],
 )
 @pytest.mark.parametrize("environment", MODES, ids=str)
-def test_other_sites_pages_cannot_drive_it(
+def test_pages_of_other_sites_cannot_call_the_api(
     fake_redis: Redis, headers: Mapping[str, str], status: int, environment: Mapping[str, str]
 ) -> None:
     public = {"PUBLIC_URL": "https://mail.example.com", **environment}
-    assert answered(fake_redis, public, {**headers, **BEARER}, method="POST") == status
+    assert status_of(fake_redis, public, {**headers, **BEARER}, method="POST") == status
 
 
 def test_a_link_on_another_site_can_be_followed(fake_redis: Redis) -> None:
-    assert answered(fake_redis, {}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}) == 200
+    assert status_of(fake_redis, {}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}) == 200
 
 
-def test_anonymous_clients_are_answered_where_the_operator_says_so(fake_redis: Redis) -> None:
-    assert answered(fake_redis, {"ALLOW_ANONYMOUS": "true"}, client=FAR) == 200
+def test_anonymous_clients_are_accepted_if_the_operator_allows_them(fake_redis: Redis) -> None:
+    assert status_of(fake_redis, {"ALLOW_ANONYMOUS": "true"}, client=FAR) == 200
 
 
 @pytest.mark.parametrize("environment", MODES, ids=str)
-def test_more_names_can_be_listed(fake_redis: Redis, environment: Mapping[str, str]) -> None:
+def test_allowed_hosts_adds_names(fake_redis: Redis, environment: Mapping[str, str]) -> None:
     listed = {"ALLOWED_HOSTS": " web, *.mail.test,[2001:db8::1]", **environment}
     for host in ("web:8080", "WEB", "a.mail.test", "a.b.mail.test:1", "[2001:db8::1]:8080"):
         headers = {"Host": host, "Origin": f"https://{host}", **BEARER}
-        assert answered(fake_redis, listed, headers) == 200, host
+        assert status_of(fake_redis, listed, headers) == 200, host
     for host in ("mail.test", "xmail.test", "web.evil.test", "evil.test"):
-        assert answered(fake_redis, listed, {"Host": host, **BEARER}) == 403, host
-    # A proxy may call it by another name than browsers do.
+        assert status_of(fake_redis, listed, {"Host": host, **BEARER}) == 403, host
+    # A proxy may use another name for the server than browsers do.
     headers = {"Host": "localhost:8080", "Origin": "https://a.mail.test", **BEARER}
-    assert answered(fake_redis, listed, headers) == 200
+    assert status_of(fake_redis, listed, headers) == 200
 
 
 @pytest.mark.parametrize(("environment", "status"), list(zip(MODES, (200, 403, 403), strict=True)))
-def test_an_address_is_no_name_to_rebind_but_without_a_token_it_is_not_ours(
+def test_an_ip_address_as_host_is_accepted_with_a_token_and_refused_without_one(
     fake_redis: Redis, environment: Mapping[str, str], status: int
 ) -> None:
     for host in ("192.0.2.1:8080", "[2001:db8::2]"):
-        assert answered(fake_redis, environment, {"Host": host, **BEARER}) == status
+        assert status_of(fake_redis, environment, {"Host": host, **BEARER}) == status
 
 
 def test_a_refusal_names_the_host_and_the_setting(fake_redis: Redis) -> None:
@@ -175,9 +177,9 @@ def test_a_refusal_names_the_host_and_the_setting(fake_redis: Redis) -> None:
     assert "'http://['" in answer.detail
 
 
-def test_health_is_told_under_every_name(fake_redis: Redis) -> None:
+def test_health_is_answered_under_every_host_name(fake_redis: Redis) -> None:
     for path in ("/healthz", "/readyz"):
-        assert answered(fake_redis, {}, {"Host": "10.0.0.7:8080", "Via": "1.1 lb"}, FAR, path) == 200
+        assert status_of(fake_redis, {}, {"Host": "10.0.0.7:8080", "Via": "1.1 lb"}, FAR, path) == 200
 
 
 @pytest.mark.parametrize(
@@ -185,19 +187,19 @@ def test_health_is_told_under_every_name(fake_redis: Redis) -> None:
     ["Forwarded", "X-Forwarded-For", "x-forwarded-host", "X-FORWARDED-PROTO", "X-Forwarded", "X-Real-IP", "Via"],
 )
 @pytest.mark.parametrize("value", ["192.0.2.7", "127.0.0.1", ""])
-def test_behind_a_proxy_a_token_is_needed(fake_redis: Redis, header: str, value: str) -> None:
-    # Given a proxy on this machine, through which everybody seems to be here
+def test_a_token_is_required_behind_a_proxy(fake_redis: Redis, header: str, value: str) -> None:
+    # Given a proxy on this machine, so that every request seems to come from here
     for environment in ({}, {"ALLOW_ANONYMOUS": "true"}):
         answer = AppHarness(fake_redis, environment).web.get("/campaigns", {header: value})
         assert answer.status == 403
         assert "API_TOKEN" in answer.detail
         assert header.lower() in answer.detail
-    assert answered(fake_redis, {"API_TOKEN": TOKEN}, {header: value, **BEARER}) == 200
-    assert answered(fake_redis, {"API_TOKEN": TOKEN}, {header: value}) == 401
+    assert status_of(fake_redis, {"API_TOKEN": TOKEN}, {header: value, **BEARER}) == 200
+    assert status_of(fake_redis, {"API_TOKEN": TOKEN}, {header: value}) == 401
 
 
 @pytest.mark.parametrize("kind", ["websocket", "http2-push"])
-def test_what_is_no_request_is_closed(fake_redis: Redis, kind: str) -> None:
+def test_a_websocket_is_closed_and_other_scopes_are_ignored(fake_redis: Redis, kind: str) -> None:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -222,6 +224,6 @@ def test_what_is_no_request_is_closed(fake_redis: Redis, kind: str) -> None:
     ),
     environment=st.sampled_from(MODES),
 )
-def test_no_header_is_a_mistake_of_ours(name: str, value: str, environment: Mapping[str, str]) -> None:
+def test_no_header_value_causes_a_server_error(name: str, value: str, environment: Mapping[str, str]) -> None:
     with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as redis:
-        assert answered(redis, environment, {name: value}) in {200, 401, 403}
+        assert status_of(redis, environment, {name: value}) in {200, 401, 403}

@@ -1,4 +1,4 @@
-"""Making, reading, listing and removing campaigns over HTTP, and the form of every error."""
+"""Creating, reading, listing and deleting campaigns over HTTP, and the form of every error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def app(fake_redis: Redis) -> AppHarness:
     return AppHarness(fake_redis)
 
 
-def test_a_campaign_is_made_then_found_unchanged(app: AppHarness) -> None:
+def test_a_new_campaign_can_be_read_back_unchanged(app: AppHarness) -> None:
     made = app.web.put("/campaigns/c1", CONTENT)
     assert (made.status, made.headers["location"]) == (201, "/campaigns/c1")
     again = app.web.put("/campaigns/c1", CONTENT)
@@ -49,20 +49,20 @@ def test_wrong_content_is_422_naming_the_field(app: AppHarness, change: dict[str
 @pytest.mark.parametrize(
     "body", [b"{", b"", b"[]", b'"x"', b"null", b"\xff\xfe", b'{"from": "\xff"}', b'{"from": "\\ud800x"}']
 )
-def test_a_body_that_is_no_campaign_is_422(app: AppHarness, body: bytes) -> None:
+def test_a_body_that_is_not_a_campaign_is_422(app: AppHarness, body: bytes) -> None:
     refused = app.web.put("/campaigns/c1", body)
     assert refused.status == 422
     assert refused.detail
 
 
 @pytest.mark.parametrize("campaign_id", ["-a", "a.b", "a%20b", "x" * 65, "%C3%A9", "a%0A"])
-def test_an_impossible_id_is_422_to_make_and_404_to_find(app: AppHarness, campaign_id: str) -> None:
+def test_an_invalid_id_is_422_on_put_and_404_on_get(app: AppHarness, campaign_id: str) -> None:
     assert app.web.put(f"/campaigns/{campaign_id}", CONTENT).status == 422
     assert app.web.get(f"/campaigns/{campaign_id}").status == 404
     assert app.web.post(f"/campaigns/{campaign_id}/start").status == 404
 
 
-def test_a_body_beyond_the_limit_is_413(app: AppHarness) -> None:
+def test_a_body_above_the_limit_is_413(app: AppHarness) -> None:
     announced = app.web.put("/campaigns/c1", b"{}", {"Content-Length": "26214401"})
     assert announced.status == 413
     assert "25 MiB" in announced.detail
@@ -70,7 +70,7 @@ def test_a_body_beyond_the_limit_is_413(app: AppHarness) -> None:
     assert (sent.status, "1 MiB" in sent.detail) == (413, True)
 
 
-def test_a_changed_campaign_that_was_started_is_409_naming_the_state(app: AppHarness) -> None:
+def test_changing_a_started_campaign_is_409_naming_the_state(app: AppHarness) -> None:
     app.ready()
     app.web.post("/campaigns/c1/start")
     refused = app.web.put("/campaigns/c1", CONTENT | {"subject": "Other"})
@@ -96,7 +96,7 @@ def test_a_wrong_page_is_422(app: AppHarness, query: str) -> None:
     assert app.web.get(f"/campaigns?{query.replace('²', '%C2%B2')}").status == 422
 
 
-def test_a_deleted_campaign_leaves_nothing(app: AppHarness) -> None:
+def test_deleting_a_campaign_leaves_nothing_behind(app: AppHarness) -> None:
     app.ready()
     app.make("c2")
     init = app.web.post("/campaigns/c1/upload/init", {"size": 5}).json()
@@ -109,7 +109,7 @@ def test_a_deleted_campaign_leaves_nothing(app: AppHarness) -> None:
     assert [campaign["id"] for campaign in app.web.get("/campaigns").json()["campaigns"]] == ["c2"]
 
 
-def test_a_running_campaign_is_not_deleted(app: AppHarness) -> None:
+def test_a_running_campaign_cannot_be_deleted(app: AppHarness) -> None:
     app.ready()
     app.web.post("/campaigns/c1/start")
     refused = app.web.request("DELETE", "/campaigns/c1")
@@ -126,7 +126,7 @@ def test_nothing_is_deleted_while_the_store_is_away(app: AppHarness) -> None:
     assert app.web.get("/campaigns/c1").status == 200
 
 
-def test_unknown_addresses_and_methods_are_problems_too(app: AppHarness) -> None:
+def test_unknown_paths_and_methods_are_answered_as_problems(app: AppHarness) -> None:
     missing = app.web.get("/campaign")
     assert (missing.status, "/openapi.json" in missing.detail) == (404, True)
     assert app.web.get("/campaigns/").status == 404
@@ -136,7 +136,7 @@ def test_unknown_addresses_and_methods_are_problems_too(app: AppHarness) -> None
     assert wrong.headers["allow"] == "DELETE, GET, HEAD, PUT"
 
 
-def test_every_answer_has_security_headers(app: AppHarness) -> None:
+def test_every_response_has_security_headers(app: AppHarness) -> None:
     for path in ("/campaigns", "/nowhere", "/healthz"):
         headers = app.web.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""The operator's steps over HTTP: each answers, is idempotent, and names the state where it is not possible."""
+"""The operator's steps over HTTP: each is idempotent, and a 409 names the state that does not allow it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def step(app: AppHarness, name: str) -> tuple[int, object]:
     return answer.status, answer.json()
 
 
-def test_a_campaign_runs_pauses_and_goes_on(app: AppHarness) -> None:
+def test_a_campaign_starts_pauses_and_resumes(app: AppHarness) -> None:
     app.ready()
     for _ in range(2):
         assert step(app, "start") == (200, {"status": "running"})
@@ -38,7 +38,7 @@ def test_a_campaign_runs_pauses_and_goes_on(app: AppHarness) -> None:
         assert (status, problem["campaign_status"]) == (409, "cancelled")  # type: ignore[index]
 
 
-def test_a_pause_tells_how_many_are_still_in_flight(app: AppHarness) -> None:
+def test_pause_returns_the_number_of_rows_in_flight(app: AppHarness) -> None:
     app.ready()
     step(app, "start")
     campaign = app.harness.catalog.get("c1")
@@ -48,7 +48,7 @@ def test_a_pause_tells_how_many_are_still_in_flight(app: AppHarness) -> None:
     assert step(app, "pause") == (200, {"status": "paused", "in_flight": 2})
 
 
-def test_nothing_starts_without_recipients(app: AppHarness) -> None:
+def test_a_campaign_without_recipients_cannot_start(app: AppHarness) -> None:
     app.make()
     status, problem = step(app, "start")
     assert (status, problem["campaign_status"]) == (409, "draft")  # type: ignore[index]
@@ -57,18 +57,18 @@ def test_nothing_starts_without_recipients(app: AppHarness) -> None:
     assert step(app, "start")[0] == 409
 
 
-def test_a_template_that_names_missing_columns_does_not_start(app: AppHarness) -> None:
+def test_a_template_that_names_missing_columns_cannot_start(app: AppHarness) -> None:
     app.ready(subject="{{ name }} {{ city }}", text="{{ email }} {{ age }}")
     answer = app.web.post("/campaigns/c1/start")
     assert answer.status == 409
     assert "age, city" in answer.detail
     assert app.web.get("/campaigns/c1/status").json()["status"] == "ready"
-    # And it does once the content fits
+    # And the campaign starts once its content fits the list
     app.web.put("/campaigns/c1", {"from": "a@shop.test", "subject": "{{ name }}", "text": "x"})
     assert step(app, "start") == (200, {"status": "running"})
 
 
-def test_a_start_during_parsing_waits_for_its_end(app: AppHarness) -> None:
+def test_a_start_during_parsing_takes_effect_when_parsing_ends(app: AppHarness) -> None:
     app.make()
     app.upload()
     assert step(app, "start") == (200, {"status": "parsing"})
@@ -84,7 +84,7 @@ def test_a_rate_is_set_and_shown(app: AppHarness) -> None:
 
 
 @pytest.mark.parametrize("tpm", [0, -1, 10_000_001, "600", 1.5, None, True])
-def test_an_impossible_rate_is_422(app: AppHarness, tpm: object) -> None:
+def test_an_invalid_rate_is_422(app: AppHarness, tpm: object) -> None:
     app.ready()
     refused = app.web.post("/campaigns/c1/rate-limit", {"tpm": tpm})
     assert refused.status == 422
@@ -127,7 +127,7 @@ def test_a_wrong_reconciliation_is_422(app: AppHarness, body: object) -> None:
     assert app.web.post("/campaigns/c1/reconcile", body).status == 422
 
 
-def test_there_is_nothing_to_decide_before_the_start(app: AppHarness) -> None:
+def test_nothing_can_be_decided_or_retried_before_the_start(app: AppHarness) -> None:
     app.ready()
     for body in ({"retry_failed": True}, {"unknown": "done"}):
         refused = app.web.post("/campaigns/c1/reconcile", body)

@@ -1,4 +1,4 @@
-"""The dashboard's files: who gets them, and what a browser may do with them."""
+"""The dashboard's files: which clients get them, and what a browser may do with them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_page_names_only_files_that_are_served(fake_redis: Redis) -> None:
         assert web.get(path).status == 200, path
 
 
-def test_nothing_comes_from_elsewhere() -> None:
+def test_the_page_loads_nothing_from_other_hosts() -> None:
     allowed = {"http://www.w3.org/2000/svg"}
     for path in STATIC.iterdir():
         text = path.read_text()
@@ -39,7 +39,7 @@ def test_nothing_comes_from_elsewhere() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path.name
 
 
-def test_no_script_but_the_page_s_own_runs(fake_redis: Redis) -> None:
+def test_only_the_page_s_own_scripts_run(fake_redis: Redis) -> None:
     found = policy(fake_redis)
     assert "default-src 'none'" in found
     assert "script-src 'self';" in found
@@ -50,13 +50,13 @@ def test_no_script_but_the_page_s_own_runs(fake_redis: Redis) -> None:
     assert "style=" not in page
 
 
-def test_the_browser_may_upload_to_the_store_and_nowhere_else(fake_redis: Redis) -> None:
+def test_the_browser_may_upload_only_to_the_object_store(fake_redis: Redis) -> None:
     assert "connect-src 'self' https://*.amazonaws.com https://*.amazonaws.com.cn;" in policy(fake_redis)
     given = policy(fake_redis, S3_ENDPOINT_URL="http://s3:8333", S3_PUBLIC_ENDPOINT_URL="https://files.test:9000/x")
     assert "connect-src 'self' https://files.test:9000;" in given
 
 
-def test_an_unchanged_file_is_not_sent_again(fake_redis: Redis) -> None:
+def test_an_unchanged_file_is_answered_with_304(fake_redis: Redis) -> None:
     web = AppHarness(fake_redis).web
     first = web.get("/dashboard/app.js")
     again = web.get("/dashboard/app.js", {"If-None-Match": first.headers["etag"]})
@@ -77,11 +77,11 @@ def test_with_a_token_the_files_are_open_and_the_api_is_not(fake_redis: Redis) -
     assert far.get("/campaigns").status == 401
 
 
-def test_without_one_they_are_for_this_machine_only(fake_redis: Redis) -> None:
+def test_without_a_token_the_files_are_served_to_this_machine_only(fake_redis: Redis) -> None:
     assert Web(AppHarness(fake_redis).starlette, ("192.0.2.7", 50_000)).get("/").status == 403
 
 
-def test_the_list_of_campaigns_has_their_figures(fake_redis: Redis) -> None:
+def test_the_list_of_campaigns_includes_their_progress(fake_redis: Redis) -> None:
     app = AppHarness(fake_redis)
     app.ready()
     [listed] = app.web.get("/campaigns").json()["campaigns"]
@@ -89,7 +89,7 @@ def test_the_list_of_campaigns_has_their_figures(fake_redis: Redis) -> None:
     assert listed["progress"]["total"] == 2
 
 
-def test_a_campaign_tells_which_columns_its_list_lacks(fake_redis: Redis) -> None:
+def test_a_campaign_names_the_columns_that_its_list_lacks(fake_redis: Redis) -> None:
     app = AppHarness(fake_redis)
     app.ready()
     assert app.web.get("/campaigns/c1").json()["missing_columns"] == []
@@ -98,7 +98,7 @@ def test_a_campaign_tells_which_columns_its_list_lacks(fake_redis: Redis) -> Non
     assert app.web.get("/campaigns/c1").json()["missing_columns"] == ["age", "city"]
 
 
-def test_a_campaign_tells_that_it_will_start_by_itself(fake_redis: Redis) -> None:
+def test_a_campaign_shows_that_it_will_start_after_parsing(fake_redis: Redis) -> None:
     app = AppHarness(fake_redis)
     app.make()
     app.upload()
@@ -111,7 +111,7 @@ def test_a_campaign_tells_that_it_will_start_by_itself(fake_redis: Redis) -> Non
     assert app.web.get("/campaigns/c1").json()["status"] == "running"
 
 
-def test_a_new_campaign_does_not_replace_one_by_mistake(fake_redis: Redis) -> None:
+def test_a_new_campaign_does_not_overwrite_an_existing_one(fake_redis: Redis) -> None:
     app = AppHarness(fake_redis)
     only_new = {"If-None-Match": "*"}
     assert app.web.put("/campaigns/c1", CONTENT, only_new).status == 201

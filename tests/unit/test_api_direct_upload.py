@@ -1,4 +1,4 @@
-"""A small list in one request: as the body or in a form, never too large, never half-done."""
+"""A small list in one request, as the body or in a form: never too large, never half stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def app(fake_redis: Redis) -> AppHarness:
 
 
 def form(*fields: tuple[str, str | None, bytes]) -> bytes:
-    """Fields as (name, file name or None, value)."""
+    """A multipart form of fields (name, file name or None, value)."""
     parts = []
     for name, filename, value in fields:
         file = f'; filename="{filename}"' if filename is not None else ""
@@ -58,25 +58,25 @@ def test_a_file_in_a_form_becomes_the_list(app: AppHarness) -> None:
     assert list(app.store.objects.values()) == [CSV]
 
 
-def test_the_column_can_be_named_in_the_query(app: AppHarness) -> None:
+def test_the_query_can_name_the_email_column(app: AppHarness) -> None:
     assert app.upload(query="?email_column=E-Mail%20Adresse").status == 202
     assert app.web.get("/campaigns/c1").json()["email_column"] == "E-Mail Adresse"
 
 
 @pytest.mark.parametrize("query", ["?email_column=", "?email_column=" + "x" * 201])
-def test_an_impossible_column_is_422(app: AppHarness, query: str) -> None:
+def test_an_invalid_column_name_is_422(app: AppHarness, query: str) -> None:
     assert app.upload(query=query).status == 422
     assert untouched(app)
 
 
-def test_exactly_the_limit_is_taken(app: AppHarness) -> None:
+def test_a_body_of_exactly_the_limit_is_accepted(app: AppHarness) -> None:
     body = CSV.ljust(LIMIT, b"\n")
     assert app.upload(body).status == 202
     assert send_form(app, form(("file", "a.csv", body))).status == 202
     assert list(app.store.objects.values()) == [body]
 
 
-def test_one_byte_more_is_413_naming_the_other_way(app: AppHarness) -> None:
+def test_one_byte_more_is_413_naming_the_other_way_to_upload(app: AppHarness) -> None:
     chunks = [b"x" * MIB] * 10 + [b"x"]
     for answer in (
         app.web.post("/campaigns/c1/upload", b"", {"Content-Type": "text/csv", "Content-Length": str(LIMIT + 1)}),
@@ -89,8 +89,8 @@ def test_one_byte_more_is_413_naming_the_other_way(app: AppHarness) -> None:
     assert untouched(app)
 
 
-def test_an_announced_size_is_refused_before_a_byte_is_read(app: AppHarness) -> None:
-    # Given a client that would leave as soon as its body were read
+def test_a_declared_size_above_the_limit_is_refused_before_the_body_is_read(app: AppHarness) -> None:
+    # Given a client that disconnects as soon as its body is read
     headers = {"Content-Type": "text/csv", "Content-Length": str(LIMIT + 1)}
     assert app.web.post("/campaigns/c1/upload", [None], headers).status == 413
 
@@ -119,20 +119,20 @@ def test_an_empty_body_is_422(app: AppHarness) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded", "image/png"])
-def test_anything_else_is_422_saying_what_to_send(app: AppHarness, media_type: str) -> None:
+def test_another_content_type_is_422_saying_what_to_send(app: AppHarness, media_type: str) -> None:
     refused = app.web.post("/campaigns/c1/upload", CSV, {"Content-Type": media_type})
     assert refused.status == 422
     assert "text/csv" in refused.detail
 
 
-def test_a_client_that_leaves_half_way_leaves_nothing(app: AppHarness) -> None:
+def test_a_client_that_disconnects_half_way_leaves_nothing_behind(app: AppHarness) -> None:
     app.web.post("/campaigns/c1/upload", [CSV, None], {"Content-Type": "text/csv"})
     head = form(("file", "a.csv", CSV))[:-20]
     app.web.post("/campaigns/c1/upload", [head, None], {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
     assert untouched(app)
 
 
-def test_an_unknown_campaign_is_404_before_a_byte_is_read(app: AppHarness) -> None:
+def test_an_unknown_campaign_is_404_before_the_body_is_read(app: AppHarness) -> None:
     assert app.web.post("/campaigns/nobody/upload", [None], {"Content-Type": "text/csv"}).status == 404
 
 
@@ -143,19 +143,19 @@ def test_nothing_changes_while_the_store_is_away(app: AppHarness) -> None:
     assert untouched(app)
 
 
-def test_a_start_that_comes_in_between_wins(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given a parsed list, and an upload that is on its way when the campaign is started
+def test_a_start_during_an_upload_wins(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a parsed list, and an upload that is under way when the campaign is started
     app.upload()
     app.parse()
     put_file = app.store.put_file
     monkeypatch.setattr(app.store, "put_file", lambda *args: (app.harness.controls.start("c1"), put_file(*args)))
     before = set(app.store.objects)
-    # When it arrives, then it is refused and its object is gone
+    # When the upload arrives, then it is refused and its object is gone
     assert app.upload(CSV + b"Eve,eve@shop.test\n").status == 409
     assert set(app.store.objects) == before
 
 
-def test_a_list_before_the_start_replaces_the_one_before(app: AppHarness) -> None:
+def test_a_second_list_before_the_start_replaces_the_first(app: AppHarness) -> None:
     app.upload()
     app.parse()
     assert app.upload(CSV + b"Eve,eve@shop.test\n").status == 202

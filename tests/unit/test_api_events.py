@@ -1,4 +1,4 @@
-"""Live status: sent when it changes, shared by its listeners, over when the campaign or the server ends."""
+"""The live status: sent when it changes, shared by its listeners, closed when the campaign or the server ends."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(coroutine: Any) -> None:
     asyncio.run(limited())
 
 
-def test_the_status_is_sent_at_once_and_whenever_it_changes(app: AppHarness) -> None:
+def test_the_status_is_sent_at_once_and_on_every_change(app: AppHarness) -> None:
     async def watch() -> None:
         stream = events(app)
         assert await anext(stream) == "retry: 2000"
@@ -76,7 +76,7 @@ def test_the_status_is_sent_at_once_and_whenever_it_changes(app: AppHarness) -> 
     run(watch())
 
 
-def test_silence_is_filled_with_comments(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comment_is_sent_while_the_status_does_not_change(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.05)
 
     async def watch() -> None:
@@ -88,7 +88,7 @@ def test_silence_is_filled_with_comments(app: AppHarness, monkeypatch: pytest.Mo
     run(watch())
 
 
-def test_listeners_share_one_poller_which_looks_anew_for_each_that_joins_and_ends_with_them(
+def test_listeners_share_one_poller_that_polls_once_for_each_new_one_and_stops_with_the_last(
     app: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
@@ -107,12 +107,12 @@ def test_listeners_share_one_poller_which_looks_anew_for_each_that_joins_and_end
         for stream in streams:
             await anext(stream)
             status_of(await anext(stream))
-        assert asked == 5 + 5  # each asks whether there is such a campaign, and has one look when it joins
+        assert asked == 5 + 5  # each request checks that the campaign exists, and one poll answers it when it joins
         app.harness.controls.start("c1")
         app.starlette.state.components.feeds.changed("c1")
         for stream in streams:
             assert status_of(await anext(stream))["status"] == "running"
-        assert asked == 5 + 5 + 1  # the rest is shared
+        assert asked == 5 + 5 + 1  # all other polls are shared
         (feed,) = app.starlette.state.components.feeds._feeds.values()
         assert feed.listeners == 5
         for stream in streams:
@@ -138,7 +138,7 @@ def test_a_deleted_campaign_ends_the_stream(app: AppHarness) -> None:
     run(watch())
 
 
-def test_a_server_that_stops_ends_the_stream(app: AppHarness) -> None:
+def test_a_stopping_server_ends_the_stream(app: AppHarness) -> None:
     async def watch() -> None:
         stream = events(app)
         await anext(stream)
@@ -171,7 +171,7 @@ def test_the_stream_survives_an_outage_of_redis(app: AppHarness, monkeypatch: py
     run(watch())
 
 
-def test_head_ends_at_once(app: AppHarness) -> None:
+def test_head_returns_at_once(app: AppHarness) -> None:
     answer = app.web.request("HEAD", "/campaigns/c1/events")
     assert (answer.status, answer.body) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")

@@ -1,4 +1,4 @@
-"""Alive, ready, figures, and what an outage or a mistake of ours looks like from outside."""
+"""Liveness, readiness, metrics, and how an outage or an error of the server looks to a client."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ def break_redis(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.redis.connection_pool, "get_connection", fail)
 
 
-def test_it_is_alive_whoever_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_is_alive_whatever_else_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     break_redis(app, monkeypatch)
     app.store.away = True
     assert app.web.get("/healthz").json() == {"status": "ok"}
 
 
-def test_it_is_ready_once_redis_and_the_store_can_be_reached(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_is_ready_once_redis_and_the_store_can_be_reached(
+    app: AppHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert app.web.get("/readyz").status == 200
     app.store.away = True
     without_store = app.web.get("/readyz")
@@ -51,7 +53,7 @@ def test_it_is_ready_once_redis_and_the_store_can_be_reached(app: AppHarness, mo
     assert app.web.get("/readyz").status == 200
 
 
-def test_a_store_that_hangs_is_not_ready(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_hangs_makes_the_server_unready(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(health, "READY_S", 0.05)
     monkeypatch.setattr(app.store, "ping", lambda: release.wait(5))
@@ -69,7 +71,7 @@ async def _readyz(app: AppHarness, release: threading.Event) -> int:
         return int(start["status"])
 
 
-def test_redis_away_is_503_without_its_words(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_away_is_503_without_the_error_text_of_redis(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     app.ready()
     break_redis(app, monkeypatch)
     for method, path in (
@@ -82,7 +84,7 @@ def test_redis_away_is_503_without_its_words(app: AppHarness, monkeypatch: pytes
         assert "redis.internal" not in answer.detail
 
 
-def test_a_mistake_of_ours_is_500_without_its_insides(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_error_is_500_without_internals(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_campaign_id: str) -> None:
         raise RuntimeError("secret ada@shop.test")
 
@@ -101,7 +103,7 @@ def test_a_mistake_of_ours_is_500_without_its_insides(app: AppHarness, monkeypat
     assert b"secret" not in seen[1]["body"]
 
 
-def test_the_figures_are_prometheus_text(app: AppHarness) -> None:
+def test_the_metrics_are_in_the_prometheus_text_format(app: AppHarness) -> None:
     app.ready()
     app.make("c2")
     app.redis.setbit("postrider:{c1}:done", 1, 1)
@@ -122,14 +124,14 @@ def test_the_figures_are_prometheus_text(app: AppHarness) -> None:
     assert families["postrider_retries"].type == "counter"
 
 
-def test_the_figures_tell_that_redis_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_metrics_show_that_redis_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     break_redis(app, monkeypatch)
     answer = app.web.get("/metrics")
     assert answer.status == 200
     assert b"postrider_up 0.0" in answer.body
 
 
-def test_the_figures_are_those_of_the_newest_campaigns(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_metrics_cover_the_newest_campaigns(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MAX_CAMPAIGNS", 2)
     for number in range(3):
         app.make(f"c{number}")

@@ -1,4 +1,4 @@
-"""Uploads in parts over HTTP: what is planned, checked, completed, aborted, and what is left after trouble."""
+"""Multipart uploads over HTTP: plan, checks, complete and abort, and what is left after a failure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def queued(app: AppHarness) -> int:
 def test_a_file_in_parts_becomes_the_list(app: AppHarness) -> None:
     # Given both parts of a file
     upload_id, etags = begin_and_send(app)
-    # When it is completed with their ETags, quoted or not
+    # When the client completes the upload with their ETags, quoted or not
     parts = [{"part_number": 1, "etag": f'"{etags[0]}"'}, {"part_number": 2, "etag": etags[1].upper()}]
     answer = complete(app, upload_id, parts=parts)
     # Then the list is being parsed
@@ -81,7 +81,7 @@ def test_the_plan_has_an_address_for_each_part(app: AppHarness) -> None:
 
 
 @given(size=st.integers(1, bodies.MAX_SIZE_BYTES))
-def test_a_file_of_any_size_fits_into_its_parts(size: int) -> None:
+def test_a_file_of_any_allowed_size_fits_into_its_parts(size: int) -> None:
     each = upload_parts.part_bytes(size)
     count = upload_parts.part_count(size, each)
     assert each >= 8 * MIB
@@ -92,7 +92,7 @@ def test_a_file_of_any_size_fits_into_its_parts(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, -1, "5", 1.5, None, True])
-def test_an_impossible_size_is_422(app: AppHarness, size: object) -> None:
+def test_an_invalid_size_is_422(app: AppHarness, size: object) -> None:
     assert app.web.post("/campaigns/c1/upload/init", {"size": size}).status == 422
     assert app.store.uploads == {}
 
@@ -108,13 +108,13 @@ def test_missing_parts_are_named_and_can_still_be_sent(app: AppHarness) -> None:
     # Given an upload whose second part has not arrived
     upload_id = begin(app)
     app.store.put_part(upload_id, 1, FIRST)
-    # When it is completed
+    # When the client completes it
     refused = complete(app, upload_id)
-    # Then the part is named and nothing has changed
+    # Then the response names the part and nothing has changed
     assert (refused.status, refused.json()["missing"], refused.json()["wrong"]) == (409, [2], [])
     assert "missing: 2" in refused.detail
     assert app.web.get("/campaigns/c1").json()["status"] == "draft"
-    # And once it is there, the upload can be completed
+    # And once the part has arrived, the upload can be completed
     app.store.put_part(upload_id, 2, LAST)
     assert complete(app, upload_id).status == 202
 
@@ -146,7 +146,7 @@ def test_parts_of_a_wrong_size_are_named(app: AppHarness, first: bytes, last: by
         ([(1, None), (2, None), (3, "0" * 32)], [], [3]),
     ],
 )
-def test_what_the_client_says_it_sent_is_checked(
+def test_the_etags_that_the_client_gives_are_checked(
     app: AppHarness, sent: list[tuple[int, str | None]], missing: list[int], wrong: list[int]
 ) -> None:
     upload_id, etags = begin_and_send(app)
@@ -156,14 +156,14 @@ def test_what_the_client_says_it_sent_is_checked(
     assert complete(app, upload_id).status == 202
 
 
-def test_only_the_first_of_many_missing_parts_are_named_in_the_detail(app: AppHarness) -> None:
+def test_the_detail_names_only_the_first_of_many_missing_parts(app: AppHarness) -> None:
     upload_id = begin(app, 30 * 8 * MIB)
     refused = complete(app, upload_id)
     assert "20 and 10 more" in refused.detail
     assert len(refused.json()["missing"]) == 30
 
 
-def test_completing_again_gives_the_same_answer_and_parses_once(app: AppHarness) -> None:
+def test_completing_again_gives_the_same_response_and_parses_once(app: AppHarness) -> None:
     upload_id, _ = begin_and_send(app)
     assert complete(app, upload_id).status == 202
     again = complete(app, upload_id)
@@ -175,9 +175,9 @@ def test_completing_again_gives_the_same_answer_and_parses_once(app: AppHarness)
     assert app.web.get("/campaigns/c1").json()["status"] == "running"
 
 
-def test_eight_completes_at_once_parse_once(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given eight requests that complete one upload, when none of them sees another one's list before it gives its own,
-    then all get the same answer, and the list is parsed once; a start asked for meanwhile is not forgotten.
+def test_eight_concurrent_completes_parse_once(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given eight requests that complete one upload, and none that sees another's list before it stores its own, then
+    all get the same response, the list is parsed once, and a start requested meanwhile is not lost.
     """
     upload_id, _ = begin_and_send(app)
     catalog, together = app.starlette.state.components.catalog, threading.Barrier(8)
@@ -200,8 +200,10 @@ def test_eight_completes_at_once_parse_once(app: AppHarness, monkeypatch: pytest
     assert len(app.store.objects) == 1
 
 
-def test_a_list_that_is_given_once_more_changes_nothing(app: AppHarness) -> None:
-    """Given a list in whatever state, when a request that has not seen that gives it again, then all stays."""
+def test_the_same_list_accepted_again_changes_nothing(app: AppHarness) -> None:
+    """Given a list in any state, when a request that has not seen it stores the same list again, then nothing
+    changes.
+    """
     upload_id, _ = begin_and_send(app)
     complete(app, upload_id)
     catalog = app.harness.catalog
@@ -220,9 +222,9 @@ def test_a_list_that_is_given_once_more_changes_nothing(app: AppHarness) -> None
     assert catalog.get("c1").status == "running"
 
 
-def test_a_complete_that_another_one_overtakes_is_no_conflict(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a request that reads the campaign, when another one completes the same upload right then, then the first
-    one's answer is the same.
+def test_two_overlapping_completes_do_not_conflict(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a request that has read the campaign, when another request completes the same upload, then the first one
+    gets the same response.
     """
     upload_id, _ = begin_and_send(app)
     catalog = app.starlette.state.components.catalog
@@ -239,10 +241,10 @@ def test_a_complete_that_another_one_overtakes_is_no_conflict(app: AppHarness, m
     assert queued(app) == 1
 
 
-def test_a_crash_between_store_and_redis_is_finished_by_the_next_try(
+def test_a_retry_finishes_a_complete_that_crashed_between_store_and_redis(
     app: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a complete that reached the store and no further
+    # Given a complete that reached only the store
     upload_id, _ = begin_and_send(app)
     parts = app.starlette.state.components
     with monkeypatch.context() as patch:
@@ -252,11 +254,11 @@ def test_a_crash_between_store_and_redis_is_finished_by_the_next_try(
     assert app.web.get("/campaigns/c1").json()["status"] == "draft"
     # When the client tries again
     assert complete(app, upload_id).status == 202
-    # Then the list is in
+    # Then the campaign has the list
     assert app.web.get("/campaigns/c1").json()["status"] == "parsing"
 
 
-def test_another_column_of_the_same_file_can_be_chosen(app: AppHarness) -> None:
+def test_completing_again_can_choose_another_column_of_the_same_file(app: AppHarness) -> None:
     upload_id, _ = begin_and_send(app)
     assert complete(app, upload_id, email_column="mail").status == 202
     assert app.parse().status == "rejected"
@@ -266,19 +268,19 @@ def test_another_column_of_the_same_file_can_be_chosen(app: AppHarness) -> None:
     assert len(app.store.objects) == 1
 
 
-def test_a_later_upload_replaces_the_list_and_removes_it(app: AppHarness) -> None:
+def test_a_later_upload_replaces_the_list_and_deletes_it(app: AppHarness) -> None:
     first, _ = begin_and_send(app)
     complete(app, first)
     second, _ = begin_and_send(app)
     assert complete(app, second).status == 202
     assert len(app.store.objects) == 1
-    # And the first one does not come back
+    # And the first upload does not come back
     refused = complete(app, first)
     assert (refused.status, "replaced" in refused.detail) == (409, True)
     assert len(app.store.objects) == 1
 
 
-def test_nothing_is_uploaded_once_it_is_started(app: AppHarness) -> None:
+def test_no_upload_is_accepted_after_the_start(app: AppHarness) -> None:
     waiting, _ = begin_and_send(app)
     app.upload()
     app.parse()
@@ -335,7 +337,7 @@ def test_an_upload_belongs_to_its_campaign(app: AppHarness) -> None:
     assert complete(app, upload_id).status == 202
 
 
-def test_nothing_is_begun_while_redis_or_the_store_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_upload_begins_while_redis_or_the_store_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     app.store.away = True
     assert app.web.post("/campaigns/c1/upload/init", {"size": 5}).status == 503
     app.store.away = False
@@ -346,7 +348,7 @@ def test_nothing_is_begun_while_redis_or_the_store_is_away(app: AppHarness, monk
     assert app.store.uploads == {}
 
 
-def test_an_upload_survives_a_store_that_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_survives_an_outage_of_the_store(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     upload_id, _ = begin_and_send(app)
     with monkeypatch.context() as patch:
         patch.setattr(app.store, "complete_upload", _raises(StoreUnavailable("InternalError in a 200")))
@@ -360,7 +362,7 @@ def test_ten_thousand_etags_fit_into_the_body(app: AppHarness) -> None:
     assert complete(app, upload_id, parts=parts).status == 409
 
 
-def test_a_list_that_was_replaced_is_left_to_the_janitor_where_the_store_is_away(
+def test_a_replaced_list_is_left_to_the_janitor_while_the_store_is_away(
     app: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app.upload()

@@ -1,4 +1,4 @@
-"""recipients.csv: every row once, in order, with its state; only what is asked for is read."""
+"""recipients.csv: every row once, in order, with its state; only the slices that hold requested rows are read."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_all_rows_are_listed_in_order(app: AppHarness) -> None:
     ("state", "expected"),
     [("done", ["1"]), ("failed", ["3"]), ("unknown", ["5"]), ("pending", ["6"]), ("rejected", ["2", "4", "7"])],
 )
-def test_one_state_alone(app: AppHarness, state: str, expected: list[str]) -> None:
+def test_one_state_can_be_requested_alone(app: AppHarness, state: str, expected: list[str]) -> None:
     listed = rows(app, state)
     assert [row[0] for row in listed] == expected
     assert {row[2] for row in listed} == {state}
@@ -76,7 +76,7 @@ def test_no_cell_is_a_formula(app: AppHarness) -> None:
 
 
 def test_every_cell_is_quoted_wherever_it_comes_from(app: AppHarness) -> None:
-    # Given reasons and addresses that a spreadsheet with another delimiter would cut
+    # Given reasons and addresses that a spreadsheet with another delimiter would split
     app.redis.hset("postrider:{c1}:reasons", "3", "full; =cmd|'/c calc'!A1\t\uff1d1")
     for state in ("all", "failed", "rejected"):
         header, *lines = app.web.get(f"/campaigns/c1/recipients.csv?state={state}").body.decode().split("\r\n")
@@ -86,7 +86,7 @@ def test_every_cell_is_quoted_wherever_it_comes_from(app: AppHarness) -> None:
     assert rows(app, "rejected")[2][1] == "'=cmd@x"
 
 
-def test_it_is_a_download(app: AppHarness) -> None:
+def test_the_export_is_a_download(app: AppHarness) -> None:
     for method in ("GET", "HEAD"):
         headers = app.web.request(method, "/campaigns/c1/recipients.csv").headers
         assert headers["content-disposition"] == 'attachment; filename="c1-recipients.csv"'
@@ -101,7 +101,7 @@ def test_a_wrong_state_is_422_naming_the_right_ones(app: AppHarness, state: str)
     assert "done, failed, unknown, pending, rejected or all" in refused.detail
 
 
-def test_without_a_parsed_list_it_is_409(fake_redis: Redis) -> None:
+def test_without_a_parsed_list_the_export_is_409(fake_redis: Redis) -> None:
     app = AppHarness(fake_redis)
     app.make()
     for status in ("draft", "parsing", "rejected"):
@@ -115,19 +115,19 @@ def test_without_a_parsed_list_it_is_409(fake_redis: Redis) -> None:
     assert app.web.get("/campaigns/c1/recipients.csv").status == 409
 
 
-def test_only_slices_with_a_wanted_row_are_read(fake_redis: Redis) -> None:
-    # Given a list of several slices with one failed row in the last, and bad rows alone in the first
+def test_only_slices_with_a_requested_row_are_read(fake_redis: Redis) -> None:
+    # Given a list of several slices with one failed row in the last, and only rejected rows in the first
     app = AppHarness(fake_redis)
     people = b"".join(b"Ada,r%d@shop.test\n" % row for row in range(2001, 5001))
     app.ready(b"name,email\n" + b"Bad,nobody\n" * 2000 + people)
     index = app.harness.ledger.index(app.harness.catalog.get("c1"))
     assert len(index) > 3
     app.redis.setbit("postrider:{c1}:failed", 5000, 1)
-    # When the failed ones are asked for
+    # When the failed rows are requested
     assert [row[0] for row in rows(app, "failed")] == ["5000"]
     # Then one slice was read
     assert len(app.store.reads) == 1
-    # And for all rows, none that has no recipient
+    # And a request for all rows reads no slice without a recipient
     app.store.reads.clear()
     assert [int(row[0]) for row in rows(app)] == list(range(1, 5001))
     assert len(app.store.reads) == sum(index[k].first_row + index[k].rows > 2001 for k in range(len(index)))
@@ -138,20 +138,20 @@ def test_a_store_that_is_away_is_503(app: AppHarness) -> None:
     assert app.web.get("/campaigns/c1/recipients.csv").status == 503
 
 
-def test_a_download_that_breaks_is_not_taken_for_whole(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_breaks_does_not_look_complete(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object) -> bytes:
         raise StoreError("broken")
 
     monkeypatch.setattr(app.store, "read", fail)
-    with pytest.raises(Exception, match="response already started"):  # the server closes the connection on it
+    with pytest.raises(Exception, match="response already started"):  # the server closes the connection
         app.web.get("/campaigns/c1/recipients.csv")
 
 
 @pytest.mark.parametrize("change", ["upload", "delete"])
-def test_a_list_that_is_replaced_while_it_is_downloaded_breaks_the_download(
+def test_a_list_that_is_replaced_during_a_download_breaks_the_download(
     fake_redis: Redis, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """Given a download under way, when the campaign gets another list, then no row of the one is told with the state of
+    """Given a download under way, when the campaign gets another list, then no row of one list is shown with a state of
     the other.
     """
     app = AppHarness(fake_redis)

@@ -1,4 +1,4 @@
-"""GET status: what is true when it is answered, however slow Redis is and however many ask."""
+"""GET status: true at the time of the response, however slow Redis is and however many clients ask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.app_harness import AppHarness
 
 @pytest.fixture
 def app(fake_redis: Redis) -> AppHarness:
-    """A campaign of which two rows are unknown."""
+    """A campaign with two unknown rows."""
     made = AppHarness(fake_redis)
     made.ready(tpm=10_000_000)
     made.harness.controls.start("c1")
@@ -35,11 +35,11 @@ async def ask(app: AppHarness, path: str) -> dict[str, Any]:
     return found
 
 
-def test_a_status_never_lags_behind_a_report_that_was_read_before(
+def test_a_status_never_lags_behind_a_report_that_the_client_has_read(
     app: AppHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given someone who asks again and again, and a Redis that is slow to answer, when a worker has decided and has
-    written its report, then who reads the report and then the status finds the decision in both.
+    """Given a client that polls, and a slow Redis, when a worker has decided and written its report, then a client that
+    reads the report and then the status finds the decision in both.
     """
     progress = app.starlette.state.components.progress
     report = progress.report

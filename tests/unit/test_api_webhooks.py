@@ -1,5 +1,5 @@
-"""POST /webhooks/sendgrid: signed by the right key lately, or not taken; whatever is in a signed batch, it is not asked
-for again.
+"""POST /webhooks/sendgrid: accepts only requests that the right key has signed recently, and never has SendGrid send a
+signed batch again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def app(fake_redis: Redis) -> AppHarness:
 
 @pytest.fixture
 def sent(app: AppHarness) -> AppHarness:
-    """Two rows with the provider: of the first it is not known whether it took it."""
+    """Two rows handed to the provider: the first is unknown, the second in flight."""
     app.ready(CSV, tpm=10_000_000)
     app.harness.controls.start("c1")
     app.harness.prefetch(app.harness.catalog.get("c1"))
@@ -55,13 +55,13 @@ def status(app: AppHarness) -> dict[str, Any]:
     return found
 
 
-def test_it_is_off_without_a_key(fake_redis: Redis) -> None:
+def test_the_webhook_is_off_without_a_key(fake_redis: Redis) -> None:
     answer = post(AppHarness(fake_redis), [event()])
     assert answer.status == 404
     assert "SENDGRID_WEBHOOK_PUBLIC_KEY" in answer.detail
 
 
-def test_events_settle_and_are_counted(sent: AppHarness) -> None:
+def test_events_settle_rows_and_are_counted(sent: AppHarness) -> None:
     batch = [event(name="processed"), event(), event(), event("2", "bounce"), event("2", "spamreport")]
     answer = post(sent, [*batch, event("2", "group_unsubscribe"), event("1", "open")])
     assert answer.status == 200
@@ -78,7 +78,7 @@ def test_a_dropped_row_has_sendgrids_reason_without_the_address(sent: AppHarness
     assert sent.harness.ledger.reasons("c1", [1]) == {1: "dropped by SendGrid: Bounced Address: <***@shop.test> ?"}
 
 
-def test_a_dropped_row_that_was_taken_shows_why_in_the_export_and_is_counted_everywhere(sent: AppHarness) -> None:
+def test_an_accepted_row_dropped_later_stays_done_and_the_export_shows_the_reason(sent: AppHarness) -> None:
     post(sent, [event(), event(name="dropped", reason="Spam Content: ada@shop.test")])
     assert (status(sent)["done"], status(sent)["failed"], status(sent)["dropped"]) == (1, 0, 1)
     assert b'postrider_dropped{campaign="c1"} 1.0' in sent.web.get("/metrics").body
@@ -86,7 +86,7 @@ def test_a_dropped_row_that_was_taken_shows_why_in_the_export_and_is_counted_eve
     assert rows == ['"1","ada@shop.test","done","dropped by SendGrid: Spam Content: ***@shop.test"']
 
 
-def test_an_event_that_belongs_to_no_row_leaves_a_trace_without_an_address(
+def test_an_event_without_a_row_is_counted_and_logged_without_an_address(
     sent: AppHarness,
 ) -> None:
     lost = {"event": "bounce", "email": "ada@shop.test", "sg_event_id": "x"}
@@ -134,13 +134,13 @@ GOOD = b'[{"event":"processed"}]'
         SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"not DER").decode()},
     ],
 )
-def test_what_is_not_signed_by_the_key_is_refused(app: AppHarness, headers: Mapping[str, str]) -> None:
+def test_a_request_that_the_key_has_not_signed_is_refused(app: AppHarness, headers: Mapping[str, str]) -> None:
     answer = app.web.post(PATH, GOOD, headers)
     assert answer.status == 403
     assert answer.detail
 
 
-#: Headers of a request that is refused before its body is read. Each is made by its test, as a signature ages.
+#: Headers of requests that are refused before their body is read. Each test makes its own, since a signature expires.
 UNSIGNED: tuple[Callable[[], Mapping[str, str]], ...] = (
     dict,
     lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": ""},
@@ -155,7 +155,7 @@ UNSIGNED: tuple[Callable[[], Mapping[str, str]], ...] = (
 
 
 @pytest.mark.parametrize("headers", UNSIGNED)
-def test_a_body_is_not_read_before_its_headers_are_right(
+def test_the_body_is_not_read_until_the_headers_are_right(
     app: AppHarness, headers: Callable[[], Mapping[str, str]]
 ) -> None:
     scope = app.web._scope("POST", PATH, headers())
@@ -165,23 +165,25 @@ def test_a_body_is_not_read_before_its_headers_are_right(
         answers.append(message)
 
     async def receive() -> Message:
-        raise AssertionError("the body is asked for")
+        raise AssertionError("the server read the body")
 
     asyncio.run(app.starlette(scope, receive, send))
     assert answers[0]["status"] in {403, 413, 415}
 
 
 @pytest.mark.parametrize(("age_s", "expected"), [(-600, 403), (-60, 403), (-5, 200), (0, 200), (290, 200), (310, 403)])
-def test_old_stamps_and_those_from_the_future_are_refused(app: AppHarness, age_s: float, expected: int) -> None:
+def test_old_timestamps_and_timestamps_in_the_future_are_refused(app: AppHarness, age_s: float, expected: int) -> None:
     assert post(app, [], age_s=age_s).status == expected
 
 
-def test_how_old_a_stamp_may_be_is_a_setting(fake_redis: Redis) -> None:
+def test_the_greatest_age_of_a_timestamp_is_a_setting(fake_redis: Redis) -> None:
     assert post(AppHarness(fake_redis, ON | {"WEBHOOK_MAX_AGE_S": "86400"}), [], age_s=80_000).status == 200
 
 
-def test_nothing_that_is_signed_is_asked_for_again(sent: AppHarness) -> None:
-    """Given events that are none, of no row, or of others, then the rest of the batch counts and the answer is 200."""
+def test_nothing_in_a_signed_batch_makes_sendgrid_send_it_again(sent: AppHarness) -> None:
+    """Given events that are malformed, of no row, or of others, then the rest of the batch counts and the response is
+    200.
+    """
     others: list[Any] = [None, 1, "x", [], {}, {"event": "delivered"}]
     campaign_ids: list[Any] = ["unknown", "a b", "", 7, None, {}]
     rows: list[Any] = ["", "0", "-1", "01", "1.0", "3", "4294967296", "9" * 30, "\ud800", None, True, {}]
@@ -194,16 +196,16 @@ def test_nothing_that_is_signed_is_asked_for_again(sent: AppHarness) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{}", b"[", b"null", b"[" * 100_000])
-def test_what_is_no_batch_is_422(app: AppHarness, body: bytes) -> None:
+def test_a_body_that_is_not_a_batch_is_422(app: AppHarness, body: bytes) -> None:
     assert post(app, body).status == 422
 
 
-def test_a_batch_has_its_limit(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_has_a_size_limit(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "MAX_BATCH_BYTES", 1000)
     assert post(app, b"[" + b" " * 1000 + b"]").status == 413
 
 
-def test_without_redis_sendgrid_is_asked_to_come_again(sent: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_sendgrid_is_asked_to_retry(sent: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RedisConnectionError
 
@@ -213,5 +215,5 @@ def test_without_redis_sendgrid_is_asked_to_come_again(sent: AppHarness, monkeyp
     assert post(sent, [event()]).json()["applied"] == 1
 
 
-def test_a_row_may_come_as_a_number() -> None:
+def test_a_row_may_be_a_number() -> None:
     assert event_of(event(7)) == Event("c1", 7, EventKind.DELIVERED)

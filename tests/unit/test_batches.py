@@ -15,7 +15,7 @@ PEOPLE = [Recipient(row, f"r{row}@shop.test", []) for row in (1, 2, 3)]
 
 
 class Ledger:
-    """Writes down what it is told."""
+    """Records the calls that it gets."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
@@ -50,21 +50,21 @@ def test_a_batch_that_ended_is_closed(batches: Batches, ledger: Ledger) -> None:
     assert ledger.told == [("close", "c1", "m1")]
 
 
-def test_a_retry_carries_the_failing_rows_alone_and_the_batch_stays(batches: Batches, ledger: Ledger) -> None:
+def test_a_retry_carries_only_the_failing_rows_and_the_batch_stays_open(batches: Batches, ledger: Ledger) -> None:
     again = message()
     batches.after_process_message(StubBroker(), again, exception=MayBeTriedAgain(frozenset({2})))
     assert again.args == ("c1", "g", [PEOPLE[1]])
     assert ledger.told == []
 
 
-def test_any_other_exception_leaves_message_and_batch_as_they_are(batches: Batches, ledger: Ledger) -> None:
+def test_any_other_exception_leaves_message_and_batch_unchanged(batches: Batches, ledger: Ledger) -> None:
     failed = message()
     batches.after_process_message(StubBroker(), failed, exception=ValueError())
     assert failed.args == ("c1", "g", PEOPLE)
     assert ledger.told == []
 
 
-def test_a_retry_on_the_queue_is_noted_with_its_delay(batches: Batches, ledger: Ledger) -> None:
+def test_a_retry_on_the_queue_is_recorded_with_its_delay(batches: Batches, ledger: Ledger) -> None:
     batches.after_enqueue(StubBroker(), message()._message, 1500)
     batches.after_enqueue(StubBroker(), message()._message, None)
     assert ledger.told == [("touch", "c1", "m1", 1500, [1, 2, 3])]
@@ -75,7 +75,7 @@ def test_the_rows_of_a_dead_letter_are_recorded(batches: Batches, ledger: Ledger
     assert ledger.told == [("record_dead_letter", "c1", "g", "m1", EXHAUSTED, [1, 2, 3])]
 
 
-def test_other_actors_messages_are_none_of_its_business(batches: Batches, ledger: Ledger) -> None:
+def test_messages_of_other_actors_are_ignored(batches: Batches, ledger: Ledger) -> None:
     other = message("ParseCsv")
     batches.after_process_message(StubBroker(), other)
     batches.after_enqueue(StubBroker(), other._message, 1)

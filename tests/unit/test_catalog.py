@@ -1,4 +1,4 @@
-"""The catalog: making, changing, replacing, deleting campaigns."""
+"""The catalog: creating, changing, replacing and deleting campaigns."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CONTENT = Content(from_="News <news@shop.test>", subject="Hello {{ name }}", tex
 
 
 @pytest.mark.parametrize("campaign_id", ["c1", "A", "spring-2026_b", "x" * 64])
-def test_usable_ids(campaign_id: str) -> None:
+def test_valid_ids_are_accepted(campaign_id: str) -> None:
     assert CAMPAIGN_ID.fullmatch(campaign_id)
 
 
 @pytest.mark.parametrize("campaign_id", ["", "-a", "_a", "a/b", "a b", "a{b}", "x" * 65, "é", "a\n"])
-def test_unusable_ids(campaign_id: str) -> None:
+def test_invalid_ids_are_refused(campaign_id: str) -> None:
     assert not CAMPAIGN_ID.fullmatch(campaign_id)
 
 
@@ -46,7 +46,7 @@ def test_the_content_can_change_until_the_start(harness: LedgerHarness) -> None:
     assert harness.catalog.get("c1").content == CONTENT
 
 
-def test_unknown_campaigns_are_unknown(harness: LedgerHarness) -> None:
+def test_an_unknown_campaign_is_an_error(harness: LedgerHarness) -> None:
     with pytest.raises(UnknownCampaign):
         harness.catalog.get("c1")
     with pytest.raises(UnknownCampaign):
@@ -56,14 +56,14 @@ def test_unknown_campaigns_are_unknown(harness: LedgerHarness) -> None:
     assert not harness.redis.keys("*")
 
 
-def test_campaigns_are_listed_from_the_newest_on(harness: LedgerHarness, clock: Clock) -> None:
+def test_campaigns_are_listed_newest_first(harness: LedgerHarness, clock: Clock) -> None:
     for number in range(5):
         clock.advance(1)
         harness.catalog.put(f"c{number}", CONTENT)
     assert harness.catalog.newest(1, 2) == (["c3", "c2"], 5)
 
 
-def test_a_list_before_the_start_replaces_the_one_before(harness: LedgerHarness) -> None:
+def test_a_second_list_before_the_start_replaces_the_first(harness: LedgerHarness) -> None:
     harness.make()
     list_version, replaced = harness.catalog.accept_list(
         "c1", object_key="new.csv", size=9, filename="n", email_column="email"
@@ -90,7 +90,7 @@ def test_the_parser_of_a_replaced_list_is_superseded(harness: LedgerHarness) -> 
     assert harness.catalog.get("c1").list_version == new
 
 
-def test_a_second_parser_takes_over_from_one_that_has_been_silent(harness: LedgerHarness, clock: Clock) -> None:
+def test_a_second_parser_takes_over_from_a_silent_one(harness: LedgerHarness, clock: Clock) -> None:
     harness.make()
     list_version, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
     first = Parsing(harness.redis, "c1", list_version)
@@ -101,7 +101,7 @@ def test_a_second_parser_takes_over_from_one_that_has_been_silent(harness: Ledge
     assert second.finish(scanned(b"email\na@b.test\n")) == Status.READY
 
 
-def test_a_started_campaign_takes_no_other_list(harness: LedgerHarness) -> None:
+def test_a_started_campaign_accepts_no_other_list(harness: LedgerHarness) -> None:
     harness.start()
     with pytest.raises(WrongState, match="running"):
         harness.catalog.accept_list("c1", object_key="k", size=1, filename="", email_column="email")
@@ -109,7 +109,7 @@ def test_a_started_campaign_takes_no_other_list(harness: LedgerHarness) -> None:
         harness.catalog.check_replaceable("c1")
 
 
-def test_a_start_during_parsing_takes_effect_when_it_ends(harness: LedgerHarness) -> None:
+def test_a_start_during_parsing_takes_effect_when_parsing_ends(harness: LedgerHarness) -> None:
     harness.make()
     list_version, _ = harness.catalog.accept_list("c1", object_key="1.csv", size=9, filename="", email_column="email")
     assert harness.controls.start("c1") == Status.PARSING
@@ -118,7 +118,7 @@ def test_a_start_during_parsing_takes_effect_when_it_ends(harness: LedgerHarness
     assert harness.report().started_at is not None
 
 
-def test_deleting_leaves_nothing(harness: LedgerHarness) -> None:
+def test_deleting_a_campaign_leaves_nothing_behind(harness: LedgerHarness) -> None:
     harness.start()
     with pytest.raises(WrongState, match="running"):
         harness.catalog.delete("c1")
@@ -134,7 +134,7 @@ def test_deleting_leaves_nothing(harness: LedgerHarness) -> None:
     assert harness.catalog.newest(0, 10) == ([], 0)
 
 
-def test_uploads_under_way_are_remembered(harness: LedgerHarness) -> None:
+def test_uploads_under_way_are_recorded(harness: LedgerHarness) -> None:
     upload = Upload(
         "u1", "key", 100, "list.csv", 8 << 20, 1, created_at="2026-01-01T00:00:00Z", expires_at="2026-01-02T00:00:00Z"
     )

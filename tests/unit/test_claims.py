@@ -1,4 +1,4 @@
-"""Rows in flight that no worker will settle: they get an end in every state, by the dispatcher's rounds alone."""
+"""Rows in flight that no worker will settle: the dispatcher's rounds alone give each one an end, in every state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from campaigns.errors import WrongState
 from campaigns.models import Status, UnknownDecision
 from tests.support.ledger_harness import Batch, Clock, LedgerHarness
 
-#: What is promised: a minute, and the round after it.
+#: The promise: one minute, and the round after it.
 SETTLED_MS = 61_000
 
 
@@ -22,7 +22,7 @@ def in_flight(harness: LedgerHarness, campaign_id: str = "c1", worker_id: str = 
 
 
 def step(harness: LedgerHarness, status: Status) -> None:
-    """Bring the running campaign there."""
+    """Take the running campaign to this status."""
     if status is Status.PAUSED:
         harness.controls.pause("c1")
     elif status is Status.CANCELLED:
@@ -30,11 +30,9 @@ def step(harness: LedgerHarness, status: Status) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.PAUSED, Status.CANCELLED])
-def test_the_rows_of_a_dead_worker_are_settled_in_every_state(
-    harness: LedgerHarness, clock: Clock, status: Status
-) -> None:
+def test_rows_of_a_dead_worker_are_settled_in_every_state(harness: LedgerHarness, clock: Clock, status: Status) -> None:
     """Given a worker that is killed while it sends, when the campaign is left alone, paused or cancelled right after,
-    then no row is in flight a minute later, and once it does not batch it can be deleted.
+    then no row is in flight a minute later, and the campaign can be deleted once it does not run.
     """
     in_flight(harness)
     step(harness, status)
@@ -47,7 +45,9 @@ def test_the_rows_of_a_dead_worker_are_settled_in_every_state(
     assert not harness.redis.exists(keys.CLAIMS)
 
 
-def test_a_pause_by_the_provider_settles_them_too(harness: LedgerHarness, clock: Clock) -> None:
+def test_rows_of_a_dead_worker_are_settled_in_a_campaign_that_the_system_paused(
+    harness: LedgerHarness, clock: Clock
+) -> None:
     batch = in_flight(harness)
     harness.settle(batch, [1], "refused", reason="401 no")
     assert harness.report().status == Status.PAUSED
@@ -55,8 +55,12 @@ def test_a_pause_by_the_provider_settles_them_too(harness: LedgerHarness, clock:
     assert (harness.report().in_flight, harness.report().unknown) == (0, 9)
 
 
-def test_a_completed_campaign_with_a_dead_claim_can_be_deleted(harness: LedgerHarness, clock: Clock) -> None:
-    """Given a resent row whose second sender dies and whose first one answers late, then nothing is left of it."""
+def test_a_completed_campaign_with_the_claim_of_a_dead_worker_can_be_deleted(
+    harness: LedgerHarness, clock: Clock
+) -> None:
+    """Given a resent row whose second sender dies and whose first sender reports late, then nothing is left of the
+    claim.
+    """
     in_flight(harness, worker_id="w1")
     harness.outlive(clock, SETTLED_MS, "w2")
     harness.reconciler.decide(harness.catalog.get("c1"), UnknownDecision.RESEND)
@@ -74,8 +78,8 @@ def test_a_completed_campaign_with_a_dead_claim_can_be_deleted(harness: LedgerHa
 
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.PAUSED, Status.CANCELLED])
 def test_a_row_that_a_live_worker_has_lost_is_settled_too(harness: LedgerHarness, clock: Clock, status: Status) -> None:
-    """Given a worker that lives and never tells what became of a row, then it is unknown within a minute, and an
-    outcome that comes after all is recorded.
+    """Given a live worker that never reports a row's outcome, then the row is unknown within a minute, and an outcome
+    that comes later is still recorded.
     """
     batch = in_flight(harness)
     step(harness, status)
@@ -86,8 +90,8 @@ def test_a_row_that_a_live_worker_has_lost_is_settled_too(harness: LedgerHarness
     assert (harness.report().done, harness.report().unknown) == (1, 9)
 
 
-def test_a_send_that_takes_as_long_as_it_may_is_left_alone(harness: LedgerHarness, clock: Clock) -> None:
-    """Given a live worker, then a claim is no older than the longest send and its settling before it is given up."""
+def test_a_send_that_takes_the_longest_allowed_time_keeps_its_claim(harness: LedgerHarness, clock: Clock) -> None:
+    """Given a live worker, then a claim lasts at least as long as the longest send and its settlement."""
     batch = in_flight(harness)
     harness.outlive(clock, 34_000, "w1")
     assert harness.report().in_flight == 10
@@ -95,9 +99,9 @@ def test_a_send_that_takes_as_long_as_it_may_is_left_alone(harness: LedgerHarnes
     assert (harness.report().done, harness.report().unknown) == (10, 0)
 
 
-def test_rows_in_flight_from_before_the_upgrade_are_found(harness: LedgerHarness, clock: Clock) -> None:
-    """Given campaigns that an older version has left with rows in flight, when a worker starts, then they are settled
-    too.
+def test_rows_in_flight_from_before_an_upgrade_are_found(harness: LedgerHarness, clock: Clock) -> None:
+    """Given a campaign that an older version left with rows in flight, when a worker starts, then these rows are
+    settled too.
     """
     in_flight(harness)
     harness.controls.pause("c1")
@@ -110,8 +114,8 @@ def test_rows_in_flight_from_before_the_upgrade_are_found(harness: LedgerHarness
     assert (harness.report().in_flight, harness.report().unknown) == (0, 10)
 
 
-def test_what_is_no_longer_in_flight_costs_no_look(harness: LedgerHarness, clock: Clock) -> None:
-    """Given outcomes that came in time, then the campaign is looked at once more and then never."""
+def test_a_campaign_without_rows_in_flight_is_not_checked_again(harness: LedgerHarness, clock: Clock) -> None:
+    """Given outcomes that came in time, then the campaign is checked once more and then never."""
     batch = in_flight(harness)
     assert harness.redis.zscore(keys.CLAIMS, "c1") == clock.now_ms + 10_000
     harness.settle(batch, batch.rows, "accepted")
@@ -119,8 +123,8 @@ def test_what_is_no_longer_in_flight_costs_no_look(harness: LedgerHarness, clock
     assert not harness.redis.exists(keys.CLAIMS)
 
 
-def test_a_look_at_one_campaign_leaves_the_others_alone(harness: LedgerHarness, clock: Clock) -> None:
-    """Given one campaign of a dead worker and one of a live one, then only the first one's rows are unknown."""
+def test_checking_one_campaign_does_not_affect_the_others(harness: LedgerHarness, clock: Clock) -> None:
+    """Given one campaign of a dead worker and one of a live worker, then only the dead worker's rows become unknown."""
     in_flight(harness, "c1", "dead")
     harness.outlive(clock, 5_000, "w1")
     in_flight(harness, "c2", "w1")
@@ -129,7 +133,7 @@ def test_a_look_at_one_campaign_leaves_the_others_alone(harness: LedgerHarness, 
     assert (harness.report("c2").in_flight, harness.report("c2").unknown) == (10, 0)
 
 
-def test_the_refusal_to_delete_says_what_to_wait_for(harness: LedgerHarness) -> None:
+def test_a_refused_deletion_says_what_to_wait_for(harness: LedgerHarness) -> None:
     in_flight(harness)
     with pytest.raises(WrongState, match="pause or cancel it first"):
         harness.catalog.delete("c1")

@@ -1,4 +1,6 @@
-"""docker-compose.yml, Dockerfile and Procfile: what the contract says of them, since no Docker engine runs in CI."""
+"""docker-compose.yml, Dockerfile and Procfile keep the contract. These tests need no Docker engine, since CI
+has none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Lines in our format alone, and a process that dies before it is ready is noticed soon.
+#: The options that keep every line in Postrider's format and soon notice a process that dies before it is ready.
 OPTIONS = "--skip-logging --worker-fork-timeout 2000"
 
 Service = dict[str, Any]
@@ -22,11 +24,11 @@ def services() -> dict[str, Service]:
     return found
 
 
-def test_it_starts_redis_s3_web_and_workers(services: dict[str, Service]) -> None:
+def test_compose_starts_redis_s3_web_and_workers(services: dict[str, Service]) -> None:
     assert services.keys() == {"redis", "s3", "web", "worker"}
 
 
-def test_foreign_images_are_pinned_to_a_release(services: dict[str, Service]) -> None:
+def test_third_party_images_are_pinned_to_a_release(services: dict[str, Service]) -> None:
     foreign = [service["image"] for service in services.values() if "build" not in service]
     base = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert len(foreign) == 2
@@ -43,7 +45,7 @@ def test_every_port_is_published_on_loopback_and_the_api_on_8080(services: dict[
     assert "ports" not in services["worker"]
 
 
-def test_whatever_has_a_port_has_a_health_check_that_the_others_wait_for(services: dict[str, Service]) -> None:
+def test_every_service_with_a_port_has_a_health_check_that_the_others_wait_for(services: dict[str, Service]) -> None:
     assert all(services[name]["healthcheck"]["test"][0] == "CMD" for name in ("redis", "s3", "web"))
     for name in ("web", "worker"):
         assert services[name]["depends_on"] == {
@@ -59,7 +61,7 @@ def test_redis_keeps_every_acknowledged_write_and_every_key(services: dict[str, 
     assert services["redis"]["volumes"] == ["redis:/data"]
 
 
-def test_s3_shares_its_keys_with_web_and_workers_and_answers_browsers(services: dict[str, Service]) -> None:
+def test_s3_shares_its_keys_with_web_and_workers_and_allows_browsers(services: dict[str, Service]) -> None:
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     server = services["s3"]["environment"]
     for name in ("web", "worker"):
@@ -73,7 +75,7 @@ def test_s3_shares_its_keys_with_web_and_workers_and_answers_browsers(services: 
 def test_the_api_has_a_token_from_the_first_start_on(services: dict[str, Service]) -> None:
     environment = services["web"]["environment"]
     assert environment["ALLOW_ANONYMOUS"] == "${ALLOW_ANONYMOUS:-}"
-    # It is kept in the volume that both share, and the comment at the top says how to read it.
+    # The volume that both share keeps the token, and the comment at the top says how to read it.
     assert environment["API_TOKEN_FILE"] == "/app/var/api-token"
     assert "var:/app/var" in services["web"]["volumes"]
     assert "docker compose exec web cat /app/var/api-token" in (ROOT / "docker-compose.yml").read_text()
@@ -83,7 +85,7 @@ def test_other_containers_may_call_the_web_process_by_its_name(services: dict[st
     assert services["web"]["environment"]["ALLOWED_HOSTS"] == "${ALLOWED_HOSTS:-web}"
 
 
-def test_no_proxys_word_is_taken_for_where_a_request_comes_from(services: dict[str, Service]) -> None:
+def test_no_proxy_header_decides_where_a_request_comes_from(services: dict[str, Service]) -> None:
     assert "--no-proxy-headers" in services["web"]["command"]
     for name in ("Dockerfile", "Procfile", "run.py"):
         assert "--no-proxy-headers" in (ROOT / name).read_text()
@@ -91,13 +93,13 @@ def test_no_proxys_word_is_taken_for_where_a_request_comes_from(services: dict[s
 
 def test_every_setting_can_be_given(services: dict[str, Service]) -> None:
     read = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', (ROOT / "settings.py").read_text()))
-    # These are the containers' own affair; WORKERS is in the worker's command.
+    # The containers set these themselves; WORKERS is in the worker's command.
     elsewhere = {"REDIS_ADDR", "PORT", "WORKERS", "WORKER_PROCESSES", "VAR_DIR", "OUTBOX_DIR"}
     for name in ("web", "worker"):
         assert read - elsewhere <= services[name]["environment"].keys()
 
 
-def test_web_and_workers_run_the_contracts_commands(services: dict[str, Service]) -> None:
+def test_web_and_workers_run_the_commands_of_the_contract(services: dict[str, Service]) -> None:
     assert services["web"]["command"].startswith("uvicorn api:app --host 0.0.0.0 --port 8080")
     assert services["worker"]["command"] == "dramatiq actors --processes 1 --threads ${WORKERS:-10} " + OPTIONS
     procfile = (ROOT / "Procfile").read_text()
@@ -106,7 +108,7 @@ def test_web_and_workers_run_the_contracts_commands(services: dict[str, Service]
     assert worker + OPTIONS in procfile
 
 
-def test_a_worker_has_more_time_to_stop_than_a_request_to_its_provider(services: dict[str, Service]) -> None:
+def test_a_worker_has_more_time_to_stop_than_a_provider_request_takes(services: dict[str, Service]) -> None:
     assert int(services["worker"]["stop_grace_period"].removesuffix("s")) > 15
 
 

@@ -1,4 +1,4 @@
-"""The composition root of a worker: one call makes everything, and importing a module makes nothing."""
+"""The composition root of a worker: one call builds everything, and importing a module builds nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from campaigns import messages
 from tests.support.services import ROOT, clean_environment
 
-#: Imports every module of the project but the entry point, and says what that has made.
+#: Imports every module of the project but the entry point, and prints what that has made.
 IMPORTS = """
 import gc, importlib, json
 from pathlib import Path
@@ -32,7 +32,7 @@ print(json.dumps({
 }))
 """
 
-#: As `dramatiq actors` does it.
+#: The same way as `dramatiq actors` does it.
 ENTRY = """
 import json, actors, dramatiq
 broker = dramatiq.get_broker()
@@ -58,8 +58,8 @@ def said(script: str, **environment: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_importing_a_module_makes_nothing_and_reads_no_setting() -> None:
-    """Given a setting that would stop a start."""
+def test_importing_a_module_builds_nothing_and_reads_no_setting() -> None:
+    """Given a setting that would stop a start, when the modules are imported, then nothing fails."""
     found = said(IMPORTS, REDIS_URL="nonsense")
     assert {"actors", "worker.parse_csv", "worker.composition", "broker.redis_broker", "api.application"} <= set(
         found.pop("modules")
@@ -68,8 +68,8 @@ def test_importing_a_module_makes_nothing_and_reads_no_setting() -> None:
 
 
 def test_the_entry_point_builds_the_worker(tmp_path: Path) -> None:
-    """Given no server at all, then the broker is Dramatiq's, its middleware are in the order on which safety rests, and
-    each actor has its queue.
+    """Given no server at all, then the broker is Dramatiq's, its middleware are in the order on which safety relies,
+    and each actor has its queue.
     """
     found = said(ENTRY, REDIS_URL="redis://127.0.0.1:1/0", VAR_DIR=str(tmp_path))
     assert found["middleware"] == [

@@ -1,4 +1,4 @@
-"""Every Redis client notices that its peer is gone: TCP keepalive, and a worker's a PING after some silence."""
+"""Every Redis client notices a dead peer: TCP keepalive for all, and for a worker also a PING after some silence."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _options(client: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("connect", [redis_client.connect, components.connect])
-def test_web_and_workers_ask_for_keepalive(connect: Any) -> None:
+def test_web_and_workers_turn_keepalive_on(connect: Any) -> None:
     options = _options(connect(TCP))
     assert options["socket_keepalive"] is True
-    # a Redis that cannot write to its disk refuses PING, and the web process goes on reading then
+    # a Redis that cannot write to its disk refuses PING, and the web process continues to read then
     assert options.get("health_check_interval") == (connection.SILENCE_S if connect is redis_client.connect else None)
     if sys.platform == "linux":
         wanted = options["socket_keepalive_options"]

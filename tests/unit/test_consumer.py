@@ -1,4 +1,4 @@
-"""The broker's consumers when Redis has been away: nothing that was fetched is left lying."""
+"""The broker's consumers after an outage of Redis: no fetched message is left behind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def broker(fake_redis: redis.Redis) -> Broker:
 
 
 def put(broker: Broker, count: int, delay_ms: int | None = None) -> list[str]:
-    """Enqueue so many messages; their ids."""
+    """Enqueue `count` messages; return their ids."""
     ids = []
     for number in range(count):
         message: dramatiq.Message[Any] = dramatiq.Message(QUEUE, "act", (number,), {}, {})
@@ -36,43 +36,43 @@ def put(broker: Broker, count: int, delay_ms: int | None = None) -> list[str]:
     return ids
 
 
-def taken(consumer: Any) -> Iterator[str]:
-    """The ids of the messages that a consumer gives, until it has none."""
+def ids_from(consumer: Any) -> Iterator[str]:
+    """The ids of the messages that a consumer yields, until it has none."""
     while message := next(consumer):
         yield message.message_id
 
 
-def test_a_new_consumer_gives_what_the_one_before_it_had_fetched_and_not_given(broker: Broker) -> None:
+def test_a_new_consumer_yields_what_the_old_one_had_fetched_but_not_yielded(broker: Broker) -> None:
     first, *others = put(broker, 4)
     before: Any = broker.consume(QUEUE, prefetch=4, timeout=1)
     assert next(before).message_id == first
     # When the connection was lost, and Dramatiq makes another consumer
     after: Any = broker.consume(QUEUE, prefetch=4, timeout=1)
-    # Then it gives the others, and not the one that is being worked on
-    assert sorted(taken(after)) == sorted(others)
+    # Then it yields the other messages, and not the one that a thread works on
+    assert sorted(ids_from(after)) == sorted(others)
 
 
-def test_what_waits_for_its_time_is_given_again_by_the_next_consumer(broker: Broker) -> None:
-    """Given delayed messages, which Dramatiq forgets with the consumer that has given them, then the next one gives
+def test_delayed_messages_are_yielded_again_by_the_next_consumer(broker: Broker) -> None:
+    """Given delayed messages, which Dramatiq forgets with the consumer that yielded them, then the next consumer yields
     them again.
     """
     ids = put(broker, 3, delay_ms=60_000)
-    assert list(taken(broker.consume(f"{QUEUE}.DQ", prefetch=9, timeout=1))) == ids
-    assert sorted(taken(broker.consume(f"{QUEUE}.DQ", prefetch=9, timeout=1))) == sorted(ids)
+    assert list(ids_from(broker.consume(f"{QUEUE}.DQ", prefetch=9, timeout=1))) == ids
+    assert sorted(ids_from(broker.consume(f"{QUEUE}.DQ", prefetch=9, timeout=1))) == sorted(ids)
 
 
-def test_what_has_been_acknowledged_does_not_come_again(broker: Broker) -> None:
+def test_acknowledged_messages_do_not_come_again(broker: Broker) -> None:
     put(broker, 2)
     before: Any = broker.consume(QUEUE, prefetch=2, timeout=1)
     before.ack(next(before))
     before.nack(next(before))
-    assert list(taken(broker.consume(QUEUE, prefetch=2, timeout=1))) == []
+    assert list(ids_from(broker.consume(QUEUE, prefetch=2, timeout=1))) == []
     assert broker.held(QUEUE) == set()
 
 
 @pytest.mark.parametrize("error", [redis.TimeoutError, redis.ConnectionError, redis.exceptions.OutOfMemoryError])
 @pytest.mark.parametrize("step", ["fetch", "ack", "nack", "requeue"])
-def test_every_error_of_redis_is_a_lost_connection(
+def test_every_redis_error_becomes_a_lost_connection(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, step: str, error: type[redis.RedisError]
 ) -> None:
     put(broker, 2)
@@ -93,10 +93,10 @@ def test_every_error_of_redis_is_a_lost_connection(
             getattr(consumer, step)(message)
 
 
-def test_a_stopping_worker_takes_nothing_more_and_gives_back_what_it_has_fetched(
+def test_a_stopping_worker_fetches_nothing_more_and_returns_what_it_has_fetched(
     broker: Broker, fake_redis: redis.Redis
 ) -> None:
-    """Given a consumer that has fetched four messages and given one, which is being worked on."""
+    """Given a consumer that has fetched four messages and yielded one, which a thread works on."""
     first, *others = put(broker, 4)
     before: Any = broker.consume(QUEUE, prefetch=4, timeout=1)
     assert next(before).message_id == first
@@ -106,19 +106,21 @@ def test_a_stopping_worker_takes_nothing_more_and_gives_back_what_it_has_fetched
         # When the worker is told to stop, and another message comes
         broker.stopping.set()
         assert next(before) is None
-        # Then the others are on the queue again, and other workers are told
+        # Then the other messages are on the queue again, and other workers are notified
         assert [message["data"] for message in iter(channel.get_message, None)] == [QUEUE.encode()]
     others += put(broker, 1)
     assert next(before) is None
     another = Broker(fake_redis, [], threading.Event(), broker.notifier, idle_poll_s=0.001)
-    assert sorted(taken(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)
-    # And while it works on the first one it counts as alive
+    assert sorted(ids_from(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)
+    # And while the worker works on the first message, it counts as alive
     beats = fake_redis.zscore("dramatiq:__heartbeats__", broker.broker_id)
     assert next(before) is None
     assert (fake_redis.zscore("dramatiq:__heartbeats__", broker.broker_id) or 0) >= (beats or 0)
 
 
-def test_what_dramatiq_gives_back_is_notified_for(broker: Broker, fake_redis: redis.Redis) -> None:
+def test_messages_that_dramatiq_returns_to_the_queue_notify_the_workers(
+    broker: Broker, fake_redis: redis.Redis
+) -> None:
     put(broker, 1)
     consumer: Any = broker.consume(QUEUE, prefetch=1, timeout=1)
     message = next(consumer)
@@ -130,12 +132,14 @@ def test_what_dramatiq_gives_back_is_notified_for(broker: Broker, fake_redis: re
     assert broker.held(QUEUE) == set()
 
 
-def test_what_is_fetched_when_the_consumer_ends_comes_back_at_once(broker: Broker, fake_redis: redis.Redis) -> None:
-    """Given that Dramatiq's consumer ends with fetched messages which it has given to no thread."""
+def test_messages_fetched_before_a_consumer_closes_return_to_the_queue_at_once(
+    broker: Broker, fake_redis: redis.Redis
+) -> None:
+    """Given that Dramatiq closes a consumer with fetched messages that no thread has got."""
     first, *others = put(broker, 3)
     consumer: Any = broker.consume(QUEUE, prefetch=3, timeout=1)
     assert next(consumer).message_id == first
     broker.stopping.set()
     consumer.close()
     another = Broker(fake_redis, [], threading.Event(), broker.notifier, idle_poll_s=0.001)
-    assert sorted(taken(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)
+    assert sorted(ids_from(another.consume(QUEUE, prefetch=9, timeout=1))) == sorted(others)

@@ -1,4 +1,4 @@
-"""The states and the steps between them, against the table and the picture in the docs."""
+"""The states and the steps between them, checked against the table and the diagram in the docs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.ledger_harness import LedgerHarness
 @pytest.mark.parametrize("step", list(STEPS))
 @pytest.mark.parametrize("status", list(Status))
 def test_every_step_from_every_state(harness: LedgerHarness, step: str, status: Status) -> None:
-    """Given a campaign in any state, when a step is taken twice, then it moves, stays or is refused as the table
+    """Given a campaign in any state, when a step is taken twice, then the campaign moves, stays or refuses as the table
     says.
     """
     harness.make()
@@ -41,7 +41,7 @@ def test_every_step_from_every_state(harness: LedgerHarness, step: str, status: 
 
 
 @pytest.mark.parametrize("step", list(STEPS))
-def test_unknown_campaigns_are_unknown(harness: LedgerHarness, step: str) -> None:
+def test_an_unknown_campaign_is_an_error(harness: LedgerHarness, step: str) -> None:
     with pytest.raises(UnknownCampaign):
         getattr(harness.controls, step)("c1")
     with pytest.raises(UnknownCampaign):
@@ -57,13 +57,13 @@ def test_a_list_without_valid_recipients_cannot_be_started(harness: LedgerHarnes
         harness.controls.start("c1")
 
 
-def test_the_rate_is_set_live(harness: LedgerHarness) -> None:
+def test_the_rate_can_be_set_while_the_campaign_runs(harness: LedgerHarness) -> None:
     harness.start()
     assert harness.controls.set_rate("c1", 600) == 600
     assert harness.report().rate_limit == 600
 
 
-def test_only_running_campaigns_are_in_the_ring(harness: LedgerHarness) -> None:
+def test_only_running_campaigns_are_dispatched(harness: LedgerHarness) -> None:
     harness.start()
     assert harness.redis.smembers(keys.RUNNING) == {b"c1"}
     harness.controls.pause("c1")
@@ -73,7 +73,7 @@ def test_only_running_campaigns_are_in_the_ring(harness: LedgerHarness) -> None:
     assert harness.redis.smembers(keys.RUNNING) == set()
 
 
-def test_the_picture_in_the_docs_shows_the_table() -> None:
+def test_the_diagram_in_the_docs_shows_the_table() -> None:
     text = (Path(__file__).parents[2] / "docs" / "state-machine.md").read_text(encoding="utf-8")
     for name, step in STEPS.items():
         for source in step.comes_from:

@@ -1,4 +1,6 @@
-"""Dead letters are read once, however many campaigns are reconciled, and stay evidence until their rows have an end."""
+"""Each dead letter is read once, however many campaigns are reconciled, and stays evidence until its rows have
+an end.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.support.ledger_harness import Batch, Clock, Exchanges, LedgerHarness
 def record_dead_letter(
     harness: LedgerHarness, batch: Batch, letter_id: str, died_at: int, rows: Iterable[int] | None = None
 ) -> None:
-    """What Dramatiq does with a message that is rejected."""
+    """Store a message as Dramatiq does when it rejects one."""
     dead = keys.dramatiq_dead("send_email")
     people = [[row, f"r{row}@shop.test", []] for row in (batch.rows if rows is None else rows)]
     harness.redis.zadd(dead, {letter_id: died_at})
@@ -42,14 +44,14 @@ def test_each_dead_letter_is_read_once_however_many_campaigns_are_reconciled(
     with Exchanges(harness.redis) as exchanges:
         assert all(dead_rows(harness, batch.campaign_id) == {1, 2, 3} for batch in batches)
     assert exchanges.answered_bytes < 2 * size
-    # and those that have come since, whichever campaign is reconciled first
+    # And a later dead letter is found too, whichever campaign is reconciled first
     record_dead_letter(harness, batches[7], "new", clock.now_ms + 5, rows=[4])
     dead_rows(harness, "c1")
     assert dead_rows(harness, "c7") == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("letters", [1, 3, 4, 5, 11])
-def test_all_are_read_where_many_have_the_same_time(
+def test_all_dead_letters_are_read_even_if_many_have_the_same_time(
     harness: LedgerHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch, letters: int
 ) -> None:
     monkeypatch.setattr(dead_letters, "_PAGE", 4)
@@ -60,7 +62,7 @@ def test_all_are_read_where_many_have_the_same_time(
     assert dead_rows(harness) == {*range(1, letters + 1), *range(12, 12 + letters)}
 
 
-def test_one_that_a_slow_clock_has_stamped_is_found_a_little_later(harness: LedgerHarness, clock: Clock) -> None:
+def test_a_dead_letter_stamped_by_a_slow_clock_is_found_a_little_later(harness: LedgerHarness, clock: Clock) -> None:
     batch = running(harness)
     record_dead_letter(harness, batch, "first", clock.now_ms, rows=[1])
     assert dead_rows(harness) == {1}
@@ -69,7 +71,7 @@ def test_one_that_a_slow_clock_has_stamped_is_found_a_little_later(harness: Ledg
     assert dead_rows(harness) == {1, 2}
 
 
-def test_rows_with_an_end_and_letters_of_another_list_are_none(harness: LedgerHarness, clock: Clock) -> None:
+def test_rows_with_an_end_and_dead_letters_of_another_list_are_ignored(harness: LedgerHarness, clock: Clock) -> None:
     batch = running(harness)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -87,11 +89,11 @@ def test_rows_with_an_end_and_letters_of_another_list_are_none(harness: LedgerHa
     assert not harness.redis.keys("*{gone}*")
 
 
-def test_what_was_dead_before_the_failed_rows_are_tried_again_is_no_evidence(
+def test_dead_letters_from_before_a_retry_of_the_failed_rows_are_no_evidence(
     harness: LedgerHarness, clock: Clock
 ) -> None:
-    """Given failed rows that are tried again, when one of them is lost then, it is put back and not failed anew by its
-    old dead letter.
+    """Given failed rows that are retried, when one of them is lost, then it is refed and its old dead letter does not
+    fail it again.
     """
     harness.start(rows=2)
     (batch,) = harness.batches()

@@ -23,7 +23,7 @@ from mail.rendering import Templates
 from worker import costly_rows, delivery as module
 from worker.delivery import Batch, Delivery
 
-#: Takes about 10 ms a row.
+#: Takes about 10 ms per row.
 COSTLY = Content(
     from_="news@shop.test",
     subject="Hi",
@@ -33,7 +33,7 @@ CONTENT = Content(from_="news@shop.test", subject="Hi {{ name }}", text="{{ 10 /
 
 
 class Catalog:
-    """One campaign, after as many failures to read it as it is told."""
+    """One campaign. The first `failures` reads of it fail."""
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
@@ -54,7 +54,7 @@ class Catalog:
 
 
 class Provider:
-    """Answers by a function of the message."""
+    """Responds by a function of the message."""
 
     def __init__(self, answer: Callable[[Message], Outcome]) -> None:
         self.answer = answer
@@ -69,7 +69,7 @@ class Provider:
 
 
 class Settler:
-    """Keeps what it is given; transient outcomes cost an attempt."""
+    """Keeps the outcomes that it gets; transient outcomes cost an attempt."""
 
     def __init__(self) -> None:
         self.settled: dict[int, Settlement] = {}
@@ -123,7 +123,7 @@ def test_each_recipient_is_logged_with_its_message_and_without_its_address() -> 
     }
 
 
-def test_a_row_that_cannot_be_rendered_is_rejected_and_the_others_go_out() -> None:
+def test_a_row_that_cannot_be_rendered_is_rejected_and_the_others_are_sent() -> None:
     _, settler, provider = deliver(accepted, ["", "Bob"])
     assert settler.settled[1].kind == Kind.REJECTED
     assert "division" in settler.settled[1].reason or "modulo" in settler.settled[1].reason
@@ -139,7 +139,7 @@ def test_a_provider_that_raises_leaves_the_row_unknown() -> None:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_what_may_be_tried_again_takes_its_recipient_and_its_retries_along(kind: Kind) -> None:
+def test_a_transient_outcome_carries_its_recipient_and_its_retries(kind: Kind) -> None:
     again, settler, _ = deliver(lambda _: Outcome(kind, "why", retry_after_ms=5), ["Ann"])
     passing = kind not in {Kind.ACCEPTED, Kind.REJECTED, Kind.UNKNOWN}
     entry = b'2|[1,"r1@shop.test",["Ann"]]' if passing else b""
@@ -155,7 +155,7 @@ def test_templates_that_cannot_be_used_pause_the_campaign_and_send_nothing(monke
     assert "the templates cannot be used: subject, line 1" in settler.settled[1].reason
 
 
-def test_templates_are_compiled_once_also_where_redis_is_away_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_templates_are_compiled_once_even_if_redis_is_away_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     catalog = Catalog(failures=2)
     _, settler, _ = deliver(accepted, ["Ann"] * 50, catalog)
@@ -183,9 +183,9 @@ class Race:
         return sum(message.campaign_id == campaign_id for message in self.provider.messages)
 
 
-def test_a_costly_campaign_leaves_the_others_their_pace() -> None:
-    """Given 40 costly rows under way, when 20 batches of an ordinary campaign come one after the other, then they are
-    sent before the costly ones are.
+def test_a_costly_campaign_does_not_slow_the_others_down() -> None:
+    """Given 40 costly rows under way, when 20 batches of an ordinary campaign follow each other, then these are sent
+    before the costly ones.
     """
     race = Race()
 
@@ -204,7 +204,7 @@ def test_a_costly_campaign_leaves_the_others_their_pace() -> None:
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_a_pause_hands_the_costly_rows_back_that_are_not_rendered(others: int) -> None:
+def test_a_pause_hands_back_costly_rows_that_are_not_rendered_yet(others: int) -> None:
     race = Race()
 
     async def run() -> None:
@@ -233,7 +233,7 @@ def test_costly_rows_that_would_wait_too_long_are_handed_back(monkeypatch: pytes
     assert [race.settler.settled[row].kind for row in range(1, 6)] == [*[Kind.ACCEPTED] * 2, *[Kind.NOT_TRIED] * 3]
 
 
-def test_costly_rows_go_on_while_redis_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_costly_rows_are_sent_even_if_redis_does_not_respond(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: str) -> bool:
         raise RedisConnectionError
 
@@ -243,7 +243,7 @@ def test_costly_rows_go_on_while_redis_does_not_answer(monkeypatch: pytest.Monke
     assert race.sent("costly") == 3
 
 
-def test_a_campaign_whose_rows_are_ordinary_again_takes_no_turns() -> None:
+def test_a_campaign_whose_rows_are_ordinary_again_needs_no_turn() -> None:
     race = Race()
     key = "plain", "g"
     race.delivery._costly._costly.add(key)
@@ -252,11 +252,11 @@ def test_a_campaign_whose_rows_are_ordinary_again_takes_no_turns() -> None:
 
 
 def test_a_row_that_waits_for_a_processor_is_not_costly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a machine so busy that every row takes a second by the clock, then no row waits for a turn."""
+    """Given a machine so busy that every row takes a second by the clock, then no row waits for its turn."""
     race = Race()
     seconds = iter(range(1000))
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(seconds)))
-    monkeypatch.setattr(race.delivery._costly, "_is_sending", None)  # asked before each turn
+    monkeypatch.setattr(race.delivery._costly, "_is_sending", None)  # called before each turn
     asyncio.run(race.deliver("plain", 30))
     assert race.sent("plain") == 30
     assert ("plain", "g") not in race.delivery._costly

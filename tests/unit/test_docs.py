@@ -38,7 +38,7 @@ def anchors(file: Path) -> set[str]:
 
 
 def broken(file: Path, target: str) -> bool:
-    """Whether a link leads nowhere in this repository; links to other places are not followed."""
+    """Whether a link leads nowhere in this repository; links to other places are not checked."""
     if re.match(r"\w+:", target):
         return False
     path, _, anchor = target.partition("#")
@@ -53,7 +53,7 @@ def test_every_link_leads_somewhere(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_every_file_that_is_named_exists(file: Path) -> None:
+def test_every_file_that_the_docs_name_exists(file: Path) -> None:
     named = PATH.findall("\n".join(prose(file)))
     assert [name for name in named if not (ROOT / name).exists()] == []
 

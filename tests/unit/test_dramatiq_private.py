@@ -1,4 +1,4 @@
-"""Private parts of Dramatiq are as `broker/dramatiq_private.py` relies on them: no upgrade may change one unseen."""
+"""Private parts of Dramatiq behave as `broker/dramatiq_private.py` expects: no upgrade may change one unnoticed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from broker.dramatiq_private import BrokerInternals, ConsumerInternals, UvloopTh
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUE = "post"
-#: Names that `broker/dramatiq_private.py` alone may use, and modules of Dramatiq of which it alone may take names.
+#: Names and modules of Dramatiq that only `broker/dramatiq_private.py` may use.
 PRIVATE_NAMES = {
     *("_RedisConsumer", "_message", "_should_do_maintenance", "message_cache", "outstanding_message_count"),
     *("queued_message_ids", "broker_id", "delay_queues", "dq_name", "consumer_class", "EventLoopThread"),
@@ -51,19 +51,19 @@ def consumer(broker: Any, prefetch: int = 9) -> Any:
 
 
 def acks(broker: Any) -> set[bytes]:
-    """The key as it is in Dramatiq's script."""
+    """The key as Dramatiq's script builds it."""
     found: set[bytes] = broker.client.smembers(f"dramatiq:__acks__.{broker.broker_id}.{QUEUE}")
     return found
 
 
-def test_a_consumer_is_made_with_four_arguments_and_calls_its_queue_and_broker_so(broker: Any) -> None:
+def test_a_consumer_takes_four_arguments_and_exposes_its_queue_and_broker(broker: Any) -> None:
     names = list(inspect.signature(_RedisConsumer.__init__).parameters)
     assert names == ["self", "broker", "queue_name", "prefetch", "timeout"]
     made = consumer(broker)
     assert (made.broker, made.queue_name, made.prefetch, made.timeout) == (broker, QUEUE, 9, 1)
 
 
-def test_a_consumer_keeps_what_it_has_fetched_in_its_cache_and_counts_what_is_out(broker: Any) -> None:
+def test_a_consumer_caches_fetched_messages_and_counts_those_in_process(broker: Any) -> None:
     put(broker, 3)
     made = consumer(broker)
     assert (made.message_cache, made.outstanding_message_count) == ([], 0)
@@ -75,8 +75,8 @@ def test_a_consumer_keeps_what_it_has_fetched_in_its_cache_and_counts_what_is_ou
     assert next(made) is None
 
 
-def test_a_consumer_turns_a_lost_connection_alone_into_dramatiqs_own_error(broker: Any) -> None:
-    """So `redis_broker.Consumer` turns every other error of Redis into it."""
+def test_a_consumer_turns_only_a_lost_connection_into_dramatiqs_own_error(broker: Any) -> None:
+    """Therefore `redis_broker.Consumer` turns every other Redis error into it."""
     for error, raised in ((redis.ConnectionError, ConnectionClosed), (redis.ResponseError, redis.ResponseError)):
         put(broker)
         made = consumer(broker)
@@ -96,7 +96,7 @@ def failing(error: type[Exception]) -> Any:
     return fail
 
 
-def test_a_broker_is_asked_with_each_command_whether_it_looks_for_dead_workers(fake_redis: redis.Redis) -> None:
+def test_each_command_asks_the_broker_whether_to_look_for_dead_workers(fake_redis: redis.Redis) -> None:
     asked: list[str] = []
 
     class Asked(BrokerInternals):
@@ -114,7 +114,7 @@ def test_a_broker_is_asked_with_each_command_whether_it_looks_for_dead_workers(f
     assert RedisBroker._should_do_maintenance(broker, "ack") == 0
 
 
-def test_what_has_been_fetched_is_in_the_set_of_acks_by_its_id_in_redis(broker: Any) -> None:
+def test_fetched_messages_are_in_the_set_of_acks_by_their_redis_id(broker: Any) -> None:
     enqueued = put(broker, 2)
     ids = {message.options["redis_message_id"] for message in enqueued}
     assert len(ids) == 2
@@ -126,13 +126,13 @@ def test_what_has_been_fetched_is_in_the_set_of_acks_by_its_id_in_redis(broker: 
     assert BrokerInternals.fetched(broker, QUEUE) == ids
     made.ack(message)
     assert {name.decode() for name in acks(broker)} == ids - {redis_id(message)}
-    # And what is put back can be fetched again
+    # And a message that goes back to the queue can be fetched again
     BrokerInternals.put_back(broker, QUEUE, BrokerInternals.fetched(broker, QUEUE))
     assert acks(broker) == set()
     assert redis_id(next(consumer(broker))) in ids
 
 
-def test_a_fetch_of_nothing_is_a_heartbeat(broker: Any) -> None:
+def test_fetching_nothing_is_a_heartbeat(broker: Any) -> None:
     put(broker)
     broker.client.delete("dramatiq:__heartbeats__")
     BrokerInternals.beat(broker, QUEUE)
@@ -140,15 +140,15 @@ def test_a_fetch_of_nothing_is_a_heartbeat(broker: Any) -> None:
     assert acks(broker) == set()
 
 
-def test_delayed_messages_have_a_queue_of_their_own(broker: Any) -> None:
+def test_delayed_messages_have_a_separate_queue(broker: Any) -> None:
     assert broker.delay_queues == {dq_name(QUEUE)} == {BrokerInternals.delay_queue(QUEUE)}
     put(broker, delay=60_000)
-    assert broker.do_qsize(QUEUE) == 1  # it counts both
+    assert broker.do_qsize(QUEUE) == 1  # the figure covers both queues
     assert next(consumer(broker)) is None
     assert next(_RedisConsumer(broker, dq_name(QUEUE), 1, 1)) is not None  # type: ignore[no-untyped-call]
 
 
-def test_a_message_in_process_can_be_changed_and_a_retry_gets_the_change(broker: Any) -> None:
+def test_a_message_in_process_can_be_changed_and_its_retry_carries_the_change(broker: Any) -> None:
     put(broker)
     message = next(consumer(broker))
     before = message.options["redis_message_id"]
@@ -171,7 +171,7 @@ def thread() -> Iterator[UvloopThread]:
     dramatiq_asyncio.set_event_loop_thread(None)
 
 
-def test_async_actors_run_in_the_loop_that_the_thread_was_given(thread: UvloopThread) -> None:
+def test_async_actors_run_in_the_event_loop_that_the_thread_was_given(thread: UvloopThread) -> None:
     async def where() -> tuple[object, threading.Thread]:
         return asyncio.get_running_loop(), threading.current_thread()
 
@@ -179,14 +179,14 @@ def test_async_actors_run_in_the_loop_that_the_thread_was_given(thread: UvloopTh
     assert dramatiq_asyncio.async_to_sync(where)() == (thread.loop, thread)
 
 
-def test_the_consumer_has_no_member_of_dramatiqs_by_accident() -> None:
-    """Names that are new here are not taken by the parent classes."""
+def test_the_consumer_does_not_override_a_member_of_dramatiqs_by_accident() -> None:
+    """The parent classes have none of the names that are new here."""
     for own, parent in ((BrokerInternals, RedisBroker), (ConsumerInternals, _RedisConsumer)):
         new = {name for name in vars(own) if not name.startswith("_")}
         assert new & set(dir(parent)) == set()
 
 
-def test_no_other_file_touches_a_private_part() -> None:
+def test_no_other_file_uses_a_private_part() -> None:
     own = ROOT / "broker" / "dramatiq_private.py"
     folders = ("api", "broker", "campaigns", "embedded", "mail", "middleware", "worker")
     files = {*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))}

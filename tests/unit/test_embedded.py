@@ -1,5 +1,5 @@
-"""What `make run` does before it starts anything: one supervisor at a time, free ports, a directory that others cannot
-enter, credentials made once.
+"""What `make run` does before it starts anything: one supervisor at a time, free ports, a directory that other users
+cannot enter, credentials made once.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def taken_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_taken_port_answers_and_is_not_free(taken_port: int) -> None:
+def test_a_taken_port_responds_and_is_not_free(taken_port: int) -> None:
     assert ports.answers(taken_port)
     assert not ports.is_free(taken_port)
 
 
-def test_the_preferred_port_is_used_where_it_is_free(taken_port: int) -> None:
+def test_the_preferred_port_is_used_if_it_is_free(taken_port: int) -> None:
     free = ports.free_port()
     assert free != taken_port
     assert not ports.answers(free)
@@ -46,7 +46,7 @@ def test_the_preferred_port_is_used_where_it_is_free(taken_port: int) -> None:
     assert ports.free_port(taken_port) != taken_port
 
 
-def test_a_second_supervisor_is_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_supervisor_is_refused_and_names_the_first(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     with (
         lock.exclusive(path),
@@ -67,7 +67,7 @@ def test_the_lock_is_free_once_its_holder_is_gone(tmp_path: Path) -> None:
 
 @pytest.fixture
 def leftover(tmp_path: Path) -> Iterator[BinaryIO]:
-    """A lock that the server of a killed supervisor still holds, by the file it has inherited."""
+    """A lock that the server of a killed supervisor still holds, through the file that it inherited."""
     path = tmp_path / "run.lock"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -77,7 +77,7 @@ def leftover(tmp_path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def test_the_servers_of_a_killed_supervisor_are_waited_for(tmp_path: Path, leftover: BinaryIO) -> None:
+def test_a_start_waits_for_the_servers_of_a_killed_supervisor(tmp_path: Path, leftover: BinaryIO) -> None:
     ending = threading.Timer(0.2, leftover.close)
     ending.start()
     with lock.exclusive(tmp_path / "run.lock"):
@@ -92,7 +92,7 @@ def test_servers_that_do_not_end_are_named(tmp_path: Path, monkeypatch: pytest.M
         pytest.fail("two at a time")
 
 
-def test_the_s3_credentials_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+def test_the_s3_credentials_are_made_once_and_only_their_owner_may_read_them(tmp_path: Path) -> None:
     path = tmp_path / "s3-credentials"
     made = s3.credentials(path)
     assert all(len(part) >= 20 for part in made)
@@ -101,7 +101,7 @@ def test_the_s3_credentials_are_made_once_and_for_their_owner_only(tmp_path: Pat
     assert s3.credentials(tmp_path / "another") != made
 
 
-def test_the_redis_password_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_redis_password_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
     config = tmp_path / "redis.conf"
     made = valkey.password(config)
     assert len(made) >= 32
@@ -112,7 +112,7 @@ def test_the_redis_password_is_made_once_and_for_its_owner_only(tmp_path: Path) 
     assert made not in " ".join(valkey.command(6379, tmp_path, config))
 
 
-def test_the_redis_password_is_read_from_a_configuration_that_somebody_has_changed(tmp_path: Path) -> None:
+def test_the_redis_password_is_read_from_an_edited_configuration(tmp_path: Path) -> None:
     config = tmp_path / "redis.conf"
     config.write_text('# mine\nrequirepass first\nmaxclients 100\nrequirepass "second"\n')
     assert valkey.password(config) == "second"
@@ -126,7 +126,7 @@ def test_a_redis_configuration_without_a_password_is_refused(tmp_path: Path, tex
         valkey.password(config)
 
 
-def test_a_private_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "secret"
     (tmp_path / "secret.new").write_text("of a start that was killed: longer than the next one")
 
@@ -152,12 +152,12 @@ def test_a_directory_that_others_may_enter_is_closed(tmp_path: Path, mode: int) 
     assert _mode(path) == 0o700
 
 
-def test_a_directory_is_made_closed(tmp_path: Path) -> None:
+def test_a_new_directory_is_closed(tmp_path: Path) -> None:
     private.directory(tmp_path / "some" / "var")
     assert _mode(tmp_path / "some" / "var") == 0o700
 
 
-def test_a_directory_that_everybody_uses_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_directory_that_all_users_share_is_refused_and_stays_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "var"
     path.mkdir()
     path.chmod(0o1777)
@@ -176,5 +176,5 @@ def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pyt
         private.directory(tmp_path)
 
 
-def test_a_program_shows_no_variable_of_its_own() -> None:
+def test_the_text_form_of_a_program_shows_no_environment_variable() -> None:
     assert "secret" not in repr(Program("web", ["true"], {"REDIS_URL": "redis://:secret@127.0.0.1/0"}))

@@ -1,4 +1,6 @@
-"""Listeners share looks, hear first what is true when they join, and nothing from before a change of this process."""
+"""Listeners of a live status share polls: each first hears a status that is current when it joins, and none from before
+a change that this process made.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from api.live.feeds import Feeds
 
 
 class Progress:
-    """Each look finds how many there were. While `quick` is not set an answer takes its time, and is of before."""
+    """Each poll returns its number. While `quick` is not set, a poll takes its time, and its result is from before."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -49,14 +51,16 @@ def run(progress: Progress, body: Callable[[Feeds], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
-async def under_way(progress: Progress, looks: int) -> None:
-    """Until so many looks were begun."""
-    while progress.asked < looks:  # noqa: ASYNC110 - it has no event to await
+async def under_way(progress: Progress, polls: int) -> None:
+    """Wait until so many polls have begun."""
+    while progress.asked < polls:  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.001)
 
 
-def test_who_joins_a_feed_hears_nothing_that_was_looked_for_before(progress: Progress) -> None:
-    """Given a feed with a look under way, when someone else begins to listen, then it hears of the next one."""
+def test_a_new_listener_hears_nothing_from_a_poll_that_began_before_it_joined(progress: Progress) -> None:
+    """Given a feed with a poll under way, when someone else joins, then the new listener hears the result of the next
+    poll.
+    """
 
     async def listen(made: Feeds) -> None:
         async with made.watch("c1") as first:
@@ -71,7 +75,7 @@ def test_who_joins_a_feed_hears_nothing_that_was_looked_for_before(progress: Pro
     run(progress, listen)
 
 
-def test_what_was_being_looked_for_when_something_changed_is_not_told(progress: Progress) -> None:
+def test_the_result_of_a_poll_that_a_change_has_overtaken_is_not_sent(progress: Progress) -> None:
     async def listen(made: Feeds) -> None:
         async with made.watch("c1") as listener:
             assert await listener.next(30) == (1, b"1")
@@ -86,7 +90,7 @@ def test_what_was_being_looked_for_when_something_changed_is_not_told(progress: 
     run(progress, listen)
 
 
-def test_silence_is_told_of_and_an_end_too(progress: Progress) -> None:
+def test_a_listener_notices_silence_and_the_end(progress: Progress) -> None:
     async def listen(made: Feeds) -> None:
         async with made.watch("c1") as listener:
             assert await listener.next(30) == (1, b"1")
@@ -109,7 +113,7 @@ def test_silence_is_told_of_and_an_end_too(progress: Progress) -> None:
         ("POST", {}, ["sent"]),
     ],
 )
-def test_a_request_that_may_have_changed_a_campaign_is_told_of_before_it_is_answered(
+def test_a_request_that_may_change_a_campaign_is_announced_before_its_response(
     method: str, parameters: dict[str, str], told: list[str]
 ) -> None:
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""A worker hardly looks for unreachable cycles, and what it sends leaves none."""
+"""A worker seldom searches for unreachable cycles, and sending creates none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _as_before() -> Iterator[None]:
     gc.enable()
 
 
-def test_from_the_boot_on_a_worker_looks_for_cycles_seldom() -> None:
+def test_after_its_boot_a_worker_seldom_searches_for_cycles() -> None:
     broker = StubBroker()
     GcTuning().after_worker_boot(broker, dramatiq.Worker(broker))
     assert gc.get_threshold() == THRESHOLDS
@@ -33,7 +33,7 @@ def test_from_the_boot_on_a_worker_looks_for_cycles_seldom() -> None:
 
 
 def test_rendering_leaves_no_cycles_behind() -> None:
-    """Given that cycles are looked for seldom, then what is done for each email must not leave any."""
+    """A worker seldom searches for cycles, so the work for one email must not leave any."""
     content = Content(from_="news@shop.test", subject="Hi {{ name }}", html="<b>{{ name }}</b>", text="{{ name }}")
     renderer = Templates(content).renderer("c1", ["email", "name"])
     gc.collect()

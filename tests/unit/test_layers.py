@@ -1,4 +1,4 @@
-"""Imports by the single files of the root, which import-linter takes for foreign packages.
+"""Imports of the single files in the root, which import-linter takes for foreign packages.
 
 The packages' own contracts are in pyproject.toml: `make contracts`.
 """
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: File -> the modules of the project that it may import, with what is in them.
+#: File -> the modules of the project that it may import, including their contents.
 MAY_IMPORT = {
     "settings": (),
     "logs": (),
@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 
 
-def own_imports(file: Path) -> Iterator[str]:
+def imports_of(file: Path) -> Iterator[str]:
     """The project's modules that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -42,7 +42,7 @@ def _is_own(name: str) -> bool:
 @pytest.mark.parametrize("name", MAY_IMPORT)
 def test_a_single_file_imports_downward_only(name: str) -> None:
     allowed = MAY_IMPORT[name]
-    found = list(own_imports(ROOT / f"{name}.py"))
+    found = list(imports_of(ROOT / f"{name}.py"))
     assert [module for module in found if not f"{module}.".startswith(tuple(f"{part}." for part in allowed))] == []
 
 
@@ -51,4 +51,4 @@ def test_every_single_file_is_checked() -> None:
 
 
 def test_the_imports_are_found() -> None:
-    assert {"embedded.lock", "settings.load"} <= set(own_imports(ROOT / "run.py"))
+    assert {"embedded.lock", "settings.load"} <= set(imports_of(ROOT / "run.py"))

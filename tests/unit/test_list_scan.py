@@ -1,4 +1,4 @@
-"""The first pass while one of its steps is slow, or the object store refuses its last one."""
+"""The list scan while one of its steps is slow, or while the object store refuses its last one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARSER_LOST_MS = setting("PARSER_LOST_MS")
 
 
 class SlowStore(MemoryStore):
-    """A store whose `put_file` of a report does what the test says first; `sent` counts how often it was asked to."""
+    """A store whose `put_file` of a report first calls `step`; `sent` counts these calls."""
 
     def __init__(self, step: Callable[[], None]) -> None:
         super().__init__()
@@ -54,23 +54,23 @@ def uploaded(harness: LedgerHarness, step: Callable[[], None]) -> tuple[AppHarne
     return app, store
 
 
-def until_told(harness: LedgerHarness, clock: Clock) -> None:
-    """Let 20 s pass without a report from the parser, and wait for its sign of life after that."""
+def until_reported(harness: LedgerHarness, clock: Clock) -> None:
+    """Let 20 s pass without a report from the parser, then wait for its next sign of life."""
     clock.advance(20_000)
     until(lambda: harness.redis.zscore(keys.PARSING, "c1") == clock.now_ms, "a sign of life")
 
 
-def test_a_slow_last_step_supersedes_nobody(
+def test_a_slow_last_step_does_not_lose_the_list_to_another_parser(
     harness: LedgerHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a store that takes a minute for the report of rejected rows, then the parser gives signs of life all the
-    while, no other one is asked for, and one that comes all the same leaves it alone.
+    while, the dispatcher asks for no other parser, and one that comes anyway leaves the list alone.
     """
     monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
 
     def takes_a_minute() -> None:
         for _ in range(3):
-            until_told(harness, clock)
+            until_reported(harness, clock)
             assert list(harness.dispatch().parse) == []
         with pytest.raises(Superseded):
             Parsing(harness.redis, "c1", harness.catalog.get("c1").list_version)
@@ -81,11 +81,11 @@ def test_a_slow_last_step_supersedes_nobody(
     assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").list_version)]
 
 
-def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_again(
+def test_a_report_that_the_store_refuses_is_sent_again_without_parsing_again(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a store that refuses the report three times, then the status says so, the list is read once, and the
-    reason is gone in the end.
+    """Given a store that refuses the report three times, then the status says so, the parser reads the list once, and
+    the reason is gone in the end.
     """
     monkeypatch.setattr(list_scan, "FIRST_WAIT_S", 0.01)
     reasons: list[str | None] = []
@@ -102,8 +102,8 @@ def test_a_report_that_the_store_refuses_is_sent_again_and_nothing_is_parsed_aga
     assert b"nobody" in store.objects[keys.rejected_report("c1", app.harness.catalog.get("c1").list_version)]
 
 
-def test_a_list_replaced_meanwhile_ends_the_wait(harness: LedgerHarness) -> None:
-    """Given a parser that waits for the store, when its list is replaced, then it stops."""
+def test_a_parser_stops_waiting_when_its_list_is_replaced(harness: LedgerHarness) -> None:
+    """Given a parser that waits for the store, when its list is replaced, then the parser stops."""
     refused = threading.Event()
 
     def refuses() -> None:
@@ -119,7 +119,7 @@ def test_a_list_replaced_meanwhile_ends_the_wait(harness: LedgerHarness) -> None
     assert harness.report().reason is None
 
 
-def test_a_worker_that_stops_ends_the_wait_and_leaves_the_list_to_the_next_at_once(harness: LedgerHarness) -> None:
+def test_a_stopping_worker_stops_waiting_and_leaves_the_list_to_the_next_parser_at_once(harness: LedgerHarness) -> None:
     stopping = threading.Event()
 
     def refuses() -> None:
@@ -133,8 +133,8 @@ def test_a_worker_that_stops_ends_the_wait_and_leaves_the_list_to_the_next_at_on
     assert app.parse().status == Status.READY
 
 
-def test_only_so_many_threads_wait_for_the_store(harness: LedgerHarness) -> None:
-    """Given as many waiting parsers as there may be, then one more leaves its thread to others."""
+def test_only_a_bounded_number_of_threads_waits_for_the_store(harness: LedgerHarness) -> None:
+    """Given as many waiting parsers as allowed, then one more leaves its thread to others."""
 
     def refuses() -> None:
         raise StoreUnavailable("away")
@@ -146,11 +146,11 @@ def test_only_so_many_threads_wait_for_the_store(harness: LedgerHarness) -> None
     assert (store.sent, harness.report().reason) == (1, REPORT_DELAYED)
 
 
-def test_a_step_that_hangs_for_good_is_given_up(
+def test_a_step_that_hangs_for_good_loses_the_list_to_another_parser(
     harness: LedgerHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a parser whose step never ends, then it gives no more signs of life after the longest step, and another
-    one takes over.
+    parser takes over.
     """
     monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
     monkeypatch.setattr(parsing_module, "HANGS_S", 0.0)
@@ -165,10 +165,10 @@ def test_a_step_that_hangs_for_good_is_given_up(
             first.report(1, 1)
 
 
-def test_a_parser_that_is_superseded_notices_within_a_step(
+def test_a_superseded_parser_notices_within_a_step(
     harness: LedgerHarness, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a parser that another one has taken over from, then the next thing that it does ends it."""
+    """Given a parser that another one has superseded, then the next thing that it does ends it."""
     monkeypatch.setattr(parsing_module, "BEAT_S", 0.01)
     uploaded(harness, lambda: None)
     list_version = harness.catalog.get("c1").list_version

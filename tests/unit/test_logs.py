@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stdout, whichever library writes it, and never an address."""
+"""Logs: one JSON object per line on stdout, whichever library writes it, and never an address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ message = dramatiq.Message("q", "SendEmail", ("c1", "g", [[1, "ann@shop.test", [
 
 
 def lines(body: str, level: str = "info", log_format: str = "json") -> list[str]:
-    """What a separate process writes to stdout; nothing may go to stderr."""
+    """What a separate process writes to stdout; it must write nothing to stderr."""
     script = SCRIPT.format(body=body, level=level, log_format=log_format)
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
@@ -54,21 +54,21 @@ def test_addresses_are_masked_to_their_domain(text: str, expected: str) -> None:
     assert masked(text) == expected
 
 
-def test_our_own_lines_are_json_with_level_and_time() -> None:
+def test_lines_of_the_project_are_json_with_level_and_time() -> None:
     (event,) = events('log.info("email_sent", row=1, reason="no ann@shop.test here")')
     assert event.pop("timestamp").endswith("Z")
     assert event == {"event": "email_sent", "row": 1, "reason": "no ***@shop.test here", "level": "info"}
 
 
-def test_other_peoples_lines_have_the_same_form() -> None:
+def test_lines_of_libraries_have_the_same_form() -> None:
     (event,) = events('logging.getLogger("uvicorn.error").info("up", extra={"color_message": "x"})')
     assert event.pop("timestamp").endswith("Z")
     assert event == {"event": "up", "level": "info", "logger": "uvicorn.error"}
 
 
-def test_dramatiq_names_a_message_by_its_id_and_its_recipients_never() -> None:
-    """Given Dramatiq's line about a message that failed, which shows the message's arguments, then only its id is
-    shown.
+def test_dramatiqs_line_about_a_message_shows_its_id_and_no_recipient() -> None:
+    """Given Dramatiq's line about a failed message, which shows the message's arguments, then the log shows only its
+    id.
     """
     (event,) = events('logging.getLogger("dramatiq.worker").error("Failed to process message %s.", message)')
     assert "ann" not in json.dumps(event)
@@ -93,23 +93,23 @@ except ValueError:
     assert "ann@" not in json.dumps(found)
 
 
-def test_the_level_holds_for_everybody() -> None:
+def test_the_level_applies_to_every_logger() -> None:
     body = 'log.info("a"); logging.getLogger("x").info("b"); log.warning("c"); logging.getLogger("x").warning("d")'
     assert [event["event"] for event in events(body, level="warning")] == ["c", "d"]
 
 
-def test_what_json_does_not_know_is_written_all_the_same() -> None:
+def test_a_value_that_json_does_not_know_is_written_as_text() -> None:
     (event,) = events('log.info("odd", value=object(), raw=b"x")')
     assert event["value"].startswith("<object object")
 
 
-def test_the_console_form_is_for_people() -> None:
+def test_the_console_format_is_for_people() -> None:
     (line,) = lines('log.info("email_sent", row=1)', log_format="console")
     assert "email_sent" in line
     assert not line.startswith("{")
 
 
-def test_lines_reach_stdout_where_dramatiq_has_taken_sys_stdout_away() -> None:
+def test_lines_reach_stdout_even_if_dramatiq_has_replaced_sys_stdout() -> None:
     """Given a Dramatiq worker process, whose sys.stdout is a pipe to its parent, then lines still go to the real
     stdout.
     """
@@ -123,7 +123,7 @@ logs.write(events)
 """
 
 
-def test_many_events_at_once_are_lines_as_any_others() -> None:
+def test_lines_written_in_bulk_look_like_any_others() -> None:
     found = events(MANY)
     assert [event["row"] for event in found] == list(range(300))
     assert {event["reason"] for event in found} == {"x" * 40 + " ***@shop.test"}
@@ -131,7 +131,7 @@ def test_many_events_at_once_are_lines_as_any_others() -> None:
     assert all(event["timestamp"].endswith("Z") for event in found)
 
 
-def test_many_events_at_once_never_share_a_write_that_a_pipe_would_split() -> None:
+def test_lines_written_in_bulk_never_share_a_write_that_a_pipe_would_split() -> None:
     """Given lines of several lengths, one longer than a pipe takes at once, then each write holds whole lines."""
     body = """
 class Out:
@@ -146,6 +146,6 @@ logs.write([dict(event="e", row=row, reason="x" * (row * 37 % 500 + (5000 if row
 
 
 @pytest.mark.parametrize(("level", "count"), [("info", 300), ("warning", 0)])
-def test_many_events_at_once_keep_to_level_and_format(level: str, count: int) -> None:
+def test_lines_written_in_bulk_keep_to_level_and_format(level: str, count: int) -> None:
     assert len(lines(MANY, level)) == count
     assert len(lines(MANY, level, "console")) == count

@@ -1,4 +1,6 @@
-"""A list that lacks a column that the templates name: decided by what both are when the state changes, in any order."""
+"""A list that lacks a column that the templates name: the check runs at each change of state, in any order of
+events.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,14 @@ def shown(app: AppHarness) -> tuple[str, str | None]:
 
 
 def begun(app: AppHarness, csv: bytes = CSV) -> Parsing:
-    """An uploaded list in the hands of its parser."""
+    """An uploaded list that its parser has claimed."""
     assert app.upload(csv).status == 202
     return Parsing(app.redis, "c1", app.harness.catalog.get("c1").list_version)
 
 
-def test_a_column_misspelt_while_the_list_is_parsed_does_not_start(app: AppHarness) -> None:
-    """Given a list that is being parsed, when a template with a misspelt column is put and then started, then it does
-    not start, and says why.
+def test_a_column_misspelt_during_parsing_prevents_the_start(app: AppHarness) -> None:
+    """Given a list that is being parsed, when a template with a misspelt column is put and the campaign is started,
+    then the campaign does not start, and says why.
     """
     app.make()
     parsing = begun(app)
@@ -52,8 +54,10 @@ def test_a_column_misspelt_while_the_list_is_parsed_does_not_start(app: AppHarne
     assert (refused.status, "nmae" in refused.json()["detail"]) == (409, True)
 
 
-def test_a_template_mended_while_the_list_is_parsed_starts(app: AppHarness) -> None:
-    """Given a misspelt column, when it is mended while the list is parsed, then a start asked for takes effect."""
+def test_a_template_mended_during_parsing_starts(app: AppHarness) -> None:
+    """Given a misspelt column, when the template is mended during parsing, then a start requested before takes
+    effect.
+    """
     app.make(text="Hi {{ nmae }}")
     parsing = begun(app)
     app.web.post("/campaigns/c1/start")
@@ -62,7 +66,7 @@ def test_a_template_mended_while_the_list_is_parsed_starts(app: AppHarness) -> N
     assert shown(app) == ("running", None)
 
 
-def test_a_template_changed_when_ready_gets_the_reason_and_a_mended_one_loses_it(app: AppHarness) -> None:
+def test_a_wrong_template_put_when_ready_sets_the_reason_and_a_mended_one_clears_it(app: AppHarness) -> None:
     app.ready()
     put(app, WRONG)
     assert shown(app) == ("ready", REASON)
@@ -71,8 +75,10 @@ def test_a_template_changed_when_ready_gets_the_reason_and_a_mended_one_loses_it
     assert app.web.post("/campaigns/c1/start").status == 200
 
 
-def test_another_list_in_between_counts_and_forgets_the_start(app: AppHarness) -> None:
-    """Given a start asked for, when a list with the column replaces one without, then it is ready, unstarted."""
+def test_a_list_that_replaces_one_without_the_column_is_ready_and_not_started(app: AppHarness) -> None:
+    """Given a requested start, when a list with the column replaces one without it, then the campaign is ready, not
+    started.
+    """
     app.make(text="Hi {{ nmae }}")
     begun(app)
     app.web.post("/campaigns/c1/start")
@@ -84,11 +90,11 @@ def test_another_list_in_between_counts_and_forgets_the_start(app: AppHarness) -
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["put", "start", "finish"])))
 @pytest.mark.parametrize(("first", "last"), [(CONTENT, WRONG), (WRONG, CONTENT)])
-def test_in_every_order_it_never_runs_with_missing_columns(
+def test_a_campaign_never_runs_with_missing_columns_in_any_order_of_events(
     app: AppHarness, order: tuple[str, ...], first: dict[str, str], last: dict[str, str]
 ) -> None:
-    """Given PUT, start and the end of parsing in any order, then it batches only where the columns are all there, and a
-    campaign that is ready without them says so.
+    """Given PUT, start and the end of parsing in any order, then the campaign runs only if the list has all columns,
+    and a campaign that is ready without them says so.
     """
     put(app, first)
     parsing = begun(app)
@@ -107,7 +113,7 @@ def test_in_every_order_it_never_runs_with_missing_columns(
         assert (status in {"running", "ready"}, reason) == (True, None)
 
 
-def test_a_start_of_a_list_that_has_nobody_says_why_it_does_not(app: AppHarness) -> None:
+def test_a_start_of_a_list_without_recipients_says_why_it_does_nothing(app: AppHarness) -> None:
     app.make()
     csv = b"name,email\nAda,nobody\n"
     parsing = begun(app, csv)
@@ -117,8 +123,8 @@ def test_a_start_of_a_list_that_has_nobody_says_why_it_does_not(app: AppHarness)
 
 
 def test_a_campaign_from_before_the_names_were_stored_is_checked_too(app: AppHarness) -> None:
-    """Given campaigns whose content an older version has stored, one being parsed and one ready, then neither starts
-    with a missing column.
+    """Given content that an older version has stored, when the list is parsed or the campaign is ready, then the
+    campaign does not start with a missing column.
     """
     app.make(text="Hi {{ nmae }}")
     app.upload()
@@ -131,8 +137,10 @@ def test_a_campaign_from_before_the_names_were_stored_is_checked_too(app: AppHar
     assert (refused.status, "nmae" in refused.json()["detail"]) == (409, True)
 
 
-def test_names_of_a_content_that_has_been_replaced_are_not_noted(harness: LedgerHarness) -> None:
-    """Given a look at an old content, when another one is put before it is noted, then that one's names stay."""
+def test_names_of_replaced_content_are_not_stored(harness: LedgerHarness) -> None:
+    """Given names read from old content, when new content is put before they are stored, then the new content's names
+    stay.
+    """
     content = Content(from_="a@b.test", subject="{{ name }}", text="Hi")
     harness.catalog.put("c1", content, ["name"])
     name_columns(harness.redis, "c1", ["old"])
@@ -141,8 +149,8 @@ def test_names_of_a_content_that_has_been_replaced_are_not_noted(harness: Ledger
     assert not harness.redis.exists(keys.campaign("gone"))
 
 
-def test_start_decides_in_its_script(harness: LedgerHarness) -> None:
-    """Given a PUT between the reading of a campaign and its start, then the start sees the new one."""
+def test_the_start_script_decides_by_the_latest_content(harness: LedgerHarness) -> None:
+    """Given a PUT between the reading of a campaign and its start, then the start sees the new content."""
     harness.make()
     harness.catalog.put("c1", Content(from_="a@b.test", subject="{{ city }}", text="Hi"), ["city"])
     with pytest.raises(WrongState, match="lacks: city; change one of the two"):

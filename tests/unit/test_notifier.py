@@ -1,4 +1,4 @@
-"""The notifier: every message that is put on a queue notifies, and an idle consumer is awake at once."""
+"""The notifier: every message that goes onto a queue notifies, and an idle consumer wakes at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONG_S = 120.0
 
 @pytest.fixture
 def notified(fake_redis: Redis) -> Iterator[Any]:
-    """Gives the names of the queues that have been notified so far."""
+    """Returns the names of the queues that have been notified so far."""
     with fake_redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
         channel.subscribe(keys.NOTIFICATIONS)
         channel.get_message(timeout=1)
@@ -41,7 +41,7 @@ def notified(fake_redis: Redis) -> Iterator[Any]:
 
 @pytest.fixture
 def notifier(fake_redis: Redis) -> Iterator[Notifier]:
-    """One that listens."""
+    """A notifier that listens."""
     stopping = threading.Event()
     notifier = Notifier(fake_redis, stopping)
     notifier.after_worker_boot(None, None)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def notifier(fake_redis: Redis) -> Iterator[Notifier]:
     stopping.set()
 
 
-def test_who_puts_a_message_on_a_queue_rings(notified: Any, harness: LedgerHarness) -> None:
+def test_every_script_that_enqueues_a_message_notifies_its_queue(notified: Any, harness: LedgerHarness) -> None:
     messages.send(harness.redis, "Reconcile", "c1")
     assert notified() == ["reconcile"]
     harness.make()
@@ -67,7 +67,7 @@ def test_who_puts_a_message_on_a_queue_rings(notified: Any, harness: LedgerHarne
     assert notified() == []
 
 
-def test_what_dramatiq_enqueues_rings_too(notified: Any, fake_redis: Redis) -> None:
+def test_messages_that_dramatiq_enqueues_notify_too(notified: Any, fake_redis: Redis) -> None:
     broker = Broker(fake_redis, [], threading.Event(), Notifier(fake_redis, threading.Event()))
     broker.declare_queue("post")
     broker.enqueue(Message("post", "act", (), {}, {}))
@@ -75,7 +75,7 @@ def test_what_dramatiq_enqueues_rings_too(notified: Any, fake_redis: Redis) -> N
     assert notified() == ["post", "post.DQ"]
 
 
-def test_a_ring_wakes_the_consumers_of_its_queue_alone(notifier: Notifier, fake_redis: Redis) -> None:
+def test_a_notification_wakes_only_the_consumers_of_its_queue(notifier: Notifier, fake_redis: Redis) -> None:
     for queue in ("reconcile", "parse_csv"):
         notifier.clear(queue)
     messages.send(fake_redis, "Reconcile", "c1")
@@ -85,7 +85,7 @@ def test_a_ring_wakes_the_consumers_of_its_queue_alone(notifier: Notifier, fake_
     assert not notifier._event("parse_csv").is_set()
 
 
-def test_a_ring_after_the_look_and_before_the_sleep_is_not_lost(notifier: Notifier) -> None:
+def test_a_notification_between_the_check_and_the_wait_is_not_lost(notifier: Notifier) -> None:
     notifier.clear("reconcile")
     notifier.notify("reconcile")
     started = time.monotonic()
@@ -93,19 +93,19 @@ def test_a_ring_after_the_look_and_before_the_sleep_is_not_lost(notifier: Notifi
     assert time.monotonic() - started < LONG_S / 2
 
 
-def test_who_stops_is_awake(notifier: Notifier) -> None:
+def test_a_consumer_of_a_stopping_worker_does_not_wait(notifier: Notifier) -> None:
     notifier.clear("reconcile")
     notifier.before_worker_shutdown(None, None)  # type: ignore[arg-type]
     started = time.monotonic()
     notifier.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
-    # And a consumer that looks once more, before it is told to stop, does not fall asleep again
+    # And a consumer that checks once more, before it is told to stop, does not wait again
     notifier.clear("reconcile")
     notifier.wait("reconcile", LONG_S)
     assert time.monotonic() - started < LONG_S / 2
 
 
-def test_the_pacer_is_notified_for_where_recipients_wait_and_none_did(notified: Any, harness: LedgerHarness) -> None:
+def test_the_dispatcher_is_notified_when_the_first_recipients_are_ready(notified: Any, harness: LedgerHarness) -> None:
     harness.make(rows=3000)
     harness.controls.start("c1")
     campaign = harness.catalog.get("c1")
@@ -115,11 +115,11 @@ def test_the_pacer_is_notified_for_where_recipients_wait_and_none_did(notified: 
     harness.ledger.prefetch("c1", campaign.list_version, 1, 2000, [recipient(1001)])
     assert notified() == ["dispatch"]
     harness.ledger.prefetch("c1", campaign.list_version, 2, 3000, [recipient(2001)])
-    assert notified() == [], "recipients wait already"
+    assert notified() == [], "recipients are ready already"
 
 
-def test_the_pacer_is_notified_for_whenever_a_campaign_begins_to_run(notified: Any, harness: LedgerHarness) -> None:
-    """Given that it sleeps for long while none batches."""
+def test_the_dispatcher_is_notified_whenever_a_campaign_begins_to_run(notified: Any, harness: LedgerHarness) -> None:
+    """Given a dispatcher that sleeps for long while no campaign runs."""
     harness.make(rows=2)
     notified()
     harness.controls.start("c1")
@@ -144,7 +144,7 @@ def test_the_pacer_is_notified_for_whenever_a_campaign_begins_to_run(notified: A
     assert notified() == ["dispatch"]
 
 
-def test_the_pacer_is_notified_for_when_a_start_has_waited_for_the_parser(
+def test_the_dispatcher_is_notified_when_a_start_has_waited_for_the_parser(
     notified: Any, harness: LedgerHarness
 ) -> None:
     harness.make()
@@ -159,7 +159,7 @@ def test_the_pacer_is_notified_for_when_a_start_has_waited_for_the_parser(
 
 
 class Rounds:
-    """A dispatcher that has nothing to do for long, and counts how often it was asked."""
+    """A dispatcher that has nothing to do for long, and counts its rounds."""
 
     def __init__(self, leader: bool) -> None:
         self.leader = leader
@@ -178,8 +178,12 @@ class Rounds:
 
 
 @pytest.mark.parametrize("leader", [True, False])
-def test_a_ring_wakes_the_pacer_and_so_does_the_end(fake_redis: Redis, notifier: Notifier, leader: bool) -> None:
-    """Given one that dispatches, or one that may have to take over from one that has died while no campaign ran."""
+def test_a_notification_wakes_the_dispatcher_and_so_does_the_end(
+    fake_redis: Redis, notifier: Notifier, leader: bool
+) -> None:
+    """Given a worker that dispatches, or one that may have to take over from a worker that died while no
+    campaign ran.
+    """
     rounds = Rounds(leader)
     worker: Any = SimpleNamespace(worker_threads=1)
     dispatch = Dispatch(fake_redis, lambda _slots: rounds, "w1", threading.Event(), notifier)  # type: ignore[arg-type,return-value]

@@ -1,4 +1,4 @@
-"""The description is valid OpenAPI 3.1, and describes the application's routes: all of them, and no others."""
+"""The description is valid OpenAPI 3.1 and describes all routes of the application and no others."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def test_every_reference_leads_somewhere() -> None:
     assert {"Content", "StatusReport", "Problem", "UploadInitResponse"} <= names
 
 
-def test_the_campaigns_body_is_the_one_that_is_taken() -> None:
+def test_the_campaigns_body_is_the_one_that_the_server_accepts() -> None:
     schema = openapi.document(ENDPOINTS)["components"]["schemas"]["Content"]
     assert set(schema["required"]) == {"from", "subject"}
     assert set(CONTENT) <= set(schema["properties"])
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
-def test_every_campaign_endpoint_tells_of_404(endpoint: Endpoint) -> None:
+def test_every_campaign_endpoint_describes_its_404(endpoint: Endpoint) -> None:
     needs = ("{id}" in endpoint.path and endpoint.method != "PUT") or endpoint.path.startswith("/webhooks/")
     assert (404 in endpoint.errors) == needs
 
 
-def test_it_is_served(fake_redis: Redis) -> None:
+def test_the_description_is_served(fake_redis: Redis) -> None:
     answer = AppHarness(fake_redis).web.get("/openapi.json")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == json.loads(json.dumps(openapi.document(ENDPOINTS)))

@@ -1,4 +1,4 @@
-"""The prefetcher while the list cannot be read, and with a list that is not as it was parsed."""
+"""The prefetcher while it cannot read the list, and with a list that has changed since it was parsed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from worker import prefetcher as prefetching
 from worker.prefetcher import GONE, SHORTER, UNREADABLE, Prefetcher
 
 
-def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(harness: LedgerHarness) -> None:
-    """Given a running campaign whose object store is away, then the status says so; once it is back, it does not."""
+def test_the_status_says_why_nothing_is_prefetched_until_it_is_again(harness: LedgerHarness) -> None:
+    """Given a running campaign whose object store is away, then the status says so; once the store is back, it does
+    not.
+    """
     store = MemoryStore()
     store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 11))
     prefetcher = Prefetcher(harness.ledger, store, threading.Event())
@@ -39,7 +41,7 @@ def test_the_status_says_why_a_campaign_is_not_fed_until_it_is_again(harness: Le
 def test_slices_are_read_a_few_at_a_time(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, ahead: int, reads: int
 ) -> None:
-    """Given five slices of about 18 kB, then no request asks for more than it may, and the rows are the same."""
+    """Given five slices of about 18 kB, then no request asks for more bytes than allowed, and the rows are the same."""
     monkeypatch.setattr(prefetching, "AHEAD_BYTES", ahead)
     store = MemoryStore()
     store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 5001))
@@ -51,7 +53,7 @@ def test_slices_are_read_a_few_at_a_time(
     assert sorted(harness.drain()) == list(range(1, 5001))
 
 
-def test_a_list_that_is_gone_is_told_too(harness: LedgerHarness) -> None:
+def test_a_list_that_is_gone_is_reported(harness: LedgerHarness) -> None:
     harness.make(rows=10)
     harness.controls.start("c1")
     with pytest.raises(MissingObject):
@@ -60,7 +62,9 @@ def test_a_list_that_is_gone_is_told_too(harness: LedgerHarness) -> None:
 
 
 def test_the_reason_of_a_paused_campaign_stays(harness: LedgerHarness) -> None:
-    """Given a campaign that the provider's refusal has paused, then that is what is told."""
+    """Given a campaign that the provider's refusal has paused, when its list cannot be read, then the refusal stays the
+    reason.
+    """
     harness.start(rows=10)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -78,12 +82,12 @@ def stored(*addresses: str) -> MemoryStore:
 
 
 def ten(*, without: tuple[int, ...] = ()) -> MemoryStore:
-    """Ten addresses, some of them of no use any more."""
+    """Ten addresses, of which those of the rows in `without` are no longer valid."""
     return stored(*(f"r{row}%shop.test" if row in without else f"r{row}@shop.test" for row in range(1, 11)))
 
 
-def test_a_row_that_yields_no_recipient_any_more_fails_and_feeding_goes_on(harness: LedgerHarness) -> None:
-    """Given rows that the first pass took and that are no addresses any more, then they fail with the reason, the
+def test_a_row_that_is_no_longer_valid_fails_and_prefetching_continues(harness: LedgerHarness) -> None:
+    """Given rows that the scan accepted and whose addresses are no longer valid, then they fail with the reason, the
     others are sent, and the campaign completes.
     """
     harness.make(rows=10)
@@ -95,7 +99,7 @@ def test_a_row_that_yields_no_recipient_any_more_fails_and_feeding_goes_on(harne
     assert (harness.report().done, harness.report().failed, harness.report().status) == (8, 2, Status.COMPLETED)
 
 
-def test_a_list_of_which_no_row_yields_a_recipient_completes(harness: LedgerHarness) -> None:
+def test_a_list_without_any_valid_row_left_completes(harness: LedgerHarness) -> None:
     harness.make(rows=10)
     harness.controls.start("c1")
     Prefetcher(harness.ledger, ten(without=tuple(range(1, 11))), threading.Event()).prefetch(harness.catalog.get("c1"))
@@ -103,7 +107,7 @@ def test_a_list_of_which_no_row_yields_a_recipient_completes(harness: LedgerHarn
 
 
 def test_rows_that_are_missing_from_the_list_fail(harness: LedgerHarness) -> None:
-    """Given an object of the same length with fewer rows, then the rows that it lacks fail."""
+    """Given an object of the same length with fewer rows, then the missing rows fail."""
     harness.make(rows=10)
     harness.controls.start("c1")
     whole = ten().objects["list.csv"]
@@ -116,8 +120,8 @@ def test_rows_that_are_missing_from_the_list_fail(harness: LedgerHarness) -> Non
 
 
 @pytest.mark.parametrize("way", ["lost", "retried", "resent"])
-def test_feeding_again_does_not_spin_on_a_row_that_yields_no_recipient(harness: LedgerHarness, way: str) -> None:
-    """Given rows to be refed, one of which is no address any more, then prefetching ends, that one fails and the
+def test_refeeding_a_row_that_is_no_longer_valid_does_not_loop(harness: LedgerHarness, way: str) -> None:
+    """Given rows to refeed, one of which has no valid address any more, then prefetching ends, that row fails and the
     others are sent.
     """
     harness.start(rows=10)
@@ -149,7 +153,7 @@ def test_feeding_again_does_not_spin_on_a_row_that_yields_no_recipient(harness: 
 
 
 def test_a_row_with_an_end_keeps_it(harness: LedgerHarness) -> None:
-    """Given rows to be refed that have got their end meanwhile, when they yield no recipient, then it stays."""
+    """Given rows to refeed that have got their end meanwhile, when they yield no recipient, then their end stays."""
     harness.start(rows=2)
     [batch] = harness.batches()
     harness.admit(batch)
@@ -162,8 +166,8 @@ def test_a_row_with_an_end_keeps_it(harness: LedgerHarness) -> None:
     assert (harness.report().done, harness.report().failed, harness.report().unknown) == (1, 0, 1)
 
 
-def test_a_list_that_has_become_shorter_is_told(harness: LedgerHarness) -> None:
-    """Given an object that ends before the list does, then nothing fails: the status says what to do."""
+def test_a_list_that_has_become_shorter_is_reported(harness: LedgerHarness) -> None:
+    """Given an object that ends before the list does, then no row fails, and the status says what to do."""
     harness.make(rows=10)
     harness.controls.start("c1")
     with pytest.raises(ShortObject):

@@ -1,4 +1,4 @@
-"""apply_events.lua: what a provider reports settles rows without an end and is counted, a row once of each kind."""
+"""apply_events.lua: a provider's events settle rows without an end, and each row counts once per kind of event."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def counted(report: StatusReport) -> tuple[int, int, int, int]:
 
 
 @pytest.mark.parametrize("kind", PROOFS)
-def test_an_unknown_row_is_done_once_the_provider_proves_that_it_had_it(
+def test_an_event_that_proves_acceptance_settles_an_unknown_row_as_done(
     harness: LedgerHarness, kind: EventKind
 ) -> None:
     batch = sending(harness)
     harness.settle(batch, [1, 2], "accepted")
     harness.settle(batch, [3], "unknown", reason="no answer")
-    assert tell(harness, kind, 3) == Applied(1, 1, [])  # it is completed already
+    assert tell(harness, kind, 3) == Applied(1, 1, [])  # the campaign is completed already
     report = harness.report()
     assert (report.done, report.unknown, report.pending, report.status) == (3, 0, 0, Status.COMPLETED)
     assert counted(report) == tuple(
@@ -51,7 +51,7 @@ def test_an_unknown_row_is_done_once_the_provider_proves_that_it_had_it(
     assert harness.ledger.reasons("c1", [3]) == {}
 
 
-def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(harness: LedgerHarness) -> None:
+def test_an_unknown_row_that_the_provider_dropped_fails_with_the_providers_reason(harness: LedgerHarness) -> None:
     batch = sending(harness)
     harness.settle(batch, [3], "unknown")
     assert tell(harness, EventKind.DROPPED, 3, reason="Bounced Address") == Applied(1, 1, [])
@@ -64,7 +64,7 @@ def test_an_unknown_row_that_the_provider_dropped_is_failed_with_its_words(harne
     ("late", "verdict"),
     [("accepted", "done"), ("unknown", "gone"), ("unavailable", "gone"), ("rejected", "gone"), ("throttled", "gone")],
 )
-def test_an_event_that_is_faster_than_the_answer_settles_and_the_answer_changes_nothing(
+def test_an_event_that_arrives_before_the_response_settles_and_the_response_changes_nothing(
     harness: LedgerHarness, late: str, verdict: str
 ) -> None:
     batch = sending(harness)
@@ -76,8 +76,8 @@ def test_an_event_that_is_faster_than_the_answer_settles_and_the_answer_changes_
     assert harness.admit(batch).granted == frozenset()
 
 
-def test_the_answer_of_a_row_that_was_dropped_meanwhile_makes_it_done(harness: LedgerHarness) -> None:
-    """As it would be had the answer come first."""
+def test_a_late_acceptance_settles_a_dropped_row_as_done(harness: LedgerHarness) -> None:
+    """The result is the same as if the response had come first."""
     batch = sending(harness)
     tell(harness, EventKind.DROPPED, 1, reason="Invalid")
     assert harness.report().failed == 1
@@ -97,10 +97,10 @@ def test_the_claim_of_a_settled_row_leaves_nothing_behind_when_its_worker_dies(
     assert (report.done, report.unknown, report.status) == (2, 1, Status.COMPLETED)
 
 
-def test_a_row_that_was_tried_and_is_to_be_tried_again_is_done_and_not_sent_again(
+def test_an_event_settles_a_row_that_awaits_a_retry_and_the_row_is_not_sent_again(
     harness: LedgerHarness, clock: Clock
 ) -> None:
-    """Given a provider that answered 503 and took the email all the same."""
+    """Given a provider that answered 503 and accepted the email nevertheless."""
     batch = sending(harness)
     assert harness.settle(batch, batch.rows, "unreachable", reason="reset") == ["requeue"] * 3
     assert tell(harness, EventKind.ACCEPTED, 1, 2).settled == 2
@@ -110,9 +110,7 @@ def test_a_row_that_was_tried_and_is_to_be_tried_again_is_done_and_not_sent_agai
     assert harness.report().done == 3
 
 
-def test_a_row_that_is_resent_is_still_settled_by_the_event_of_its_first_email(
-    harness: LedgerHarness, clock: Clock
-) -> None:
+def test_an_event_of_the_first_email_settles_a_row_that_is_to_be_resent(harness: LedgerHarness, clock: Clock) -> None:
     batch = sending(harness, 2, on_unknown=OnUnknown.RESEND)
     harness.settle(batch, [1], "accepted")
     harness.settle(batch, [2], "unknown", reason="no answer")
@@ -123,11 +121,11 @@ def test_a_row_that_is_resent_is_still_settled_by_the_event_of_its_first_email(
     # When the provider's event comes before the second send
     assert tell(harness, EventKind.DELIVERED, 2) == Applied(1, 1, ["c1"])
     assert harness.report().status == Status.COMPLETED
-    # Then there is none
+    # Then there is no second send
     assert harness.drain() == []
 
 
-def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(harness: LedgerHarness) -> None:
+def test_an_event_that_settles_the_last_row_completes_the_campaign(harness: LedgerHarness) -> None:
     batch = sending(harness, 2, on_unknown=OnUnknown.RESEND)
     harness.settle(batch, [1], "accepted")
     harness.settle(batch, [2], "unknown")
@@ -137,8 +135,12 @@ def test_the_last_row_settled_completes_a_campaign_that_waits_for_it(harness: Le
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
-def test_a_done_row_stays_so_and_a_failed_one_that_was_taken_is_done(harness: LedgerHarness, kind: EventKind) -> None:
-    """Given rows with an end, then a proof that the provider took one makes it done, so that it is not sent again."""
+def test_a_done_row_stays_done_and_a_failed_row_that_was_accepted_becomes_done(
+    harness: LedgerHarness, kind: EventKind
+) -> None:
+    """Given rows with an end, when an event proves that the provider accepted one, then it is done and is not sent
+    again.
+    """
     batch = sending(harness)
     harness.settle(batch, [1], "accepted")
     harness.settle(batch, [2], "rejected", reason="400: no")
@@ -151,7 +153,7 @@ def test_a_done_row_stays_so_and_a_failed_one_that_was_taken_is_done(harness: Le
     assert harness.ledger.reasons("c1", [1, 2]) == ({} if taken else {2: "400: no"})
 
 
-def test_the_same_again_counts_once(harness: LedgerHarness) -> None:
+def test_a_repeated_event_counts_once(harness: LedgerHarness) -> None:
     batch = sending(harness)
     harness.settle(batch, batch.rows, "accepted")
     for _ in range(3):
@@ -161,22 +163,22 @@ def test_the_same_again_counts_once(harness: LedgerHarness) -> None:
     assert harness.report().dropped == 2
 
 
-def test_rows_that_were_never_sent_are_not_touched_by_what_is_told_of_them(harness: LedgerHarness) -> None:
-    """Given a campaign that was deleted and made anew under its id, when events of the one before come late, then no
-    row that waits to be sent is taken for sent.
+def test_events_do_not_touch_rows_that_were_never_sent(harness: LedgerHarness) -> None:
+    """Given a campaign that was deleted and made anew under its id, when events of the old one come late, then no row
+    that waits to be sent counts as sent.
     """
     batch = sending(harness, 50)
     harness.settle(batch, batch.rows, "accepted")
     harness.catalog.delete("c1")
     harness.start(rows=100)
-    waiting = harness.batches()
+    dispatched = harness.batches()
     for kind in EventKind:
         assert tell(harness, kind, *range(1, 200)) == Applied(0, 0, [], {Unattributed(kind, Why.UNKNOWN_ROW): 199})
     assert counted(harness.report()) == (0, 0, 0, 0)
-    assert sorted(row for one in waiting for row in harness.admit(one).granted) == list(range(1, 101))
+    assert sorted(row for one in dispatched for row in harness.admit(one).granted) == list(range(1, 101))
 
 
-def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row_and_each_is_counted(harness: LedgerHarness) -> None:
+def test_events_without_a_campaign_or_a_row_change_nothing_and_are_counted(harness: LedgerHarness) -> None:
     batch = sending(harness)
     harness.settle(batch, batch.rows, "accepted")
     before = set(harness.redis.keys())
@@ -195,11 +197,11 @@ def test_nobody_is_harmed_by_events_without_a_campaign_or_a_row_and_each_is_coun
 
 
 @pytest.mark.parametrize("order", [("accepted", "dropped"), ("dropped", "accepted")])
-def test_a_row_that_the_provider_took_and_then_dropped_is_done_and_says_so(
+def test_a_row_that_the_provider_accepted_and_then_dropped_is_done_and_keeps_the_reason(
     harness: LedgerHarness, order: Sequence[str]
 ) -> None:
-    """Given the provider's 202 and its later report that it threw the email away, in either order, then the row is
-    done, as it was handed over, and the drop is counted once and keeps its reason.
+    """Given the provider's 202 and its later report that it dropped the email, in either order, then the row is done,
+    since it was handed over, and the drop counts once and keeps its reason.
     """
     batch = sending(harness)
     for what in (*order, "dropped"):
@@ -212,7 +214,7 @@ def test_a_row_that_the_provider_took_and_then_dropped_is_done_and_says_so(
     assert harness.ledger.drops("c1", [1, 2, 3]) == {2: "Bounced Address"}
 
 
-def test_a_new_list_starts_without_what_was_told_of_the_one_before(harness: LedgerHarness) -> None:
+def test_a_new_list_starts_without_the_events_of_the_old_one(harness: LedgerHarness) -> None:
     batch = sending(harness)
     harness.settle(batch, batch.rows, "accepted")
     tell(harness, EventKind.DELIVERED, 1, 2)
@@ -224,7 +226,7 @@ def test_a_new_list_starts_without_what_was_told_of_the_one_before(harness: Ledg
     assert not harness.redis.exists(keys.of("c1", "delivered"))
 
 
-def test_an_event_knows_better_than_an_operator(harness: LedgerHarness) -> None:
+def test_an_event_overrules_the_operators_decision(harness: LedgerHarness) -> None:
     batch = sending(harness)
     harness.settle(batch, batch.rows, "unknown")
     harness.reconciler.decide(harness.catalog.get("c1"), UnknownDecision.FAILED)
@@ -233,7 +235,7 @@ def test_an_event_knows_better_than_an_operator(harness: LedgerHarness) -> None:
     assert (report.done, report.failed, report.delivered) == (1, 2, 1)
 
 
-def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bounded(
+def test_a_batch_for_many_campaigns_takes_few_round_trips_of_bounded_size(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a batch for 60,000 campaigns of which few exist, and one of them with many events."""
@@ -256,11 +258,11 @@ def test_a_batch_for_many_campaigns_takes_few_round_trips_and_each_of_them_is_bo
         applied = provider_events.apply(events)
     assert (applied.events, sum(applied.unattributed.values())) == (3_500, 60_000)
     assert all(calls <= CALLS and events <= GROUP for calls, events in sizes)
-    # 61 ask which campaigns exist, 3 and 4 record (two more where the script is not known yet), one counts the rest
+    # 61 ask which campaigns exist, 3 and 4 record (two more if Redis does not know the script yet), one counts the rest
     assert exchanges.count <= 61 + 3 + 4 + 2 + 1
 
 
-def test_a_campaign_that_redis_refuses_holds_back_no_other(harness: LedgerHarness) -> None:
+def test_a_campaign_that_redis_refuses_does_not_hold_up_the_others(harness: LedgerHarness) -> None:
     batch = sending(harness)
     harness.settle(batch, batch.rows, "accepted")
     harness.make("c0")

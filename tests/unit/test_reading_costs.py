@@ -1,4 +1,4 @@
-"""No reading costs the product of two lists: what is read of Redis for a list, the metrics and an export."""
+"""No read costs the product of two lists: what the list of campaigns, the metrics and an export read from Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from campaigns import keys
 from tests.support.app_harness import CONTENT, AppHarness
 from tests.support.ledger_harness import Exchanges
 
-#: A template that is too large to be read with every list.
+#: A template that is too large to read with every list.
 LARGE = {"html": "<p>" + "x" * 1_000_000 + "</p>"}
 
 
@@ -22,12 +22,12 @@ def app(fake_redis: Redis) -> AppHarness:
 
 
 @pytest.mark.parametrize("path", ["/campaigns?limit=200", "/metrics"])
-def test_a_list_of_many_campaigns_takes_as_many_round_trips_as_one_of_few(app: AppHarness, path: str) -> None:
+def test_listing_many_campaigns_takes_as_many_round_trips_as_listing_few(app: AppHarness, path: str) -> None:
     counts = []
     for number in range(60):
         app.make(f"c{number}")
         if number in {2, 59}:
-            app.web.get(path)  # its script is known from now on
+            app.web.get(path)  # Redis knows the script from now on
             with Exchanges(app.redis) as exchanges:
                 assert app.web.get(path).status == 200
             counts.append(exchanges.count)
@@ -42,7 +42,7 @@ def test_a_list_reads_no_templates(app: AppHarness) -> None:
     assert exchanges.answered_bytes < 10_000
 
 
-def test_a_campaign_made_before_its_subject_was_kept_by_itself_is_listed_all_the_same(app: AppHarness) -> None:
+def test_a_campaign_from_before_subjects_were_stored_separately_is_listed(app: AppHarness) -> None:
     app.make("c1")
     app.make("c2", subject="New", **LARGE)
     app.redis.hdel(keys.campaign("c1"), "from", "subject")
@@ -55,8 +55,10 @@ def test_a_campaign_made_before_its_subject_was_kept_by_itself_is_listed_all_the
     assert exchanges.answered_bytes < 10_000
 
 
-def test_all_that_a_list_says_of_a_campaign_is_of_one_instant(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a campaign that is started between two readings of the same list, then its states do not contradict."""
+def test_all_that_a_list_says_of_a_campaign_is_from_one_instant(
+    app: AppHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a campaign that starts between two reads of the same list, then its states do not contradict each other."""
     app.ready()
     catalog = app.starlette.state.components.catalog
     headings = catalog.headings
@@ -90,7 +92,7 @@ def test_a_campaign_that_is_deleted_while_it_is_listed_is_left_out(
 
 @pytest.mark.parametrize("unknown", [5, 8_000])
 def test_an_export_reads_each_unknown_row_about_once(app: AppHarness, unknown: int) -> None:
-    """Given a list of several slices, then what Redis answers grows with the list, not with slices times unknown
+    """Given a list of several slices, then the size of the replies grows with the list, not with slices times unknown
     rows.
     """
     app.ready(b"name,email\n" + b"".join(b"Ada,r%d@shop.test\n" % row for row in range(1, 10_001)))
@@ -103,15 +105,15 @@ def test_an_export_reads_each_unknown_row_about_once(app: AppHarness, unknown: i
     assert exchanges.answered_items < 40_000  # 10,000 rows, their reasons, and some
 
 
-def test_a_status_is_one_round_trip(app: AppHarness) -> None:
+def test_a_status_takes_one_round_trip(app: AppHarness) -> None:
     app.ready()
-    app.web.get("/campaigns/c1/status")  # its script is known from now on
+    app.web.get("/campaigns/c1/status")  # Redis knows the script from now on
     with Exchanges(app.redis) as exchanges:
         app.web.get("/campaigns/c1/status")
     assert exchanges.count == 1
 
 
-def test_what_is_listed_is_what_the_status_says(app: AppHarness) -> None:
+def test_the_list_shows_what_the_status_shows(app: AppHarness) -> None:
     app.ready()
     app.harness.controls.start("c1")
     [listed] = app.web.get("/campaigns").json()["campaigns"]

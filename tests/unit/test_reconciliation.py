@@ -19,7 +19,7 @@ def reconciled(harness: LedgerHarness) -> Report:
 
 
 def dead_letter_in_dramatiq(harness: LedgerHarness, batch: Batch) -> None:
-    """What Dramatiq's dispatch script does with a message that is rejected."""
+    """Store a batch's message as Dramatiq's script does when it rejects one."""
     dead = keys.dramatiq_dead("send_email")
     message = {"args": [batch.campaign_id, batch.list_version, batch.recipients]}
     seconds, microseconds = harness.redis.time()
@@ -28,7 +28,7 @@ def dead_letter_in_dramatiq(harness: LedgerHarness, batch: Batch) -> None:
 
 
 def test_a_healthy_campaign_is_left_alone(harness: LedgerHarness, clock: Clock) -> None:
-    """Given rows ready, dispatched, in flight, requeued and settled, then nothing is found."""
+    """Given rows ready, dispatched, in flight, requeued and settled, then Reconcile finds nothing."""
     harness.slots = 2
     harness.start(rows=500)
     first, second = harness.batches()
@@ -49,9 +49,9 @@ def test_a_healthy_campaign_is_left_alone(harness: LedgerHarness, clock: Clock) 
     }
 
 
-def test_a_row_whose_message_was_lost_is_put_back_and_sent_once(harness: LedgerHarness, clock: Clock) -> None:
-    """Given dispatched messages that vanished, when they are overdue, then their rows are refed and all is sent
-    once.
+def test_rows_of_a_lost_message_are_refed_and_sent_once(harness: LedgerHarness, clock: Clock) -> None:
+    """Given dispatched messages that vanished, when they are overdue, then Reconcile refeeds their rows, and each is
+    sent once.
     """
     harness.start(rows=100)
     lost, kept = harness.batches()
@@ -65,7 +65,7 @@ def test_a_row_whose_message_was_lost_is_put_back_and_sent_once(harness: LedgerH
     assert harness.report().status == Status.COMPLETED
 
 
-def test_the_message_that_was_thought_lost_is_nobodys_when_it_comes_after_all(
+def test_a_message_that_was_thought_lost_is_stale_when_it_arrives_after_all(
     harness: LedgerHarness, clock: Clock
 ) -> None:
     harness.start(rows=10)
@@ -77,15 +77,15 @@ def test_the_message_that_was_thought_lost_is_nobodys_when_it_comes_after_all(
     assert sorted(harness.drain()) == list(range(1, 11))
 
 
-def test_rows_lost_from_the_waiting_side_are_put_back(harness: LedgerHarness) -> None:
+def test_rows_lost_from_the_ready_list_are_refed(harness: LedgerHarness) -> None:
     harness.start(rows=50)
     harness.redis.delete(keys.of("c1", "ready"))
     assert reconciled(harness).repaired == {"lost": 50}
     assert len(harness.drain()) == 50
 
 
-def test_a_retry_that_never_came_is_put_back_in_time(harness: LedgerHarness, clock: Clock) -> None:
-    """Given a retry whose enqueue failed, so that its message is gone, then the row is found within a minute."""
+def test_a_row_whose_retry_never_came_is_refed_in_time(harness: LedgerHarness, clock: Clock) -> None:
+    """Given a retry whose enqueue failed, so that its message is gone, then Reconcile finds the row within a minute."""
     harness.start(rows=1)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -96,7 +96,7 @@ def test_a_retry_that_never_came_is_put_back_in_time(harness: LedgerHarness, clo
     assert reconciled(harness).repaired == {"lost": 1}
 
 
-def test_a_retry_that_is_on_the_queue_is_left_until_it_is_overdue(harness: LedgerHarness, clock: Clock) -> None:
+def test_a_retry_on_the_queue_is_left_until_it_is_overdue(harness: LedgerHarness, clock: Clock) -> None:
     harness.start(rows=1)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -121,8 +121,8 @@ def test_rows_in_flight_of_a_dead_worker_become_unknown(harness: LedgerHarness, 
     assert harness.admit(batch, worker_id="w1").granted == frozenset()
 
 
-def test_a_worker_that_has_just_started_is_not_taken_for_dead(harness: LedgerHarness, clock: Clock) -> None:
-    """Given a claim of a worker that has had no round yet, then it is as alive as one with a round at that moment."""
+def test_a_worker_that_has_just_started_does_not_count_as_dead(harness: LedgerHarness, clock: Clock) -> None:
+    """Given a claim of a worker that has had no round yet, then the worker counts as alive at that moment."""
     harness.start(rows=10)
     (batch,) = harness.batches()
     harness.admit(batch, worker_id="w2")
@@ -133,9 +133,9 @@ def test_a_worker_that_has_just_started_is_not_taken_for_dead(harness: LedgerHar
     assert reconciled(harness).repaired == {"dead_claims": 10}
 
 
-def test_nobody_is_taken_for_dead_because_redis_was_away(harness: LedgerHarness, clock: Clock) -> None:
-    """Given two workers and a Redis that was away for long, when one of them is back first, then the other one has the
-    time to come back too, and only then is taken for dead.
+def test_no_worker_counts_as_dead_because_redis_was_away(harness: LedgerHarness, clock: Clock) -> None:
+    """Given two workers and a Redis that was away for long, when one worker is back first, then the other one has time
+    to come back too, and only counts as dead after that.
     """
     harness.start(rows=10)
     (batch,) = harness.batches()
@@ -151,8 +151,8 @@ def test_nobody_is_taken_for_dead_because_redis_was_away(harness: LedgerHarness,
     assert (harness.report().in_flight, harness.report().unknown) == (0, 10)
 
 
-def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(harness: LedgerHarness, clock: Clock) -> None:
-    """Given a row that was resent, when its first sender answers late and the second dies, then it is done once."""
+def test_a_dead_claim_on_a_done_row_makes_nothing_unknown(harness: LedgerHarness, clock: Clock) -> None:
+    """Given a resent row, when its first sender reports late and the second dies, then the row is done once."""
     harness.start(rows=2)
     (batch,) = harness.batches()
     harness.admit(batch, worker_id="w1")
@@ -169,7 +169,7 @@ def test_a_dead_claim_on_a_row_that_is_done_makes_nothing_unknown(harness: Ledge
     assert (harness.report().done, harness.report().unknown, harness.report().in_flight) == (1, 1, 0)
 
 
-def test_counters_that_drifted_are_made_what_the_ledger_says(harness: LedgerHarness) -> None:
+def test_drifted_counters_are_set_to_what_the_ledger_says(harness: LedgerHarness) -> None:
     harness.start(rows=10)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -192,7 +192,7 @@ def test_a_dead_letter_that_was_not_recorded_is_recorded_as_failed(harness: Ledg
     assert harness.ledger.reasons("c1", [2]) == {2: "500: try later"}
 
 
-def test_a_dead_letters_row_that_is_on_its_way_again_is_not_failed(harness: LedgerHarness) -> None:
+def test_a_row_of_a_dead_letter_that_is_on_its_way_again_does_not_fail(harness: LedgerHarness) -> None:
     harness.start(rows=2)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -219,7 +219,7 @@ def test_retry_failed_sends_the_failed_rows_and_no_others(harness: LedgerHarness
 
 
 @pytest.mark.parametrize("decision", list(UnknownDecision))
-def test_unknown_rows_get_the_answer_that_was_decided(harness: LedgerHarness, decision: UnknownDecision) -> None:
+def test_unknown_rows_get_the_end_that_the_operator_decided(harness: LedgerHarness, decision: UnknownDecision) -> None:
     harness.start(rows=3)
     (batch,) = harness.batches()
     harness.admit(batch)
@@ -238,7 +238,7 @@ def test_unknown_rows_get_the_answer_that_was_decided(harness: LedgerHarness, de
         assert harness.drain() == [2, 3]
 
 
-def test_on_unknown_resend_sends_again_after_the_quiet_time_only(harness: LedgerHarness, clock: Clock) -> None:
+def test_on_unknown_resend_sends_again_only_after_the_quiet_time(harness: LedgerHarness, clock: Clock) -> None:
     harness.start(rows=2, on_unknown=OnUnknown.RESEND)
     (batch,) = harness.batches()
     harness.admit(batch)

@@ -1,4 +1,4 @@
-"""The page of Redis keys against the module that builds them."""
+"""The page of Redis keys, checked against the module that builds them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_all_keys_of_a_campaign_share_its_hash_tag() -> None:
         keys.of("c1", "nothing")
 
 
-def test_several_keys_of_a_campaign_are_named_at_once() -> None:
+def test_several_keys_of_a_campaign_can_be_built_at_once() -> None:
     assert keys.named("c1", "done failed") == {"done": keys.of("c1", "done"), "failed": keys.of("c1", "failed")}
     with pytest.raises(KeyError, match="running"):
         keys.named("c1", "done running")

@@ -1,4 +1,4 @@
-"""Redis' own words, and whether they are for everybody."""
+"""The error texts of Redis, and whether each concerns one campaign or all of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IN_SCRIPT = (" script: 9e107d9d372bb6826bd81d3542a419d6aaaaaaaa, on @user_script
         ("NOTANINTEGER of some kind", True),
     ],
 )
-def test_an_answer_is_quoted_and_told_apart(answer: str, alone: bool) -> None:
+def test_a_refusal_is_quoted_and_its_extent_recognised(answer: str, alone: bool) -> None:
     parser: Any = BaseParser
     for text in (answer, *(answer + where for where in IN_SCRIPT)):
         error = parser.parse_error(text)
@@ -38,7 +38,7 @@ def test_an_answer_is_quoted_and_told_apart(answer: str, alone: bool) -> None:
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError("to 10.0.0.1"), RedisTimeoutError(), OSError(), ValueError()])
-def test_no_answer_has_no_words(error: Exception) -> None:
+def test_an_error_that_is_no_reply_of_redis_has_no_words(error: Exception) -> None:
     assert refusals.words(error) is None
     assert not refusals.is_of_one_campaign(error)
 

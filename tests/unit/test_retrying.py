@@ -1,4 +1,4 @@
-"""Waiting for Redis: it is asked until it answers, the process stops, or the caller ends the loop."""
+"""Waiting for Redis: the loop asks until Redis replies, the process stops, or the caller ends it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from redis import ConnectionError as RedisConnectionError, RedisError
 from campaigns import retrying
 
 
-class Comes:
-    """A Redis that fails some times before it answers; `errors`: what its caller was told."""
+class ComesBack:
+    """A Redis that fails some times before it replies; `errors`: what its caller was told."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
@@ -34,14 +34,14 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "PAUSE_S", 0)
 
 
-def test_it_asks_until_redis_answers_and_reports_each_failure() -> None:
-    redis = Comes(failures=3)
+def test_the_loop_asks_until_redis_replies_and_reports_each_failure() -> None:
+    redis = ComesBack(failures=3)
     assert retrying.until_answered(redis.ask, threading.Event(), redis.errors.append) == "there"
     assert len(redis.errors) == 3
 
 
-def test_an_event_loop_asks_the_same_way() -> None:
-    redis = Comes(failures=3)
+def test_the_async_loop_works_the_same_way() -> None:
+    redis = ComesBack(failures=3)
     assert asyncio.run(retrying.until_answered_async(redis.ask_async, redis.errors.append)) == "there"
     assert len(redis.errors) == 3
 
@@ -49,24 +49,24 @@ def test_an_event_loop_asks_the_same_way() -> None:
 def test_a_stopping_process_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a Redis that is away and a long pause, when the process stops, then the wait ends at once."""
     monkeypatch.setattr(retrying, "PAUSE_S", 3600)
-    redis, stopping = Comes(failures=10**9), threading.Event()
+    redis, stopping = ComesBack(failures=10**9), threading.Event()
     stopping.set()
     with pytest.raises(retrying.StoppedWithoutRedis, match="Redis is unavailable") as raised:
         retrying.until_answered(redis.ask, stopping, redis.errors.append)
     assert redis.errors == [raised.value.__cause__]
 
 
-def test_a_stopping_process_still_gets_an_answer() -> None:
-    redis, stopping = Comes(failures=0), threading.Event()
+def test_a_stopping_process_still_gets_a_reply() -> None:
+    redis, stopping = ComesBack(failures=0), threading.Event()
     stopping.set()
     assert retrying.until_answered(redis.ask, stopping, redis.errors.append) == "there"
 
 
-def test_the_caller_ends_the_loop_with_an_exception() -> None:
+def test_the_caller_can_end_the_loop_with_an_exception() -> None:
     def failed(error: RedisError) -> None:
         raise LookupError from error
 
-    redis = Comes(failures=10**9)
+    redis = ComesBack(failures=10**9)
     with pytest.raises(LookupError):
         retrying.until_answered(redis.ask, threading.Event(), failed)
     with pytest.raises(LookupError):

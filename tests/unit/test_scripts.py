@@ -17,7 +17,7 @@ from campaigns.signatures import WrongCall, WrongHeader
 FOLDER = Path(scripts.__file__).parent / "lua"
 FILES = sorted(FOLDER.rglob("*.lua"))
 NAMES = [path.stem for path in FILES if path.parent == FOLDER]
-#: The most lines of a script or include, and the most characters of a line.
+#: The most lines of a script or include, and the most characters per line.
 MAX_LINES = 150
 MAX_COLUMNS = 120
 
@@ -50,11 +50,11 @@ def adding(counter: str, amount: int) -> scripts.Call:
     return {"counter": counter}, {"amount": amount}
 
 
-def test_a_script_runs_with_keys_and_arguments_by_name(redis: Any) -> None:
+def test_a_script_gets_keys_and_arguments_by_name(redis: Any) -> None:
     assert Scripts(redis)("add", {"counter": "a"}, amount=3) == 3
 
 
-def test_each_run_has_its_own_answer_and_a_refusal_stops_no_other(redis: Any) -> None:
+def test_each_call_has_its_own_reply_and_an_error_stops_no_other_call(redis: Any) -> None:
     redis.set("word", "x")
     first, refused, last = Scripts(redis).each("add", [adding("a", 1), adding("word", 1), adding("a", 2)])
     assert (first, last) == (1, 3)
@@ -79,20 +79,20 @@ def test_a_wrong_call_is_refused_before_redis_is_asked(redis: Any) -> None:
     assert not redis.exists("a")
 
 
-def test_a_header_that_cannot_be_read_names_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_header_names_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scripts, "text_of", lambda _name: "-- KEYS  1 counter")
     with pytest.raises(WrongHeader, match=re.escape("wrong.lua: cannot read '1'")):
         signature("wrong")
 
 
-def test_an_include_is_filled_in_once_where_it_is_named_first() -> None:
+def test_an_include_is_inserted_once_where_it_is_named_first() -> None:
     text = with_includes("--include claims\n--include finish\nreturn 1\n")
     assert text.index("function complete_if_done") < text.index("function expire_claims")
     assert text.count("function complete_if_done") == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_script_declares_its_keys_and_says_what_it_answers(name: str) -> None:
+def test_a_script_declares_its_keys_and_what_it_returns(name: str) -> None:
     text = (FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     assert text.startswith(f"-- {name}: ")
     assert signature(name).keys
@@ -112,7 +112,7 @@ def test_a_script_is_short(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_script_gives_no_declared_name_another_meaning(name: str) -> None:
+def test_a_script_does_not_redefine_a_declared_name(name: str) -> None:
     """A local of the script or of an include would hide the declared one."""
     at_top = re.findall(r"^local (?:function )?(\w+(?:, \w+)*)", body(name), re.MULTILINE)
     assert not set(declared(name)) & {local for locals_ in at_top for local in locals_.split(", ")}

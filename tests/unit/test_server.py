@@ -1,4 +1,4 @@
-"""What kind of Redis will do: by what its INFO says."""
+"""Which Redis servers Postrider accepts, judged by their INFO."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GOOD = {
     "info",
     [GOOD, {}, {"redis_version": "7.0.0"}, {"redis_version": "8.4.0"}, {"redis_version": "unstable"}],
 )
-def test_a_right_one_passes_and_so_does_what_is_not_told(info: dict[str, str]) -> None:
+def test_a_suitable_server_passes_even_if_info_leaves_fields_out(info: dict[str, str]) -> None:
     server.check(info, allow_unsafe=False)
 
 
@@ -37,7 +37,9 @@ def test_a_right_one_passes_and_so_does_what_is_not_told(info: dict[str, str]) -
         ({"valkey_version": "7.1.9"}, "Valkey is of version 7.1.9: use Valkey 7.2 or later"),
     ],
 )
-def test_a_wrong_one_is_told_what_to_change_in_one_line(changed: dict[str, str], advice: str) -> None:
+def test_an_unsuitable_server_is_refused_in_one_line_that_says_what_to_change(
+    changed: dict[str, str], advice: str
+) -> None:
     with pytest.raises(WrongRedis, match=advice) as found:
         server.check(GOOD | changed, allow_unsafe=False)
     assert "\n" not in str(found.value)
@@ -48,7 +50,7 @@ def test_an_old_redis_is_named() -> None:
         server.check({"redis_version": "6.2.14"}, allow_unsafe=False)
 
 
-def test_the_risk_of_no_append_only_file_can_be_accepted_and_no_other() -> None:
+def test_only_the_risk_of_no_append_only_file_can_be_accepted() -> None:
     server.check(GOOD | {"aof_enabled": "0"}, allow_unsafe=True)
     for wrong in ({"cluster_enabled": "1"}, {"maxmemory_policy": "volatile-lru"}):
         with pytest.raises(WrongRedis):
@@ -62,12 +64,12 @@ def test_info_is_read_by_field(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "# Server\r\nredis_version:7.4.1\r\n\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n"
     for _ in range(2):
         assert server.parsed(text) == {"redis_version": "7.4.1", "maxmemory_policy": "noeviction"}
-    assert said == [("cluster_enabled", "aof_enabled")], "it is said once"
+    assert said == [("cluster_enabled", "aof_enabled")], "the warning comes once"
 
 
 @pytest.fixture
 def asked(fake_redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What Redis is to answer when it is asked for a write, in turn."""
+    """What Redis replies in turn when it is asked for a write."""
     answers: list[Any] = []
 
     def lpushx(_key: str, _value: str) -> int:
@@ -80,7 +82,7 @@ def asked(fake_redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return answers
 
 
-def test_a_refusal_is_quoted_and_asked_anew_and_what_is_well_is_remembered(fake_redis: Redis, asked: list[Any]) -> None:
+def test_a_refusal_is_quoted_and_asked_again_and_a_success_is_remembered(fake_redis: Redis, asked: list[Any]) -> None:
     parser: Any = BaseParser
     refused = [parser.parse_error("OOM command not allowed"), parser.parse_error("READONLY You can't write")]
     asked += [*refused, 0, RedisConnectionError()]

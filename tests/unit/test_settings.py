@@ -1,4 +1,4 @@
-"""Settings: defaults as documented, what derives from what, and one clear line for each wrong value."""
+"""Settings: defaults as documented, derived values, and one clear line for each wrong value."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def test_redis_url_wins_over_redis_addr() -> None:
 
 
 @pytest.mark.parametrize("name", ["REDIS_ADDR", "REDIS_URL"])
-def test_a_named_redis_is_used_instead_of_the_embedded_one(name: str) -> None:
+def test_a_redis_given_by_setting_replaces_the_embedded_one(name: str) -> None:
     assert settings.load({name: {"REDIS_ADDR": "a:1", "REDIS_URL": "unix:///a"}[name]}).redis_given
 
 
-def test_clients_see_the_public_s3_address_where_there_is_one() -> None:
+def test_clients_see_the_public_s3_address_if_there_is_one() -> None:
     inside = {"S3_ENDPOINT_URL": "http://s3:9000/"}
     assert settings.load(inside).s3_public_endpoint_url == "http://s3:9000"
     outside = {"S3_PUBLIC_ENDPOINT_URL": "http://localhost:9000"}
@@ -61,17 +61,17 @@ def test_a_sendgrid_key_chooses_sendgrid_unless_a_provider_is_named() -> None:
     assert settings.load({"SENDGRID_API_KEY": "k", "EMAIL_PROVIDER": "outbox"}).email_provider == "outbox"
 
 
-def test_var_dir_moves_the_outbox_along_unless_it_is_named() -> None:
+def test_var_dir_moves_the_outbox_too_unless_the_outbox_is_set() -> None:
     assert settings.load({"VAR_DIR": "/data"}).outbox_dir == Path("/data/outbox")
     assert settings.load({"VAR_DIR": "/data", "OUTBOX_DIR": "mails"}).outbox_dir == Path("mails")
 
 
-def test_links_lead_to_the_port_unless_a_public_address_is_named() -> None:
+def test_links_lead_to_the_port_unless_a_public_address_is_set() -> None:
     assert settings.load({"PORT": "8081"}).public_url == "http://localhost:8081"
     assert settings.load({"PORT": "8081", "PUBLIC_URL": "https://mail.example"}).public_url == "https://mail.example"
 
 
-def test_an_empty_variable_counts_as_none() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     assert settings.load({"REDIS_URL": " ", "WORKERS": "", "SENDGRID_API_KEY": ""}) == settings.load({})
 
 
@@ -162,7 +162,7 @@ def test_no_error_shows_a_secret_or_a_part_of_it(name: str, value: str) -> None:
     assert not [SECRET[at : at + 5] for at in range(len(SECRET) - 4) if SECRET[at : at + 5] in shown]
 
 
-def test_the_form_of_an_address_with_a_password_is_told() -> None:
+def test_the_error_shows_the_form_of_an_address_with_a_password() -> None:
     with pytest.raises(settings.SettingError, match="%2F"):
         settings.load({"REDIS_URL": "redis://:a/b@redis:6379/0"})
     for url in (
@@ -175,7 +175,7 @@ def test_the_form_of_an_address_with_a_password_is_told() -> None:
     assert settings.load({"REDIS_ADDR": "[::1]:6379"}).redis_url == "redis://[::1]:6379/0"
 
 
-def test_secrets_are_not_part_of_what_settings_look_like() -> None:
+def test_the_text_form_of_settings_shows_no_secret() -> None:
     given = {"REDIS_URL": f"redis://:{SECRET}@r:1/0", "SENDGRID_API_KEY": SECRET, "API_TOKEN": SECRET}
     assert SECRET not in repr(settings.load(given))
 
@@ -197,18 +197,18 @@ def test_every_setting_is_in_the_operations_table() -> None:
     assert read <= table
 
 
-def test_nothing_else_looks_at_the_environment() -> None:
+def test_no_other_module_reads_the_environment() -> None:
     """run.py hands copies to the programs that it starts, and asks `settings.load` for every value. The HTTP client's
-    allocator takes its one option from there alone.
+    allocator takes its one option only from the environment.
     """
     allowed = {ROOT / "settings.py", ROOT / "run.py", ROOT / "mail/providers/transport.py"}
     folders = ("api", "broker", "campaigns", "embedded", "mail", "middleware", "worker")
     files = {*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))} - allowed
-    readers = [file.name for file in files if _looks_at_the_environment(ast.parse(file.read_text()))]
+    readers = [file.name for file in files if _reads_the_environment(ast.parse(file.read_text()))]
     assert readers == []
 
 
-def _looks_at_the_environment(tree: ast.AST) -> bool:
+def _reads_the_environment(tree: ast.AST) -> bool:
     names = {"environ", "environb", "getenv"}
     return any(
         (isinstance(node, ast.Attribute) and node.attr in names) or (isinstance(node, ast.alias) and node.name in names)

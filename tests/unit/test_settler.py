@@ -16,12 +16,12 @@ from campaigns.ledger import Group, Settlement
 from campaigns.settler import BatchProgress, NotSettled, Settler
 from tests.support.waiting import until
 
-#: What the settler had logged.
+#: What the settler has logged.
 EVENTS: list[dict[str, Any]] = []
 
 
 class Ledger:
-    """Answers `done` to everything, after as many failures as it is told."""
+    """Replies `done` to everything, after `failures` failures."""
 
     def __init__(self, failures: int = 0, error: type[Exception] = RedisConnectionError) -> None:
         self.failures = failures
@@ -29,7 +29,7 @@ class Ledger:
         self.groups: list[int] = []
         self.round_trips = 0
         self.refuses: list[str] = []
-        #: What Redis says to this campaign, again and again.
+        #: What Redis replies to this campaign, again and again.
         self.refused_for_good: dict[str, RedisError] = {}
         self.halted: list[tuple[str, str]] = []
         self.given_up: list[tuple[str, list[int]]] = []
@@ -74,18 +74,20 @@ def settle(
     log: Callable[[Sequence[dict[str, Any]]], None] | None = None,
     completed: Callable[[str], None] | None = None,
 ) -> tuple[list[str], list[str]]:
-    """The verdicts of `rows` rows of each campaign, settled at once, and the campaigns that were told as completed."""
+    """The verdicts of `rows` rows of each campaign, settled at once, and the campaigns that were reported as
+    completed.
+    """
 
     async def run() -> list[str]:
         loop, stop = asyncio.get_running_loop(), stopping or threading.Event()
         told, logged = completed or seen.append, log or EVENTS.extend
         settler = Settler(ledger, "w1", loop, stop, completed=told, log=logged)  # type: ignore[arg-type]
-        tallies = [BatchProgress(f"c{number}", "g", rows) for number in range(campaigns)]
+        batches = [BatchProgress(f"c{number}", "g", rows) for number in range(campaigns)]
         for row in range(rows):
-            for progress in tallies:
+            for progress in batches:
                 settler.settle(progress, outcome(row), {"event": "email_sent", "row": row})
-        await asyncio.gather(*(progress.ended for progress in tallies))
-        return [progress.verdicts[row] for row in range(rows) for progress in tallies]
+        await asyncio.gather(*(progress.ended for progress in batches))
+        return [progress.verdicts[row] for row in range(rows) for progress in batches]
 
     seen: list[str] = []
     EVENTS.clear()
@@ -93,7 +95,7 @@ def settle(
 
 
 def test_every_outcome_gets_its_own_verdict_whatever_the_threads_do() -> None:
-    """Given outcomes that come while others are being taken, then none is lost."""
+    """Given outcomes that come while others are being recorded, then none is lost."""
     ledger = Ledger()
     assert settle(ledger, 20_000, campaigns=2)[0] == [f"done {row}" for row in range(20_000) for _ in range(2)]
     assert max(ledger.groups) <= module.GROUP
@@ -106,8 +108,10 @@ def test_outcomes_of_several_campaigns_share_a_round_trip() -> None:
     assert ledger.round_trips < len(ledger.groups)
 
 
-def test_a_group_that_is_refused_is_asked_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given two campaigns' outcomes together, when Redis refuses one of them, then the other is not recorded twice."""
+def test_a_refused_group_is_sent_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given two campaigns' outcomes in one call, when Redis refuses one of them, then the other is not recorded
+    twice.
+    """
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     ledger = Ledger()
     ledger.refuses = ["c0", "c0"]
@@ -122,12 +126,12 @@ WRONG_TYPE = ResponseError(
 
 
 @pytest.mark.parametrize("failures", [0, 2])
-def test_a_campaign_that_is_refused_alone_holds_up_no_other_and_is_given_up(
+def test_a_campaign_that_redis_refuses_is_given_up_and_holds_up_no_other(
     monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
-    """Given a campaign that Redis refuses for good beside a healthy one, also where Redis is away for a moment.
-    Then the healthy one is settled, the batches of both end, the refused one is paused with Redis' words and tried a
-    few times, and its rows are given up.
+    """Given a campaign that Redis always refuses beside a healthy one, with and without an outage of Redis.
+    Then the healthy one is settled, the batches of both end, the refused one is paused with the error text of Redis and
+    tried a few times, and its rows are given up.
     """
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "REFUSED_PAUSE_MAX_S", 0.01)
@@ -141,10 +145,10 @@ def test_a_campaign_that_is_refused_alone_holds_up_no_other_and_is_given_up(
         ("c0", "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value")
     ]
     assert ledger.given_up == [("c0", [0, 1])]
-    assert 3 < ledger.round_trips < 100, "it was tried again, but not all the time"
+    assert 3 < ledger.round_trips < 100, "the settler tried again, but not all the time"
 
 
-def test_a_refusal_that_passes_is_recorded_late(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outcomes_are_recorded_late_if_the_refusal_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     ledger = Ledger()
     ledger.refused_for_good = {"c0": WRONG_TYPE}
@@ -155,8 +159,8 @@ def test_a_refusal_that_passes_is_recorded_late(monkeypatch: pytest.MonkeyPatch)
     assert ledger.given_up == []
 
 
-def test_a_refusal_of_everybody_is_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given that these outcomes are certain, they are never given up, and no campaign is paused for it."""
+def test_the_settler_waits_without_end_if_redis_refuses_all_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These outcomes are certain, so they are never given up, and no campaign is paused for it."""
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "REFUSED_S", 0.0)
     ledger = Ledger()
@@ -165,13 +169,13 @@ def test_a_refusal_of_everybody_is_waited_for_without_end(monkeypatch: pytest.Mo
     assert (ledger.given_up, ledger.halted) == ([], [])
 
 
-def test_a_completed_campaign_is_told() -> None:
+def test_a_completed_campaign_is_reported() -> None:
     told = settle(Ledger(), 100)[1]
-    until(lambda: told == ["c0"], "word of it, which the settler gives after the verdicts")
+    until(lambda: told == ["c0"], "the report, which the settler makes after the verdicts")
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError, RecursionError])
-def test_it_waits_for_a_redis_that_is_away_whatever_goes_wrong(
+def test_the_settler_waits_for_a_redis_that_is_away_whatever_the_error(
     monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
@@ -187,7 +191,7 @@ def test_a_stopping_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatc
         settle(Ledger(failures=10**9), 1, stopping)
 
 
-def test_what_is_recorded_is_logged_with_its_verdict() -> None:
+def test_recorded_outcomes_are_logged_with_their_verdicts() -> None:
     settle(Ledger(), 3)
     assert [(event["row"], event["verdict"]) for event in EVENTS] == [(row, f"done {row}") for row in range(3)]
 
@@ -199,8 +203,8 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
     assert settle(Ledger(), 3, log=fails)[0] == ["done 0", "done 1", "done 2"]
 
 
-def test_no_line_that_cannot_be_written_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a stdout that is read no more, also where Redis is away and where a campaign is completed."""
+def test_a_broken_stdout_does_not_stop_the_settler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a stdout that has no reader any more, also while Redis is away and when a campaign completes."""
 
     def fails(*_args: object, **_event: object) -> None:
         raise BrokenPipeError

@@ -1,4 +1,4 @@
-"""The header of a script: its names become Lua locals, and a call that does not fit it is refused."""
+"""The header of a script: its names become Lua locals, and a call that does not match it is refused."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def test_a_script_reads_every_value_by_the_name_under_which_the_call_passed_it()
     ]
 
 
-def test_nothing_is_read_into_lists_that_are_empty_nor_into_values_that_are_none() -> None:
+def test_empty_lists_and_missing_values_read_nothing() -> None:
     empty: dict[str, Any] = {"others": [], "rows": [], "pairs_of": [], "events": []}
     keys = {name: empty.get(name, key) for name, key in KEYS.items()}
     args = {name: empty.get(name, value) for name, value in ARGS.items()} | {"limits": None, "is_new": False}
     assert run(HEADER, READ, keys, args) == [b"k1", b"k2", b"", b"x", 8, b"nil", b"none", b"false", b""]
 
 
-def test_an_optional_text_is_nil_where_it_is_none() -> None:
+def test_an_optional_text_is_nil_if_it_is_none() -> None:
     body = "return { tostring(reason), last }"
     assert run("-- KEYS  key\n-- ARGV  reason?  last\n", body, {"key": "k"}, {"reason": None, "last": "x"}) == [
         b"nil",
@@ -73,7 +73,7 @@ def test_an_optional_text_is_nil_where_it_is_none() -> None:
     ]
 
 
-def test_keys_and_arguments_travel_in_the_order_of_the_header() -> None:
+def test_keys_and_arguments_are_sent_in_the_order_of_the_header() -> None:
     assert Signature.parse(HEADER).encode(KEYS, ARGS) == (
         ["k1", "k2", "k3", "k4"],
         ["x", 7, b"", b'{"a.test":5}', 1, 2, 1, 2, 2, "a.test", b"0|[1]", "b.test", b"0|[2]", 3, b"", 4, 250],
@@ -87,7 +87,7 @@ def test_the_locals_of_a_header_are_always_the_same_text() -> None:
     assert Signature.parse(HEADER).locals() == Signature.parse(HEADER).locals()
 
 
-def test_a_call_that_misses_a_name_or_has_one_too_many_is_refused() -> None:
+def test_a_call_with_a_missing_or_an_extra_name_is_refused() -> None:
     with pytest.raises(WrongCall, match="argument missing: name; argument missing: rows; unknown argument: row"):
         Signature.parse(HEADER).encode(
             KEYS, {name: value for name, value in ARGS.items() if name not in {"name", "rows"}} | {"row": 1}
@@ -114,7 +114,7 @@ def test_a_tuple_of_the_wrong_length_is_refused() -> None:
     refused("an item of events has 3 values; it must have 2: row, wait_ms", events=[(1, None), (2, None, 5)])
 
 
-def test_a_list_longer_than_lua_unpacks_is_refused_and_one_of_tuples_may_be_longer() -> None:
+def test_a_list_longer_than_lua_unpacks_is_refused_unless_it_holds_tuples() -> None:
     refused(f"rows has {MAX_ITEMS + 1} items; it may have {MAX_ITEMS}", rows=range(MAX_ITEMS + 1))
     answer = run(HEADER, READ, KEYS, {**ARGS, "rows": range(MAX_ITEMS), "events": [(1, None)] * 2 * MAX_ITEMS})
     assert answer[8].endswith(b",%d" % (MAX_ITEMS - 1))
@@ -137,6 +137,6 @@ def test_a_list_longer_than_lua_unpacks_is_refused_and_one_of_tuples_may_be_long
         ("-- KEYS  one\n-- KEYS  two", "KEYS is declared twice"),
     ],
 )
-def test_a_header_that_cannot_be_read_is_refused(header: str, problem: str) -> None:
+def test_an_unreadable_header_is_refused(header: str, problem: str) -> None:
     with pytest.raises(WrongHeader, match=re.escape(problem)):
         Signature.parse(header)

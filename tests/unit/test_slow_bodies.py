@@ -1,4 +1,6 @@
-"""A body that comes too slowly is given up; one that comes in time, however long it takes, is not."""
+"""The server gives up a body that comes too slowly; it accepts one that keeps the least speed, however long
+that takes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from api.http.slow_bodies import SlowBodies
 
 
 def read(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, *, piece_s: float = 0, gap_s: float = 60) -> bytes:
-    """What an application gets of a body whose pieces take `piece_s` each, by the test's clock, the last for ever."""
+    """What an application gets of a body whose pieces take `piece_s` each by the test's clock; after the last one
+    nothing comes.
+    """
     now, found, left = 0.0, bytearray(), list(pieces)
     monkeypatch.setattr(slow_bodies, "GAP_S", gap_s)
     monkeypatch.setattr("api.http.slow_bodies.time", SimpleNamespace(monotonic=lambda: now))
@@ -40,7 +44,7 @@ def read(pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch, *, piece_s: f
     return bytes(found)
 
 
-def test_a_client_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_client_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read([b"ab", b"c"], monkeypatch, gap_s=0.05) == b"abc"
 
 
@@ -49,8 +53,8 @@ def test_a_client_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(read([b"x"] * 100, monkeypatch, piece_s=9, gap_s=10)) <= 3
 
 
-def test_a_slow_but_steady_client_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given 10 minutes of body at twice the least speed, and silence then
+def test_a_slow_but_steady_client_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given 10 minutes of body at twice the least speed, and silence after that
     pieces = [b"x" * 16 * 1024] * 600
     monkeypatch.setattr("api.http.slow_bodies.asyncio", SimpleNamespace(timeout=_hurried))
     assert len(read(pieces, monkeypatch, piece_s=1, gap_s=10)) == 600 * 16 * 1024
@@ -60,8 +64,8 @@ def _hurried(allowed_s: float) -> asyncio.Timeout:
     return asyncio.timeout(allowed_s / 200)
 
 
-def test_what_comes_after_the_answer_has_begun_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given an application that streams, and waits for its client to leave all the while
+def test_the_server_waits_for_the_client_once_the_response_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an application that streams, and waits for its client to disconnect all the while
     monkeypatch.setattr(slow_bodies, "GAP_S", 0.01)
     left = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The API token's file: made once, for its owner's eyes only, never shown."""
+"""The API token's file: made once, readable only by its owner, never shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def token(path: Path, **more: str) -> str | None:
     return token_file.token(settings.load({"API_TOKEN_FILE": str(path), **more}))
 
 
-def test_it_is_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
+def test_the_token_is_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "var" / "api-token"
     with capture_logs() as logged:
         made, again = token(path), token(path)
@@ -31,13 +31,13 @@ def test_it_is_made_at_the_first_start_and_kept(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
+def test_processes_that_start_at_once_agree_on_one_token(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         found = set(pool.map(token, [tmp_path / "api-token"] * 64))
     assert len(found) == 1
 
 
-def test_what_is_set_wins(tmp_path: Path) -> None:
+def test_a_token_from_the_settings_wins(tmp_path: Path) -> None:
     path = tmp_path / "api-token"
     assert token(path, API_TOKEN="mine") == "mine"
     assert token(path, ALLOW_ANONYMOUS="true") is None
