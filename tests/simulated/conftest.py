@@ -1,5 +1,5 @@
-"""Minutes and hours of sending in seconds: a real Valkey that keeps nothing on disk, whose scripts are told the time by
-the test.
+"""Minutes and hours of sending in seconds: a real Valkey that keeps nothing on disk. The test sets the time that its
+scripts read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def server(server_url: str) -> Iterator[Redis]:
-    """A client of the server, which is empty when the test starts. Answers are bytes."""
+    """A client of the server, which is empty when the test starts. Replies are bytes."""
     client = Redis.from_url(server_url)
     client.flushall()
     yield client
@@ -30,7 +30,7 @@ def server(server_url: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def clock(server: Redis, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The time that the scripts are told; it stands still unless the test moves it."""
+    """The time that the scripts read; it stands still unless the test moves it."""
     clock = ServerClock(server)
     clock.install(monkeypatch)
     return clock

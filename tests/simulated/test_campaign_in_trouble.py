@@ -16,14 +16,14 @@ STEP_MS = 100
 
 
 class Provider:
-    """Takes or fails what is dispatched, by campaign, step by step: `sent` and `verdicts` by campaign."""
+    """Accepts or fails what is dispatched, by campaign, step by step: `sent` and `verdicts` are by campaign."""
 
     def __init__(self, harness: LedgerHarness, clock: Clock, *broken: str) -> None:
         self._harness = harness
         self._clock = clock
         self.broken = set(broken)
-        self.fails_everybody = 0.0
-        self._turn = 0
+        self.failing_share = 0.0
+        self._count = 0
         self.sent: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
 
@@ -35,8 +35,8 @@ class Provider:
             self._clock.advance(STEP_MS)
 
     def _answer(self, batch: Batch, row: int) -> None:
-        self._turn += 1
-        if batch.campaign_id in self.broken or self._turn % 5 < self.fails_everybody * 5:
+        self._count += 1
+        if batch.campaign_id in self.broken or self._count % 5 < self.failing_share * 5:
             self.verdicts.update(self._harness.settle(batch, [row], "unavailable", reason="500 oops"))
         else:
             self._harness.settle(batch, [row], "accepted")
@@ -45,7 +45,7 @@ class Provider:
 
 @pytest.fixture
 def two(harness: LedgerHarness) -> LedgerHarness:
-    """Two running campaigns at 600 a minute each."""
+    """Two running campaigns at 600 emails per minute each."""
     harness.slots = 20
     for campaign_id in ("bad", "good"):
         harness.start(campaign_id, rows=900, tpm=600)
@@ -57,8 +57,8 @@ def level(harness: LedgerHarness, key: str) -> int:
 
 
 def test_a_campaign_that_the_provider_fails_costs_the_others_nothing(two: LedgerHarness, clock: Clock) -> None:
-    """Given two campaigns of which the provider takes one's mails and fails all of the other's, then the one keeps its
-    rate, and the other is down to one at a time, which its own attempts pay for.
+    """Given two campaigns, when the provider accepts one's emails and fails all of the other's, then the first keeps
+    its rate, and the other sends one email at a time, at the cost of its own attempts.
     """
     provider = Provider(two, clock, "bad")
     provider.run(30)
@@ -72,7 +72,7 @@ def test_a_campaign_that_the_provider_fails_costs_the_others_nothing(two: Ledger
     assert two.report("good").reason is None
 
 
-def test_it_goes_on_once_its_mails_are_taken_again(two: LedgerHarness, clock: Clock) -> None:
+def test_a_campaign_recovers_once_the_provider_accepts_its_emails_again(two: LedgerHarness, clock: Clock) -> None:
     provider = Provider(two, clock, "bad")
     provider.run(20)
     provider.broken = set()
@@ -83,21 +83,27 @@ def test_it_goes_on_once_its_mails_are_taken_again(two: LedgerHarness, clock: Cl
     assert two.report("bad").reason is None
 
 
-def test_a_provider_that_fails_many_mails_of_everybody_is_in_trouble_itself(two: LedgerHarness, clock: Clock) -> None:
-    """Given two of five mails failed, whosever they are, then attempts are spent until that shows, and no longer."""
+def test_a_provider_that_fails_many_emails_of_all_campaigns_is_in_trouble_itself(
+    two: LedgerHarness, clock: Clock
+) -> None:
+    """Given a provider that fails two of five emails of any campaign, then attempts are spent only until that shows."""
     for campaign_id in ("bad", "good"):
         two.controls.set_rate(campaign_id, 1_800)
     provider = Provider(two, clock)
     provider.run(20)
-    provider.fails_everybody = 0.4
+    provider.failing_share = 0.4
     provider.run(30)
     provider.verdicts.clear()
     provider.run(30)
     assert provider.verdicts.keys() == {"requeue"}
 
 
-def test_it_shows_within_seconds_however_much_was_taken_before(two: LedgerHarness, clock: Clock) -> None:
-    """Given so many mails taken that the first failures are few beside them, then it shows all the same."""
+def test_trouble_shows_within_seconds_however_many_emails_were_accepted_before(
+    two: LedgerHarness, clock: Clock
+) -> None:
+    """Given so many accepted emails that the first failures are few beside them, then the trouble shows
+    nevertheless.
+    """
     for campaign_id in ("bad", "good"):
         two.controls.set_rate(campaign_id, 1_800)
     provider = Provider(two, clock)
@@ -107,11 +113,11 @@ def test_it_shows_within_seconds_however_much_was_taken_before(two: LedgerHarnes
     assert level(two, BREAKER) > 0
 
 
-def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_trouble(
+def test_a_provider_that_fails_all_emails_does_not_count_as_two_campaigns_in_trouble(
     two: LedgerHarness, clock: Clock
 ) -> None:
-    """Given two campaigns whose mails were all taken, when the provider fails every one, then its circuit breaker opens
-    within seconds, and from then on no attempts are spent.
+    """Given two campaigns whose emails were all accepted, when the provider fails every one, then its circuit breaker
+    opens within seconds, and from then on no attempts are spent.
     """
     provider = Provider(two, clock)
     provider.run(30)
@@ -126,8 +132,8 @@ def test_a_provider_that_fails_everybody_is_not_taken_for_two_campaigns_in_troub
     assert level(two, BREAKER) == 0
 
 
-def test_a_campaign_alone_has_the_provider_to_itself(harness: LedgerHarness, clock: Clock) -> None:
-    """Given no other campaign that could show that the provider is well, then it is the provider's trouble."""
+def test_the_trouble_of_the_only_campaign_counts_as_the_providers(harness: LedgerHarness, clock: Clock) -> None:
+    """Given no other campaign that could show that the provider is well, then the trouble is the provider's."""
     harness.slots = 20
     harness.start("bad", rows=900, tpm=600)
     Provider(harness, clock, "bad").run(10)
@@ -137,7 +143,7 @@ def test_a_campaign_alone_has_the_provider_to_itself(harness: LedgerHarness, clo
 
 @pytest.fixture
 def both_probe(two: LedgerHarness, clock: Clock) -> LedgerHarness:
-    """A campaign in trouble, and a provider that has asked all to wait: both waits are over."""
+    """A campaign in trouble, and a provider that has asked for a wait: both waits are over."""
     provider = Provider(two, clock, "bad")
     provider.run(20)
     now = {"level": 1, "until": clock.now_ms - 1, "probe_until": 0, "since": clock.now_ms - 5_000}
@@ -146,11 +152,11 @@ def both_probe(two: LedgerHarness, clock: Clock) -> LedgerHarness:
     return two
 
 
-def test_the_probe_is_a_row_of_a_campaign_that_has_no_trouble_of_its_own(both_probe: LedgerHarness) -> None:
+def test_the_probe_is_a_row_of_a_campaign_without_trouble(both_probe: LedgerHarness) -> None:
     assert [batch.campaign_id for batch in both_probe.batches()] == ["good"]
 
 
-def test_a_probe_that_fails_by_its_campaigns_own_trouble_is_followed_by_another(both_probe: LedgerHarness) -> None:
+def test_a_probe_that_fails_through_its_campaigns_trouble_is_followed_by_another(both_probe: LedgerHarness) -> None:
     """Otherwise no row would be admitted for as long as a send may take."""
     both_probe.controls.pause("good")
     (bad,) = both_probe.batches()

@@ -1,4 +1,4 @@
-"""dispatch.lua: pace, fair queueing, lease, and what a round asks for."""
+"""dispatch.lua: pace, fair queueing, lease, and what a round requests of the workers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ LEASE_MS = setting("LEASE_MS")
 PARSER_LOST_MS = setting("PARSER_LOST_MS")
 
 
-def test_batches_carry_up_to_64_recipients_where_nothing_limits(harness: LedgerHarness) -> None:
+def test_batches_carry_up_to_64_recipients_if_nothing_limits_them(harness: LedgerHarness) -> None:
     harness.start(rows=200)
     assert [len(batch.rows) for batch in harness.batches()] == [BATCH_ROWS, BATCH_ROWS, BATCH_ROWS, 8]
 
 
-def test_the_rows_come_in_order_each_once(harness: LedgerHarness) -> None:
+def test_the_rows_are_dispatched_in_order_each_once(harness: LedgerHarness) -> None:
     harness.start(rows=200)
     assert [row for batch in harness.batches() for row in batch.rows] == list(range(1, 201))
 
 
-def test_the_queue_is_kept_no_longer_than_the_workers_slots(harness: LedgerHarness) -> None:
+def test_the_queue_is_never_longer_than_the_workers_slots(harness: LedgerHarness) -> None:
     harness.slots = 2
     harness.start(rows=1000)
     assert len(harness.batches()) == 2
@@ -37,8 +37,10 @@ def test_the_queue_is_kept_no_longer_than_the_workers_slots(harness: LedgerHarne
     assert harness.redis.llen(keys.dramatiq_queue("send_email")) == 2
 
 
-def test_one_call_releases_a_bounded_number_of_batches_and_the_next_follows_at_once(harness: LedgerHarness) -> None:
-    """Redis answers no one during a call: a pause does not wait for the queues of a hundred machines to be filled."""
+def test_one_call_dispatches_a_bounded_number_of_batches_and_the_next_follows_at_once(harness: LedgerHarness) -> None:
+    """Redis answers no other client during a call, so a pause must not wait until the queues of a hundred machines are
+    full.
+    """
     harness.slots = 300
     campaign = harness.start(rows=200 * BATCH_ROWS)
     while harness.redis.llen(keys.of("c1", "ready")) < 200 * BATCH_ROWS:
@@ -87,7 +89,7 @@ def test_campaigns_take_turns_batch_by_batch(harness: LedgerHarness) -> None:
     assert Counter(first) == {"large": 2, "small": 2}
 
 
-def test_turns_go_on_where_the_last_tick_ended(harness: LedgerHarness) -> None:
+def test_turns_continue_where_the_last_round_ended(harness: LedgerHarness) -> None:
     harness.slots = 1
     for campaign_id in ("a", "b", "c"):
         harness.start(campaign_id, rows=1000)
@@ -95,7 +97,7 @@ def test_turns_go_on_where_the_last_tick_ended(harness: LedgerHarness) -> None:
     assert order == ["a", "b", "c", "a", "b", "c"]
 
 
-def test_only_the_holder_of_the_lease_releases(harness: LedgerHarness, clock: Clock) -> None:
+def test_only_the_holder_of_the_lease_dispatches(harness: LedgerHarness, clock: Clock) -> None:
     harness.start()
     assert harness.dispatch("w1").leader
     assert not harness.dispatch("w2").leader
@@ -111,13 +113,13 @@ def test_a_worker_that_leaves_hands_the_lease_over_at_once(harness: LedgerHarnes
     assert harness.redis.hkeys(keys.SLOTS) == [b"w2"]
 
 
-def test_nothing_is_released_without_workers_that_live(harness: LedgerHarness) -> None:
+def test_nothing_is_dispatched_without_live_workers(harness: LedgerHarness) -> None:
     harness.slots = 0
     harness.start()
     assert harness.batches() == []
 
 
-def test_deferred_batches_go_before_anything_new(harness: LedgerHarness) -> None:
+def test_requeued_batches_go_before_anything_new(harness: LedgerHarness) -> None:
     harness.slots = 1
     harness.start(rows=200)
     (batch,) = harness.batches()
@@ -128,8 +130,10 @@ def test_deferred_batches_go_before_anything_new(harness: LedgerHarness) -> None
     assert again.rows == batch.rows
 
 
-def test_large_deferred_batches_do_not_hold_up_a_slow_campaign(harness: LedgerHarness, clock: Clock) -> None:
-    """Given batches of 64 requeued by a pause, when it is resumed at 60 a minute, then it keeps that pace."""
+def test_large_requeued_batches_do_not_hold_up_a_slow_campaign(harness: LedgerHarness, clock: Clock) -> None:
+    """Given batches of 64 that a pause has requeued, when the campaign resumes at 60 per minute, then it keeps that
+    pace.
+    """
     harness.slots = 10
     harness.start(rows=640)
     batches = harness.batches()
@@ -150,8 +154,8 @@ def test_large_deferred_batches_do_not_hold_up_a_slow_campaign(harness: LedgerHa
     assert max(sent) <= 2
 
 
-def test_a_start_is_no_burst(harness: LedgerHarness, clock: Clock) -> None:
-    """Given 600 a minute, then nothing comes in a lump: neither at the start, nor when that leaves the window again."""
+def test_a_start_causes_no_burst(harness: LedgerHarness, clock: Clock) -> None:
+    """Given 600 per minute, then there is no burst: neither at the start, nor when the start leaves the window."""
     harness.start(rows=1000, tpm=600)
     harness.slots = 1000
     sent = []
@@ -164,8 +168,10 @@ def test_a_start_is_no_burst(harness: LedgerHarness, clock: Clock) -> None:
     assert max(sent[n] + sent[n + 1] for n in range(699)) <= 3
 
 
-def test_feeding_takes_a_quarter_of_the_threads_and_everybody_gets_a_turn(harness: LedgerHarness, clock: Clock) -> None:
-    """Given more campaigns that start at once than there are threads: sending goes on beside prefetching."""
+def test_prefetching_takes_a_quarter_of_the_threads_and_every_campaign_gets_a_turn(
+    harness: LedgerHarness, clock: Clock
+) -> None:
+    """Given more campaigns that start at once than there are threads, then sending continues beside prefetching."""
     harness.slots = 8
     for campaign_id in ("a", "b", "c", "d", "e"):
         harness.make(campaign_id, rows=3000)
@@ -180,10 +186,10 @@ def test_feeding_takes_a_quarter_of_the_threads_and_everybody_gets_a_turn(harnes
     harness.ledger.prefetched("b")
     assert list(harness.dispatch().prefetch) == ["d"]
     clock.advance(2001)
-    assert list(harness.dispatch().prefetch) == ["e", "a"], "those that were asked and did not answer count no more"
+    assert list(harness.dispatch().prefetch) == ["e", "a"], "requests without a response no longer count"
 
 
-def test_campaigns_that_cannot_be_fed_do_not_keep_the_others_from_it(harness: LedgerHarness, clock: Clock) -> None:
+def test_campaigns_that_cannot_be_prefetched_do_not_hold_up_the_others(harness: LedgerHarness, clock: Clock) -> None:
     """Given two campaigns whose lists are gone, and room for two prefetchers."""
     harness.slots = 8
     for campaign_id in ("a-gone", "b-gone", "c", "d"):
@@ -197,14 +203,15 @@ def test_campaigns_that_cannot_be_fed_do_not_keep_the_others_from_it(harness: Le
             if campaign_id.endswith("gone"):
                 harness.ledger.stalled(campaign_id, campaign.list_version, "gone", 30_000)
             else:
-                harness.ledger.prefetched(campaign_id)  # it was quick, and is below_low_water again
+                # The prefetch was quick, and the campaign is below its low-water mark again
+                harness.ledger.prefetched(campaign_id)
         clock.advance(500)
     assert asked["a-gone"] == asked["b-gone"] == 2
     assert min(asked["c"], asked["d"]) >= 75
 
 
-def test_feeders_that_hang_leave_their_turn_to_others(harness: LedgerHarness, clock: Clock) -> None:
-    """Given two campaigns whose prefetchers never answer, and room for two prefetchers."""
+def test_prefetchers_that_hang_leave_their_turn_to_others(harness: LedgerHarness, clock: Clock) -> None:
+    """Given two campaigns whose prefetchers never respond, and room for two prefetchers."""
     harness.slots = 8
     for campaign_id in ("a-hangs", "b-hangs", "c"):
         harness.make(campaign_id, rows=100_000)
@@ -219,8 +226,8 @@ def test_feeders_that_hang_leave_their_turn_to_others(harness: LedgerHarness, cl
     assert asked["c"] >= 9, "its turn comes every two or three seconds"
 
 
-def test_a_tick_that_is_repeated_loses_nothing(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the answer to a round is lost, when the same call is made once more, then each row is in just one batch."""
+def test_a_repeated_round_loses_nothing(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a round whose reply is lost, when the same call is repeated, then each row is in exactly one batch."""
     monkeypatch.setattr("campaigns.dispatcher.uuid4", lambda: UUID(int=7))
     harness.start(rows=300)
     harness.slots = 2
@@ -233,7 +240,7 @@ def test_a_tick_that_is_repeated_loses_nothing(harness: LedgerHarness, monkeypat
     assert sorted(rows) == list(range(1, 4 * BATCH_ROWS + 1))
 
 
-def test_a_tick_asks_for_feeding_once_in_a_while(harness: LedgerHarness, clock: Clock) -> None:
+def test_a_round_requests_prefetching_once_in_a_while(harness: LedgerHarness, clock: Clock) -> None:
     harness.make(rows=1500)
     harness.controls.start("c1")
     assert list(harness.dispatch().prefetch) == ["c1"]
@@ -245,7 +252,7 @@ def test_a_tick_asks_for_feeding_once_in_a_while(harness: LedgerHarness, clock: 
     assert list(harness.dispatch().prefetch) == []
 
 
-def test_a_tick_asks_for_reconciliation_when_it_is_due(harness: LedgerHarness, clock: Clock) -> None:
+def test_a_round_requests_reconciliation_when_it_is_due(harness: LedgerHarness, clock: Clock) -> None:
     harness.start()
     assert list(harness.dispatch().reconcile) == []
     clock.advance(60_001)
@@ -253,7 +260,7 @@ def test_a_tick_asks_for_reconciliation_when_it_is_due(harness: LedgerHarness, c
     assert list(harness.dispatch().reconcile) == []
 
 
-def test_a_parser_that_died_is_asked_for_again(harness: LedgerHarness, clock: Clock) -> None:
+def test_a_round_requests_another_parser_when_one_has_died(harness: LedgerHarness, clock: Clock) -> None:
     harness.make()
     harness.catalog.accept_list("c1", object_key="new.csv", size=1, filename="", email_column="email")
     assert list(harness.dispatch().parse) == []
@@ -262,14 +269,14 @@ def test_a_parser_that_died_is_asked_for_again(harness: LedgerHarness, clock: Cl
     assert list(harness.dispatch().parse) == []
 
 
-def test_a_campaign_without_work_costs_a_tick_little_and_the_next_is_not_soon(harness: LedgerHarness) -> None:
+def test_a_campaign_without_work_makes_the_next_round_late(harness: LedgerHarness) -> None:
     harness.start()
     harness.drain()
     round_ = harness.dispatch()
     assert (round_.dispatched, round_.idle, round_.wait_ms) == (0, True, 2000)
 
 
-def test_ticks_are_rare_for_leader_and_others_while_no_campaign_runs_and_the_lease_outlives_them(
+def test_rounds_are_rare_while_no_campaign_runs_and_the_lease_outlives_them(
     harness: LedgerHarness, clock: Clock
 ) -> None:
     # Given a campaign under way
@@ -281,16 +288,16 @@ def test_ticks_are_rare_for_leader_and_others_while_no_campaign_runs_and_the_lea
     ]
     # When it is paused
     harness.controls.pause("c1")
-    # Then both sleep
+    # Then both workers sleep
     idle = harness.dispatch("w1"), harness.dispatch("w2")
     assert [(round_.leader, round_.idle, round_.wait_ms) for round_ in idle] == [
         (True, True, 2000),
         (False, True, 2000),
     ]
-    # And the one that dispatches does so still when it wakes
+    # And the worker that dispatches still does so when it wakes
     clock.advance(2500)
     assert (harness.dispatch("w2").leader, harness.dispatch("w1").leader) == (False, True)
-    # And when it dies while the campaign runs, it is followed soon
+    # And when it dies while the campaign runs, another worker takes over soon
     harness.controls.resume("c1")
     harness.dispatch("w1")
     clock.advance(LEASE_MS + 1)

@@ -1,4 +1,4 @@
-"""The ledger and Reconcile against a plain model; what must hold stands in `tests.support.ledger_model.machine`."""
+"""The ledger and Reconcile beside a plain model; `tests.support.ledger_model.machine` states what must hold."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""All limits at once, whatever comes in whatever order: admission decides as plain lists of timestamps would, and a
-pause is a barrier.
+"""All limits at once, in any order of events: admission decides as plain lists of timestamps would, and a pause is a
+barrier.
 
 Several workers ask for batches in any order, while the clock jumps, forward and back.
 """
@@ -19,7 +19,7 @@ from campaigns.models import Status
 from lists.recipient import Recipient
 from tests.support.ledger_harness import Batch, Clock, LedgerHarness, ServerClock
 
-#: What the window counts at most, and at least (see `lib/window.lua`): up to a bucket more.
+#: The longest span that the window counts, and its bucket (see `lib/window.lua`): the span may be one bucket longer.
 WINDOW_MS, BUCKET_MS = 60_200, 100
 CAMPAIGNS: Final = ("a", "b")
 WORKERS: Final = ("w1", "w2", "w3")
@@ -46,8 +46,8 @@ Steps = list[tuple[str, int, str]]
 
 
 class Reference:
-    """Every admission as a timestamp, by limiter. To a limiter it is never earlier than its latest admission, whatever
-    the clock says.
+    """Every admission as a timestamp, by limiter. For a limiter, an admission is never earlier than its latest one,
+    whatever the clock says.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -69,7 +69,7 @@ class Reference:
 
 
 class Play:
-    """Two campaigns to three domains on one Redis, every step held against the reference."""
+    """Two campaigns to three domains on one Redis; every step is compared with the reference."""
 
     def __init__(self, server: Redis, clock: Clock) -> None:
         self.clock = clock
@@ -77,13 +77,13 @@ class Play:
         self.reference = Reference(clock)
         self.tpm = dict.fromkeys(CAMPAIGNS, 6)
         self.paused: set[str] = set()
-        self.waiting: list[Batch] = []
+        self.dispatched: list[Batch] = []
         self.granted: set[tuple[str, int]] = set()
         for campaign_id in CAMPAIGNS:
             self._start(campaign_id)
 
     def _start(self, campaign_id: str) -> None:
-        """Running, and four batches of six recipients each on their way, as if nothing limited them."""
+        """A running campaign with four batches of six recipients each on their way, as if nothing limited them."""
         self.harness.make(campaign_id, rows=24, tpm=10_000_000)
         self.harness.controls.start(campaign_id)
         self.harness.controls.set_rate(campaign_id, self.tpm[campaign_id])
@@ -93,7 +93,7 @@ class Play:
             people = [Recipient(row, f"r{row}@{DOMAINS[row % 3]}", []) for row in rows]
             batch = Batch(f"{campaign_id}-{number}", campaign_id, list_version, people)
             self.harness.redis.hset(keys.of(campaign_id, "batches"), batch.batch_id, "q|0|")
-            self.waiting.append(batch)
+            self.dispatched.append(batch)
 
     def step(self, kind: str, amount: int, name: str) -> None:
         if kind == "wait":
@@ -110,11 +110,11 @@ class Play:
         elif kind == "resume":
             self.paused.discard(name)
             self.harness.controls.resume(name)
-        elif self.waiting:
-            self.ask(self.waiting[amount % len(self.waiting)], name)
+        elif self.dispatched:
+            self.ask(self.dispatched[amount % len(self.dispatched)], name)
 
     def ask(self, batch: Batch, worker_id: str) -> None:
-        """One question; the same batch may be asked for again, by anybody."""
+        """One call; any worker may ask for the same batch again."""
         open_rows = [person for person in batch.recipients if (batch.campaign_id, person.row) not in self.granted]
         grant = self.harness.ledger.admit(
             batch.campaign_id,
@@ -126,7 +126,7 @@ class Play:
         )
         assert grant.granted <= {person.row for person in open_rows}
         if batch.campaign_id in self.paused:
-            assert not grant.granted, "admitted after the pause was answered"
+            assert not grant.granted, "admitted after the pause had returned"
             return
         self._is_what_lists_allow(batch, open_rows, grant)
 
@@ -153,7 +153,7 @@ class Play:
         return any(person.row in grant.granted and person.address.endswith(domain) for person in batch.recipients)
 
     def _greedy(self, batch: Batch, rows: list[Recipient], limits: dict[str, int], span_ms: int) -> list[int]:
-        """In the order of the batch: whom a plain log of timestamps would let pass."""
+        """In the order of the batch: the recipients that a plain log of timestamps would let pass."""
         left = {limiter: self.reference.free(limiter, limit, span_ms) for limiter, limit in limits.items()}
         passed = []
         for person in rows:
@@ -178,9 +178,9 @@ class Play:
 @example(steps=[("ask", 0, "w1"), ("pause", 0, "a"), ("ask", 1, "w2"), ("resume", 0, "a"), ("ask", 1, "w2")])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_all_limits_hold_for_all_workers_whatever_the_clock_says(server: Redis, steps: Steps) -> None:
-    """Given any order of questions by several workers, changes of limits, pauses, and a clock that jumps.
-    Then what is granted never exceeds a limit by a log of timestamps, nor falls short of it by more than a bucket; no
-    row is granted twice; and nothing is granted between the answer to a pause and the resume.
+    """Given any order of calls by several workers, changes of limits, pauses, and a clock that jumps.
+    Then the grants never exceed a limit by a log of timestamps, nor fall short of it by more than a bucket; no row is
+    granted twice; and nothing is granted between the return of a pause and the resume.
     """
     with pytest.MonkeyPatch.context() as patches:
         server.flushall()
@@ -193,9 +193,11 @@ def test_all_limits_hold_for_all_workers_whatever_the_clock_says(server: Redis, 
 
 @given(order=st.permutations(range(8)), at=st.integers(0, 8), stop=st.sampled_from(["pause", "cancel"]))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_nothing_is_admitted_after_the_answer(server: Redis, order: list[int], at: int, stop: str) -> None:
-    """Given eight batches in the hands of workers, asked for in any order, and a pause or cancel between two.
-    Then those after it get nothing, and the answer's in_flight is exactly what those before it got.
+def test_nothing_is_admitted_once_pause_or_cancel_has_returned(
+    server: Redis, order: list[int], at: int, stop: str
+) -> None:
+    """Given eight batches that workers hold and ask for in any order, and a pause or cancel between two of these calls.
+    Then the calls after it get nothing, and its in_flight is exactly what the calls before it got.
     """
     with pytest.MonkeyPatch.context() as patches:
         server.flushall()

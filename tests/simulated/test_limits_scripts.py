@@ -1,4 +1,4 @@
-"""Limits over all campaigns, shares and warm-ups: by the account, by the recipients' domain, by weight, by time."""
+"""Limits over all campaigns, shares and warm-ups: per account, per recipients' domain, by weight, over time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def start_mixed(harness: LedgerHarness, addresses: list[str], campaign_id: str =
 
 
 def send_for(harness: LedgerHarness, clock: Clock, seconds: int, step_ms: int = 100) -> list[tuple[int, str]]:
-    """Everything that is dispatched and admitted in so many seconds, accepted at once: time in ms and address."""
+    """Send all that is dispatched and admitted within `seconds`, each email accepted at once; return (time in ms,
+    address).
+    """
     sent = []
     for _ in range(seconds * 1000 // step_ms):
         for batch in harness.batches():
@@ -41,7 +43,7 @@ def most_in_a_minute(times: list[int]) -> int:
 
 
 def test_the_accounts_limit_holds_over_all_campaigns(server: Redis, clock: Clock) -> None:
-    """Given two campaigns without a limit and an account of 120 a minute, then together they send that, half each."""
+    """Given two campaigns without a limit and an account of 120 per minute, then together they send that, half each."""
     harness = LedgerHarness(server, slots=1000, limits=Limits(account=120))
     harness.start("a", rows=500)
     harness.start("b", rows=500)
@@ -51,7 +53,7 @@ def test_the_accounts_limit_holds_over_all_campaigns(server: Redis, clock: Clock
     assert abs(harness.report("a").done - harness.report("b").done) <= 3
 
 
-def test_admission_itself_keeps_the_accounts_limit(server: Redis, clock: Clock) -> None:
+def test_admission_alone_keeps_the_accounts_limit(server: Redis, clock: Clock) -> None:
     harness = LedgerHarness(server, limits=Limits(account=5))
     harness.start(rows=4)
     harness.start("b", rows=4)
@@ -62,8 +64,8 @@ def test_admission_itself_keeps_the_accounts_limit(server: Redis, clock: Clock) 
 
 
 def test_a_domain_at_its_limit_lets_the_others_pass(server: Redis, clock: Clock) -> None:
-    """Given every other recipient at a domain of 30 a minute, then the others are all sent at once and those at its
-    pace.
+    """Given every other recipient at a domain of 30 per minute, then the others are all sent at once, and those at the
+    domain's pace.
     """
     harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 30}))
     start_mixed(harness, [f"r{row}@{'SLOW.test' if row % 2 else 'fast.test'}" for row in range(1, 201)])
@@ -77,7 +79,7 @@ def test_a_domain_at_its_limit_lets_the_others_pass(server: Redis, clock: Clock)
     assert int(harness.redis.hget(keys.of("c1", "progress"), "held")) == 0
 
 
-def test_the_star_stands_for_each_domain_by_itself(server: Redis, clock: Clock) -> None:
+def test_the_star_limits_each_domain_separately(server: Redis, clock: Clock) -> None:
     harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"*": 6}))
     start_mixed(harness, [f"r{row}@d{row % 10}.test" for row in range(100)])
     sent = send_for(harness, clock, 60)
@@ -86,7 +88,7 @@ def test_the_star_stands_for_each_domain_by_itself(server: Redis, clock: Clock) 
     assert set(by_domain.values()) <= {5, 6}
 
 
-def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(server: Redis, clock: Clock) -> None:
+def test_admission_alone_keeps_a_domains_limit_and_holds_the_rest(server: Redis, clock: Clock) -> None:
     """Given a batch that was dispatched without the limit, then admission grants what the domain takes and holds the
     others.
     """
@@ -100,7 +102,7 @@ def test_admission_itself_keeps_a_domains_limit_and_parks_the_rest(server: Redis
     assert [len(harness.admit(again).granted) for again in harness.batches()][:1] == [1]
 
 
-def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(server: Redis, clock: Clock) -> None:
+def test_held_recipients_are_not_lost_and_are_removed_with_the_campaign(server: Redis, clock: Clock) -> None:
     harness = LedgerHarness(server, limits=Limits(domains={"slow.test": 1}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(10)])
     send_for(harness, clock, 1)
@@ -112,8 +114,8 @@ def test_parked_recipients_are_on_their_way_and_go_with_the_campaign(server: Red
     assert not harness.redis.keys("*held*")
 
 
-def test_parking_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a list of one slow domain, then no more is held than the bound, whatever waits."""
+def test_the_number_of_held_recipients_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a list of one slow domain, then no more recipients than the bound are held, however many are ready."""
     change_setting(monkeypatch, "HELD_MAX", 100)
     harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 60}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(1000)])
@@ -122,7 +124,7 @@ def test_parking_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.Mon
 
 
 def test_a_weight_is_a_share(harness: LedgerHarness) -> None:
-    """Given campaigns of weight 1 and 3 that could both send more, then one sends a third of what the other does."""
+    """Given campaigns of weight 1 and 3 that could both send more, then one sends a third of what the other sends."""
     harness.slots = 4
     for campaign_id, weight in (("light", 1), ("heavy", 3)):
         content = Content(from_="a@b.test", subject="s", text="t", tpm=10_000_000, weight=weight)

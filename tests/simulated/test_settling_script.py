@@ -12,7 +12,7 @@ from campaigns.models import OnUnknown, RowState, Status
 from tests.support.ledger_harness import PROVIDER, Batch, Clock, LedgerHarness
 from tests.support.lua_settings import setting
 
-BLOCK_MAX_MS = setting("BREAKER_MAX_MS")
+BREAKER_MAX_MS = setting("BREAKER_MAX_MS")
 OUTAGE_PATIENCE_MS = setting("OUTAGE_PATIENCE_MS")
 
 
@@ -24,7 +24,7 @@ def admitted(harness: LedgerHarness, rows: int = 10, **options: Any) -> Batch:
     return batch
 
 
-def test_all_accepted_completes_the_campaign(harness: LedgerHarness) -> None:
+def test_the_campaign_completes_when_all_rows_are_accepted(harness: LedgerHarness) -> None:
     batch = admitted(harness)
     assert harness.settle(batch, batch.rows, "accepted") == ["done"] * 10
     report = harness.report()
@@ -33,7 +33,7 @@ def test_all_accepted_completes_the_campaign(harness: LedgerHarness) -> None:
     assert harness.redis.scard(keys.RUNNING) == 0
 
 
-def test_the_same_outcome_twice_counts_once(harness: LedgerHarness) -> None:
+def test_a_repeated_outcome_counts_once(harness: LedgerHarness) -> None:
     batch = admitted(harness)
     harness.settle(batch, [1], "accepted")
     harness.settle(batch, [1], "accepted")
@@ -42,14 +42,14 @@ def test_the_same_outcome_twice_counts_once(harness: LedgerHarness) -> None:
     assert (harness.report().done, harness.report().failed) == (1, 1)
 
 
-def test_a_rejected_row_is_failed_with_the_providers_words(harness: LedgerHarness) -> None:
+def test_a_rejected_row_fails_with_the_providers_words(harness: LedgerHarness) -> None:
     batch = admitted(harness, 3)
     assert harness.settle(batch, [2], "rejected", reason="does not contain a valid address") == ["failed"]
     assert harness.ledger.reasons("c1", [1, 2]) == {2: "does not contain a valid address"}
     assert harness.ledger.states("c1", 1, 3) == [RowState.PENDING, RowState.FAILED, RowState.PENDING]
 
 
-def test_unknown_rows_are_held_and_do_not_keep_a_campaign_from_being_completed(harness: LedgerHarness) -> None:
+def test_unknown_rows_stay_unknown_and_do_not_keep_a_campaign_from_completing(harness: LedgerHarness) -> None:
     batch = admitted(harness, 3)
     harness.settle(batch, [1, 2], "accepted")
     assert harness.settle(batch, [3], "unknown", reason="no answer") == ["unknown"]
@@ -65,10 +65,8 @@ def test_with_on_unknown_resend_the_campaign_waits_for_its_unknown_rows(harness:
     assert harness.report().status == Status.RUNNING
 
 
-def test_a_late_acceptance_settles_a_row_that_was_held_as_unknown(harness: LedgerHarness, clock: Clock) -> None:
-    """Given a worker taken for dead, when it turns out to live and its mail was accepted, then the row is done,
-    once.
-    """
+def test_a_late_acceptance_settles_an_unknown_row(harness: LedgerHarness, clock: Clock) -> None:
+    """Given a live worker that counts as dead, when its email turns out to be accepted, then the row is done, once."""
     batch = admitted(harness, 2)
     harness.outlive(clock, 20_000, "w2")
     harness.reconciler.reconcile(harness.catalog.get("c1"))
@@ -77,7 +75,7 @@ def test_a_late_acceptance_settles_a_row_that_was_held_as_unknown(harness: Ledge
     assert (harness.report().done, harness.report().unknown) == (1, 1)
 
 
-def test_a_failure_that_may_pass_costs_an_attempt_and_keeps_its_reason(harness: LedgerHarness) -> None:
+def test_a_transient_failure_costs_an_attempt_and_keeps_its_reason(harness: LedgerHarness) -> None:
     batch = admitted(harness, 2)
     assert harness.settle(batch, [1], "unavailable", reason="500") == ["retry"]
     report = harness.report()
@@ -87,7 +85,7 @@ def test_a_failure_that_may_pass_costs_an_attempt_and_keeps_its_reason(harness: 
     assert harness.report().failed == 1
 
 
-def test_bury_leaves_final_rows_and_rows_in_flight_alone(harness: LedgerHarness) -> None:
+def test_recording_a_dead_letter_leaves_final_rows_and_rows_in_flight_alone(harness: LedgerHarness) -> None:
     batch = admitted(harness, 3)
     harness.settle(batch, [1], "accepted")
     harness.settle(batch, [2], "unknown")
@@ -95,9 +93,9 @@ def test_bury_leaves_final_rows_and_rows_in_flight_alone(harness: LedgerHarness)
     assert harness.report().failed == 0
 
 
-def test_a_row_that_was_not_tried_waits_again_at_no_cost(harness: LedgerHarness, clock: Clock) -> None:
-    """Given rows handed back without a try, then they count nowhere, open no breaker, and go out later, also after a
-    pause; a breaker that such a row was to probe is probed by another one.
+def test_a_row_that_was_not_tried_is_requeued_at_no_cost(harness: LedgerHarness, clock: Clock) -> None:
+    """Given rows handed back without a try, then they count nowhere, open no breaker, and are sent later, also after a
+    pause; if such a row was to probe a breaker, another row probes it.
     """
     batch = admitted(harness, 3)
     assert harness.settle(batch, [1], "not_tried") == ["requeue"]
@@ -122,33 +120,33 @@ def test_a_throttled_row_costs_no_attempt_and_opens_the_breaker_for_all(harness:
     """
     batch = admitted(harness, 3)
     harness.start("c2", 200)
-    waiting = harness.batches()
+    dispatched = harness.batches()
     assert harness.settle(batch, [1], "throttled", wait=3000, reason="429") == ["requeue"]
-    assert harness.admit(waiting[0]).verdict == "blocked"
+    assert harness.admit(dispatched[0]).verdict == "blocked"
     assert harness.batches() == []
     clock.advance(3001)
     (probe,) = harness.batches()
-    assert harness.admit(waiting[1]).verdict == "blocked"
+    assert harness.admit(dispatched[1]).verdict == "blocked"
     assert harness.report("c2").in_flight == 1
     assert harness.admit(probe).granted == frozenset()
     assert harness.batches() == []
     probed = next(iter(harness.redis.hkeys(keys.of("c2", "in_flight"))))
-    harness.settle(waiting[1], [int(probed)], "accepted")
+    harness.settle(dispatched[1], [int(probed)], "accepted")
     assert sum(len(harness.admit(more).granted) for more in harness.batches()) > 100
 
 
-def test_answers_under_way_when_the_breaker_opens_do_not_open_it_further(harness: LedgerHarness) -> None:
+def test_responses_under_way_when_the_breaker_opens_do_not_open_it_further(harness: LedgerHarness) -> None:
     batch = admitted(harness, 50)
     harness.settle(batch, batch.rows, "throttled", reason="429: slow down")
     assert harness.report().reason == "waiting for the provider: 429: slow down"
     assert harness.redis.hget(keys.breaker("double"), "level") == b"1"
 
 
-def test_an_unreachable_provider_costs_nobody_an_attempt(harness: LedgerHarness, clock: Clock) -> None:
+def test_an_unreachable_provider_costs_no_recipient_an_attempt(harness: LedgerHarness, clock: Clock) -> None:
     batch = admitted(harness, 3)
     assert harness.settle(batch, batch.rows, "unreachable", reason="connection refused") == ["requeue"] * 3
     for _ in range(50):
-        clock.advance(BLOCK_MAX_MS + 1)
+        clock.advance(BREAKER_MAX_MS + 1)
         batches = harness.batches()
         assert sum(len(one.rows) for one in batches) <= 3
         for one in batches:
@@ -158,7 +156,9 @@ def test_an_unreachable_provider_costs_nobody_an_attempt(harness: LedgerHarness,
     assert harness.report().failed == 0
 
 
-def test_an_outage_of_an_hour_fails_nobody_and_its_end_is_noticed_at_once(harness: LedgerHarness, clock: Clock) -> None:
+def test_an_outage_of_an_hour_fails_no_recipient_and_its_end_is_noticed_at_once(
+    harness: LedgerHarness, clock: Clock
+) -> None:
     """Given 30 recipients and an hour of 503, then one row at a time is tried and no recipient fails."""
     batch = admitted(harness, 30)
     verdicts = harness.settle(batch, batch.rows, "unavailable", reason="503")
@@ -175,22 +175,22 @@ def test_an_outage_of_an_hour_fails_nobody_and_its_end_is_noticed_at_once(harnes
         clock.advance(3_000)
     assert 500 < asked < 1_300
     assert (harness.report().failed, harness.report().in_flight) == (0, 0)
-    clock.advance(BLOCK_MAX_MS)
+    clock.advance(BREAKER_MAX_MS)
     (probe,) = harness.batches()
     harness.settle(probe, sorted(harness.admit(probe).granted), "accepted")
     assert len(harness.drain()) == 29
 
 
-def test_an_outage_beyond_all_patience_costs_attempts(harness: LedgerHarness, clock: Clock) -> None:
+def test_an_outage_beyond_the_patience_costs_attempts(harness: LedgerHarness, clock: Clock) -> None:
     batch = admitted(harness, 3)
     harness.settle(batch, [1, 2], "unreachable")
     clock.advance(OUTAGE_PATIENCE_MS + 1)
     assert harness.settle(batch, [3], "unreachable") == ["retry"]
 
 
-def test_many_failing_recipients_are_the_providers_trouble(harness: LedgerHarness) -> None:
-    """Given 30 % of 100 mails answered by 503, then the first few cost an attempt and the rest none, and the breaker is
-    closed.
+def test_many_failing_recipients_count_as_the_providers_trouble(harness: LedgerHarness) -> None:
+    """Given 30 % of 100 emails answered by 503, then the first few cost an attempt, the rest cost none, and the breaker
+    is open.
     """
     harness.start(rows=60)
     (batch,) = harness.batches()
@@ -213,13 +213,13 @@ def test_a_refused_account_pauses_the_campaign_with_the_reason(harness: LedgerHa
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "unknown", "rejected"])
-def test_an_outcome_for_a_row_that_is_no_longer_claimed_changes_nothing(harness: LedgerHarness, kind: str) -> None:
+def test_an_outcome_of_a_row_that_is_no_longer_claimed_changes_nothing(harness: LedgerHarness, kind: str) -> None:
     batch = admitted(harness, 2)
     assert harness.settle(batch, [1], kind, worker_id="another") == ["gone"]
     assert harness.report().in_flight == 2
 
 
-def test_what_was_accepted_is_recorded_even_where_the_claim_is_gone(harness: LedgerHarness) -> None:
+def test_an_acceptance_is_recorded_even_if_the_claim_is_gone(harness: LedgerHarness) -> None:
     batch = admitted(harness, 2)
     harness.redis.delete(keys.of("c1", "in_flight"))
     assert harness.settle(batch, [1], "accepted") == ["done"]
@@ -227,11 +227,9 @@ def test_what_was_accepted_is_recorded_even_where_the_claim_is_gone(harness: Led
 
 
 @pytest.mark.parametrize("kind", ["throttled", "unavailable", "rejected", "unknown"])
-def test_an_outcome_told_once_more_leaves_a_newer_claim_of_the_same_worker_alone(
-    harness: LedgerHarness, kind: str
-) -> None:
-    """Given the answer to a settlement was lost, and the row has been put back and claimed again by the same worker
-    meanwhile, when it is settled once more, then nothing is recorded: the row is being sent.
+def test_a_repeated_outcome_leaves_a_newer_claim_of_the_same_worker_alone(harness: LedgerHarness, kind: str) -> None:
+    """Given a settlement whose reply was lost, and a row that the same worker has claimed again after a requeue, when
+    the settlement is repeated, then nothing is recorded, since the row is being sent.
     """
     harness.start(rows=1)
     (batch,) = harness.batches()

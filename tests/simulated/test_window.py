@@ -1,4 +1,4 @@
-"""The limiter, whatever comes: no 60 s hold more admissions than the limit in force at each of them."""
+"""The limiter under any sequence of events: no 60 s hold more admissions than the limit in force at each of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from campaigns import keys
 from campaigns.scripts import with_includes
 from tests.support.ledger_harness import Clock, LedgerHarness
 
-#: What a test does to a campaign: wait so many ms, ask for so many rows, or change the limit.
+#: What a test does to a campaign: wait this number of ms, ask for this number of rows, or change the limit.
 STEPS = st.lists(
     st.one_of(
         st.tuples(
@@ -23,7 +23,7 @@ STEPS = st.lists(
     max_size=60,
 )
 Steps = list[tuple[str, int]]
-#: The promise; how much longer the window is, for what is under way to the provider; and its grain.
+#: The promise; how much longer the window is, to allow for emails on their way to the provider; and its bucket.
 PROMISE_MS, GUARD_MS, BUCKET_MS = 60_000, 200, 100
 WINDOW_MS = PROMISE_MS + GUARD_MS
 
@@ -39,7 +39,7 @@ class Reference:
 
 
 class Ask:
-    """Calls the window as admit.lua does: asks for rows under a limit at a time; it counts what it grants."""
+    """Calls the window as admit.lua does: asks for rows under a limit at a given time, and counts what it grants."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -68,9 +68,9 @@ def ask(server: Redis) -> Ask:
 @given(steps=STEPS)
 @example(steps=[("wait", 50), ("ask", 3), ("wait", 59_960), ("ask", 1)])
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_window_never_holds_more_than_the_limit_and_wastes_no_more_than_a_bucket(ask: Ask, steps: Steps) -> None:
+def test_the_window_never_exceeds_the_limit_and_wastes_at_most_one_bucket(ask: Ask, steps: Steps) -> None:
     """Given any arrivals and any changes of the limit, then each admission keeps the last 60.2 s within the limit of
-    its moment, and what 60.3 s would allow is never refused. The 200 ms are for mails that take longer to arrive.
+    its moment, and what 60.3 s would allow is never refused. The 200 ms are for emails that take longer to arrive.
     """
     ask.forget()
     reference, now, limit = Reference(), 1_800_000_000_000, 3
@@ -91,7 +91,9 @@ def test_the_window_never_holds_more_than_the_limit_and_wastes_no_more_than_a_bu
 @given(back_ms=st.integers(1, 600_000))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_clock_that_steps_back_does_not_open_the_window(ask: Ask, back_ms: int) -> None:
-    """Given a full window, when the clock steps back, then nothing more is granted until 60 s after the last one."""
+    """Given a full window, when the clock steps back, then nothing more is granted until 60 s after the last
+    admission.
+    """
     ask.forget()
     now = 1_800_000_000_000
     assert ask(now, 10, 10) == 10
@@ -100,7 +102,7 @@ def test_a_clock_that_steps_back_does_not_open_the_window(ask: Ask, back_ms: int
     assert ask(now + WINDOW_MS + BUCKET_MS, 10, 10) == 10
 
 
-def test_admission_counts_in_the_window_what_it_grants(harness: LedgerHarness, clock: Clock) -> None:
+def test_admission_counts_its_grants_in_the_window(harness: LedgerHarness, clock: Clock) -> None:
     """Given the whole admission script, then its decisions are the window's."""
     harness.slots = 100
     harness.start(rows=600, tpm=10_000_000)
