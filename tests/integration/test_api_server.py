@@ -1,4 +1,4 @@
-"""`uvicorn api:app` as users start it, against real Valkey and S3 servers: start, outages, live answers, stop."""
+"""`uvicorn api:app` as users start it, with real Valkey and S3 servers: start, outages, live status, stop."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def server(tmp_path: Path, redis_client: Redis, valkey_url: str, s3_endpoint: st
 
 
 def parse(redis_client: Redis, s3_endpoint: str, bucket: str) -> None:
-    """What a worker does with the ParseCsv message."""
+    """Parse the list as a worker does with the ParseCsv message."""
     campaign = Catalog(redis_client, 1000).get("c1")
     ListScan(redis_client, ObjectStore(bucket, s3_endpoint), threading.Event(), threading.BoundedSemaphore(1)).run(
         campaign
@@ -75,7 +75,8 @@ def test_a_list_in_parts_is_uploaded_started_and_exported(
     assert server.call("PUT", "/campaigns/c1", CONTENT)[0] == 201
     status, plan = server.call("POST", "/campaigns/c1/upload/init", {"size": len(data), "filename": "people.csv"})
     assert (status, len(plan["parts"])) == (201, 2)
-    # When its parts are PUT to their addresses, and the upload is completed once with a part missing, once whole
+    # When the client PUTs the parts to their addresses, and completes the upload once with a part missing and then
+    # whole
     parts = [data[start : start + plan["part_size"]] for start in range(0, len(data), plan["part_size"])]
     etags = [put_part(plan["parts"][0]["url"], parts[0])]
     body = {"upload_id": plan["upload_id"]}
@@ -85,20 +86,20 @@ def test_a_list_in_parts_is_uploaded_started_and_exported(
     sent = [{"part_number": number, "etag": etag} for number, etag in enumerate(etags, 1)]
     for _ in range(2):
         assert server.call("POST", "/campaigns/c1/upload/complete", {**body, "parts": sent})[0] == 202
-    # Then it is parsed and started
+    # Then the list can be parsed and the campaign started
     assert redis_client.llen("dramatiq:parse_csv") == 1
     parse(redis_client, s3_endpoint, bucket)
     assert server.call("POST", "/campaigns/c1/start") == (200, {"status": "running"})
     report = server.call("GET", "/campaigns/c1/status")[1]
     assert (report["total"], report["rejected"], report["pending"]) == (250_000, 1, 250_000)
-    # And every row is exported, the bad one in its place
+    # And every row is exported, the rejected one in its place
     lines = server.call("GET", "/campaigns/c1/recipients.csv")[1].decode().split("\r\n")
     assert len(lines) == 1 + 250_001 + 1
     assert lines[1] == '"1","p0000001@shop.test","pending",""'
     assert lines[-2] == '"250001","nobody","rejected","invalid_email"'
 
 
-def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:
+def test_redis_and_the_store_may_start_after_the_web_process(tmp_path: Path) -> None:
     # Given neither
     redis_port, s3_port = ports.free_port(), ports.free_port()
     s3_url = f"http://{ports.LOOPBACK}:{s3_port}"
@@ -111,7 +112,7 @@ def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:
         assert "object store" in problem["detail"]
         assert server.call("PUT", "/campaigns/c1", CONTENT)[0] == 503
         assert server.call("GET", "/metrics")[0] == 200
-        # When they come, then it works without a restart, and has made its bucket
+        # When they start, then the process works without a restart, and has made its bucket
         (tmp_path / "valkey").mkdir()
         (tmp_path / "s3").mkdir()
         with services.valkey_server(tmp_path / "valkey", redis_port), services.s3_server(tmp_path / "s3", s3_port):
@@ -121,7 +122,7 @@ def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:
                 "POST", "/campaigns/c1/upload", b"name,email\nA,a@b.test\n", {"Content-Type": "text/csv"}
             )
             assert upload == (202, {"status": "parsing"})
-        # And when they go again, it says so, and stays
+        # And when they stop again, the process says so and continues to run
         assert server.call("GET", "/campaigns/c1/status")[0] == 503
         assert server.process.poll() is None
         events = [line["event"] for line in server.lines()]
@@ -129,10 +130,8 @@ def test_redis_and_the_store_may_come_later(tmp_path: Path) -> None:
         assert "service_away" in events
 
 
-def test_a_status_that_was_known_a_moment_ago_does_not_hide_a_redis_that_died(
-    tmp_path: Path, s3_endpoint: str, bucket: str
-) -> None:
-    # Given a client that asks repeatedly
+def test_a_recent_status_does_not_hide_that_redis_died(tmp_path: Path, s3_endpoint: str, bucket: str) -> None:
+    # Given a client that polls
     with services.valkey_server(tmp_path) as url, web(tmp_path, url, s3_endpoint, bucket) as server:
         server.wait_for("/readyz", 200)
         server.call("PUT", "/campaigns/c1", CONTENT)
@@ -143,7 +142,7 @@ def test_a_status_that_was_known_a_moment_ago_does_not_hide_a_redis_that_died(
             pid = client.info("server")["process_id"]
         os.kill(pid, signal.SIGKILL)
         until(lambda: _has_ended(pid), "the end of Redis")
-        # Then the very next answer says so
+        # Then the very next response says so
         assert server.call("GET", "/campaigns/c1/status")[0] == 503
 
 
@@ -153,7 +152,7 @@ def _has_ended(pid: int) -> bool:
     return True
 
 
-def test_the_status_comes_live_and_does_not_hold_up_the_end(server: WebProcess) -> None:
+def test_the_live_status_follows_changes_and_does_not_hold_up_the_stop(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     with closing(server.connection()) as connection:
         connection.request("GET", "/campaigns/c1/events")
@@ -164,10 +163,10 @@ def _watch_until_the_end(server: WebProcess, answer: http.client.HTTPResponse) -
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     assert answer.readline() == b"retry: 2000\n"
     assert _next_status(answer)["rate_limit"] == 1000
-    # When the rate changes, then the listener hears of it
+    # When the rate changes, then the listener gets the new status
     server.call("POST", "/campaigns/c1/rate-limit", {"tpm": 60})
     assert _next_status(answer)["rate_limit"] == 60
-    # When the server is told to stop, then the stream ends, and with it the process
+    # When the server is told to stop, then the stream ends, and the process after it
     server.process.send_signal(signal.SIGTERM)
     assert answer.read().strip() == b""
     assert server.process.wait(PATIENCE_S) in {0, -signal.SIGTERM}
@@ -181,7 +180,7 @@ def _next_status(answer: http.client.HTTPResponse) -> dict[str, Any]:
     return found
 
 
-def test_a_listener_that_leaves_is_forgotten(server: WebProcess) -> None:
+def test_a_listener_that_disconnects_is_forgotten(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     for _ in range(3):
         with closing(server.connection()) as connection:
@@ -194,19 +193,19 @@ def test_a_listener_that_leaves_is_forgotten(server: WebProcess) -> None:
     )
 
 
-def test_a_list_that_is_too_large_is_answered_while_it_is_sent(server: WebProcess) -> None:
+def test_a_list_that_is_too_large_is_refused_while_it_is_being_sent(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
-    # Given a client that sends all of its body before it reads the answer
+    # Given a client that sends all of its body before it reads the response
     body = b"x" * (3 * direct_upload.MAX_LIST_BYTES)
     for headers in ({"Content-Type": "text/csv"}, {"Content-Type": "multipart/form-data; boundary=x"}):
         status, problem = server.call("POST", "/campaigns/c1/upload", body, headers)
-        # Then it can read it
+        # Then it can read the response
         assert status == 413
         assert "upload/init" in problem["detail"]
     assert server.call("GET", "/campaigns/c1")[1]["status"] == "draft"
 
 
-def test_a_large_answer_and_upload_need_little_memory(server: WebProcess) -> None:
+def test_a_large_upload_needs_little_memory(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     before = rss_bytes(server.process.pid)
     body = b"name,email\n".ljust(direct_upload.MAX_LIST_BYTES, b"\n")
@@ -215,12 +214,12 @@ def test_a_large_answer_and_upload_need_little_memory(server: WebProcess) -> Non
     assert rss_bytes(server.process.pid) - before < 30 * 1024 * 1024
 
 
-def test_the_log_has_one_line_a_request_and_no_secrets(server: WebProcess) -> None:
+def test_the_log_has_one_line_per_request_and_no_secrets(server: WebProcess) -> None:
     server.call("PUT", "/campaigns/c1", CONTENT)
     server.call("GET", "/campaigns/ada@shop.test/status?email=ada@shop.test")
     server.call("POST", "/campaigns/c1/upload", b"name,email\nA,ada@shop.test\n", {"Content-Type": "text/csv"})
     server.call("POST", "/campaigns/c1/upload/init", {"size": 5, "filename": "ada@shop.test.csv"})
-    # The line comes after the answer.
+    # The line comes after the response.
     until(lambda: server.log.read_text().count('"request_answered"') >= 4, "a line for each request")
     answered = [line for line in server.lines() if line["event"] == "request_answered"]
     assert [(line["method"], line["path"], line["status"]) for line in answered] == [

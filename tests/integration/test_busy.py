@@ -1,4 +1,4 @@
-"""What `make test-busy` starts ends with it."""
+"""The processes that `make test-busy` starts end with it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def test_burners_end_when_their_parent_is_killed() -> None:
     until(lambda: not any(map(lives, pids)), "the burners' end")
 
 
-def test_the_first_run_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_run_that_fails_ends_the_series(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     answers = iter([(0, "9 passed in 1.00s"), (1, "1 failed, 8 passed in 2.00s"), (0, "")])
     asked: list[list[str]] = []
 
@@ -72,6 +74,6 @@ def test_the_first_run_that_fails_ends_it(monkeypatch: pytest.MonkeyPatch, capsy
         ("took 3 in 4.5 steps", None),
     ],
 )
-def test_the_closing_line_is_known(line: str, closing: str | None) -> None:
+def test_the_closing_line_of_pytest_is_recognised(line: str, closing: str | None) -> None:
     found = busy.CLOSING.match(line)
     assert (found and found[1]) == closing

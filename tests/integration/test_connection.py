@@ -1,4 +1,4 @@
-"""The kernel watches the connections to Redis."""
+"""The kernel checks the connections to Redis with keepalive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from campaigns import connection
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the options are named so on Linux")
-def test_the_kernel_has_them(valkey_url: str) -> None:
+def test_the_kernel_has_the_keepalive_options(valkey_url: str) -> None:
     pool = components.connect(valkey_url).connection_pool
     line: Any = pool.get_connection()
     try:

@@ -1,4 +1,4 @@
-"""Nothing is sent that admission has not granted: a worker's real list of middleware, in a separate process."""
+"""Nothing is sent without a grant by admission: a worker's real list of middleware, in a separate process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.ledger_harness import LedgerHarness
 from tests.support.services import ROOT, clean_environment
 from tests.support.waiting import PATIENCE_S
 
-#: A worker with the real broker and a stand-in for the actor. It works the queue off, and prints how many times the
-#: actor ran and the ledger was asked; on request, asking the ledger fails.
+#: A worker with the real broker and a stand-in for the actor. It empties the queue, then prints how many times the
+#: actor ran and the ledger was called; on request, the calls to the ledger fail.
 SCRIPT = """
 import json, sys, time
 import dramatiq, redis
@@ -53,8 +53,8 @@ print(json.dumps(counts))
 """
 
 
-def worked_off(tmp_path: Path, url: str, answer: str) -> dict[str, int]:
-    """What the worker says after it has worked the queue off."""
+def after_work(tmp_path: Path, url: str, answer: str) -> dict[str, int]:
+    """What the worker prints after it has emptied the queue."""
     script = tmp_path / "stand_in.py"
     script.write_text(SCRIPT)
     done = subprocess.run(
@@ -86,15 +86,15 @@ def test_the_actor_runs_only_after_a_grant(
     harness.start(rows=1)
     harness.dispatch()
     # When a worker takes it
-    assert worked_off(tmp_path, valkey_url, answer) == counts
+    assert after_work(tmp_path, valkey_url, answer) == counts
     assert redis_client.zcard(keys.dramatiq_dead("send_email")) == dead_letters
 
 
-def test_a_message_that_is_none_of_ours_never_reaches_the_actor(
+def test_a_message_with_unreadable_arguments_never_reaches_the_actor(
     redis_client: redis.Redis, valkey_url: str, tmp_path: Path
 ) -> None:
-    """Its arguments cannot be read, so admission cannot even be asked for."""
+    """Admission cannot even be called for it."""
     messages.send(redis_client, "SendEmail", "c1")
-    assert worked_off(tmp_path, valkey_url, "grant") == {"ran": 0, "asked": 0}
+    assert after_work(tmp_path, valkey_url, "grant") == {"ran": 0, "asked": 0}
     dead: Any = redis_client.hvals(keys.dramatiq_dead("send_email") + ".msgs")
     assert [json.loads(letter)["args"] for letter in dead] == [["c1"]]

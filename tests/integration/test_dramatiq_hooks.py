@@ -1,4 +1,4 @@
-"""What Dramatiq's workers do with middleware hooks. The design rests on it, so no upgrade may change it unseen."""
+"""What Dramatiq's workers do with middleware hooks. The design relies on it, so no upgrade may change it unnoticed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dramatiq.middleware import MiddlewareError, SkipMessage
 from dramatiq.rate_limits import RateLimitExceeded
 
 from middleware.admission import NotAdmitted, carry_only
-from tests.support.dramatiq_stack import QUEUE, DramatiqStack, Gate, Notes
+from tests.support.dramatiq_stack import QUEUE, ActorHold, DramatiqStack, Notes
 
 BEFORE = "before_process_message"
 
 
-def staged(client: redis.Redis, hook: str, error: Exception) -> DramatiqStack:
+def stack_that_raises(client: redis.Redis, hook: str, error: Exception) -> DramatiqStack:
     """A stack with a middleware that raises."""
     return DramatiqStack(client, [Notes("bad", [], {hook: error})])
 
@@ -32,17 +32,17 @@ def staged(client: redis.Redis, hook: str, error: Exception) -> DramatiqStack:
     ],
 )
 def test_the_actor_runs_after_any_exception_of_a_before_hook(redis_client: redis.Redis, error: Exception) -> None:
-    stack = staged(redis_client, BEFORE, error)
+    stack = stack_that_raises(redis_client, BEFORE, error)
     stack.play.send("x")
     stack.perform()
     assert stack.played == [("x",)]
 
 
 @pytest.mark.parametrize("error", [MiddlewareError("no"), NotAdmitted("no")])
-def test_only_a_middleware_error_keeps_it_from_running_and_costs_a_retry(
+def test_only_a_middleware_error_keeps_the_actor_from_running_and_costs_a_retry(
     redis_client: redis.Redis, error: Exception
 ) -> None:
-    stack = staged(redis_client, BEFORE, error)
+    stack = stack_that_raises(redis_client, BEFORE, error)
     stack.play.send("x")
     stack.perform()
     assert stack.played == []
@@ -50,11 +50,11 @@ def test_only_a_middleware_error_keeps_it_from_running_and_costs_a_retry(
     assert stack.notes.count("first:after_nack") == 1
 
 
-def test_a_skipped_message_costs_no_retry_and_fires_after_skip_message_alone(redis_client: redis.Redis) -> None:
+def test_a_skipped_message_costs_no_retry_and_calls_only_after_skip_message(redis_client: redis.Redis) -> None:
     # Given a middleware that skips the message once, as a requeue does
-    stack = staged(redis_client, BEFORE, SkipMessage())
+    stack = stack_that_raises(redis_client, BEFORE, SkipMessage())
     stack.play.send("x")
-    # When it is worked on
+    # When a worker processes it
     stack.perform()
     # Then it is acknowledged, not retried, and no `after_process_message` is called
     assert stack.played == []
@@ -81,7 +81,7 @@ def test_after_hooks_run_in_reverse_order(redis_client: redis.Redis) -> None:
     ]
 
 
-def test_retries_enqueues_inside_after_process_message_before_the_original_is_acknowledged(
+def test_retries_enqueues_the_retry_before_the_original_is_acknowledged(
     redis_client: redis.Redis,
 ) -> None:
     stack = DramatiqStack(redis_client)
@@ -90,7 +90,7 @@ def test_retries_enqueues_inside_after_process_message_before_the_original_is_ac
     stack.perform()
     assert stack.played == [("x",), ("x",)]
     start = stack.notes.index("play")
-    # "last" stands behind Retries, so its hook has run before; "first" stands before, so its hook runs after.
+    # "last" comes after Retries, so its hook has run before; "first" comes before Retries, so its hook runs after.
     assert [note for note in stack.notes[start:] if note != "last:after_enqueue"][:4] == [
         "play",
         "last:after_process_message",
@@ -100,11 +100,11 @@ def test_retries_enqueues_inside_after_process_message_before_the_original_is_ac
     assert stack.notes.index("first:after_ack") > stack.notes.index("first:after_enqueue", start)
 
 
-def test_a_retry_that_cannot_be_enqueued_is_gone_without_a_trace(
+def test_a_retry_that_cannot_be_enqueued_is_lost_without_a_trace(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hence "never lost" is the ledger's to keep, not the queue's."""
-    # Given an actor that fails, and a Redis that is away for the moment of the enqueue
+    """Therefore the ledger, not the queue, keeps the promise that nothing is lost."""
+    # Given an actor that fails, and a Redis that is away at the moment of the enqueue
     stack = DramatiqStack(redis_client)
     stack.errors = [ValueError("once")]
     stack.play.send("x")
@@ -114,16 +114,16 @@ def test_a_retry_that_cannot_be_enqueued_is_gone_without_a_trace(
         raise redis.ConnectionError("away")
 
     monkeypatch.setattr(stack.broker, "enqueue", away)
-    # When the message is worked on
+    # When a worker processes the message
     stack.perform()
-    # Then the exception is swallowed, the original acknowledged, and nothing is left
+    # Then Dramatiq swallows the exception and acknowledges the original, and nothing is left
     assert stack.notes.count("away") == 1
     assert stack.notes.count("first:after_ack") == 1
     assert stack.keys() == {}
 
 
 class CarryOnlyTheSecond(dramatiq.Middleware):
-    """As `middleware.batches` does: what of a run is to be tried again."""
+    """Keeps the part of a batch that is to be retried, as `middleware.batches` does."""
 
     def after_process_message(
         self,
@@ -137,7 +137,7 @@ class CarryOnlyTheSecond(dramatiq.Middleware):
             carry_only(message, message.args[2][1:2])
 
 
-def test_what_an_after_hook_behind_retries_makes_of_a_message_is_what_is_tried_again(
+def test_a_retry_carries_what_an_after_hook_behind_retries_leaves_in_the_message(
     redis_client: redis.Redis,
 ) -> None:
     stack = DramatiqStack(redis_client, [CarryOnlyTheSecond()])
@@ -155,7 +155,7 @@ class Ids(dramatiq.Middleware):
         self.seen.append((message.message_id, message.options["redis_message_id"]))
 
 
-def test_a_retry_keeps_the_message_id_and_gets_a_place_of_its_own_in_redis(redis_client: redis.Redis) -> None:
+def test_a_retry_keeps_the_message_id_and_gets_another_redis_id(redis_client: redis.Redis) -> None:
     ids = Ids()
     stack = DramatiqStack(redis_client, [ids])
     stack.errors = [ValueError("once")]
@@ -166,7 +166,7 @@ def test_a_retry_keeps_the_message_id_and_gets_a_place_of_its_own_in_redis(redis
     assert place != place_again
 
 
-def test_a_final_failure_is_seen_in_after_nack(redis_client: redis.Redis) -> None:
+def test_a_final_failure_calls_after_nack(redis_client: redis.Redis) -> None:
     stack = DramatiqStack(redis_client)
     stack.errors = [ValueError("once"), ValueError("twice")]
     stack.play.send("x")
@@ -184,22 +184,22 @@ def test_a_final_failure_is_seen_in_after_nack(redis_client: redis.Redis) -> Non
 def test_workers_stop_before_consumers_and_after_worker_shutdown_comes_last(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a worker in the midst of a message, with another one prefetched
-    stack, gate = DramatiqStack(redis_client), Gate()
-    monkeypatch.setattr(stack.play, "fn", lambda *_: gate.pass_through())
+    # Given a worker that is processing a message and has prefetched others
+    stack, hold = DramatiqStack(redis_client), ActorHold()
+    monkeypatch.setattr(stack.play, "fn", lambda *_: hold.pass_through())
     for number in range(3):
         stack.play.send(number)
     with stack.working() as worker:
-        assert gate.entered.wait(30)
+        assert hold.entered.wait(30)
         # When it is told to stop
         stopping = threading.Thread(target=worker.stop)
         stopping.start()
-        # Then its consumers live on, and with them its heartbeat, until the message is finished
+        # Then its consumers live on, and its heartbeat with them, until the message is finished
         worker.consumers[QUEUE].join(0.1)
         assert worker.consumers[QUEUE].is_alive()
         assert "last:before_worker_shutdown" in stack.notes
         assert "last:before_consumer_thread_shutdown" not in stack.notes
-        gate.opened.set()
+        hold.opened.set()
         stopping.join(30)
         order = [note for note in stack.notes if note.startswith("last:") and "enqueue" not in note]
         assert order[:2] == ["last:before_process_message", "last:before_worker_shutdown"]
@@ -210,6 +210,6 @@ def test_workers_stop_before_consumers_and_after_worker_shutdown_comes_last(
         ]
         assert set(order[5:-1]) == {"last:before_consumer_thread_shutdown"}
         assert order[-1] == "last:after_worker_shutdown"
-        # And what was prefetched is on the queue again
+        # And the prefetched messages are on the queue again
         assert redis_client.llen(f"dramatiq:{QUEUE}") == 2
-        monkeypatch.setattr(worker, "stop", lambda *_: None)  # it has been stopped
+        monkeypatch.setattr(worker, "stop", lambda *_: None)  # the worker has stopped already

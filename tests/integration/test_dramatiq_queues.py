@@ -1,4 +1,6 @@
-"""What Dramatiq keeps in Redis. Postrider writes there too, and reads who failed: no upgrade may change it unseen."""
+"""What Dramatiq keeps in Redis. Postrider writes there too, and reads the dead letters: no upgrade may change it
+unnoticed.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from tests.support.waiting import until
 
 
 class Played:
-    """Stand-ins for the three actors on a broker of their own; what they were called with."""
+    """Stand-ins for the three actors on a separate broker; `calls`: what they were called with."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.broker: Any = RedisBroker(client=client)  # type: ignore[no-untyped-call]
@@ -40,7 +42,7 @@ class Played:
         return dramatiq.actor(actor_name=name, queue_name=queue, broker=self.broker)(act)
 
     def perform(self) -> None:
-        """Work all queues off with a real worker."""
+        """Empty all queues with a real worker."""
         worker = dramatiq.Worker(self.broker, worker_timeout=10, worker_threads=1)
         worker.start()
         try:
@@ -50,7 +52,7 @@ class Played:
 
 
 def kept(client: Any) -> dict[str, Any]:
-    """What Dramatiq's keys hold: ids replaced by numbers in the order of the queue, messages decoded."""
+    """What Dramatiq's keys hold, with ids replaced by numbers in the order of the queue, and messages decoded."""
     found: dict[str, Any] = {}
     for queue in messages.QUEUES.values():
         ids = [name.decode() for name in client.lrange(f"dramatiq:{queue}", 0, -1)]
@@ -71,21 +73,21 @@ def root_time_ms(client: Any) -> int:
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
-def test_a_message_that_postrider_sends_is_what_dramatiq_enqueues(redis_client: redis.Redis) -> None:
-    # Given the three actors' messages as Dramatiq itself puts them on their queues
+def test_a_message_that_postrider_sends_equals_one_that_dramatiq_enqueues(redis_client: redis.Redis) -> None:
+    # Given the three actors' messages as Dramatiq itself enqueues them
     played = Played(redis_client)
     played.actors["ParseCsv"].send("c1", "g1", 0)
     played.actors["SendEmail"].send("c1", "g1", [[1, "zoë@shop.test", ["Zoë"]]])
     played.actors["Reconcile"].send("c1", retry_failed=True)
     theirs = kept(redis_client)
     redis_client.flushall()
-    # When Postrider puts the same ones there
+    # When Postrider enqueues the same messages
     messages.send(redis_client, "ParseCsv", "c1", "g1", 0)
     messages.send(redis_client, "SendEmail", "c1", "g1", [[1, "zoë@shop.test", ["Zoë"]]])
     messages.send(redis_client, "Reconcile", "c1", retry_failed=True)
     # Then nothing differs but ids and times
     assert kept(redis_client) == theirs
-    # And a worker takes them, and leaves nothing
+    # And a worker takes them, and leaves nothing behind
     played.perform()
     assert sorted(played.calls) == [
         ("ParseCsv", ("c1", "g1", 0), {}),
@@ -99,8 +101,8 @@ def dramatiq_keys(client: Any) -> list[bytes]:
     return [key for key in client.keys("dramatiq:*") if b"__heartbeats__" not in key]
 
 
-def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: redis.Redis) -> None:
-    # Given a campaign with a batch that waits and one that was put back after two attempts
+def test_what_the_dispatch_script_writes_equals_what_dramatiq_enqueues(redis_client: redis.Redis) -> None:
+    # Given a campaign with a ready batch and one that was requeued after two attempts
     harness, played = LedgerHarness(redis_client), Played(redis_client)
     campaign = harness.start(rows=3)
     harness.ledger.requeue(
@@ -109,7 +111,8 @@ def test_what_the_release_script_writes_is_what_dramatiq_enqueues(redis_client: 
     # When they are dispatched
     harness.dispatch()
     ours = kept(redis_client)
-    # Then their messages are as Dramatiq's, the attempts among the options; so are those that parse and prefetch
+    # Then their messages equal Dramatiq's, with the attempts among the options, and so do the messages that parse and
+    # prefetch
     redis_client.flushall()
     parse, send = played.actors["ParseCsv"], played.actors["SendEmail"]
     parse.send("c1", campaign.list_version)
@@ -124,7 +127,7 @@ def person(row: int) -> list[Any]:
     return [row, f"r{row}@shop.test", []]
 
 
-def test_a_dispatched_batch_is_taken_and_acknowledged_by_a_worker(redis_client: redis.Redis) -> None:
+def test_a_worker_takes_and_acknowledges_a_dispatched_batch(redis_client: redis.Redis) -> None:
     harness, played = LedgerHarness(redis_client), Played(redis_client)
     campaign = harness.start(rows=3)
     harness.dispatch()
@@ -134,19 +137,19 @@ def test_a_dispatched_batch_is_taken_and_acknowledged_by_a_worker(redis_client: 
     assert dramatiq_keys(redis_client) == []
 
 
-def test_dead_letters_lie_where_reconciliation_looks_for_them_for_seven_days(redis_client: redis.Redis) -> None:
+def test_dead_letters_are_where_reconcile_looks_for_them_for_seven_days(redis_client: redis.Redis) -> None:
     # Given a message that fails for good
     stack = DramatiqStack(redis_client)
     stack.errors = [ValueError("once"), ValueError("twice")]
     stack.play.send("x")
     stack.perform()
-    # Then its id lies in a sorted set by the time in ms, and the message as it was when it was last enqueued in a hash
+    # Then a sorted set holds its id by the time in ms, and a hash holds the message as it was last enqueued
     dead: Any = redis_client
     [(letter_id, time_ms)] = dead.zrange(keys.dramatiq_dead(QUEUE), 0, -1, withscores=True)
     assert abs(time_ms - root_time_ms(redis_client)) < 60_000
     letter = json.loads(dead.hgetall(keys.dramatiq_dead(QUEUE) + ".msgs")[letter_id])
     assert (letter["actor_name"], letter["args"], letter["options"]["retries"]) == ("play", ["x"], 1)
-    # And after seven days, and not before, maintenance removes it
+    # And maintenance removes it after seven days, and not before
     dead_message_ttl = configured(redis_client).dead_message_ttl
     assert dead_message_ttl == 7 * 24 * 3600 * 1000
     maintain(stack.broker, root_time_ms(redis_client) + dead_message_ttl - 60_000)
@@ -156,7 +159,7 @@ def test_dead_letters_lie_where_reconciliation_looks_for_them_for_seven_days(red
 
 
 def maintain(broker: Any, now_ms: int) -> None:
-    """One fetch that looks for what is overdue, at a time of the test's choice."""
+    """One fetch that also does Dramatiq's maintenance, at a time that the test chooses."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dramatiq_redis, "current_millis", lambda: now_ms)
         patch.setattr(broker, "maintenance_chance", dramatiq_redis.MAINTENANCE_SCALE)
@@ -164,7 +167,7 @@ def maintain(broker: Any, now_ms: int) -> None:
 
 
 class Clock:
-    """The time by which brokers of this process note their heartbeats, in ms."""
+    """The time by which brokers of this process record their heartbeats, in ms."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, start_ms: int) -> None:
         self.now_ms = start_ms
@@ -177,29 +180,29 @@ def configured(client: redis.Redis) -> Any:
     return root.Broker(client, [], stopping, Notifier(client, stopping))
 
 
-def test_a_killed_workers_messages_come_back_within_seconds(
+def test_the_messages_of_a_killed_worker_come_back_within_seconds(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a worker that has taken a message, and is not heard of any more
+    # Given a worker that has taken a message, and gives no more signs of life
     clock = Clock(monkeypatch, root_time_ms(redis_client))
     dead, alive = configured(redis_client), configured(redis_client)
     message_id = messages.send(redis_client, "SendEmail", "c1", "g1", [])
     assert next(dead.consume("send_email")).message_id == message_id
-    # When another one asks for messages until shortly before the first one counts as dead
+    # When another worker asks for messages until shortly before the first one counts as dead
     monkeypatch.setattr(root, "MAINTENANCE_EVERY_S", 0)
     clock.now_ms += root.HEARTBEAT_TIMEOUT_MS - 1
     assert not any(alive.do_fetch("send_email", 1) for _ in range(300))
-    # Then it gets none; and afterwards with the first question
+    # Then it gets none; and after that time, it gets the message with its first fetch
     clock.now_ms += 2
     assert alive.do_fetch("send_email", 1)
-    # And so it is asked for in seconds, since an idle consumer looks for them whenever it asks
+    # And that takes seconds, since an idle consumer looks for dead workers with every fetch
     assert root.IDLE_POLL_S >= 1
     assert root.IDLE_POLL_S * 1000 + root.HEARTBEAT_TIMEOUT_MS <= 20_000
     assert root.HEARTBEAT_TIMEOUT_MS >= 2 * root.IDLE_POLL_S * 1000
 
 
-def test_dead_workers_are_looked_for_by_a_queues_own_thread_and_seldom(redis_client: redis.Redis) -> None:
-    """Given that it may batch KEYS, whatever many messages are fetched."""
+def test_only_a_thread_that_fetches_looks_for_dead_workers_and_seldom(redis_client: redis.Redis) -> None:
+    """Dramatiq's maintenance may run KEYS, so it must stay rare, however many messages are fetched."""
     broker = configured(redis_client)
     assert [broker._should_do_maintenance(command) for command in ("enqueue", "ack", "fetch")] == [0, 0, 1]
     with ThreadPoolExecutor(1) as another:
@@ -209,7 +212,7 @@ def test_dead_workers_are_looked_for_by_a_queues_own_thread_and_seldom(redis_cli
     assert looked <= (time.monotonic() - started) / root.MAINTENANCE_EVERY_S + 1
 
 
-def test_a_worker_that_asks_is_alive_however_long_its_message_takes(
+def test_a_worker_that_fetches_counts_as_alive_however_long_its_message_takes(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch, root_time_ms(redis_client))

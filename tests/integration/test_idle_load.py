@@ -1,4 +1,4 @@
-"""What an idle installation asks Redis, and that sleeping costs no first email and no dead worker its messages."""
+"""How many commands an idle installation sends to Redis, and that a lost notification loses no message."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from campaigns import messages
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-#: The most commands per second, those in scripts included: of one web process and two workers.
+#: The most commands per second, including those in scripts, of one web process and two workers.
 MOST_PER_S: Final = 40.0
 MEASURED_S: Final = 15.0
 
 
 def commands(client: Any) -> int:
-    """How many commands the server has carried out, those in scripts included."""
+    """The number of commands that the server has run, including those in scripts."""
     return sum(found["calls"] for found in client.info("commandstats").values())
 
 
-def test_an_idle_installation_asks_little(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_an_idle_installation_sends_few_commands(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """Given two workers and a web process with nothing to do."""
     with Stack.open(tmp_path) as stack, stack.redis_client() as client:
         for _ in range(2):
@@ -36,8 +38,8 @@ def test_an_idle_installation_asks_little(tmp_path: Path, record_property: Calla
         assert per_s <= MOST_PER_S, per_s
 
 
-def test_a_lost_ring_is_survived(tmp_path: Path) -> None:
-    """Given a message that was put on a queue without a notification, then an idle worker finds it all the same."""
+def test_a_message_whose_notification_was_lost_is_found(tmp_path: Path) -> None:
+    """Given a message on a queue without a notification, then an idle worker still finds it."""
     with Stack.open(tmp_path, web=False) as stack, stack.redis_client() as client:
         worker = stack.add_worker(processes=1, threads=2)
         message = messages.encode("Reconcile", "nobody")

@@ -1,4 +1,6 @@
-"""The one moment in which Dramatiq's main process misses the death of its worker process, and who notices then."""
+"""The one moment in which Dramatiq's main process does not notice that its worker process died, and how the supervisor
+does.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from tests.support.waiting import PATIENCE_S
 def test_a_worker_killed_while_it_holds_dramatiqs_lock_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a worker process that is killed in the moment in which it says that it is ready, with that message's lock.
+    """Given a worker process that is killed while it reports that it is ready and holds the lock of that message.
     Then its main process waits for the lock without end, and the supervisor starts it again.
     """
     monkeypatch.setattr(processes, "CHILDLESS_S", 2.0)

@@ -1,4 +1,4 @@
-"""A prefetcher that is killed, wherever it is, neither repeats nor skips a recipient: real servers, real `kill -9`."""
+"""A prefetcher that is killed at any point neither repeats nor skips a recipient: real servers, real `kill -9`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ROWS: Final = 24_000
 #: One row in this many is rejected.
 REJECTED: Final = 500
 
-#: Where a prefetcher dies: with the slice not read or just read; with half of its command to Redis written, with all
-#: of it written and the answer not read, with the answer read.
+#: Where a prefetcher dies: before or after it reads a slice; with half of its command to Redis written; with all of it
+#: written and the reply not read; with the reply read.
 PLACES: Final = ("before read", "after read", "half written", "written", "answered")
-#: At each place twice: at one slice or another.
+#: Each place twice, at one slice or another.
 KILLS: Final = [(place, random.Random(number).randint(1, 3)) for number, place in product(range(2), PLACES)]
 
-#: A prefetcher as in a worker's process. It kills itself when it is at a place for the n-th time.
+#: A prefetcher as in a worker's process. It kills itself when it is at the given place for the n-th time.
 PREFETCHER = """
 import hashlib, os, signal, sys, threading
 from redis.connection import AbstractConnection
@@ -139,7 +139,7 @@ def campaign(harness: LedgerHarness, store: ObjectStore) -> Campaign:
 
 
 def killed(settings: dict[str, str], place: str, count: int) -> bool:
-    """Let a prefetcher work until it dies at a place, or to the end where it does not get there."""
+    """Let a prefetcher work until it dies at a place, or to the end if it does not get there."""
     command = [sys.executable, "-c", PREFETCHER, "c1", place, str(count)]
     done = subprocess.run(
         command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=PATIENCE_S, check=False
@@ -149,7 +149,7 @@ def killed(settings: dict[str, str], place: str, count: int) -> bool:
 
 
 def dispatched(harness: LedgerHarness) -> list[Recipient]:
-    """Everything that is ready, in the order in which it is dispatched."""
+    """Dispatch all ready recipients; return them in the order in which they were dispatched."""
     found: list[Recipient] = []
     while batches := harness.batches():
         for batch in batches:
@@ -157,10 +157,10 @@ def dispatched(harness: LedgerHarness) -> list[Recipient]:
     return found
 
 
-def prefetch_under_fire(
+def prefetch_with_kills(
     harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> list[Recipient]:
-    """Ten prefetchers are killed, the next one prefetches the rest. All that comes out, in order."""
+    """Kill ten prefetchers, let the next one prefetch the rest, and return all dispatched recipients in order."""
     found: list[Recipient] = []
     deaths = 0
     for place, count in KILLS:
@@ -181,16 +181,16 @@ def people(rows: range) -> list[Recipient]:
     return [Recipient(row, f"r{row}@shop.test", [f"Name {row}"]) for row in rows if row % REJECTED]
 
 
-def test_new_rows_are_fed_once_each_and_in_order(
+def test_new_rows_are_prefetched_once_each_and_in_order(
     harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> None:
-    assert prefetch_under_fire(harness, store, campaign, settings) == people(range(1, ROWS + 1))
+    assert prefetch_with_kills(harness, store, campaign, settings) == people(range(1, ROWS + 1))
 
 
-def test_rows_that_were_put_back_are_fed_once_more_each(
+def test_refed_rows_are_prefetched_once_more_each(
     harness: LedgerHarness, store: ObjectStore, campaign: Campaign, settings: dict[str, str]
 ) -> None:
-    # Given a list that the provider has refused from the first to the last row, to be tried again
+    # Given a list whose rows the provider has all refused, to be retried
     prefetcher = Prefetcher(harness.ledger, store, threading.Event())
     prefetcher.prefetch(campaign)
     while batches := harness.batches():
@@ -200,5 +200,5 @@ def test_rows_that_were_put_back_are_fed_once_more_each(
     wanted = people(range(1, ROWS + 1))
     assert harness.report().status == "completed"
     assert harness.reconciler.retry_failed(campaign) == len(wanted)
-    # When it is prefetched under fire, then each row comes out once
-    assert prefetch_under_fire(harness, store, campaign, settings) == wanted
+    # When prefetchers are killed meanwhile, then each row is still dispatched once
+    assert prefetch_with_kills(harness, store, campaign, settings) == wanted

@@ -1,4 +1,4 @@
-"""The supervisor over real processes that misbehave as real ones do: small scripts stand in for the programs."""
+"""The supervisor over real processes that misbehave as real programs do: small scripts stand in for the programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from embedded import processes
 from embedded.processes import Child, Program, StartError, Supervisor
 
-#: Appends a word to the file at each step of its life, and ends by itself after some minutes.
+#: Appends a word to the file at each step of its life, and ends after some minutes if nothing stops it.
 SCRIPT = """
 import pathlib, signal, subprocess, sys, time
 events, name, behaviour = sys.argv[1:]
@@ -90,7 +90,7 @@ def child_of(pid: int) -> int:
     return int(child)
 
 
-def test_the_last_started_is_stopped_first(scripts: Scripts) -> None:
+def test_the_program_started_last_is_stopped_first(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
         supervisor.start(scripts.program("redis"))
         await scripts.until("redis started")
@@ -112,7 +112,7 @@ def test_a_killed_program_is_started_again(scripts: Scripts, capfd: pytest.Captu
     assert "postrider: worker ended (by SIGKILL): restarting it in 0.5 s\n" in capfd.readouterr().out
 
 
-def test_what_a_killed_program_left_behind_ends_before_it_is_started_again(scripts: Scripts) -> None:
+def test_the_children_of_a_killed_program_end_before_it_is_started_again(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
         [child] = supervisor.start(scripts.program("worker", "parent"))
         await scripts.until("worker-child started")
@@ -128,18 +128,18 @@ def _last(events: list[str], event: str) -> int:
     return len(events) - 1 - events[::-1].index(event)
 
 
-def test_a_stop_signals_the_direct_child_alone(scripts: Scripts) -> None:
+def test_a_stop_signals_only_the_direct_child(scripts: Scripts) -> None:
     async def scene(supervisor: Supervisor) -> None:
         supervisor.start(scripts.program("worker", "parent"))
         await scripts.until("worker started")
         await scripts.until("worker-child started")
 
     play(scene)
-    # Only once it is gone does what it left behind get a signal.
+    # Its children get a signal only once it is gone.
     assert scripts.events()[-2:] == ["worker got SIGTERM", "worker-child got SIGTERM"]
 
 
-def test_a_stubborn_program_is_killed_and_everything_it_started_with_it(
+def test_a_stubborn_program_is_killed_with_everything_that_it_started(
     scripts: Scripts, capfd: pytest.CaptureFixture[str]
 ) -> None:
     found: list[int] = []
@@ -154,7 +154,7 @@ def test_a_stubborn_program_is_killed_and_everything_it_started_with_it(
     assert not processes._signal_group(found[0], 0)
 
 
-def test_a_program_that_keeps_ending_is_started_ever_more_rarely(
+def test_a_program_that_keeps_ending_is_started_at_growing_intervals(
     scripts: Scripts, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "FIRST_PAUSE_S", 0.01)
@@ -182,7 +182,7 @@ def test_a_program_that_ends_before_it_is_ready_fails_the_start(scripts: Scripts
     play(scene)
 
 
-def test_an_error_while_a_program_is_kept_is_said_and_fails_the_start(
+def test_an_error_while_a_program_is_supervised_is_printed_and_fails_the_start(
     scripts: Scripts, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Given a log that cannot be written, so that the program cannot be started."""
@@ -199,10 +199,10 @@ def test_an_error_while_a_program_is_kept_is_said_and_fails_the_start(
     assert "postrider: redis ended (the supervisor failed: FileNotFoundError: " in capfd.readouterr().out
 
 
-def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
+def test_an_error_after_the_start_is_printed_and_the_program_is_started_again(
     scripts: Scripts, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given that what an ended program left behind may not be ended by this user."""
+    """Given an ended program whose children this user may not end."""
 
     async def refuse(_group: int, _stop_s: float) -> None:
         raise PermissionError("Operation not permitted")
@@ -220,12 +220,12 @@ def test_an_error_after_the_start_is_said_and_the_program_is_started_again(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell whose children live")
-def test_a_program_that_does_not_notice_that_its_process_was_killed_is_started_again(
+def test_a_program_that_misses_the_death_of_its_child_is_started_again(
     scripts: Scripts, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a program that keeps a process, and does not look after it."""
+    """Given a program that keeps a child process and does not check it."""
     monkeypatch.setattr(processes, "CHILDLESS_S", 1.0)
-    monkeypatch.setattr(processes, "FIRST_CHILD_S", 10.0)  # it may be killed before the supervisor has seen it
+    monkeypatch.setattr(processes, "FIRST_CHILD_S", 10.0)  # the child may be killed before the supervisor has seen it
 
     async def scene(supervisor: Supervisor) -> None:
         [child] = supervisor.start(replace(scripts.program("worker", "parent"), keeps_children=True))
@@ -244,7 +244,7 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing(scripts: Scripts, capfd:
 
     async def scene(supervisor: Supervisor) -> None:
         found.extend(supervisor.start(scripts.program("web")))
-        await asyncio.sleep(0)  # now it is between fork and its first instruction
+        await asyncio.sleep(0)  # the program is between fork and its first instruction
 
     play(scene)
     assert all(child._process is None or child._process.returncode is not None for child in found)

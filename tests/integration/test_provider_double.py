@@ -1,4 +1,4 @@
-"""The SendGrid double itself: what it finds wrong, what it records, how it answers."""
+"""Tests of the SendGrid double itself: what it finds wrong, what it records, how it responds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def double(running: SendGridDouble) -> SendGridDouble:
 
 
 def changed(**changes: Any) -> dict[str, Any]:
-    """The good request with other fields; None leaves one out."""
+    """The good request with other fields; None leaves a field out."""
     made = copy.deepcopy(GOOD) | changes
     return {name: value for name, value in made.items() if value is not None}
 
@@ -67,7 +67,7 @@ def to(address: str, row: int = 7) -> dict[str, Any]:
     return changed(personalizations=[{"to": [{"email": address}]}], custom_args=args)
 
 
-def test_a_good_request_is_taken_and_recorded(double: SendGridDouble) -> None:
+def test_a_good_request_is_accepted_and_recorded(double: SendGridDouble) -> None:
     status, headers, body = post(double)
     assert (status, body) == (202, b"")
     assert headers["X-Message-Id"]
@@ -135,13 +135,15 @@ def test_a_broken_rule_is_answered_400_and_recorded(double: SendGridDouble) -> N
         ({"body": b"x" * 30_000_000}, 413),
     ],
 )
-def test_what_is_wrong_at_the_door(double: SendGridDouble, request_: dict[str, Any], status: int) -> None:
+def test_a_request_can_be_refused_before_its_body_is_read(
+    double: SendGridDouble, request_: dict[str, Any], status: int
+) -> None:
     assert post(double, **request_)[0] == status
     assert double.stats()["violations"] == 1
 
 
-def test_a_change_of_something_else_leaves_the_rules_where_they_are(double: SendGridDouble) -> None:
-    """Given that a test changes the latency while a retry is on its way, the retry gets its second answer."""
+def test_a_change_of_another_field_does_not_restart_the_rules(double: SendGridDouble) -> None:
+    """Given a test that changes the latency while a retry is on its way, then the retry gets its second response."""
     double.behave(rules=[{"to": "*@slow.test", "answers": ["503", "202"]}])
     body = to("a@slow.test")
     assert post(double, body)[0] == 503
@@ -159,7 +161,7 @@ def test_rules_give_each_address_its_sequence(double: SendGridDouble) -> None:
     assert [arrival.row for arrival in double.arrivals() if arrival.accepted] == [2, 4, 5, 6]
 
 
-def test_shares_of_statuses(double: SendGridDouble) -> None:
+def test_statuses_are_given_to_their_shares_of_the_requests(double: SendGridDouble) -> None:
     double.behave(statuses={"429": 0.3, "503": 0.1})
     found = Counter(post(double)[0] for _ in range(300))
     assert 50 < found[429] < 130
@@ -167,7 +169,7 @@ def test_shares_of_statuses(double: SendGridDouble) -> None:
     assert found[202] == double.stats()["accepted"] == 300 - found[429] - found[503]
 
 
-def test_a_limit_lets_so_many_through(double: SendGridDouble) -> None:
+def test_requests_above_the_limit_are_answered_429(double: SendGridDouble) -> None:
     double.behave(limit=2, window_s=100_000)
     answers = [post(double) for _ in range(3)]
     assert [status for status, _, _ in answers] == [202, 202, 429]
@@ -200,7 +202,7 @@ def test_a_wrong_behaviour_is_refused(double: SendGridDouble) -> None:
     assert post(double)[0] == 202
 
 
-def test_requests_in_pieces_and_in_a_row_on_one_connection(double: SendGridDouble) -> None:
+def test_requests_in_pieces_and_several_in_one_write_are_answered_in_order(double: SendGridDouble) -> None:
     body = json.dumps(GOOD).encode()
     head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
     one = f"POST /v3/mail/send HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
@@ -214,8 +216,10 @@ def test_requests_in_pieces_and_in_a_row_on_one_connection(double: SendGridDoubl
     assert double.stats()["accepted"] == 3
 
 
-def test_the_log_is_whole_once_it_has_ended(tmp_path: Path) -> None:
-    """Given a double started by hand with a log, When its standard input ends, Then it ends, and the log is whole."""
+def test_the_log_is_complete_once_the_double_has_ended(tmp_path: Path) -> None:
+    """Given a double started by hand with a log, when its standard input ends, then the double ends, and the log is
+    complete.
+    """
     log = tmp_path / "arrivals.jsonl"
     command = [sys.executable, "-m", "tests.support.doubles.sendgrid", "--until-eof", "--log", str(log)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""SendGrid's events with real processes and on a real server: unknown rows get their answer."""
+"""SendGrid's events with real processes and a real server: they settle unknown rows."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def post(stack: Stack, batch: Sequence[dict[str, Any]]) -> tuple[int, dict[str, 
     return status, json.loads(answer)
 
 
-def test_rows_without_an_answer_get_one(tmp_path: Path) -> None:
-    """Given a provider that takes emails and breaks the connection, when its events come, then every row has an end."""
+def test_events_settle_rows_without_a_response(tmp_path: Path) -> None:
+    """Given a provider that accepts emails and breaks the connection, when its events come, then every row has
+    an end.
+    """
     with Stack.open(tmp_path, SENDGRID_WEBHOOK_PUBLIC_KEY=SIGNER.public_key) as stack:
         stack.double.behave(rules=[{"to": "r[1-5]@shop.test", "answers": ["accept-reset"]}])
         stack.put("c1", tpm=60_000)
@@ -37,7 +39,7 @@ def test_rows_without_an_answer_get_one(tmp_path: Path) -> None:
         stack.add_worker()
         before = stack.until_status("c1", "completed")
         assert (before["done"], before["unknown"], before["pending"]) == (35, 5, 5)
-        # When the events come twice and out of order, with Redis away in between
+        # When the events come twice and out of order, with an outage of Redis between them
         batch = [event(str(row), "delivered") for row in range(40, 1, -1)]
         batch += [event(str(row), "processed") for row in range(1, 41)]
         batch += [event("1", "dropped", reason="Invalid"), event("2", "bounce"), event("3", "spamreport")]
@@ -54,7 +56,7 @@ def test_rows_without_an_answer_get_one(tmp_path: Path) -> None:
         assert "shop.test" not in stack.web.output()
 
 
-def test_a_thousand_events_are_one_call(redis_client: Redis) -> None:
+def test_a_thousand_events_take_one_call(redis_client: Redis) -> None:
     harness = LedgerHarness(redis_client)
     harness.start(rows=1000)
     redis_client.zadd(keys.of("c1", "unknown"), {str(row): 1 for row in range(1, 1001)})

@@ -1,4 +1,4 @@
-"""The SendGrid provider against the double, which checks every request by the official rules."""
+"""The SendGrid provider with the double, which checks every request by the official rules."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def no_connections(double: SendGridDouble) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_a_message_arrives_once_and_whole(double: SendGridDouble) -> None:
+def test_a_message_arrives_once_and_complete(double: SendGridDouble) -> None:
     outcome = send(double)
     assert outcome == Outcome(Kind.ACCEPTED, provider_message_id="double-000000000000000")
     (arrival,) = double.arrivals()
@@ -134,7 +134,7 @@ def test_the_accounts_own_limit_names_its_reset(double: SendGridDouble) -> None:
 
 
 @pytest.mark.parametrize(("answer", "taken"), [("accept-reset", 1), ("accept-504", 1), ("reset", 0)])
-def test_an_answer_that_breaks_off_is_unknown(double: SendGridDouble, answer: str, taken: int) -> None:
+def test_a_response_that_breaks_off_is_unknown(double: SendGridDouble, answer: str, taken: int) -> None:
     double.behave(answer=answer)
     assert send(double).kind is Kind.UNKNOWN
     assert double.stats()["accepted"] == taken
@@ -142,7 +142,7 @@ def test_an_answer_that_breaks_off_is_unknown(double: SendGridDouble, answer: st
 
 
 @pytest.mark.parametrize(("answer", "taken"), [("accept-hang", 1), ("hang", 0)])
-def test_no_answer_in_time_is_unknown(double: SendGridDouble, answer: str, taken: int) -> None:
+def test_no_response_in_time_is_unknown(double: SendGridDouble, answer: str, taken: int) -> None:
     double.behave(answer=answer)
     outcome = send(double, timeout_s=2.0)
     assert outcome == Outcome(Kind.UNKNOWN, "no answer from SendGrid: operation timed out")
@@ -150,13 +150,13 @@ def test_no_answer_in_time_is_unknown(double: SendGridDouble, answer: str, taken
 
 
 def test_a_provider_that_is_away_is_unavailable_until_it_is_back(double: SendGridDouble) -> None:
-    """Given open connections, When SendGrid refuses new ones for a while, Then sends are unavailable, then accepted."""
+    """Given open connections, when SendGrid refuses new ones for a while, then sends are unavailable, then accepted."""
 
     async def through(provider: SendGrid) -> list[Outcome]:
         outcomes = [await provider.send(message(1))]
         await asyncio.to_thread(double.behave, refuse_s=3.0)
         await no_connections(double)
-        # The closing is on its way on the loopback; nothing tells when the client has seen it.
+        # The close is on its way on the loopback; no event tells when the client has seen it.
         await asyncio.sleep(0.3)
         deadline = time.monotonic() + 60
         while len(outcomes) < 2 or (outcomes[-1].kind is not Kind.ACCEPTED and time.monotonic() < deadline):
@@ -171,10 +171,9 @@ def test_a_provider_that_is_away_is_unavailable_until_it_is_back(double: SendGri
     assert [arrival.row for arrival in double.arrivals()] == [1, 2]
 
 
-def test_nothing_holds_a_thousand_messages_back(double: SendGridDouble) -> None:
-    """Given an answer time of some seconds, When 1000 messages go out, Then most of them are in flight at once.
-
-    Not all: on a busy machine the first answers come while the last connections are made.
+def test_a_thousand_messages_are_in_flight_at_once(double: SendGridDouble) -> None:
+    """Given a latency of some seconds, when 1000 messages go out, then most of them are in flight at once.
+    Not all: on a busy machine the first responses come while the last connections are made.
     """
     double.behave(latency_ms=3000)
 
@@ -202,15 +201,17 @@ def test_a_cancelled_send_leaves_the_provider_usable(double: SendGridDouble) -> 
     assert use(double.url, cancel).kind is Kind.ACCEPTED
 
 
-def test_a_wrong_key_is_refused_and_is_in_no_reason(double: SendGridDouble) -> None:
+def test_a_wrong_key_is_refused_and_no_reason_shows_it(double: SendGridDouble) -> None:
     outcome = use(double.url, lambda provider: provider.send(message()), key="SG.other")
     words = "401 The provided authorization grant is invalid, expired, or revoked"
     assert outcome == Outcome(Kind.REFUSED, words)
 
 
-def test_closing_gives_back_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a provider with idle connections, When it is closed, Then they are, and nothing can be sent any more."""
-    monkeypatch.setattr(transport, "POOL_IDLE_S", 600.0)  # after which a connection would go by itself
+def test_closing_the_provider_closes_its_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a provider with idle connections, when it is closed, then they are closed, and nothing can be sent any
+    more.
+    """
+    monkeypatch.setattr(transport, "POOL_IDLE_S", 600.0)  # an idle connection would close after this time
     with SendGridDouble.running() as double:
 
         async def close(provider: SendGrid) -> Outcome:
@@ -226,7 +227,7 @@ def test_closing_gives_back_the_connections(monkeypatch: pytest.MonkeyPatch) -> 
         assert double.stats()["requests"] == 1
 
 
-def test_over_tls_only_with_a_trusted_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_needs_a_trusted_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SendGridDouble.running(tls_dir=tmp_path) as secure:
         outcome = send(secure)
         assert outcome.kind is Kind.UNREACHABLE

@@ -1,6 +1,6 @@
 """Pins how the HTTP client reports each failure.
 
-The promises that no row is sent twice, and that none is held without need, rest on this. Each test's server is a few
+Two promises rely on this: no row is sent twice, and no row stays unknown without need. Each test's server is a few
 lines on a loopback port that break off at one exact place.
 """
 
@@ -23,7 +23,7 @@ from tests.support.doubles.certificate import Certificate
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-#: For what fails at once, and for what fails by time alone.
+#: For failures that come at once, and for those that only a timeout reports.
 TIMEOUT_S = 60.0
 SHORT_S = 1.0
 #: More than the kernel's buffers hold, so that it cannot be written at once.
@@ -32,7 +32,7 @@ ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
 
 async def head(reader: asyncio.StreamReader) -> int:
-    """Read a request's head; gives the length of its body."""
+    """Read a request's head; return the length of its body."""
     lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     return next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
 
@@ -83,7 +83,7 @@ def answers(data: bytes) -> Handler:
 
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server on a free port, and its address; all its connections are gone in the end."""
+    """A server on a free port, and its address; all its connections are closed in the end."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -113,7 +113,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
 def result(
     handler: Handler, body: bytes = b"{}", *, tls: ssl.SSLContext | None = None, timeout_s: float = TIMEOUT_S
 ) -> int | type[Exception]:
-    """The status that comes back, or the exception's class."""
+    """The status of the response, or the exception's class."""
 
     async def post() -> int | type[Exception]:
         async with serving(handler, tls) as url:
@@ -149,22 +149,22 @@ async def outcome(client: Transport, body: bytes = b"{}") -> int | type[Exceptio
         answers(b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nabc"),
     ],
 )
-def test_a_request_that_may_have_been_read_has_no_answer(handler: Handler, body: bytes) -> None:
+def test_a_request_that_the_server_may_have_read_has_no_answer(handler: Handler, body: bytes) -> None:
     assert result(handler, body) is NoAnswer
 
 
 @pytest.mark.parametrize("body", [b"{}", LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("handler", [never_answers, never_reads])
-def test_a_request_without_an_answer_in_time_has_no_answer(handler: Handler, body: bytes) -> None:
+def test_a_request_without_a_response_in_time_has_no_answer(handler: Handler, body: bytes) -> None:
     assert result(handler, body, timeout_s=SHORT_S) is NoAnswer
 
 
-def test_a_connection_that_breaks_at_once_is_not_taken_up_again() -> None:
-    """The server has read nothing; whether the client has written something depends on who was faster."""
+def test_a_request_on_a_connection_that_breaks_at_once_is_not_repeated() -> None:
+    """The server has read nothing; whether the client has written something depends on which was faster."""
     assert result(resets_at_once) in {NoAnswer, NotWritten}
 
 
-def test_an_answer_before_the_whole_request_was_read_is_an_answer() -> None:
+def test_a_response_before_the_whole_request_was_read_counts() -> None:
     async def too_large(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         length = await head(reader)
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
@@ -185,7 +185,7 @@ def test_an_unknown_host_is_not_written() -> None:
 
 
 def test_a_connection_that_takes_too_long_is_not_written() -> None:
-    """Given a server that accepts and never says a word of TLS, When time is up, Then nothing has been written."""
+    """Given a server that accepts and never sends a word of TLS, when the time is up, then nothing has been written."""
 
     async def post() -> int | type[Exception]:
         async with serving(never_answers) as url:
@@ -206,7 +206,7 @@ def tls(certificate: Certificate) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_of_nobody_known_is_not_written(tls: ssl.SSLContext) -> None:
+def test_a_certificate_of_an_unknown_authority_is_not_written(tls: ssl.SSLContext) -> None:
     assert result(answers(ACCEPTED), tls=tls) is NotWritten
 
 
@@ -217,7 +217,7 @@ def test_a_certificate_of_an_authority_that_the_environment_names_is_trusted(
     assert result(answers(ACCEPTED), tls=tls) == 202
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+def test_a_redirect_is_a_response_and_is_not_followed() -> None:
     async def post() -> tuple[int | type[Exception], int]:
         visits = 0
 
@@ -233,11 +233,11 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     assert asyncio.run(post()) == (307, 0)
 
 
-def test_connections_that_the_server_closed_while_idle_cost_no_answer() -> None:
-    """Given pooled connections that the server has closed, When requests follow, Then each is answered, and read once.
-
-    The client drops a closed connection, or writes nothing into it and takes another. Only a request that is written
-    at the moment of the closing is lost, so here the server closes between the bursts and never within one.
+def test_connections_that_the_server_closed_while_idle_cost_no_response() -> None:
+    """Given pooled connections that the server has closed, when requests follow, then each gets a response, and the
+    server reads each once.
+    The client drops a closed connection, or writes nothing into it and takes another. Only a request that is written at
+    the moment of the close is lost, so here the server closes between the bursts and never within one.
     """
     read: list[bytes] = []
     idle: set[asyncio.StreamWriter] = set()
@@ -257,7 +257,7 @@ def test_connections_that_the_server_closed_while_idle_cost_no_answer() -> None:
                 for writer in idle:
                     writer.close()
                 idle.clear()
-                # The closing is on its way on the loopback; nothing tells when the client has seen it.
+                # The close is on its way on the loopback; no event tells when the client has seen it.
                 await asyncio.sleep(0.3)
             await client.close()
         return found
@@ -266,10 +266,9 @@ def test_connections_that_the_server_closed_while_idle_cost_no_answer() -> None:
     assert len(read) == 100
 
 
-def test_an_idle_connection_is_given_up_before_a_server_would_close_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a short idle time, When a connection was idle for longer, Then the next request makes a new one.
-
-    Only then: on a busy machine one may be idle for longer between two requests that follow each other.
+def test_an_idle_connection_is_closed_before_a_server_would_close_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a short idle time, when a connection was idle for longer, then the next request makes a new one.
+    Only then: on a busy machine a connection may be idle for longer between two requests that follow each other.
     """
     monkeypatch.setattr(transport, "POOL_IDLE_S", idle_s := 0.5)
     connections = 0

@@ -1,4 +1,4 @@
-"""Reading never writes: every GET answers, with the right figures, while Redis refuses every write."""
+"""Reading never writes: every GET returns the right figures while Redis refuses every write."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.app_harness import AppHarness
 from tests.support.ledger_harness import recipient
 
 CSV = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\nBad,nobody\nCy,cy@shop.test\nDan,dan@shop.test\n"
-#: GET routes whose answer is not a reading of campaigns: readiness says what is wrong with Redis.
+#: GET routes that do not read campaigns: readiness says what is wrong with Redis.
 OTHERS = {"/readyz"}
 
 
@@ -44,7 +44,7 @@ def client(directory: Path) -> Iterator[Any]:
     with services.valkey_server(directory) as url:
         made = components.connect(url)
         yield made
-        made.config_set("save", "")  # with a snapshot to write, it would not end while it cannot
+        made.config_set("save", "")  # a server with a snapshot to write would not end while it cannot write
         made.close()
 
 
@@ -118,21 +118,21 @@ def first_event(app: AppHarness) -> dict[str, Any]:
     ("refuse", "words"),
     [(replica, "read only"), (no_memory, "OOM|maxmemory"), (no_replicas, "NOREPLICAS"), (broken_disk, "MISCONF")],
 )
-def test_every_get_answers_with_the_right_figures_while_redis_refuses_writes(
+def test_every_get_returns_the_right_figures_while_redis_refuses_writes(
     client: Any, directory: Path, refuse: Callable[[Any, Path], None], words: str
 ) -> None:
-    # Given a campaign, and a Redis that takes no write any more and knows no script
+    # Given a campaign, and a Redis that accepts no writes any more and knows no script
     before = prepared(client)
     client.script_flush()
     refuse(client, directory)
     with pytest.raises(ResponseError, match=words):
         client.set("x", "1")
-    # When a web process that is new to it is asked everything
+    # When a client reads every path of a new web process
     with components.connect(_url(client)) as fresh:
         app = AppHarness(fresh, store=before.store)
         answers = {path: app.web.get(path) for path in reading()}
         event = first_event(app)
-    # Then it answers everything, and rightly
+    # Then every response is right
     assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(answers, 200)
     status = answers["/campaigns/c1/status"].json()
     figures = {name: status[name] for name in ("done", "failed", "unknown", "in_flight", "pending", "total")}
@@ -158,7 +158,9 @@ def test_an_empty_redis_that_refuses_writes_is_read_as_empty(
         assert AppHarness(fresh).web.get("/campaigns").json()["campaigns"] == []
 
 
-def test_what_only_reads_cannot_write_by_mistake(redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_that_only_reads_cannot_write_by_mistake(
+    redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = "-- KEYS  key\nreturn redis.call('SET', key, '1')"
     monkeypatch.setattr("campaigns.scripts.text_of", lambda _name: text)
     with pytest.raises(ResponseError, match="Write commands are not allowed from read-only scripts"):
@@ -166,8 +168,8 @@ def test_what_only_reads_cannot_write_by_mistake(redis_client: redis.Redis, monk
     assert not redis_client.exists("x")
 
 
-def test_a_connection_that_was_lost_while_it_was_idle_costs_no_answer(client: Any) -> None:
-    """Without a health check, the command that finds it lost is repeated on a new one."""
+def test_a_connection_that_was_lost_while_idle_costs_no_response(client: Any) -> None:
+    """Without a health check, the client repeats the command that finds the connection lost on a new one."""
     app = prepared(client)
     with redis.Redis.from_url(_url(client)) as other:
         for path in reading():

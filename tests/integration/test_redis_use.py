@@ -24,7 +24,7 @@ from worker.prefetcher import Prefetcher
 
 ROWS: Final = 1_000_000
 MIB: Final = 1024 * 1024
-#: What Redis may use beyond what it uses when it is empty.
+#: What Redis may use in addition to what it uses when it is empty.
 REDIS_BYTES: Final = 8 * MIB
 PARSER_BYTES: Final = 150 * MIB
 #: How long a parser may take; it takes about 10 s.
@@ -32,8 +32,8 @@ PARSE_S: Final = 300
 #: The recipients sent while the memory is measured.
 SENT: Final = 30_000
 
-#: The actor as a worker's process has it. Its peak memory is the kernel's VmHWM: `resource.getrusage` would count the
-#: memory of the process that started it, too, up to the exec.
+#: The actor as a worker's process has it. Its peak memory is the kernel's VmHWM: `resource.getrusage` would also count
+#: the memory of the process that started it, up to the exec.
 PARSER = """
 import sys
 from pathlib import Path
@@ -70,7 +70,7 @@ def rows() -> Iterator[bytes]:
 
 
 def uploaded(harness: LedgerHarness, store: ObjectStore) -> Campaign:
-    """A campaign whose list is in the object store, and not parsed yet."""
+    """A campaign whose list is in the object store and not parsed yet."""
     with TemporaryFile() as file:
         file.writelines(rows())
         size = file.tell()
@@ -96,7 +96,7 @@ def parse(campaign: Campaign, settings: dict[str, str]) -> int:
     return int(done.stdout.splitlines()[-1])
 
 
-def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
+def test_a_million_rows_take_little_memory_when_parsed_ready_and_being_sent(
     harness: LedgerHarness,
     store: ObjectStore,
     redis_client: redis.Redis,
@@ -105,7 +105,7 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    # Given a Redis with nothing in it, and a list in the object store
+    # Given an empty Redis, and a list in the object store
     empty = used_bytes(redis_client)
     campaign = uploaded(harness, store)
     settings = s3.client_environment(S3_ACCESS_KEY, S3_SECRET_KEY) | {
@@ -114,7 +114,7 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
         "S3_BUCKET": store.bucket,
         "VAR_DIR": str(tmp_path),
     }
-    # When it is parsed
+    # When the list is parsed
     peak = parse(campaign, settings)
     # Then neither the parser nor Redis has grown with it
     report = harness.report()
@@ -123,17 +123,17 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
     parsed = used_bytes(redis_client) - empty
     assert parsed <= REDIS_BYTES
 
-    # When it is started, prefetched and dispatched as fast as it can be, and no worker takes anything
+    # When it is started, prefetched and dispatched as fast as possible, and no worker takes anything
     harness.controls.start("c1")
     campaign = harness.catalog.get("c1")
     prefetcher = Prefetcher(harness.ledger, store, threading.Event())
     for _ in range(20):
         prefetcher.prefetch(campaign)
         harness.dispatch()
-    # Then what waits is bounded
-    waiting = redis_client.llen(keys.of("c1", "ready"))
-    assert isinstance(waiting, int)
-    assert 0 < waiting < 20_000
+    # Then the number of ready recipients is bounded
+    ready = redis_client.llen(keys.of("c1", "ready"))
+    assert isinstance(ready, int)
+    assert 0 < ready < 20_000
     assert redis_client.llen(keys.dramatiq_queue("send_email")) == harness.slots
     idle = used_bytes(redis_client) - empty
     assert idle <= REDIS_BYTES
@@ -148,7 +148,7 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
             most = max(most, used_bytes(redis_client) - empty)
         if sent >= SENT:
             break
-    # Then that is so all the time
+    # Then the memory stays bounded all the time
     assert harness.report().done == sent
     assert most <= REDIS_BYTES
     for name, figure in (("parser", peak), ("parsed", parsed), ("ready", idle), ("sending", most)):
@@ -156,7 +156,7 @@ def test_a_million_rows_take_little_memory_parsed_waiting_and_being_sent(
 
 
 def send(harness: LedgerHarness) -> int:
-    """What a worker does with all that one round dispatches; how many recipients it was."""
+    """Send all that one round dispatches, as a worker does; return the number of recipients."""
     count = 0
     for batch in harness.batches():
         granted = sorted(harness.admit(batch).granted)

@@ -1,4 +1,4 @@
-"""A key of one campaign with a value of the wrong type: that campaign is paused, and no other waits for it."""
+"""A campaign with a key that holds a value of the wrong type is paused, and no other campaign waits for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.lua_settings import change_setting
 from tests.support.waiting import until
 
 WORDS = "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value"
-#: The keys that settling writes, of a campaign.
+#: The keys of a campaign that settling writes.
 SETTLED = ("progress", "in_flight", "done", "failed", "unknown", "reasons", "requeued", "breaker", "failing")
 
 
@@ -30,7 +30,7 @@ def harness(redis_client: Redis) -> LedgerHarness:
 
 
 def break_key(harness: LedgerHarness, name: str, campaign_id: str = "ill") -> None:
-    """Put a stream there, which none of the keys is."""
+    """Put a stream there, since none of the keys is a stream."""
     harness.redis.delete(keys.of(campaign_id, name))
     harness.redis.xadd(keys.of(campaign_id, name), {"not": "what it should be"})
 
@@ -75,7 +75,7 @@ def unknown(harness: LedgerHarness) -> list[bytes]:
 
 @pytest.mark.parametrize("name", ["done", "reasons", "requeued"])
 @pytest.mark.parametrize("kind", ["accepted", "rejected"])
-def test_it_is_paused_with_the_reason_and_given_up_and_the_other_is_settled_at_once(
+def test_a_refused_campaign_is_paused_and_given_up_and_the_other_is_settled_at_once(
     harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
     give_up, may_give_up = harness.ledger.give_up, threading.Event()
@@ -106,7 +106,7 @@ def test_rows_that_cannot_become_unknown_keep_their_claim_until_the_key_is_mende
     group = Group("ill", batches["ill"].list_version, [Settlement(row, "accepted", "", None, b"") for row in (1, 2, 3)])
     assert harness.ledger.give_up("w1", group, "") == (0, 3)
     assert harness.redis.hlen(keys.of("ill", "in_flight")) == 3
-    # Also where they are reconciled after their worker's death
+    # Also if they are reconciled after their worker's death
     harness.redis.zrem(keys.WORKERS, "w1")
     change_setting(monkeypatch, "WORKER_DEAD_MS", -1)
     with pytest.raises(ResponseError, match="WRONGTYPE"):
@@ -115,16 +115,16 @@ def test_rows_that_cannot_become_unknown_keep_their_claim_until_the_key_is_mende
     # When an operator removes that key
     harness.redis.delete(keys.of("ill", "unknown"))
     harness.reconciler.reconcile(harness.catalog.get("ill"))
-    # Then they are unknown, and none of them is sent again
+    # Then the rows are unknown, and none of them is sent again
     assert harness.report("ill").unknown == 3
     assert harness.drain("ill") == []
 
 
 @pytest.mark.parametrize("name", SETTLED)
 @pytest.mark.parametrize("kind", ["accepted", "rejected", "unknown", "unavailable"])
-def test_what_is_refused_is_refused_whole(harness: LedgerHarness, name: str, kind: str) -> None:
-    """Given that a claim which is gone without an outcome would be sent again, no step of a settlement is taken before
-    all can be.
+def test_a_refused_settlement_changes_nothing(harness: LedgerHarness, name: str, kind: str) -> None:
+    """A row whose claim is gone without an outcome would be sent again, so a settlement takes no step before all of its
+    steps are possible.
     """
     batch = claimed(harness)["ill"]
     break_key(harness, name)
@@ -137,18 +137,18 @@ def test_what_is_refused_is_refused_whole(harness: LedgerHarness, name: str, kin
 
 
 @pytest.mark.parametrize("name", ["ready", "requeued", "held", "batches", "window", "progress", "breaker", "campaign"])
-def test_it_stands_aside_where_releasing_or_admission_is_refused(harness: LedgerHarness, name: str) -> None:
+def test_a_campaign_whose_dispatch_or_admission_is_refused_is_paused_alone(harness: LedgerHarness, name: str) -> None:
     for campaign_id in ("ill", "well"):
         harness.start(campaign_id, rows=3)
     break_key(harness, name)
-    # When both are dispatched, and admitted where that is where it shows
+    # When both are dispatched, and admitted, since for some keys only admission fails
     dispatched = harness.batches()
-    # Then the healthy one goes on, and the other does not run any more
+    # Then the healthy one continues, and the other does not run any more
     assert "well" in {batch.campaign_id for batch in dispatched}
     for batch in dispatched:
         refused = _admitted(harness, batch)
         assert refused == [] or batch.campaign_id == "ill"
-    if name != "held":  # read only where something is held
+    if name != "held":  # read only if something is held
         assert harness.redis.smembers(keys.RUNNING) == {b"well"}
         if name != "campaign":
             state: Sequence[bytes] = harness.redis.hmget(keys.campaign("ill"), "status", "reason")
@@ -156,7 +156,7 @@ def test_it_stands_aside_where_releasing_or_admission_is_refused(harness: Ledger
 
 
 @pytest.mark.parametrize("name", ["done", "in_flight", "unknown"])
-def test_admission_that_is_refused_holds_no_thread(harness: LedgerHarness, name: str) -> None:
+def test_a_refused_admission_occupies_no_thread(harness: LedgerHarness, name: str) -> None:
     harness.start("ill", rows=3)
     [batch] = harness.batches()
     break_key(harness, name)

@@ -1,5 +1,5 @@
-"""Another schema in Redis: nothing is worked on, and one line says why; also where Redis came late or was replaced. The
-schema before this one is migrated.
+"""Another schema in Redis: no process works on it, and one line says why, also if Redis started late or was replaced.
+Schema 1 is migrated.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def test_another_version_fails_every_command_until_it_is_gone(client: Redis, red
 
 def test_a_redis_that_was_replaced_is_noticed(client: Redis, redis_client: Redis) -> None:
     assert client.ping()
-    # When the server behind the address changes, all connections to the one before are lost
+    # When the server behind the address changes, all connections to the old one are lost
     redis_client.set(keys.SCHEMA, "0")
     client.connection_pool.disconnect()
     with pytest.raises(WrongSchema, match="'0'"):
@@ -72,7 +72,7 @@ def as_schema_1(redis_client: Redis, heartbeat_age_ms: int) -> None:
     redis_client.zadd(keys.WORKERS, {"w1": seconds * 1000 + microseconds // 1000 - heartbeat_age_ms})
 
 
-def test_the_schema_before_is_migrated(client: Redis, redis_client: Redis) -> None:
+def test_the_previous_schema_is_migrated(client: Redis, redis_client: Redis) -> None:
     """Given schema 1 and no worker of it, when a connection is made, then keys and fields have their new names."""
     as_schema_1(redis_client, heartbeat_age_ms=11_000)
     client.connection_pool.disconnect()
@@ -88,7 +88,7 @@ def test_the_schema_before_is_migrated(client: Redis, redis_client: Redis) -> No
     assert redis_client.exists("postrider:ring", "postrider:gate:sendgrid", "postrider:{c1}:deferred") == 0
 
 
-def test_nothing_is_migrated_while_a_worker_of_the_version_before_lives(client: Redis, redis_client: Redis) -> None:
+def test_nothing_is_migrated_while_a_worker_of_the_previous_version_lives(client: Redis, redis_client: Redis) -> None:
     as_schema_1(redis_client, heartbeat_age_ms=1_000)
     before = sorted(redis_client.keys())
     client.connection_pool.disconnect()
@@ -101,10 +101,12 @@ def test_nothing_is_migrated_while_a_worker_of_the_version_before_lives(client: 
     assert redis_client.get(keys.SCHEMA) == b"2"
 
 
-def test_what_is_left_of_the_version_before_loses_its_connection(
+def test_a_process_of_the_previous_version_loses_its_connection(
     client: Redis, redis_client: Redis, valkey_url: str
 ) -> None:
-    """Given a connection of a process of the version before, when the data are migrated, then it is lost."""
+    """Given a connection of a process of the previous version, when the data are migrated, then the connection
+    is lost.
+    """
     as_schema_1(redis_client, heartbeat_age_ms=11_000)
     client.connection_pool.disconnect()
     with Redis.from_url(valkey_url) as before:
@@ -114,7 +116,7 @@ def test_what_is_left_of_the_version_before_loses_its_connection(
         assert before.client_id() != connection_id
 
 
-def test_a_user_that_may_not_migrate_is_told_so(redis_client: Redis, valkey_url: str) -> None:
+def test_a_user_that_may_not_migrate_gets_an_error_that_says_so(redis_client: Redis, valkey_url: str) -> None:
     as_schema_1(redis_client, heartbeat_age_ms=11_000)
     redis_client.acl_setuser(
         "limited",
@@ -133,7 +135,9 @@ def test_a_user_that_may_not_migrate_is_told_so(redis_client: Redis, valkey_url:
 
 
 def test_a_redis_that_refuses_everything_is_an_error_of_redis() -> None:
-    """Given a connection whose health is due to be checked, when Redis answers LOADING, then that is what is raised."""
+    """Given a connection that is due for a health check, when Redis answers LOADING, then the client raises
+    that error.
+    """
     with loading_redis() as port:
         made: Any = Connection
         connection = made(
@@ -144,9 +148,9 @@ def test_a_redis_that_refuses_everything_is_an_error_of_redis() -> None:
             connection.connect()
 
 
-def test_web_and_workers_refuse(tmp_path: Path) -> None:
-    """Given web and a worker that started before Redis, and a Redis of another schema, then the web process says so and
-    stays, and the worker ends; another worker ends at its boot.
+def test_web_and_workers_refuse_another_schema(tmp_path: Path) -> None:
+    """Given a web process and a worker that started before Redis, and a Redis of another schema, then the web process
+    says so and continues to run, and the worker ends; another worker ends at its boot.
     """
     with Stack.open(tmp_path, web=False) as stack:
         stack.redis_client().set(keys.SCHEMA, "3")
@@ -154,7 +158,7 @@ def test_web_and_workers_refuse(tmp_path: Path) -> None:
         stack.web.start()
         early = stack.add_worker()
         assert early.logged("redis_away")
-        # When Redis comes
+        # When Redis starts
         stack.redis.start()
         # Then
         assert early.wait() == 1

@@ -1,4 +1,4 @@
-"""The servers that tests and `make run` start: what the project relies on in them."""
+"""The servers that tests and `make run` start: the behaviour that the project relies on."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_s3_keeps_its_objects_over_a_restart(bucket: str, tmp_path: Path) -> Non
         client.close()
 
 
-def test_a_server_that_cannot_start_says_what_it_printed(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_shows_what_it_printed(tmp_path: Path) -> None:
     with (
         pytest.raises(RuntimeError, match="no such thing"),
         services.running(["sh", "-c", "echo no such thing; exit 3"], 1, tmp_path / "log"),

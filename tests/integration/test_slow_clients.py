@@ -20,7 +20,7 @@ from tests.support.client import Client, send
 from tests.support.doubles.sendgrid_events import Signer
 from tests.support.web_process import WebProcess, rss_bytes
 
-#: How long a close may take beyond the limit, on a machine that is busy.
+#: How long a close may take beyond the limit on a busy machine.
 PATIENCE_S = 60.0
 MIB = 1024 * 1024
 SIGNER = Signer()
@@ -38,7 +38,9 @@ QUICKER: Final = (
 
 @contextmanager
 def web(directory: Path, *command: str) -> Iterator[WebProcess]:
-    """A web process without Redis and S3: it answers /healthz, and whatever it refuses before it asks them."""
+    """A web process without Redis and S3: it answers /healthz, and refuses whatever it can refuse before it
+    calls them.
+    """
     port, log = ports.free_port(), directory / "web.log"
     away = {
         "REDIS_URL": f"redis://127.0.0.1:{ports.free_port()}/0",
@@ -64,7 +66,7 @@ def connect(server: WebProcess, data: bytes) -> socket.socket:
 
 
 def rest(client: socket.socket) -> bytes:
-    """All that still comes, until the server closes."""
+    """All bytes that still come, until the server closes."""
     found = b""
     try:
         while data := client.recv(65536):
@@ -74,9 +76,9 @@ def rest(client: socket.socket) -> bytes:
     return found
 
 
-def test_half_a_head_is_given_up_and_others_are_answered_meanwhile(tmp_path: Path) -> None:
+def test_half_a_request_head_is_given_up_and_others_are_answered_meanwhile(tmp_path: Path) -> None:
     with web(tmp_path, "-m", "uvicorn") as server, ExitStack() as open_clients:
-        # Given as many of them as the trials had
+        # Given 400 such clients
         started = time.monotonic()
         clients = [
             open_clients.enter_context(closing(connect(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-")))
@@ -91,7 +93,7 @@ def test_half_a_head_is_given_up_and_others_are_answered_meanwhile(tmp_path: Pat
 
 
 def until_answered(client: socket.socket) -> None:
-    """Take an answer of /healthz, which may come in pieces."""
+    """Read a response of /healthz, which may come in pieces."""
     found = b""
     while not found.endswith(b'"}'):
         piece = client.recv(65536)
@@ -105,7 +107,7 @@ def test_a_head_that_drips_and_one_that_never_begins_are_given_up(server: WebPro
         closing(connect(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: ")) as dripping,
         closing(connect(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")) as second,
     ):
-        # And one on a connection that has been answered before
+        # And one on a connection that has had a response before
         until_answered(second)
         second.sendall(b"GET /hea")
         ended = threading.Event()
@@ -127,7 +129,7 @@ def test_a_head_that_drips_and_one_that_never_begins_are_given_up(server: WebPro
             thread.join()
 
 
-def test_more_connections_than_there_may_be_shut_nobody_out(server: WebProcess) -> None:
+def test_more_connections_than_allowed_do_not_shut_out_new_clients(server: WebProcess) -> None:
     with ExitStack() as open_clients:
         for _ in range(connections.MAX_CONNECTIONS + 100):
             open_clients.enter_context(closing(socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)))
@@ -142,7 +144,7 @@ def _pid(server: WebProcess) -> int:
     return int(children[0]) if children else pid
 
 
-def test_a_body_that_stops_is_answered_408_and_closed(server: WebProcess) -> None:
+def test_a_body_that_stops_is_answered_408_and_the_connection_closed(server: WebProcess) -> None:
     head = b"PUT /campaigns/c1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with (
         closing(connect(server, head + b"Content-Length: 1000\r\n\r\n{")) as whole,
@@ -155,13 +157,13 @@ def test_a_body_that_stops_is_answered_408_and_closed(server: WebProcess) -> Non
             assert b"too slowly" in answer
 
 
-def test_a_body_that_is_refused_by_its_headers_is_not_waited_for(server: WebProcess) -> None:
+def test_the_server_does_not_wait_for_a_body_that_its_headers_refuse(server: WebProcess) -> None:
     head = b"PUT /campaigns/c1 HTTP/1.1\r\nHost: localhost\r\n"
     with closing(connect(server, head + b"Content-Length: 99999999\r\n\r\n")) as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
     with closing(connect(server, head + b"Content-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n")) as client:
         assert client.recv(65536).startswith(b"HTTP/1.1 415 ")
-        # And what still comes of it is not waited for without end either
+        # And it does not wait without end for the rest either
         client.sendall(b"x")
         rest(client)
 
@@ -174,7 +176,7 @@ def test_unsigned_bodies_cost_no_memory(server: WebProcess) -> None:
     assert send("POST", url, body, {})[0] == 403
     assert send("POST", url, body, forged)[0] == 403
     before = rss_bytes(server.process.pid)
-    # When fifty bodies come at once, without a signature or with a forged one, none of which ends
+    # When fifty bodies come at once, without a signature or with a forged one, and none of them ends
     half = len(body) // 2
     for headers in ({}, forged):
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -187,8 +189,8 @@ def test_unsigned_bodies_cost_no_memory(server: WebProcess) -> None:
             assert rss_bytes(server.process.pid) - before < 60 * MIB
 
 
-def test_a_client_behind_a_proxy_cannot_seem_to_be_here(server: WebProcess) -> None:
-    # uvicorn itself takes a proxy's word from loopback: neither that nor its opposite lets anybody in.
+def test_a_client_behind_a_proxy_cannot_pose_as_local(server: WebProcess) -> None:
+    # uvicorn itself accepts a proxy's header from loopback: neither that nor its opposite lets a client in.
     for value in ("192.0.2.7", "127.0.0.1", ""):
         status, problem = server.call("GET", "/openapi.json", headers={"X-Forwarded-For": value})
         assert status == 403

@@ -1,4 +1,4 @@
-"""The object store against a real S3 server, and against one that misbehaves."""
+"""The object store with a real S3 server, and with one that misbehaves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def store(s3_endpoint: str, bucket: str) -> ObjectStore:
 
 
 def put_part(store: ObjectStore, upload_id: str, number: int, data: bytes) -> str:
-    """Send a part as a client does, by its presigned address; the ETag as it came."""
+    """Send a part as a client does, by its presigned address; return the ETag as it came."""
     address = store.presign_part(KEY, upload_id, number, 60)
     with urllib.request.urlopen(urllib.request.Request(address, data, method="PUT")) as answer:  # noqa: S310
         return str(answer.headers["ETag"])
@@ -89,7 +89,7 @@ def test_uploads_under_way_are_listed_by_prefix(store: ObjectStore) -> None:
     assert abs(datetime.now(UTC) - found.started_at) < timedelta(minutes=1)
 
 
-def test_an_address_is_signed_for_where_clients_find_the_store(s3_endpoint: str, bucket: str) -> None:
+def test_an_address_is_signed_for_the_public_address_of_the_store(s3_endpoint: str, bucket: str) -> None:
     store = ObjectStore(bucket, s3_endpoint, "https://files.example.com:8443")
     address = store.presign_part(KEY, "an-upload", 7, 3600)
     assert address.startswith(f"https://files.example.com:8443/{bucket}/{KEY}?")
@@ -98,7 +98,7 @@ def test_an_address_is_signed_for_where_clients_find_the_store(s3_endpoint: str,
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in address
 
 
-def test_an_address_is_good_for_its_part_alone(store: ObjectStore) -> None:
+def test_an_address_is_valid_only_for_its_part(store: ObjectStore) -> None:
     upload_id = store.create_upload(KEY)
     address = store.presign_part(KEY, upload_id, 1, 60).replace("partNumber=1", "partNumber=2")
     with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -106,7 +106,7 @@ def test_an_address_is_good_for_its_part_alone(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, storage.OWN_PART_BYTES + 5])
-def test_a_file_comes_back_as_it_was(store: ObjectStore, size: int) -> None:
+def test_a_file_comes_back_unchanged(store: ObjectStore, size: int) -> None:
     data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     put(store, KEY, data)
     assert store.size(KEY) == size
@@ -126,7 +126,7 @@ def test_any_range_can_be_read(store: ObjectStore) -> None:
         store.read(KEY, 10, 11)
 
 
-def test_a_missing_object_is_missing(store: ObjectStore) -> None:
+def test_a_missing_object_is_reported_as_missing(store: ObjectStore) -> None:
     assert store.size(KEY) is None
     with pytest.raises(MissingObject):
         store.read(KEY, 0, 1)
@@ -144,7 +144,7 @@ def test_objects_are_listed_by_prefix_and_removed(store: ObjectStore) -> None:
     assert [item.key for item in store.list_objects("")] == ["campaigns/c10/a"]
 
 
-def test_wrong_credentials_are_refused_without_a_secret_in_the_words(
+def test_wrong_credentials_are_refused_and_the_error_shows_no_secret(
     s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
@@ -153,7 +153,7 @@ def test_wrong_credentials_are_refused_without_a_secret_in_the_words(
     assert "not-the-secret" not in str(refused.value)
 
 
-def test_missing_credentials_are_told(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -170,7 +170,7 @@ def test_a_server_that_is_away_is_unavailable(s3_endpoint: str, bucket: str) -> 
 
 
 class Unruly(BaseHTTPRequestHandler):
-    """Answers as its server's script says: a list of (status, promised length, body) a request."""
+    """Responds as its server's script says: a list of (status, promised length, body) per request."""
 
     def _answer(self) -> None:
         server: UnrulyServer = self.server  # type: ignore[assignment]
@@ -216,10 +216,10 @@ def unruly(*script: tuple[int, int, bytes]) -> Iterator[UnrulyServer]:
 
 @pytest.mark.usefixtures("s3_endpoint")  # for its credentials
 class TestTrouble:
-    def test_a_broken_download_goes_on_where_it_broke(self) -> None:
+    def test_a_broken_download_continues_where_it_broke(self) -> None:
         # Given a server that breaks off twice
         with unruly((200, 10, b"0123"), (206, 6, b"45"), (206, 4, b"6789")) as server:
-            # Then the stream is whole all the same
+            # Then the stream is complete nevertheless
             assert b"".join(server.store.stream(KEY)) == b"0123456789"
             assert server.asked == [("GET", ""), ("GET", "bytes=4-"), ("GET", "bytes=6-")]
 
@@ -242,7 +242,7 @@ class TestTrouble:
                 server.store.complete_upload(KEY, "an-upload", [Part(1, "0" * 32, 5)])
             assert 1 <= len(server.asked) <= 3
 
-    def test_a_server_in_trouble_is_asked_a_bounded_number_of_times(self) -> None:
+    def test_a_server_in_trouble_is_called_a_bounded_number_of_times(self) -> None:
         with unruly(*[(503, 0, b"")] * 50) as server:
             with pytest.raises(StoreUnavailable):
                 server.store.size(KEY)
@@ -254,9 +254,9 @@ class TestTrouble:
 
 
 @pytest.mark.parametrize("size", [100, 20 * 1024 * 1024])
-def test_a_file_that_is_stored_tells_that_it_goes_on_and_can_be_stopped(store: ObjectStore, size: int) -> None:
-    """Given a file of one part or of several, then progress is told while it is sent, and raising there stops it. What
-    is sent with one request may be there all the same.
+def test_storing_a_file_reports_progress_and_can_be_stopped(store: ObjectStore, size: int) -> None:
+    """Given a file of one part or of several, then the caller gets progress while it is sent, and an exception there
+    stops it. A file that is sent with one request may be stored nevertheless.
     """
     told: list[None] = []
     store.put_file(KEY, io.BytesIO(b"x" * size), on_progress=lambda: told.append(None))

@@ -1,4 +1,4 @@
-"""A Redis that cannot serve: the start stops with one line, or Redis' reason stands wherever a client asks."""
+"""A Redis that cannot serve: the start stops with one line, or a client that asks gets the reason of Redis."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_it_stops_the_start_of_web_and_workers_with_one_line(tmp_path: Path, wrong: str) -> None:
+def test_a_wrong_redis_stops_the_start_of_web_and_workers_with_one_line(tmp_path: Path, wrong: str) -> None:
     options, advice = WRONG[wrong]
     with _started(tmp_path, options) as stack:
         worker = stack.add_worker(wait=False)
@@ -50,7 +50,7 @@ def test_the_risk_of_no_append_only_file_can_be_accepted(tmp_path: Path) -> None
         until(stack.ready, "readyz")
 
 
-def test_one_that_becomes_wrong_is_noticed_with_the_next_connection(valkey_url: str, redis_client: Any) -> None:
+def test_a_redis_that_becomes_wrong_is_noticed_with_the_next_connection(valkey_url: str, redis_client: Any) -> None:
     with components.connect(valkey_url) as client:
         assert client.ping()
         redis_client.config_set("maxmemory-policy", "allkeys-lru")
@@ -64,7 +64,7 @@ def test_one_that_becomes_wrong_is_noticed_with_the_next_connection(valkey_url: 
         assert client.ping()
 
 
-def test_a_user_that_may_not_ask_for_info_is_let_in(valkey_url: str, redis_client: Any) -> None:
+def test_a_user_that_may_not_run_info_is_accepted(valkey_url: str, redis_client: Any) -> None:
     redis_client.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@all"])
     redis_client.execute_command("ACL", "SETUSER", "plain", "-info")
     try:
@@ -75,7 +75,7 @@ def test_a_user_that_may_not_ask_for_info_is_let_in(valkey_url: str, redis_clien
 
 
 @pytest.mark.parametrize("words", ["OOM", "READONLY", "NOREPLICAS", "MISCONF"])
-def test_redis_own_words_are_told_by_readyz_and_by_every_campaign_that_waits(tmp_path: Path, words: str) -> None:
+def test_readyz_and_every_campaign_that_waits_show_the_words_of_redis(tmp_path: Path, words: str) -> None:
     # Given a running campaign, one being parsed, and one that is ready
     with _server(tmp_path) as (url, admin), components.connect(url) as client:
         app = AppHarness(client)
@@ -99,7 +99,7 @@ def test_redis_own_words_are_told_by_readyz_and_by_every_campaign_that_waits(tmp
         refused = app.web.post("/campaigns/running/rate-limit", {"tpm": 7})
         said = f"Redis refuses this request ({words} " in refused.detail
         assert (refused.status, said) == (503, True), refused.detail
-        # And when it takes writes again
+        # And when it accepts writes again
         _allow(admin, words)
         assert app.web.get("/readyz").status == 200
         until(lambda: set(_reasons(app).values()) == {None}, "no reason any more")
@@ -113,7 +113,7 @@ def _reasons(app: AppHarness) -> dict[str, str | None]:
 
 @contextlib.contextmanager
 def _started(directory: Path, options: list[str], **settings: str) -> Iterator[Stack]:
-    """A stack with Redis by these options, and S3."""
+    """A stack with S3 and with a Redis that has these options."""
     stack = Stack(directory, settings)
     stack.redis.command = [*stack.redis.command, *options]
     try:
@@ -126,7 +126,7 @@ def _started(directory: Path, options: list[str], **settings: str) -> Iterator[S
 
 @contextlib.contextmanager
 def _server(directory: Path) -> Iterator[tuple[str, Any]]:
-    """A separate server whose snapshots fail, since a folder is in their place; its address, and a client."""
+    """A separate server whose snapshots fail, since a directory is in their place; its address, and a client."""
     (directory / "taken").mkdir()
     port = ports.free_port()
     command = [*valkey.command(port, directory), "--dbfilename", "taken"]

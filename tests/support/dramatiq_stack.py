@@ -81,7 +81,7 @@ class DramatiqStack:
         return {name: self.client.type(name).decode() for name in names if "__heartbeats__" not in name}
 
 
-class Gate:
+class ActorHold:
     """Lets a test hold an actor. `entered`: it is inside; `opened`: set to let it go on."""
 
     def __init__(self) -> None:
