@@ -1,8 +1,8 @@
-"""Chaos: real processes, broken on purpose. `CHAOS=full` (`make chaos`) runs all of it at full size, `small` at a
-small one.
+"""Chaos: real processes, broken on purpose. `CHAOS=full` (`make chaos`) runs all of it at full size, `small` at a small
+one.
 
-Otherwise only what is marked `short` runs, at the small size, with every run of the tests. Each test tells what it
-measured by `figures`; the lines stand at the end of the output and in `var/chaos/figures.jsonl`.
+Otherwise only the tests marked `short` run, at the small size, in every run of the tests. Each test reports what it
+measured through `figures`; the lines appear at the end of the output and in `var/chaos/figures.jsonl`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIGURES: Final = HERE.parents[1] / "var" / "chaos" / "figures.jsonl"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long ones out, unless they are asked for."""
+    """Leave the long ones out, unless they are requested."""
     if MODE != "short":
         return
     left_out = [item for item in items if item.path.is_relative_to(HERE) and not item.get_closest_marker("short")]
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The figures of this run; a test's report carries them here from whichever process has run it."""
+    """The figures of this run. A test's report carries them here from the process that has run the test."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", "") == "call":

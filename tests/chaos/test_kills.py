@@ -16,12 +16,12 @@ from tests.support.chaos.worker_pool import Kill, WorkerPool
 from tests.support.doubles.sendgrid import Arrival
 from tests.support.stack import Stack
 
-#: How much longer than promised anything may take on a machine that has other things to do.
+#: How many times longer than promised anything may take on a machine that has other things to do.
 SLACK: Final = 3
 
 
-class Lost:
-    """Watches Dramatiq's audit meanwhile: how long the messages of a dead process take to come back, in s."""
+class ReturnTimes:
+    """While the block lasts, records how long the messages of a dead process take to return to the queue, in s."""
 
     def __init__(self, stack: Stack) -> None:
         self._redis: Any = stack.redis_client()
@@ -66,12 +66,12 @@ def test_workers_are_killed_one_after_another(
     Then no recipient is sent to twice or lost, and only rows in flight at a killed process are unknown.
     """
     kills, rows = (50, 20_000) if full else (4, 1_500)
-    # Longer than all the kills can take: after each of them there are recipients left that no worker holds.
+    # Longer than all the kills can take: after each kill there are recipients left that no worker holds.
     tpm = rows * 60 // (kills * 2 + 4)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="2") as stack, WorkerPool(stack, commands, processes=2) as pool:
         stack.double.behave(latency_ms=20)
         audit.launch(stack, "c1", audit.addresses(rows), tpm)
-        with stack.watch("c1") as watch, Lost(stack) as lost:
+        with stack.watch("c1") as watch, ReturnTimes(stack) as returns:
             audit.until_done(stack, "c1", 50, 60)
             killed = []
             for _ in range(kills):
@@ -89,17 +89,17 @@ def test_workers_are_killed_one_after_another(
             unknown=report["unknown"],
             sent_twice=0,
             next_send_s=f"median {sorted(waits)[len(waits) // 2]:.2f}, longest {max(waits):.2f}",
-            messages_back_s=f"{len(lost.back_s)} x, longest {max(lost.back_s, default=0):.1f}",
+            messages_back_s=f"{len(returns.back_s)} x, longest {max(returns.back_s, default=0):.1f}",
         )
         if full:
             assert max(waits) < 2 * SLACK
-            assert max(lost.back_s, default=0) < 20 * SLACK
+            assert max(returns.back_s, default=0) < 20 * SLACK
 
 
 @pytest.mark.short
 def test_a_worker_killed_before_it_is_ready_ends_its_command(tmp_path: Path) -> None:
-    """Given a process that dies while it starts: its command ends within some seconds, not after Dramatiq's default of
-    30 s, so that the supervisor restarts it.
+    """Given a process that dies while it starts, then its command ends within some seconds, not after Dramatiq's
+    default of 30 s, so that the supervisor restarts it.
     """
     with Stack.open(tmp_path) as stack:
         worker = stack.add_worker(wait=False, module="tests.support.chaos.broken_worker", DIE_AT_BOOT="1")

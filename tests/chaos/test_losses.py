@@ -17,7 +17,7 @@ BROKEN = "tests.support.chaos.broken_worker"
 
 
 def test_the_retrys_enqueue_fails(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given rows that may be tried again, whose retries Dramatiq loses.
+    """Given rows that may be retried, whose retries Dramatiq loses.
     Then Reconcile finds and repairs them, and they are sent once.
     """
     rows, every_s = 500, (60 if full else 3)
@@ -43,8 +43,8 @@ def test_the_retrys_enqueue_fails(tmp_path: Path, full: bool, figures: Callable[
 
 
 def test_the_acknowledgement_fails(tmp_path: Path, figures: Callable[..., None]) -> None:
-    """Given messages that have been worked on and that Dramatiq cannot acknowledge.
-    Then the campaign is completed; and when the messages come again, after that worker's end, no row is granted.
+    """Given processed messages that Dramatiq cannot acknowledge.
+    Then the campaign completes; and when the messages come again, after that worker's end, no row is granted.
     """
     rows = 2_000
     with Stack.open(tmp_path, RECONCILE_EVERY_S="3") as stack:
@@ -70,7 +70,7 @@ def test_the_acknowledgement_fails(tmp_path: Path, figures: Callable[..., None])
 @pytest.mark.parametrize("off_s", [300, -300])
 def test_a_clock_is_five_minutes_off(tmp_path: Path, off_s: int, figures: Callable[..., None]) -> None:
     """Given two workers, one of whose machine's clock is 5 minutes off, and some rows that need a second try.
-    Then the rate holds, no recipient is sent to twice or lost, and the whole takes no longer than with right clocks.
+    Then the rate holds, no recipient is sent to twice or lost, and the campaign takes no longer than with right clocks.
     """
     rows, tpm = 2_400, 2_400
     flaky = dict.fromkeys(range(20, rows, 50), "flaky")

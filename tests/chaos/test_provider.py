@@ -18,9 +18,9 @@ from tests.support.chaos.worker_pool import WorkerPool
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-#: How much longer than promised anything may take on a machine that has other things to do.
+#: How many times longer than promised anything may take on a machine that has other things to do.
 SLACK: Final = 3
-#: How soon after an outage the full speed is back, in s.
+#: How soon after an outage the campaign runs at full speed again, in s.
 FULL_SPEED_S: Final = 5
 
 
@@ -35,7 +35,7 @@ FULL_SPEED_S: Final = 5
 )
 def test_a_third_of_all_requests_fail(tmp_path: Path, trouble: dict[str, Any], figures: Callable[..., None]) -> None:
     """Given a provider that throttles or fails 30 % of the requests.
-    Then no row is failed or dead-lettered, no recipient is sent to twice, and the campaign is completed.
+    Then no row is failed or dead-lettered, no recipient is sent to twice, and the campaign completes.
     """
     rows = 1_500
     with _stack(tmp_path) as stack, WorkerPool(stack):
@@ -80,11 +80,11 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
                 stack.double.behave(answer="202")
             ended = time.time()
             report = audit.until_over(stack, "c1", 200)
-        # A request written into an idle connection at the moment that the provider closes it may have arrived.
+        # A request written into an idle connection at the moment when the provider closes it may have arrived.
         found = audit.closed(stack, "c1", watch, unknown_at_most=0 if away == "503" else 10)
         failing = [line for line in pool.logged("email_not_sent") if line["outcome"] in {"unavailable", "unreachable"}]
         moments = sorted(_epoch(line["timestamp"]) for line in failing)
-        under_way_s = 2 if full else 4  # how long what had been admitted may take to fail
+        under_way_s = 2 if full else 4  # how long the admitted rows may take to fail
         probes = [moment for moment in moments if began + under_way_s < moment < ended]
         taken = sorted(arrival.time_s for arrival in found.arrivals if arrival.accepted and arrival.time_s > ended)
         full_after_s = _full_speed_after(taken, ended, tpm / 60)
@@ -104,9 +104,9 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
 
 
 def test_the_provider_is_away_for_several_campaigns(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given three campaigns at 4,000 a minute each, each with its own circuit breaker beside the provider's.
+    """Given three campaigns at 4,000 emails per minute each, each with its circuit breaker beside the provider's.
     When the provider answers 503 to everything for a minute.
-    Then no row of any of them is failed or dead-lettered, and all are completed.
+    Then no row of any of them is failed or dead-lettered, and all campaigns complete.
     """
     away_s, tpm = (60.0 if full else 6.0), 4_000
     rows = int(tpm / 60 * 25)
@@ -139,8 +139,8 @@ def _full_speed_after(taken: list[float], ended: float, per_s: float) -> float:
 
 
 @pytest.mark.short
-def test_answers_that_leave_it_open_are_never_sent_again(tmp_path: Path, figures: Callable[..., None]) -> None:
-    """Given a provider that takes some messages and then resets, hangs past the timeout, or answers 504.
+def test_rows_with_an_unknown_outcome_are_never_sent_again(tmp_path: Path, figures: Callable[..., None]) -> None:
+    """Given a provider that accepts some messages and then resets, hangs past the timeout, or answers 504.
     Then these rows are unknown and stay so, and each of them has reached the provider once.
     """
     rows = 600
@@ -159,7 +159,7 @@ def test_answers_that_leave_it_open_are_never_sent_again(tmp_path: Path, figures
         figures(rows=rows, unknown=found.report["unknown"], most_arrivals_of_one=max(times.values()))
         assert found.in_state("unknown") == special.keys()
         assert set(times.values()) == {1}
-        # When the operator decides, then so it is, and nothing is sent for it.
+        # When the operator decides, then the rows get that end, and nothing is sent for them.
         stack.reconcile("c1", unknown="done")
         assert stack.status("c1")["done"] == rows
         assert len(stack.double.arrivals()) == rows
@@ -169,8 +169,8 @@ def test_answers_that_leave_it_open_are_never_sent_again(tmp_path: Path, figures
 def test_a_refused_account_pauses_the_campaign(tmp_path: Path, answer: str, figures: Callable[..., None]) -> None:
     """Given a campaign under way.
     When the provider refuses the account.
-    Then the system pauses the campaign and says why, having sent no more than what was in flight; and after the key has
-    been replaced, resume completes the campaign without a failed row.
+    Then the system pauses the campaign, says why, and has sent no more than what was in flight. After the key has been
+    replaced, resume completes the campaign without a failed row.
     """
     rows = 3_000
     with _stack(tmp_path) as stack, WorkerPool(stack) as pool:
@@ -205,7 +205,7 @@ def test_a_refused_account_pauses_the_campaign(tmp_path: Path, answer: str, figu
 
 def test_some_recipients_are_refused(tmp_path: Path, figures: Callable[..., None]) -> None:
     """Given a provider that answers 400 or 413 for some recipients.
-    Then these are failed at once, with its words; the others are not affected.
+    Then these fail at once, with the provider's words, and the others are not affected.
     """
     rows = 2_000
     special = {row: ("bad", "big")[row % 2] for row in range(10, rows, 37)}

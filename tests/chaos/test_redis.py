@@ -1,4 +1,6 @@
-"""Redis killed, frozen, away, full, read-only: nothing is sent unasked, nothing is lost, and sending resumes."""
+"""Redis killed, frozen, away, full, read-only: nothing is sent without a grant, nothing is lost, and sending
+resumes.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ from tests.support.doubles.loading_redis import loading_redis
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-#: How long after Redis has gone what had been admitted may still reach the provider, in s.
+#: How long after Redis has gone the admitted rows may still reach the provider, in s.
 ADMITTED_S: Final = 1.0
-#: How much longer than promised anything may take on a machine that has other things to do.
+#: How many times longer than promised anything may take on a machine that has other things to do.
 SLACK: Final = 3
 
 
@@ -56,9 +58,11 @@ def test_redis_is_killed_and_started_again(tmp_path: Path, full: bool, figures: 
 
 
 @pytest.mark.parametrize("away", ["frozen", "refused", "LOADING"])
-def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, full: bool, figures: Callable[..., None]) -> None:
+def test_redis_does_not_respond_for_a_while(
+    tmp_path: Path, away: str, full: bool, figures: Callable[..., None]
+) -> None:
     """Given a campaign under way.
-    When Redis does not answer, or its port refuses, or it answers LOADING to everything, for 30 s.
+    When Redis does not respond, or its port refuses, or it answers LOADING to everything, for 30 s.
     Then nothing is sent meanwhile, and sending resumes without help.
     """
     rows, tpm, away_s = 6_000, 20_000, (30.0 if full else 15.0)
@@ -95,14 +99,14 @@ def test_redis_cannot_be_asked_for_a_while(tmp_path: Path, away: str, full: bool
 @pytest.mark.parametrize("away", ["frozen", "refused"])
 def test_redis_is_away_while_retries_wait(tmp_path: Path, away: str, figures: Callable[..., None]) -> None:
     """Given one worker that holds retries which are not due yet.
-    When Redis is away for longer than it is waited for.
-    Then the retries are made soon after it is back.
+    When Redis is away for longer than the worker waits for it.
+    Then the retries are made soon after Redis is back.
     """
     rows = 400
     flaky = dict.fromkeys(range(10, rows, 10), "flaky")
     csv = "email\n" + "".join(f"{flaky.get(row, 'r')}.{row}@shop.test\n" for row in range(1, rows + 1))
     with Stack.open(tmp_path, RETRY_MIN_BACKOFF_S="8", SEND_TIMEOUT_S="5") as stack, WorkerPool(stack, 1):
-        # Fewer than make a trouble of the provider's own.
+        # Too few to count as trouble of the provider.
         stack.double.behave(rules=[{"to": "flaky.*0@*", "answers": ["500", "202"]}])
         audit.launch(stack, "c1", csv.encode(), 6_000)
         with stack.watch("c1") as watch:
@@ -153,7 +157,7 @@ def test_redis_refuses_to_write(tmp_path: Path, trouble: str, figures: Callable[
 
 
 def _until_nothing_arrives(stack: Stack) -> float:
-    """Wait until what had been admitted has reached the provider, however slow the machine is; the time then."""
+    """Wait until the admitted rows have reached the provider, however slow the machine is; return the time then."""
 
     def nothing_arrived() -> bool:
         return max(arrival.time_s for arrival in stack.double.arrivals()) < time.time() - ADMITTED_S

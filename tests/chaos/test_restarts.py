@@ -46,5 +46,5 @@ def test_a_rolling_restart_under_load(tmp_path: Path, full: bool, figures: Calla
             unknown=found.report["unknown"],
         )
         assert set(codes) == {0}
-        assert at_the_end["status"] == "running", "it was over before the last of them was stopped"
+        assert at_the_end["status"] == "running", "the campaign was over before the last command was stopped"
         assert max(report["unknown"] for _, report in watch.samples) == 0

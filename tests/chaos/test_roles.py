@@ -16,12 +16,12 @@ from tests.support.chaos.worker_pool import WorkerPool
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-#: How much longer than promised anything may take on a machine that has other things to do.
+#: How many times longer than promised anything may take on a machine that has other things to do.
 SLACK: Final = 3
 
 
 def test_the_web_process_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given a campaign under way, when the web process is killed and started again, then sending does not notice."""
+    """Given a campaign under way, when the web process is killed and started again, then sending is not affected."""
     times = 5 if full else 2
     with Stack.open(tmp_path) as stack, WorkerPool(stack):
         audit.launch(stack, "c1", audit.addresses(times * 1_500), 30_000)
@@ -39,8 +39,8 @@ def test_the_web_process_is_killed(tmp_path: Path, full: bool, figures: Callable
 
 
 def test_the_parser_is_killed_mid_file(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given a list being parsed, when its parser is killed at a random place, then another one starts anew, and
-    not a row is missing or double.
+    """Given a list being parsed, when its parser is killed at a random place, then another parser starts anew, and no
+    row is missing or double.
     """
     times, rows = (10, 300_000) if full else (2, 150_000)
     csv = audit.addresses(rows)
@@ -97,7 +97,9 @@ def test_the_prefetcher_is_killed(tmp_path: Path, full: bool, figures: Callable[
 
 
 def test_the_dispatcher_is_killed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given several workers, when the one with the dispatcher's lease is killed, then another one goes on in 2 s."""
+    """Given several workers, when the one with the dispatcher's lease is killed, then another one takes over within 2
+    s.
+    """
     times = 10 if full else 2
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack, 3) as pool:
         client: Any = stack.redis_client()

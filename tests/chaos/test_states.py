@@ -1,4 +1,6 @@
-"""kill -9 of a worker with rows in flight, and what an operator does right after: everything gets its end by itself."""
+"""kill -9 of a worker with rows in flight, and what an operator does right after: every row gets its end
+without help.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from tests.support.chaos import audit
 from tests.support.stack import Stack
 from tests.support.waiting import until
 
-#: What is promised, and how much longer it may take on a machine that has other things to do, in s.
+#: The promise, in s, and how many times longer it may take on a machine that has other things to do.
 SETTLED_S = 60
 SLACK_S = 60
 

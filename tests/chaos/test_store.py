@@ -15,7 +15,7 @@ from tests.support.stack import Stack
 
 
 def test_the_store_is_away_during_an_upload(tmp_path: Path, figures: Callable[..., None]) -> None:
-    """Given no object store, when a list is uploaded, then it is a 503 and the campaign stays as it was."""
+    """Given no object store, when a list is uploaded, then the response is 503 and the campaign stays as it was."""
     with Stack.open(tmp_path) as stack, WorkerPool(stack, 1):
         stack.put("c1")
         stack.s3.kill()
@@ -35,7 +35,9 @@ def test_the_store_is_away_during_an_upload(tmp_path: Path, figures: Callable[..
 
 
 def test_the_store_is_away_while_a_list_is_parsed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given an uploaded list, when the store cannot be read, then the status says so, and parsing goes on by itself."""
+    """Given an uploaded list, when the store cannot be read, then the status says so, and parsing continues once it is
+    back.
+    """
     rows, away_s = 20_000, (30 if full else 5)
     with Stack.open(tmp_path) as stack:
         stack.put("c1")
@@ -52,9 +54,9 @@ def test_the_store_is_away_while_a_list_is_parsed(tmp_path: Path, full: bool, fi
             assert (ready["total"], ready["reason"]) == (rows, None)
 
 
-def test_the_store_is_away_while_a_list_is_fed(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
-    """Given a campaign under way, when the store goes away, then what has been prefetched is sent, the status says
-    why it does not go on, and it goes on by itself.
+def test_the_store_is_away_while_a_list_is_prefetched(tmp_path: Path, full: bool, figures: Callable[..., None]) -> None:
+    """Given a campaign under way, when the store goes away, then the prefetched recipients are sent, the status says
+    why the campaign stops there, and it continues without help once the store is back.
     """
     rows, away_s = 12_000, (30 if full else 8)
     with Stack.open(tmp_path, RECONCILE_EVERY_S="5") as stack, WorkerPool(stack):
@@ -82,26 +84,27 @@ def test_the_store_is_away_while_a_list_is_fed(tmp_path: Path, full: bool, figur
         assert found.report["reason"] is None
 
 
-def test_a_store_that_hangs_takes_its_own_readers_and_nobody_else(tmp_path: Path, figures: Callable[..., None]) -> None:
-    """Given a store that takes requests and answers none, when one campaign needs more of its list, then another whose
-    recipients are all there keeps its rate, for longer than it takes to ask as many prefetchers as there are threads.
+def test_a_store_that_hangs_holds_up_only_the_campaigns_that_read_it(
+    tmp_path: Path, figures: Callable[..., None]
+) -> None:
+    """Given a store that accepts requests and answers none, when one campaign needs more of its list, then another
+    campaign whose recipients are all ready keeps its rate, for longer than it takes to ask as many prefetchers as there
+    are threads.
     """
     hangs_s, tpm = 40, 180
     with Stack.open(tmp_path) as stack, WorkerPool(stack, 1):
         audit.launch(stack, "steady", audit.addresses(200), tpm)
-        audit.launch(stack, "below_low_water", audit.addresses(60_000), 60_000)
-        with stack.watch("below_low_water") as watch:
-            audit.until_done(stack, "below_low_water", 1_000, 60)
+        audit.launch(stack, "large", audit.addresses(60_000), 60_000)
+        with stack.watch("large") as watch:
+            audit.until_done(stack, "large", 1_000, 60)
             stack.s3.freeze()
-            stack.until(
-                "below_low_water", lambda found: found["sent_last_minute"] > 0 and found["in_flight"] == 0, "its end"
-            )
+            stack.until("large", lambda found: found["sent_last_minute"] > 0 and found["in_flight"] == 0, "its end")
             before = stack.status("steady")["done"]
             time.sleep(hangs_s)
             meanwhile = stack.status("steady")["done"] - before
             stack.s3.thaw()
-            for campaign_id in ("steady", "below_low_water"):
+            for campaign_id in ("steady", "large"):
                 audit.until_over(stack, campaign_id, 180)
-        audit.closed(stack, "below_low_water", watch, unknown_at_most=0)
+        audit.closed(stack, "large", watch, unknown_at_most=0)
         figures(hangs_s=hangs_s, sent_meanwhile=meanwhile, at_its_rate=round(hangs_s * tpm / 60))
         assert meanwhile >= 0.95 * hangs_s * tpm / 60
