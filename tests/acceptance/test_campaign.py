@@ -2,8 +2,8 @@
 
 Given 20,000 rows as a shop exports them, uploaded in parts; two workers; a provider that fails some rows for a moment
 and refuses some for good.
-When the campaign is started, paused, resumed, speeded up, and loses one worker to SIGTERM and gains another on the way.
-Then each valid recipient has got its own email exactly once, and every count says so, at every moment.
+When the campaign is started, paused, resumed and speeded up, and loses one worker to SIGTERM and gains another.
+Then each valid recipient has got the right email exactly once, and every count is right, at every moment.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_RETRIES: Final = 2
 #: How long nothing may arrive while the campaign is paused, in s.
 QUIET_S: Final = 2.0
 
-#: Rows of which the provider thinks otherwise: row -> local part of the address.
+#: Rows that the provider fails or refuses: row -> local part of the address.
 HOPELESS: Final = {4_321: "hopeless"}
 REFUSED: Final = {row: f"refused.{row}" for row in range(500, ROWS, 1_900)}
 FLAKY: Final = {row: f"flaky.50{row % 2 * 3}.{row}" for row in range(333, ROWS, 1_801)}
@@ -50,11 +50,11 @@ CONTENT: Final = {
 }
 
 
-def test_a_large_real_looking_list_with_everything_on_the_way(tmp_path: Path) -> None:
+def test_a_large_real_looking_list_through_pause_rate_change_and_lost_worker(tmp_path: Path) -> None:
     export = realistic.export(ROWS, special={**HOPELESS, **REFUSED, **FLAKY}, row_bytes=480)
     tries = str(MAX_RETRIES)
     with Stack.open(tmp_path, MAX_RETRIES=tries, RETRY_MIN_BACKOFF_S="0.2", RETRY_MAX_BACKOFF_S="0.5") as stack:
-        # Slow at first, so that at the pause many are in flight and more wait on the queue.
+        # Slow at first, so that at the pause many rows are in flight and more wait on the queue.
         stack.double.behave(rules=RULES, latency_ms=500, jitter_ms=100)
         first = stack.add_worker()
         stack.add_worker()
@@ -76,8 +76,8 @@ def test_a_large_real_looking_list_with_everything_on_the_way(tmp_path: Path) ->
         assert first.logged("worker_stopped")
 
         _counts_are_exact(report, export)
-        _never_false(watch)
-        _everybody_got_theirs_once(stack, export)
+        _no_report_is_wrong(watch)
+        _each_recipient_got_the_right_email_once(stack, export)
         _the_export_agrees(stack, export)
         _the_hopeless_row_is_dead_lettered(stack)
         assert stack.reconcile("spring")["repaired"] == {}
@@ -88,7 +88,7 @@ def _sent(stack: Stack, done: int) -> None:
 
 
 def _pause_holds(stack: Stack) -> None:
-    """After the answer only those arrive of which it told."""
+    """After the pause has returned, only the rows arrive that it counted as in flight."""
     in_flight = stack.pause("spring")
     paused_at = time.time()
     paused = stack.status("spring")
@@ -120,8 +120,8 @@ def _counts_are_exact(report: dict[str, object], export: Export) -> None:
     assert {name: report[name] for name in wanted} == wanted
 
 
-def _never_false(watch: Watch) -> None:
-    """Ten samples a second, each adding up, none with an unknown row, and the counts only ever growing."""
+def _no_report_is_wrong(watch: Watch) -> None:
+    """Ten samples per second, each of which adds up and has no unknown row, and the counts only ever grow."""
     watch.check()
     reports = [report for _, report in watch.samples]
     assert watch.missed == 0
@@ -130,17 +130,17 @@ def _never_false(watch: Watch) -> None:
         figures = [report[name] for report in reports]
         assert figures == sorted(figures), name
     seconds = watch.samples[-1][0] - watch.samples[0][0]
-    assert len(reports) > 4 * seconds  # ten a second, less what a busy machine takes
+    assert len(reports) > 4 * seconds  # ten per second, less what a busy machine takes
 
 
-def _everybody_got_theirs_once(stack: Stack, export: Export) -> None:
+def _each_recipient_got_the_right_email_once(stack: Stack, export: Export) -> None:
     stats = stack.double.stats()
     assert stats["violations"] == 0, stack.double.violations()[:3]
     assert stats["duplicates"] == 0
     arrivals = stack.double.arrivals()
     taken = Counter(arrival.row for arrival in arrivals if arrival.accepted)
     assert taken == Counter(export.people.keys() - REFUSED.keys() - HOPELESS.keys())
-    # Rows that the provider failed were asked of it as often as they ought to be, and no others more than once.
+    # The provider got each failed row as often as the retries demand, and every other row at most once.
     asked = Counter(arrival.row for arrival in arrivals)
     again = dict.fromkeys(FLAKY, 2) | dict.fromkeys(HOPELESS, MAX_RETRIES + 1)
     assert {row: times for row, times in asked.items() if times > 1} == again

@@ -1,7 +1,7 @@
-"""docker-compose.yml without Docker: its own commands and environment, in processes of this machine, send a campaign.
+"""docker-compose.yml without Docker: its commands and environment, in processes of this machine, send a campaign.
 
-Only what a container network gives is replaced: host names, ports, directories. The one thing that cannot be started
-here is SeaweedFS, for which the embedded S3 server stands in, with the credentials of the file.
+Only what a container network provides is replaced: host names, ports, directories. The one program that cannot be
+started here is SeaweedFS; the embedded S3 server stands in for it, with the credentials of the file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CONTENT: Final = {
 
 
 class Composed:
-    """The file's services as processes. `ports`: those of the file by service, and here."""
+    """The file's services as processes. `ports`: by service and port of the file, the port here."""
 
     def __init__(self, directory: Path) -> None:
         self.services: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -56,7 +56,7 @@ class Composed:
         ]
 
     def text(self, written: str) -> str:
-        """A value of the file: variables by their defaults, as where none is set, and hosts of this machine."""
+        """A value of the file: variables by their defaults, as if none were set, and hosts of this machine."""
         filled = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", written)
         for theirs, ours in self._here:
             filled = filled.replace(theirs, ours)
@@ -122,7 +122,7 @@ def test_the_commands_and_the_environment_of_the_file_send_a_campaign(composed: 
             running.callback(program.kill)
             program.start()
         until(anonymous.ready, "readyz, as the health check asks for it")
-        # Then no one gets in without the token that the first start has made
+        # Then no client gets in without the token that the first start has made
         assert anonymous.ask("GET", "/campaigns")[0] == 401
         file = tmp_path / "var" / "api-token"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -131,12 +131,12 @@ def test_the_commands_and_the_environment_of_the_file_send_a_campaign(composed: 
         token = file.read_text().strip()
         assert token not in web.output()
         client = Client(composed.ports["web"], token)
-        # When a list is uploaded, by the address that clients outside are given, and sent
+        # When a list is uploaded through the address that outside clients get, and sent
         client.call("PUT", "/campaigns/c1", CONTENT)
         assert client.upload_in_parts("c1", export.csv, email_column=realistic.EMAIL_COLUMN) == 1
         client.start("c1")
         report = client.until_status("c1", "completed")
-        # Then everybody's email is in the outbox
+        # Then each recipient's email is in the outbox
         assert (report["done"], report["failed"], report["unknown"]) == (len(export.people), 0, 0)
         sent = mails.of(tmp_path / "var" / "outbox", "c1")
         assert sent.keys() == export.people.keys()
@@ -148,10 +148,10 @@ def test_the_commands_and_the_environment_of_the_file_send_a_campaign(composed: 
         assert "Application shutdown complete" in web.output()
 
 
-def is_right(mail: EmailMessage, person: realistic.Person) -> None:
+def is_right(email: EmailMessage, person: realistic.Person) -> None:
     cells = person.cells
-    assert mail["To"].addresses[0].addr_spec == person.address
-    assert mail["Subject"] == " ".join(f"Hello {cells['vorname']}".split())
+    assert email["To"].addresses[0].addr_spec == person.address
+    assert email["Subject"] == " ".join(f"Hello {cells['vorname']}".split())
     text = f"Dear {cells['vorname']} {cells['nachname']}\n{cells['notiz']}"
-    assert mails.body(mail) == text.rstrip("\n")
-    assert mails.body(mail, "html").startswith("<p>Dear ")
+    assert mails.body(email) == text.rstrip("\n")
+    assert mails.body(email, "html").startswith("<p>Dear ")

@@ -1,4 +1,4 @@
-"""The rate, the pause and the turns with real processes, by counts, not timings. At length: `make bench-rate`."""
+"""The rate, the pause and fairness with real processes, by counts, not timings. At length: `make bench-rate`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench import rate_measures as measures
 from bench.rate_bench import Admissions, RateBench
 from bench.rate_measures import Change
 
-#: Real processes: three, of which each asks for itself.
+#: The number of real worker processes; each asks for admission separately.
 WORKERS = 3
 
 
@@ -22,8 +22,8 @@ def bench() -> Iterator[RateBench]:
 
 
 def test_changes_of_the_rate_keep_the_window(bench: RateBench) -> None:
-    """Given a campaign that runs, when its rate goes up and down, then nothing is ever admitted that the limit in force
-    does not allow, and after a decrease below what the last minute held nothing at all.
+    """Given a running campaign, when its rate goes up and down, then nothing is ever admitted that the limit in force
+    does not allow, and nothing at all after a decrease below what the last minute held.
     """
     bench.prepare("change", 5_000, 600)
     bench.stack.start("change")
@@ -42,21 +42,21 @@ def test_changes_of_the_rate_keep_the_window(bench: RateBench) -> None:
 
 
 @pytest.mark.parametrize("stop", ["pause", "cancel"])
-def test_nothing_is_sent_after_the_answer_but_what_it_said(bench: RateBench, stop: str) -> None:
-    """Given a campaign without a limit on all workers, when it is paused or cancelled, then no more reach the door
-    after the answer than it said were in flight, and all that had been admitted are accounted for.
+def test_after_pause_or_cancel_no_more_is_sent_than_it_counted_as_in_flight(bench: RateBench, stop: str) -> None:
+    """Given a campaign without a limit on all workers, when it is paused or cancelled, then no more emails reach the
+    provider after the response than it counted as in flight, and every admitted row is accounted for.
     """
     name = f"to-{stop}"
     bench.launch(name, 20_000)
     for _ in range(3 if stop == "pause" else 1):
         before = bench.stack.status(name)["done"]
         bench.stack.until(name, lambda found, before=before: found["done"] > before, "full speed")  # type: ignore[misc]
-        told = bench.stack.call("POST", f"/campaigns/{name}/{stop}")["in_flight"]
+        in_flight = bench.stack.call("POST", f"/campaigns/{name}/{stop}")["in_flight"]
         answered = time.time()
         report = bench.stack.status(name)
         bench.stack.until(name, lambda found: found["in_flight"] == 0, "rest")
         arrivals = bench.times()[name]
-        assert sum(at > answered for at in arrivals) <= told
+        assert sum(at > answered for at in arrivals) <= in_flight
         assert len(arrivals) == report["done"] + report["in_flight"] == bench.stack.status(name)["done"]
         if stop == "pause":
             bench.stack.resume(name)
@@ -64,8 +64,8 @@ def test_nothing_is_sent_after_the_answer_but_what_it_said(bench: RateBench, sto
 
 
 def test_a_small_campaign_passes_a_large_one(bench: RateBench) -> None:
-    """Given a campaign of 100,000 that runs flat out, when one of 200 is started, then it is over while the large one
-    has sent a few thousand more: they take turns.
+    """Given a campaign of 90,000 at full speed, when one of 200 is started, then the small one completes while the
+    large one sends a few thousand more, since they take turns.
     """
     bench.prepare("small", 200)
     bench.launch("large", 90_000)

@@ -1,4 +1,4 @@
-"""The README's shell lines, as they stand, against `make run` with the outbox. Only the port is another."""
+"""The README's shell lines, unchanged, with `make run` and the outbox. Only the port is another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.make_run import MakeRun
 from tests.support.services import ROOT
 from tests.support.waiting import PATIENCE_S, until
 
-#: A failed request ends the block, and its answer is shown.
+#: A failed request ends the block, and its response is shown.
 PROLOGUE = 'set -eu; curl() { command curl --fail-with-body --silent --show-error "$@"; echo; }\n'
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -67,11 +67,11 @@ def test_the_walk_through_sends_every_email_once(tmp_path: Path) -> None:
 def every_email_is_right(outbox: Path) -> None:
     sent = mails.of(outbox, "c1")
     assert sorted(sent) == list(range(1, 301))
-    for row, mail in sent.items():
-        assert mail["From"] == "News <news@example.com>"
-        assert mail["To"].addresses[0].addr_spec == f"reader{row}@example.com"
-        assert mail["Subject"] == f"Hello Reader {row}"
-        assert mails.body(mail) == f"Dear Reader {row}, it is spring."
+    for row, email in sent.items():
+        assert email["From"] == "News <news@example.com>"
+        assert email["To"].addresses[0].addr_spec == f"reader{row}@example.com"
+        assert email["Subject"] == f"Hello Reader {row}"
+        assert mails.body(email) == f"Dear Reader {row}, it is spring."
 
 
 def test_the_fields_of_the_status_shown_are_those_of_a_real_one(tmp_path: Path) -> None:

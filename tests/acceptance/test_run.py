@@ -22,7 +22,7 @@ from tests.support.services import ROOT, S3_ACCESS_KEY, S3_SECRET_KEY, clean_env
 from tests.support.waiting import PATIENCE_S, until
 
 
-def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_path: Path) -> None:
+def test_a_killed_worker_is_restarted_and_the_campaign_continues_after_a_restart(tmp_path: Path) -> None:
     # Given a campaign under way
     with make_run.running(tmp_path) as started:
         started.until_ready()
@@ -31,19 +31,19 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
         started.send_campaign("c2", rows=200, tpm=60)
         until(lambda: started.status("c2")["done"] >= 1, "the first email of c2")
 
-        # When its worker is killed, all processes of it
+        # When all processes of its worker are killed
         workers = started.programs("dramatiq actors")
         assert workers
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
 
-        # Then it is started again, with a line that says so
+        # Then the worker is started again, with a line that says so
         until(lambda: set(started.programs("dramatiq actors")) - set(workers), "another worker")
         assert "postrider: worker 1 ended (by SIGKILL): restarting it" in started.output()
         before = started.status("c2")["done"]
         until(lambda: started.status("c2")["done"] > before, "another email of c2")
 
-        # And when it is told to stop, it ends cleanly and leaves nothing behind
+        # And when `make run` is told to stop, it ends cleanly and leaves nothing behind
         assert started.stop() == 0
         assert started.programs() == []
         done = [line for line in started.output().splitlines() if line.startswith("postrider: stop")]
@@ -54,7 +54,7 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
     keys = _keys(started)
     with make_run.running(tmp_path) as again:
         again.until_ready()
-        # Then campaigns, emails and keys are still there, and the campaign goes on by itself
+        # Then campaigns, emails and keys are still there, and the campaign continues without help
         assert _keys(again) == keys
         assert again.status("c1")["done"] == 400
         assert len(again.mails("c1")) == 400
@@ -62,7 +62,7 @@ def test_a_killed_worker_comes_back_and_the_campaign_goes_on_over_a_restart(tmp_
         again.call("POST", "/campaigns/c2/rate-limit", {"tpm": 100_000})
         until(lambda: (report := again.status("c2"))["done"] + report["unknown"] == 200, "the rest of c2")
         report = again.status("c2")
-        # A row that was being sent when the worker was killed is held, not sent again.
+        # A row that was being sent when the worker was killed stays unknown and is not sent again.
         assert len(again.mails("c2")) - report["done"] in range(report["unknown"] + 1)
 
 
@@ -99,7 +99,7 @@ def test_only_its_user_can_read_what_it_writes_or_use_its_redis(tmp_path: Path) 
     (started.var / "redis.conf").unlink()
     with make_run.running(tmp_path) as again:
         again.until_ready()
-        # Then they are still there, and closed
+        # Then the data are still there, and closed
         assert stat.S_IMODE(again.var.stat().st_mode) == 0o700
         assert stat.S_IMODE((again.var / "redis.conf").stat().st_mode) == 0o600
         assert again.status("c1")["done"] == 10
@@ -109,7 +109,7 @@ def test_only_its_user_can_read_what_it_writes_or_use_its_redis(tmp_path: Path) 
 
 
 def _redis_url(started: MakeRun) -> tuple[str, str]:
-    """The address that its web process uses, and the password in it."""
+    """The address that its web process uses, including the password."""
     [web] = started.programs("uvicorn api:app")
     variables = Path(f"/proc/{web}/environ").read_bytes().decode().split("\0")
     [url] = [value for name, _, value in (line.partition("=") for line in variables) if name == "REDIS_URL"]
@@ -117,7 +117,7 @@ def _redis_url(started: MakeRun) -> tuple[str, str]:
 
 
 def _answer(url: str) -> str:
-    """What the Redis at that address answers a client that gives no password."""
+    """What the Redis at that address replies to a client that gives no password."""
     with socket.create_connection((ports.LOOPBACK, urlsplit(url).port or 0), PATIENCE_S) as client:
         client.sendall(b"PING\r\n")
         return client.makefile("rb").readline().decode().strip()
@@ -133,7 +133,7 @@ def _open_to_others(directory: Path) -> list[Path]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels cannot tie a child to its parent")
-def test_nothing_is_left_when_the_supervisor_is_killed_and_it_can_be_started_at_once(tmp_path: Path) -> None:
+def test_nothing_is_left_of_a_killed_supervisor_and_it_can_be_restarted_at_once(tmp_path: Path) -> None:
     with make_run.running(tmp_path) as started:
         started.until_ready()
         # Its servers hold its lock too: no second server may open their data while they end.
@@ -169,7 +169,7 @@ def _ancestors(pid: int) -> list[int]:
     return found
 
 
-def test_a_second_one_in_the_same_place_says_so(tmp_path: Path) -> None:
+def test_a_second_supervisor_in_the_same_directory_says_so(tmp_path: Path) -> None:
     with make_run.running(tmp_path) as first:
         until(first.programs, "its first program")
         with make_run.running(tmp_path) as second:
@@ -177,7 +177,7 @@ def test_a_second_one_in_the_same_place_says_so(tmp_path: Path) -> None:
             assert f"postrider: already running here (process {first.process.pid}); stop it first" in second.output()
 
 
-def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_taken_port_gives_one_clear_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -187,16 +187,14 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
     assert started.output() == f"postrider: port {port} is in use; choose another one: PORT=8081 make run\n"
 
 
-def test_a_wrong_setting_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_wrong_setting_gives_one_clear_line(tmp_path: Path) -> None:
     with make_run.running(tmp_path, WORKERS="many") as started:
         assert started.process.wait(PATIENCE_S) == 1
     assert started.output() == "postrider: setting WORKERS: 'many' is not a number\n"
 
 
-@pytest.mark.usefixtures("redis_client")  # it empties the server
-def test_servers_that_settings_name_are_used_instead_of_its_own(
-    tmp_path: Path, valkey_url: str, s3_endpoint: str
-) -> None:
+@pytest.mark.usefixtures("redis_client")  # the test empties the server
+def test_servers_given_by_settings_replace_the_embedded_ones(tmp_path: Path, valkey_url: str, s3_endpoint: str) -> None:
     named = {
         "REDIS_URL": valkey_url,
         "S3_ENDPOINT_URL": s3_endpoint,
@@ -212,8 +210,8 @@ def test_servers_that_settings_name_are_used_instead_of_its_own(
         assert started.stop() == 0
 
 
-def test_a_web_process_that_cannot_start_ends_it_all(tmp_path: Path) -> None:
-    # Given a port that no process may listen on after it has been checked: the supervisor's own check passes
+def test_a_web_process_that_cannot_start_stops_make_run(tmp_path: Path) -> None:
+    # Given a port that no process may listen on after the supervisor has checked it: the supervisor's check passes
     with make_run.running(tmp_path, PYTHONPATH=str(_broken_uvicorn(tmp_path))) as started:
         assert started.process.wait(PATIENCE_S) == 1
         assert "postrider: web did not start" in started.output()
@@ -230,8 +228,8 @@ def _broken_uvicorn(directory: Path) -> Path:
     return package
 
 
-@pytest.mark.usefixtures("redis_client")  # it empties the server
-def test_the_procfiles_commands_work_by_themselves_and_end_cleanly(
+@pytest.mark.usefixtures("redis_client")  # the test empties the server
+def test_the_procfiles_commands_work_without_make_run_and_end_cleanly(
     tmp_path: Path, valkey_url: str, s3_endpoint: str
 ) -> None:
     # Given the Procfile's two commands, started by hand

@@ -1,7 +1,8 @@
-"""An upgrade while campaigns are under way: what the version before left in Redis, and this version's processes.
+"""An upgrade while campaigns are under way: the data that the previous version left in Redis, and this version's
+processes.
 
-`tests/data/schema_1.json.gz` is what a version with schema 1 left there when its two workers were killed in the middle
-of a campaign of 10,000 recipients, with another one paused: every key as Redis dumps it, and the rows that the provider
+`tests/data/schema_1.json.gz` holds what a version with schema 1 left when its two workers were killed in the middle of
+a campaign of 10,000 recipients, with another one paused: every key as Redis dumps it, and the rows that the provider
 had accepted by then.
 """
 
@@ -35,7 +36,7 @@ def left() -> dict[str, Any]:
 
 
 def c1_list() -> bytes:
-    """The list of the campaign under way: every 50th recipient was tried again, every 20th is of a limited domain."""
+    """The list of the campaign under way: every 50th recipient was retried, every 20th is of a limited domain."""
     addresses = (
         f"{'r' if row % 50 else 'flaky'}{row}@{'shop' if row % 20 else 'slow'}.test\n"
         for row in range(1, ROWS["c1"] + 1)
@@ -52,7 +53,7 @@ def csv_rows(data: bytes) -> list[dict[str, str]]:
 
 
 def restore(stack: Stack, left: dict[str, Any]) -> None:
-    """Put what was left into the Redis and the object store of this stack."""
+    """Put the data into the Redis and the object store of this stack."""
     client: Any = stack.redis_client()
     for key, (ttl_ms, dump) in left["keys"].items():
         client.restore(key, max(0, ttl_ms), base64.b64decode(dump))
@@ -66,7 +67,7 @@ def restore(stack: Stack, left: dict[str, Any]) -> None:
         s3.put_object(Bucket=bucket, Key=left["object_keys"][campaign_id], Body=data)
 
 
-def test_campaigns_of_the_version_before_go_on(tmp_path: Path, left: dict[str, Any]) -> None:
+def test_campaigns_of_the_previous_version_continue(tmp_path: Path, left: dict[str, Any]) -> None:
     """Given what schema 1 left of a campaign under way and of a paused one, when a web process and two workers of this
     version start at once, then nothing is lost and nothing is sent twice.
     """
