@@ -1,4 +1,4 @@
-"""A real browser and the real processes, once for all tests here; each test has its own visit."""
+"""A real browser and the real processes, once for all tests here; each test has a separate visit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.visit import PATIENCE_MS, Visit
 
 #: Debian's. Playwright's own download of a browser is not used.
 CHROMIUM = "/usr/bin/chromium"
-#: As root it runs without its sandbox; the rest keeps it from calling the outside.
+#: As root it runs without its sandbox; the other options keep it from calling the outside.
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -39,7 +39,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Makes visits to `http://localhost:{port}`. At the end of the test nothing has gone wrong in any of them."""
+    """Makes visits to `http://localhost:{port}`. At the end of the test, none of them may have had an error."""
     visits: list[Visit] = []
 
     def visit(port: int, **options: object) -> Visit:

@@ -1,4 +1,4 @@
-"""A campaign from the form to the last email, as a newcomer drives it."""
+"""A campaign from the form to the last email, as a newcomer works with it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     page.get_by_label("Text", exact=True).fill("Dear {{ name }}, it is spring.")
     page.get_by_role("spinbutton", name="Emails per minute").fill("600")
     visit.choose_list("readers.csv", readers(300, "nobody,N\nr1@shop.test,Again\n"))
-    # When the campaign is created with its list
+    # When the newcomer creates the campaign with its list
     visit.press("Create campaign")
-    # Then the list is read, and what it has is shown
+    # Then the server parses the list, and the page shows its counts
     expect(page).to_have_url(re.compile("#/campaigns/spring-2026$"))
     expect(visit.status).to_have_text("Ready")
     facts = visit.panel("List")
@@ -33,9 +33,9 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     rejected = list(csv.DictReader(io.StringIO(visit.download("Rejected rows as CSV"))))
     assert [row["row"] for row in rejected] == ["301", "302"]
 
-    # When it is started
+    # When the campaign is started
     visit.press("Start sending to 300 recipients")
-    # Then the figures move by themselves
+    # Then the figures change without a reload
     expect(visit.status).to_have_text("Running")
     expect(visit.button("Start")).to_be_hidden()
     expect(visit.figure("done")).to_have_text(re.compile("^[1-9]"))
@@ -49,20 +49,20 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     visit.button("Pause").focus()
     expect(visit.button("Pause")).to_be_focused()
     page.keyboard.press("Enter")
-    # Then it says so, and the keyboard is where the next step is
+    # Then the page says so, and the focus is on the next step
     expect(visit.status).to_have_text("Paused")
     expect(visit.notice).to_contain_text("Paused.")
     expect(visit.button("Resume")).to_be_focused()
     expect(visit.panel("Rate")).to_contain_text("paused")
 
-    # When it goes on at another rate
+    # When it is resumed at another rate
     visit.press("Resume")
     expect(visit.status).to_have_text("Running")
     page.get_by_role("spinbutton", name="Emails per minute").fill("60000")
     visit.press("Set limit")
     expect(visit.notice).to_contain_text("60,000 emails per minute")
 
-    # Then everybody gets the email, and the page says so
+    # Then every recipient gets the email, and the page says so
     expect(visit.status).to_have_text("Completed")
     expect(visit.figure("done")).to_have_text("300")
     expect(visit.figure("pending")).to_have_text("0")
@@ -78,7 +78,7 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     expect(listed).to_contain_text("300")
 
 
-def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> None:
+def test_an_operator_decides_about_a_failed_and_an_unknown_row(visit: Visit, stack: Stack) -> None:
     # Given a campaign that has sent what it could
     stack.double.behave(rules=[{"to": "bad*", "answers": ["400"]}, {"to": "odd*", "answers": ["reset"]}])
     stack.put("mixed", tpm=60_000)
@@ -90,7 +90,7 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> 
     expect(visit.figure("unknown")).to_have_text("1")
     assert '"bad1@shop.test","failed",' in visit.download("Failed rows as CSV")
 
-    # When the provider takes everything and the failed are tried again
+    # When the provider accepts everything and the failed rows are retried
     stack.double.behave(rules=[])
     visit.press("Retry 2 failed")
     # Then they are sent
@@ -98,7 +98,7 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> 
     expect(visit.figure("failed")).to_have_text("0")
     expect(visit.panel("2 failed")).to_be_hidden()
 
-    # When the unknown is to be sent again, at second thought
+    # When the user asks to send the unknown row again, goes back, and counts it as done instead
     visit.press("Send again")
     asked = visit.page.get_by_role("dialog")
     expect(asked).to_contain_text("get it twice")
@@ -106,7 +106,7 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> 
     visit.page.keyboard.press("Escape")
     expect(visit.figure("unknown")).to_have_text("1")
     visit.press("Count as done")
-    # Then nothing is left to decide
+    # Then no row is left to decide about
     expect(visit.figure("done")).to_have_text("4")
     expect(visit.panel("1 unknown")).to_be_hidden()
 
@@ -114,11 +114,11 @@ def test_a_failed_and_an_unknown_row_are_decided(visit: Visit, stack: Stack) -> 
     visit.expected += [r"404 .*/mixed/reconcile"]
     visit.page.get_by_text("Reconciliation").click()
     visit.press("Reconcile now")
-    # Then the report is shown
+    # Then the page shows the report
     expect(visit.panel("Reconciliation")).to_contain_text("nothing to repair")
 
 
-def test_cancelling_and_deleting_name_what_they_do(visit: Visit, stack: Stack) -> None:
+def test_cancel_and_delete_ask_first_and_name_what_they_do(visit: Visit, stack: Stack) -> None:
     stack.put("gone", tpm=60)
     stack.upload("gone", readers(500))
     stack.start("gone")

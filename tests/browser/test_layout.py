@@ -1,4 +1,4 @@
-"""Readable everywhere: on a phone, by keyboard, page by page, and in colours that can be told apart."""
+"""Readable everywhere: on a phone, by keyboard, page by page, and in colours with enough contrast."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PHONE = {"width": 320, "height": 640}
 
 
 def overflow(page: Page) -> int:
-    """How many pixels of the page stand out beyond the window."""
+    """By how many pixels the page is wider than the window."""
     return int(page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
-def test_nothing_stands_out_on_a_phone(visitor: Callable[..., Visit], stack: Stack) -> None:
+def test_nothing_is_wider_than_the_screen_of_a_phone(visitor: Callable[..., Visit], stack: Stack) -> None:
     assert len(LONG) == 64
     stack.put(LONG, subject="W" * 300, **{"from": f"{'N' * 60} <news@shop.test>"})
     stack.upload(
@@ -42,7 +42,7 @@ def test_nothing_stands_out_on_a_phone(visitor: Callable[..., Visit], stack: Sta
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_stand_out_from_their_ground(visitor: Callable[..., Visit], stack: Stack, scheme: str) -> None:
+def test_texts_have_enough_contrast(visitor: Callable[..., Visit], stack: Stack, scheme: str) -> None:
     """WCAG 2.2, 1.4.3: at least 4.5 to 1, measured on what the browser has made of the style sheets."""
     stack.put("colours")
     stack.upload("colours", readers(5, "nobody,x\n"))
@@ -55,7 +55,7 @@ def test_texts_stand_out_from_their_ground(visitor: Callable[..., Visit], stack:
     assert visit.page.evaluate(WEAK_TEXTS) == []
 
 
-#: The visible elements with a text of their own whose contrast is below 4.5.
+#: The visible elements that contain text themselves and whose contrast is below 4.5.
 WEAK_TEXTS = """() => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -77,7 +77,7 @@ WEAK_TEXTS = """() => {
 }"""
 
 
-def test_the_list_is_paged_and_lives(visit: Visit, stack: Stack) -> None:
+def test_the_list_is_paged_and_updates_without_a_reload(visit: Visit, stack: Stack) -> None:
     # Given more campaigns than a page shows, the newest of them running
     for number in range(25):
         stack.put(f"page-{number:02}", tpm=1)
@@ -87,16 +87,16 @@ def test_the_list_is_paged_and_lives(visit: Visit, stack: Stack) -> None:
     newest = page.get_by_role("row", name=re.compile("page-24"))
     expect(newest).to_contain_text("Running")
     expect(page.get_by_role("row", name=re.compile("page-04"))).to_have_count(0)
-    # When one changes, then the page shows it without being asked
+    # When one changes, then the page shows it without a reload
     stack.call("POST", "/campaigns/page-24/cancel")
     expect(newest).to_contain_text("Cancelled")
-    # When the next page is asked for
+    # When the user opens the next page
     page.get_by_role("link", name="Older campaigns").click()
     expect(page.get_by_role("row", name=re.compile("page-04"))).to_be_visible()
     expect(page.get_by_role("heading", name="Campaigns", exact=True)).to_be_focused()
 
 
-def test_the_keyboard_leads_everywhere(visit: Visit, stack: Stack) -> None:
+def test_the_keyboard_reaches_everything(visit: Visit, stack: Stack) -> None:
     stack.put("keys")
     page = visit.open().page
     link = page.get_by_role("link", name="keys", exact=True)
@@ -110,7 +110,7 @@ def test_the_keyboard_leads_everywhere(visit: Visit, stack: Stack) -> None:
     expect(page.get_by_role("heading", name="keys", exact=True)).to_be_focused()
 
 
-def test_without_campaigns_it_says_what_to_do(visit: Visit) -> None:
+def test_without_campaigns_the_page_says_what_to_do(visit: Visit) -> None:
     empty = {"campaigns": [], "total": 0, "offset": 0, "limit": 20, "next": None}
     visit.page.route(re.compile(r"/campaigns\?"), lambda route: route.fulfill(json=empty))
     visit.open()

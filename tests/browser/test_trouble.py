@@ -1,4 +1,4 @@
-"""What goes wrong is shown: refusals with their detail, a server that is away, a token, hostile texts."""
+"""Failures are shown: refusals with their detail, a server that is away, a missing token, hostile texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.stack import Stack, free_port
 from tests.support.visit import Visit, readers
 
 TOKEN = "a-token-of-the-tests"
-#: Would show itself as a dialog, a script error, a request or a change of the page.
+#: Markup that would show itself as a dialog, a script error, a request or a change of the page.
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
@@ -40,8 +40,8 @@ def test_a_refused_campaign_says_why_at_its_field(visit: Visit, stack: Stack) ->
     assert stack.call("GET", "/campaigns/taken")["subject"] == "The first"
 
 
-def test_a_step_that_is_refused_shows_the_server_s_words(visit: Visit, stack: Stack) -> None:
-    # Given a page that does not know yet that someone else has cancelled the campaign
+def test_a_refused_step_shows_the_servers_words(visit: Visit, stack: Stack) -> None:
+    # Given a page that does not know yet that another user has cancelled the campaign
     stack.put("race", tpm=60)
     stack.upload("race", readers(100))
     stack.start("race")
@@ -56,8 +56,8 @@ def test_a_step_that_is_refused_shows_the_server_s_words(visit: Visit, stack: St
     expect(visit.status).to_have_text("Cancelled")
 
 
-def test_a_server_that_is_away_is_said_and_it_goes_on_by_itself(visit: Visit, stack: Stack) -> None:
-    # Given a campaign on its way
+def test_the_page_says_that_the_server_is_away_and_recovers_without_a_reload(visit: Visit, stack: Stack) -> None:
+    # Given a campaign under way
     stack.put("outage", tpm=240)
     stack.upload("outage", readers(2000))
     stack.start("outage")
@@ -68,11 +68,11 @@ def test_a_server_that_is_away_is_said_and_it_goes_on_by_itself(visit: Visit, st
     # When the web process dies
     visit.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"]
     stack.web.kill()
-    # Then the page says so, and what a step came to
+    # Then the page says so, and says what became of a step
     expect(banner).to_contain_text("The server cannot be reached")
     visit.press("Pause")
     expect(visit.notice.get_by_role("alert")).to_contain_text("cannot be reached")
-    # When it is back, then the figures move again without a reload
+    # When the web process is back, then the figures change again without a reload
     stack.web.start()
     expect(banner).to_be_hidden()
     before = visit.figure("done").inner_text()
@@ -84,7 +84,7 @@ def test_a_server_that_is_away_is_said_and_it_goes_on_by_itself(visit: Visit, st
 
 @pytest.fixture
 def guarded(stack: Stack, tmp_path: Path) -> Iterator[int]:
-    """The port of another web process over the same data, which asks for a token."""
+    """The port of another web process over the same data, which requires a token."""
     port = free_port()
     command = [word if word != str(stack.port) else str(port) for word in stack.web.command]
     environment = stack.environment | {"API_TOKEN": TOKEN, "PORT": str(port)}
@@ -96,7 +96,7 @@ def guarded(stack: Stack, tmp_path: Path) -> Iterator[int]:
         web.stop()
 
 
-def test_the_token_is_asked_for_once_and_goes_with_every_call(
+def test_the_page_asks_once_for_the_token_and_sends_it_with_every_request(
     visitor: Callable[..., Visit], stack: Stack, guarded: int
 ) -> None:
     stack.put("secret", tpm=600)
@@ -104,7 +104,7 @@ def test_the_token_is_asked_for_once_and_goes_with_every_call(
     visit.expected += ["401"]
     addresses: list[str] = []
     visit.page.on("request", lambda request: addresses.append(request.url))
-    # When the page is opened, then it asks
+    # When the page is opened, then it asks for the token
     visit.open()
     asked = visit.page.get_by_role("dialog", name="API token")
     asked.get_by_label("Token").fill("not-it")
@@ -113,7 +113,7 @@ def test_the_token_is_asked_for_once_and_goes_with_every_call(
     asked.get_by_label("Token").fill(TOKEN)
     asked.get_by_role("button", name="Continue").click()
     expect(visit.page.get_by_role("link", name="secret")).to_be_visible()
-    # And everything works without asking again: uploads, steps, the live figures, downloads
+    # And everything works without another question: uploads, steps, the live figures, downloads
     visit.page.get_by_role("link", name="secret").click()
     visit.choose_list("readers.csv", readers(40))
     visit.press("Upload")
@@ -124,17 +124,17 @@ def test_the_token_is_asked_for_once_and_goes_with_every_call(
     visit.page.reload()
     expect(visit.status).to_have_text("Completed")
     expect(asked).to_have_count(0)
-    # And the token stands in no address, and another tab does not have it
+    # And no address contains the token, and another tab does not have it
     assert not [address for address in addresses if TOKEN in address]
     other = visit.page.context.new_page()
     other.goto("/")
     expect(other.get_by_role("dialog", name="API token")).to_be_visible()
-    # When it is forgotten, it is asked for again
+    # When the token is forgotten, then the page asks for it again
     visit.press("Forget token")
     expect(asked).to_be_visible()
 
 
-def test_hostile_texts_are_only_texts(visit: Visit, stack: Stack) -> None:
+def test_hostile_texts_are_shown_as_text(visit: Visit, stack: Stack) -> None:
     # Given markup wherever a campaign can have any
     stack.put(
         "hostile",
@@ -162,6 +162,6 @@ def test_hostile_texts_are_only_texts(visit: Visit, stack: Stack) -> None:
     expect(visit.page.locator("main img, main script")).to_have_count(0)
 
 
-def test_an_address_that_leads_nowhere_says_so(visit: Visit) -> None:
+def test_an_address_without_a_page_says_so(visit: Visit) -> None:
     visit.open("#/campaigns/%E0%A4%A")
     expect(visit.page.get_by_role("heading", name="Page not found")).to_be_visible()

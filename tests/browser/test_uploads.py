@@ -1,4 +1,4 @@
-"""Lists from the browser: straight into the object store, over failures, given up, refused."""
+"""Uploads from the browser: straight into the object store, through failures, given up, refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.visit import Visit
 
 MIB = 1024 * 1024
 ROWS = 20_000
-#: Of the parts that the API asks for; what comes after two of them makes a third.
+#: The size of the parts that the API asks for; what remains after two of them makes a third.
 PART_BYTES = 8 * MIB
 
 
@@ -38,14 +38,14 @@ def part_number(request: Request) -> int:
 
 
 def parts_sent(page: Page) -> Counter[int]:
-    """Counts how often each part is sent from now on."""
+    """Counts from now on how often each part is sent."""
     counter: Counter[int] = Counter()
     page.on("request", lambda request: counter.update([part_number(request)] if part_number(request) else []))
     return counter
 
 
 def intercept(page: Page, number: int, handle: Callable[[Route], None]) -> None:
-    """Have one part handled by the test instead of the store."""
+    """Have the test handle one part instead of the store."""
     page.route(re.compile(rf"partNumber={number}\b"), handle)
 
 
@@ -57,13 +57,13 @@ def send(visit: Visit, campaign_id: str, path: Path) -> None:
 
 def test_a_large_list_goes_in_parts_straight_to_the_store(visit: Visit, stack: Stack, large: Path) -> None:
     stack.put("large", text="Dear {{ name }}")
-    # When a list beyond 10 MiB is chosen. Nothing is intercepted, so it is the store itself that answers the browser's
-    # CORS questions; the network is slow enough to watch.
+    # When the user chooses a list of more than 10 MiB. Nothing is intercepted, so the store itself answers the
+    # browser's CORS requests; the network is slow enough to watch.
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 12 * MIB}
     visit.page.context.new_cdp_session(visit.page).send("Network.emulateNetworkConditions", slow)
     sent = parts_sent(visit.page)
     send(visit, "large", large)
-    # Then its bytes are counted, and after them its rows
+    # Then the page counts its bytes, and after them its rows
     expect(visit.page.get_by_role("progressbar", name="Upload")).to_be_visible()
     expect(visit.page.get_by_label("CSV file")).to_be_hidden()
     expect(visit.panel("List")).to_contain_text(re.compile(r"MiB of 19(\.\d)? MiB"))
@@ -75,7 +75,7 @@ def test_a_large_list_goes_in_parts_straight_to_the_store(visit: Visit, stack: S
     assert stack.call("GET", "/campaigns/large")["size"] == large.stat().st_size
 
 
-def test_only_the_part_that_failed_is_sent_again(visit: Visit, stack: Stack, large: Path) -> None:
+def test_only_the_failed_part_is_sent_again(visit: Visit, stack: Stack, large: Path) -> None:
     # Given a store that drops part 2 once and then refuses it
     stack.put("patchy", text="Dear {{ name }}")
     visit.expected += ["ERR_FAILED .*partNumber=2", "403 .*partNumber=2"]
@@ -90,25 +90,25 @@ def test_only_the_part_that_failed_is_sent_again(visit: Visit, stack: Stack, lar
 
     intercept(visit.page, 2, answer)
     send(visit, "patchy", large)
-    # Then the first failure is got over silently, the second is shown
+    # Then the page recovers silently from the first failure, and shows the second
     upload = visit.page.locator(".upload")
     expect(upload.get_by_role("alert")).to_contain_text("Part 2 of 3 was not uploaded: the object store answered 403")
     expect(visit.status).to_have_text("Draft")
-    # When the rest is sent again
+    # When the user sends the rest again
     visit.page.unroute_all()
     before = dict(sent)
     visit.press("Resume upload")
-    # Then it arrives, and what had arrived is not sent twice
+    # Then it arrives, and the parts that had arrived are not sent twice
     expect(visit.status).to_have_text("Ready")
     expect(visit.panel("List")).to_contain_text("20,000 recipients")
     assert before[2] == 2
     assert sent[2] == 3
     assert sent[1] == 1
-    assert sent[3] <= 2  # it may have been under way when part 2 was given up
+    assert sent[3] <= 2  # the part may have been under way when part 2 was given up
 
 
-def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, stack: Stack, large: Path) -> None:
-    # Given an upload whose second part does not get on
+def test_an_upload_that_the_user_gives_up_is_aborted(visit: Visit, stack: Stack, large: Path) -> None:
+    # Given an upload whose second part makes no progress
     stack.put("given-up", text="Dear {{ name }}")
     held: list[Route] = []
     intercept(visit.page, 2, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks its handlers
@@ -116,10 +116,10 @@ def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, stack: Stack, l
         send(visit, "given-up", large)
     upload_id = begun.value.json()["upload_id"]
     expect(visit.page.locator(".upload")).to_contain_text("2 of 3 parts")
-    # When it is given up
+    # When the user gives it up
     visit.expected += ["ERR_FAILED .*partNumber=2"]
     visit.press("Abort upload")
-    # Then it is gone, here and on the server, and another file can be chosen
+    # Then it is gone, here and on the server, and the user can choose another file
     expect(visit.notice).to_contain_text("Upload aborted")
     expect(visit.page.locator(".upload")).to_be_hidden()
     with pytest.raises(ApiError, match="404"):
@@ -129,7 +129,7 @@ def test_an_upload_that_is_given_up_is_thrown_away(visit: Visit, stack: Stack, l
     expect(visit.panel("List")).to_contain_text("1 recipient, no row rejected")
 
 
-def test_a_list_that_cannot_be_used_says_why_and_is_replaced(visit: Visit, stack: Stack) -> None:
+def test_a_list_that_cannot_be_used_says_why_and_can_be_replaced(visit: Visit, stack: Stack) -> None:
     stack.put("wrong")
     visit.campaign("wrong")
     visit.choose_list("addresses.csv", b"Contact,name\na@shop.test,A\n")
