@@ -2,8 +2,8 @@
 
     python -m tests.busy --runs 3 -- -k name        # what follows `--` goes to pytest
 
-The first run that fails ends it all. A burner ends with its run, whatever happens: it looks at its parent all the time,
-and the kernel ends it with its parent too.
+The first run that fails ends the series. A burner ends with its run, whatever happens: it checks its parent all the
+time, and the kernel ends it with its parent too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def burning(cores: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def run(options: Sequence[str]) -> tuple[int, str]:
-    """Run pytest and show what it prints; its exit code and its closing line."""
+    """Run pytest and show what it prints; return its exit code and its closing line."""
     closing = ""
     command = ends_with_parent([sys.executable, "-m", "pytest", *options])
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as pytest:

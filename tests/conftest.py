@@ -1,6 +1,6 @@
 """What all tests share: a marker by folder, and fixtures with real servers.
 
-A server starts once a run, when the first test asks for it, and a server that cannot start fails the test.
+A server starts once per run, when the first test asks for it, and a server that cannot start fails the test.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from embedded import s3
 from tests.support import services
 from tests.support.ledger_harness import Clock, LedgerHarness
 
-# A slow moment of the machine is no counter-example. Each run draws other examples, in CI too: over time that finds
-# more, and what fails is printed so that it can be repeated.
+# A slow moment of the machine is not a counter-example. Each run draws other examples, in CI too: over time that finds
+# more faults. Hypothesis prints what fails, so that it can be repeated.
 settings.register_profile(
     "postrider", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False, print_blob=True
 )
 settings.load_profile("postrider")
 
-#: In the order in which they run: what fails fast comes first.
+#: The folders in the order in which they run: those that fail fast come first.
 FOLDERS = ("unit", "property", "simulated", "integration", "acceptance", "chaos", "browser")
-#: With servers and processes, one test after the other: which folders do so in one process (`make test`). The tests of
-#: all others share nothing, so that they may run in parallel.
+#: The tests that need servers and processes run one after the other: each of these folders in one process (`make
+#: test`). The tests of all other folders share nothing, so they may run in parallel.
 IN_TURN = {"integration": "servers", "browser": "servers", "acceptance": "processes", "chaos": "processes"}
 
 
@@ -54,7 +54,7 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def redis_client(valkey_url: str) -> Iterator[redis.Redis]:
-    """A client of the real server, which is empty when the test starts. Answers are bytes."""
+    """A client of the real server, which is empty when the test starts. Replies are bytes."""
     client = redis.Redis.from_url(valkey_url)
     client.flushall()
     yield client
@@ -63,7 +63,7 @@ def redis_client(valkey_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def fake_redis() -> Iterator[redis.Redis]:
-    """An empty Redis inside this process, Lua included, for tests without servers. Answers are bytes."""
+    """An empty Redis inside this process, Lua included, for tests without servers. Replies are bytes."""
     client = fakeredis.FakeRedis(server=fakeredis.FakeServer())
     yield client
     client.close()
@@ -71,7 +71,7 @@ def fake_redis() -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="session")
 def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real S3 server; boto3 finds its credentials in the environment, and no others."""
+    """The address of a real S3 server; boto3 finds only its credentials in the environment."""
     directory = tmp_path_factory.mktemp("s3")
     with pytest.MonkeyPatch.context() as environment, services.s3_server(directory) as url:
         for name in [name for name in os.environ if name.startswith("AWS_")]:

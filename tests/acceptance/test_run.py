@@ -50,20 +50,20 @@ def test_a_killed_worker_is_restarted_and_the_campaign_continues_after_a_restart
         assert done == ["postrider: stopping: workers finish the emails that they are sending", "postrider: stopped"]
 
     # When it is started again
-    sent = started.mails("c2")
+    sent = started.emails("c2")
     keys = _keys(started)
     with make_run.running(tmp_path) as again:
         again.until_ready()
         # Then campaigns, emails and keys are still there, and the campaign continues without help
         assert _keys(again) == keys
         assert again.status("c1")["done"] == 400
-        assert len(again.mails("c1")) == 400
-        assert set(sent) <= set(again.mails("c2"))
+        assert len(again.emails("c1")) == 400
+        assert set(sent) <= set(again.emails("c2"))
         again.call("POST", "/campaigns/c2/rate-limit", {"tpm": 100_000})
         until(lambda: (report := again.status("c2"))["done"] + report["unknown"] == 200, "the rest of c2")
         report = again.status("c2")
         # A row that was being sent when the worker was killed stays unknown and is not sent again.
-        assert len(again.mails("c2")) - report["done"] in range(report["unknown"] + 1)
+        assert len(again.emails("c2")) - report["done"] in range(report["unknown"] + 1)
 
 
 def _keys(started: MakeRun) -> list[str]:
@@ -267,7 +267,7 @@ def test_the_procfiles_commands_work_without_make_run_and_end_cleanly(
         started.send_campaign("c1", rows=10, tpm=100_000)
         started.until_status("c1", "completed")
         # Then its emails are there, and both end cleanly
-        assert len(started.mails("c1")) == 10
+        assert len(started.emails("c1")) == 10
     finally:
         for process in processes.values():
             process.terminate()

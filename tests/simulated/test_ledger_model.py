@@ -24,7 +24,7 @@ def machine(server: Redis) -> type[LedgerMachine]:
 
     class OnServer(LedgerMachine):
         @staticmethod
-        def parts() -> tuple[Redis, Clock]:
+        def components() -> tuple[Redis, Clock]:
             server.flushall()
             return server, ServerClock(server)
 

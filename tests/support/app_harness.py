@@ -24,7 +24,7 @@ CSV: Final = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\n"
 
 @dataclass
 class AppHarness:
-    """An application, a client of it on this machine, and what lies behind."""
+    """An application, a client of it on this machine, and the ledger and object store behind it."""
 
     redis: Redis
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class AppHarness:
         self.web = Web(self.starlette)
 
     def make(self, campaign_id: str = "c1", **content: Any) -> None:
-        """A campaign without a list."""
+        """Create a campaign without a list."""
         assert self.web.put(f"/campaigns/{campaign_id}", CONTENT | content).status == 201
 
     def upload(self, csv: bytes = CSV, campaign_id: str = "c1", query: str = "") -> Answer:
@@ -47,13 +47,13 @@ class AppHarness:
         return self.web.post(f"/campaigns/{campaign_id}/upload{query}", csv, {"Content-Type": "text/csv"})
 
     def parse(self, campaign_id: str = "c1") -> Campaign:
-        """Parse the list, as a worker would."""
+        """Parse the list as a worker does."""
         list_scan = ListScan(self.redis, self.store, threading.Event(), self.waiters)
         list_scan.run(self.harness.catalog.get(campaign_id))
         return self.harness.catalog.get(campaign_id)
 
     def ready(self, csv: bytes = CSV, campaign_id: str = "c1", **content: Any) -> Campaign:
-        """A campaign with a parsed list."""
+        """Create a campaign with a parsed list."""
         self.make(campaign_id, **content)
         assert self.upload(csv, campaign_id).status == 202
         return self.parse(campaign_id)

@@ -20,7 +20,7 @@ SAMPLE_S: Final = 0.1
 
 
 class ApiError(AssertionError):
-    """The API answered with an error. `status`: of HTTP; `answer`: its body, decoded where it is JSON."""
+    """The API returned an error. `status`: the HTTP status; `answer`: the body, decoded if it is JSON."""
 
     def __init__(self, status: int, answer: Any) -> None:
         super().__init__(f"{status}: {answer}")
@@ -29,7 +29,7 @@ class ApiError(AssertionError):
 
 
 class Client:
-    """One user of the web process that listens on `port`. `token`: the API token, where one is asked for."""
+    """One user of the web process that listens on `port`. `token`: the API token, if the API requires one."""
 
     def __init__(self, port: int, token: str | None = None) -> None:
         self.port = port
@@ -38,20 +38,21 @@ class Client:
     def ask(
         self, method: str, path: str, body: Any = None, *, content_type: str = "application/json"
     ) -> tuple[int, bytes]:
-        """One request; status and body whatever they are. `body`: bytes as they are, anything else as JSON.
+        """Send one request; return the status and body, whatever they are. `body`: bytes are sent unchanged, anything
+        else as JSON.
 
         Raises:
-            OSError, http.client.HTTPException: there was no answer.
+            OSError, http.client.HTTPException: there was no response.
         """
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": content_type, **self._credentials}
         return send(method, f"http://{LOOPBACK}:{self.port}{path}", data, headers)[:2]
 
     def call(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Any:
-        """One request; the decoded answer.
+        """Send one request; return the decoded response.
 
         Raises:
-            ApiError: the answer was an error. Else as `ask`.
+            ApiError: the response was an error. Otherwise as `ask`.
         """
         status, raw = self.ask(method, path, body, content_type=content_type)
         try:
@@ -70,7 +71,7 @@ class Client:
             return False
 
     def put(self, campaign_id: str, **content: Any) -> None:
-        """Make a campaign: `CONTENT` and what is given."""
+        """Create a campaign from `CONTENT` and the given fields."""
         self.call("PUT", f"/campaigns/{campaign_id}", CONTENT | content)
 
     def upload(self, campaign_id: str, csv: bytes) -> None:
@@ -78,7 +79,8 @@ class Client:
         self.call("POST", f"/campaigns/{campaign_id}/upload", csv, content_type="text/csv")
 
     def upload_in_parts(self, campaign_id: str, csv: bytes, **more: Any) -> int:
-        """Upload a list of any size by presigned addresses, in the parts that the API asks for; how many they were.
+        """Upload a list of any size by presigned addresses, in the parts that the API asks for; return the number of
+        parts.
 
         `more`: further fields of `upload/complete`.
         """
@@ -94,11 +96,11 @@ class Client:
         return len(parts)
 
     def start(self, campaign_id: str) -> str:
-        """Start a campaign; its status then. While it is being parsed, it starts by itself afterwards."""
+        """Start a campaign; return its status then. A campaign that is being parsed starts when parsing ends."""
         return str(self.call("POST", f"/campaigns/{campaign_id}/start")["status"])
 
     def pause(self, campaign_id: str) -> int:
-        """Pause a campaign; how many are in flight."""
+        """Pause a campaign; return the number of rows in flight."""
         return int(self.call("POST", f"/campaigns/{campaign_id}/pause")["in_flight"])
 
     def resume(self, campaign_id: str) -> None:
@@ -109,7 +111,7 @@ class Client:
         assert self.call("POST", f"/campaigns/{campaign_id}/rate-limit", {"tpm": tpm}) == {"rate_limit": tpm}
 
     def reconcile(self, campaign_id: str, **order: Any) -> dict[str, Any]:
-        """Have a campaign reconciled, and wait for the report."""
+        """Have a campaign reconciled, wait for the report and return it."""
         path = f"/campaigns/{campaign_id}/reconcile"
         before = self.ask("GET", path)
         self.call("POST", path, order)
@@ -123,7 +125,7 @@ class Client:
         return found
 
     def until(self, campaign_id: str, condition: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
-        """Wait until a status report meets a condition; the report. Times without an answer are waited out."""
+        """Wait until a status report meets a condition; return the report. Calls without a response are repeated."""
         last: dict[str, Any] = {}
 
         def met() -> bool:
@@ -139,7 +141,7 @@ class Client:
         return last
 
     def until_status(self, campaign_id: str, *wanted: str) -> dict[str, Any]:
-        """Wait until a campaign is in one of these states; its status report."""
+        """Wait until a campaign has one of these statuses; return its status report."""
         return self.until(campaign_id, lambda report: report["status"] in wanted, f"{campaign_id} {wanted}")
 
     def watch(self, campaign_id: str) -> Watch:
@@ -154,9 +156,9 @@ class Client:
 
 
 class Watch:
-    """Reads a campaign's status ten times a second in a thread and holds each against the invariants.
+    """Reads a campaign's status ten times per second in a thread and checks each against the invariants.
 
-    `samples`: (seconds by the monotonic clock, status) of each answer; `missed`: how often there was none.
+    `samples`: (seconds by the monotonic clock, status) of each response; `missed`: how often there was none.
     """
 
     def __init__(self, client: Client, campaign_id: str) -> None:
@@ -177,7 +179,7 @@ class Watch:
         self._thread.join(PATIENCE_S)
 
     def check(self) -> None:
-        """Raises AssertionError where a status contradicted itself, or where there was none at all."""
+        """Raises AssertionError if a status contradicted itself, or if there was none at all."""
         assert not self.broken, f"{len(self.broken)} of {len(self.samples)} do not add up: {self.broken[:3]}"
         assert self.samples
 
@@ -204,7 +206,7 @@ def adds_up(status: Mapping[str, Any]) -> bool:
 def send(
     method: str, url: str, body: bytes | None, headers: Mapping[str, str]
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
-    """One HTTP request; status, body and headers of whatever answer comes."""
+    """Send one HTTP request; return status, body and headers of the response, whatever it is."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_S)
     try:

@@ -1,4 +1,4 @@
-"""What a piece of work takes on this machine: CPU time that others' work does not lengthen, and memory at its peak."""
+"""What a piece of work costs on this machine: CPU time that other programs do not lengthen, and memory at its peak."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-#: How often a time that is too long is measured again.
+#: How often work that took too long is measured in all.
 _TRIES = 5
 
 
 def cpu_s(work: Callable[[], object], limit_s: float) -> float:
-    """The CPU time of this thread in s: the first of five measurements that is below the limit, else the least of them.
-    On a busy machine each can take longer than it has to, as others empty the processor's caches meanwhile.
+    """The CPU time of this thread in s: the first of five measurements that is below the limit, otherwise the least of
+    them.
+
+    On a busy machine any of them can take longer than it has to, as other programs empty the processor's caches.
     """
     taken = _cpu_s(work)
     for _ in range(_TRIES - 1):
@@ -24,7 +26,7 @@ def cpu_s(work: Callable[[], object], limit_s: float) -> float:
 
 
 def _cpu_s(work: Callable[[], object]) -> float:
-    gc.disable()  # a collection of all that the tests hold is not the work's
+    gc.disable()  # collecting the garbage of other tests is not part of the work
     try:
         started = time.thread_time()
         work()

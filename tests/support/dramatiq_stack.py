@@ -1,4 +1,4 @@
-"""A Dramatiq worker on a real Redis inside the test, with a middleware that notes which hooks are called, in order."""
+"""A Dramatiq worker on a real Redis inside the test, with middleware that records which hooks are called, in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ HOOKS: Final = (
 
 
 class Notes(dramatiq.Middleware):
-    """Notes each hook with its own name in front: `name:hook`. `raises`: hook -> what it raises after noting."""
+    """Records each hook with this middleware's name in front: `name:hook`. `raises`: hook -> what it raises
+    after that.
+    """
 
     def __init__(self, name: str, notes: list[str], raises: dict[str, Exception] | None = None) -> None:
         for hook in HOOKS:
@@ -42,7 +44,7 @@ class Notes(dramatiq.Middleware):
 
 
 class DramatiqStack:
-    """A broker with one actor, `play`, which runs `act` and notes that it did."""
+    """A broker with one actor, `play`, which runs `act` and records that it did."""
 
     def __init__(self, client: redis.Redis, middleware: Sequence[dramatiq.Middleware] = ()) -> None:
         self.client: Any = client
@@ -71,7 +73,7 @@ class DramatiqStack:
             worker.stop(10_000)
 
     def perform(self) -> None:
-        """Work until nothing is left on the queue, then stop."""
+        """Work until the queue is empty, then stop."""
         with self.working():
             until(lambda: self.broker.do_qsize(QUEUE) == 0, "an empty queue")
 
@@ -82,7 +84,9 @@ class DramatiqStack:
 
 
 class ActorHold:
-    """Lets a test hold an actor. `entered`: it is inside; `opened`: set to let it go on."""
+    """Holds an actor until the test lets it continue. `entered`: the actor has begun; `opened`: set it to let the actor
+    continue.
+    """
 
     def __init__(self) -> None:
         self.entered = threading.Event()

@@ -1,4 +1,4 @@
-"""A campaign in a Redis, driven step by step as the workers would, without worker processes.
+"""A campaign in a Redis, driven step by step as the workers do it, without worker processes.
 
 Works on fakeredis and on a real server. `Clock` sets the time that fakeredis tells its scripts.
 """
@@ -85,7 +85,8 @@ class ServerClock(Clock):
 class Exchanges:
     """Counts what a client exchanges with Redis while the block lasts.
 
-    `count`: round trips, a pipeline is one; `answered_bytes`, `answered_items`: strings and numbers in the answers.
+    `count`: round trips, where a pipeline is one; `answered_bytes`, `answered_items`: strings and numbers in the
+    replies.
     """
 
     def __init__(self, redis: Any) -> None:
@@ -139,9 +140,9 @@ class Batch:
 
 @dataclass
 class LedgerHarness:
-    """All parts of the ledger on one Redis, with one worker called `w1`."""
+    """The whole ledger on one Redis, with one worker called `w1`."""
 
-    redis: Any  # fakeredis or a real client; answers are bytes
+    redis: Any  # fakeredis or a real client; replies are bytes
     slots: int = 10
     limits: Limits = Limits()  # noqa: RUF009 - immutable
     ledger: Ledger = field(init=False)
@@ -167,7 +168,7 @@ class LedgerHarness:
     def make(
         self, campaign_id: str = "c1", rows: int = 10, tpm: int = 10_000_000, on_unknown: OnUnknown = OnUnknown.HOLD
     ) -> Campaign:
-        """A campaign with a parsed list of `rows` recipients, ready to start."""
+        """Create a campaign with a parsed list of `rows` recipients, ready to start."""
         content = Content(from_="news@shop.test", subject="Hello", text="Hi", tpm=tpm, on_unknown=on_unknown)
         self.catalog.put(campaign_id, content)
         csv = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, rows + 1))
@@ -179,7 +180,7 @@ class LedgerHarness:
         return self.catalog.get(campaign_id)
 
     def start(self, campaign_id: str = "c1", rows: int = 10, **options: Any) -> Campaign:
-        """A running campaign, its first slice prefetched."""
+        """Create a running campaign whose first slice is prefetched."""
         self.make(campaign_id, rows, **options)
         self.controls.start(campaign_id)
         campaign = self.catalog.get(campaign_id)
@@ -187,7 +188,7 @@ class LedgerHarness:
         return campaign
 
     def prefetch(self, campaign: Campaign) -> None:
-        """Prefetch the next slice, or what is to be refed."""
+        """Prefetch the next slice, or the rows that are to be refed."""
         cursor, refeed, _, _ = self.ledger.cursor(campaign.id)
         index = self.ledger.index(campaign)
         if refeed:
@@ -208,7 +209,7 @@ class LedgerHarness:
         return self.dispatcher(worker_id).dispatch()
 
     def outlive(self, clock: Clock, milliseconds: int, worker_id: str) -> None:
-        """Let time pass in which this worker alone gives signs of life."""
+        """Let time pass in which only this worker gives signs of life."""
         end = clock.now_ms + milliseconds
         while clock.now_ms < end:
             clock.advance(min(1_000, end - clock.now_ms))
@@ -231,12 +232,12 @@ class LedgerHarness:
             yield Batch(message["message_id"], campaign_id, list_version, people, message["options"].get("retries", 0))
 
     def batches(self) -> list[Batch]:
-        """One round, and what it dispatched."""
+        """Run one round and return the batches that it dispatched."""
         self.dispatch()
         return self.take()
 
     def admit(self, batch: Batch, worker_id: str = "w1") -> Grant:
-        """Ask for a batch and put back what is denied, as the admission middleware does."""
+        """Ask for a batch and requeue what is denied, as the admission middleware does."""
         grant = self.ledger.admit(
             batch.campaign_id, batch.list_version, batch.batch_id, worker_id, batch.recipients, claim_id=uuid4().hex[:8]
         )
@@ -254,7 +255,7 @@ class LedgerHarness:
         return grant
 
     def settle(self, batch: Batch, rows: Sequence[int], kind: str, worker_id: str = "w1", **more: Any) -> list[str]:
-        """Settle rows of a batch alike; the verdicts."""
+        """Settle rows of a batch with the same outcome; return the verdicts."""
         people = {person.row: person for person in batch.recipients}
         settlements = [
             Settlement(row, kind, more.get("reason", ""), more.get("wait"), requeued_entry(batch.retries, people[row]))
@@ -265,14 +266,14 @@ class LedgerHarness:
         return answer[0]
 
     def report(self, campaign_id: str = "c1") -> StatusReport:
-        """The status, checked."""
+        """The status, after a check that it adds up."""
         report = self.progress.report(campaign_id)
         assert report.done + report.failed + report.pending == report.total
         assert report.pending >= report.unknown + report.in_flight >= 0
         return report
 
     def drain(self, campaign_id: str = "c1", rounds: int = 100) -> list[int]:
-        """Send all that can be sent, each accepted; the rows in the order in which they were."""
+        """Send all that can be sent, each email accepted; return the rows in the order in which they were sent."""
         sent: list[int] = []
         campaign = self.catalog.get(campaign_id)
         for _ in range(rounds):
@@ -288,7 +289,7 @@ class LedgerHarness:
 
 
 def scanned(csv: bytes) -> ScanResult:
-    """The first pass over a list, without its report."""
+    """The scan of a list, without its report."""
     result = scan([csv])
     result.report.close()
     return result

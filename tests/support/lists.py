@@ -1,4 +1,4 @@
-"""What tests of the CSV parser share: a pass over bytes, and reading the rows again as the prefetcher does."""
+"""What tests of the CSV parser share: a scan of bytes, and reading the rows again as the prefetcher does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lists.scan import ScanResult, read_slice, scan
 def parse(
     data: bytes, email_column: str = "email", chunk: int = 1 << 20
 ) -> tuple[ScanResult, dict[int, tuple[str, str]]]:
-    """The scan of a file and its rejected rows: number -> (what stands as address, reason), from the report."""
+    """The scan of a file and its rejected rows: number -> (text in place of an address, reason), from the report."""
     result = scan((data[i : i + chunk] for i in range(0, len(data), chunk)), email_column=email_column)
     with result.report as report:
         header, *rows = csv.reader(io.StringIO(report.read().decode(), newline=""))

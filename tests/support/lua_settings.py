@@ -1,4 +1,4 @@
-"""The settings that stand in the Lua scripts alone, for tests that wait for them or need others."""
+"""The settings that exist only in the Lua scripts, for tests that wait for them or need others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDER: Final = Path(scripts.__file__).parent / "lua"
 def setting(name: str) -> int:
     """A setting of a script or include, such as `BREAKER_MAX_MS`."""
     found = [match[1] for text in _texts() for match in _definition(name).finditer(text)]
-    assert len(found) == 1, f"{name} stands {len(found)} times in {_FOLDER}"
+    assert len(found) == 1, f"{name} occurs {len(found)} times in {_FOLDER}"
     product = 1
     for factor in found[0].split("*"):
         product *= int(factor)
@@ -24,7 +24,7 @@ def setting(name: str) -> int:
 
 
 def change_setting(monkeypatch: pytest.MonkeyPatch, name: str, value: int) -> None:
-    """Give scripts that are sent from now on another value of a setting."""
+    """Give another value of a setting to the scripts that are sent from now on."""
     setting(name)
     real = scripts.source
     changed = f"local {name} = {value}"

@@ -1,4 +1,4 @@
-"""The emails of the outbox as a mail client reads them: with a package whose code Postrider does not use."""
+"""The emails of the outbox as an email client reads them: with a package whose code Postrider does not use."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def read(file: Path) -> EmailMessage:
     return found
 
 
-def body(mail: EmailMessage, kind: str = "plain") -> str:
-    """The text of an email, or with "html" its HTML; lines end in a line feed, and none are empty at the end."""
-    part = mail.get_body((kind,))
+def body(message: EmailMessage, kind: str = "plain") -> str:
+    """The text of an email, or with "html" its HTML; lines end in a line feed, with no empty lines at the end."""
+    part = message.get_body((kind,))
     assert part is not None, f"no {kind} part"
     text: str = part.get_content()
     return text.replace("\r\n", "\n").rstrip("\n")

@@ -41,12 +41,12 @@ class MakeRun:
         assert self.process.poll() is None, self.output()
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the API with JSON; its answer."""
+        """Call the API with JSON; return its response."""
         data = None if body is None else json.dumps(body).encode()
         return self._request(method, path, data, "application/json")
 
     def send_campaign(self, campaign_id: str, rows: int, tpm: int) -> None:
-        """Start a campaign with this many recipients."""
+        """Start a campaign with this number of recipients."""
         self.call("PUT", f"/campaigns/{campaign_id}", CONTENT | {"tpm": tpm})
         lines = "".join(f"reader{row}@example.com,Reader {row}\n" for row in range(1, rows + 1))
         self._request("POST", f"/campaigns/{campaign_id}/upload", ("email,name\n" + lines).encode(), "text/csv")
@@ -71,7 +71,7 @@ class MakeRun:
         until(lambda: self.status(campaign_id)["status"] == wanted, f"{campaign_id} {wanted}\n{self.output()[-2000:]}")
         return self.status(campaign_id)
 
-    def mails(self, campaign_id: str) -> list[str]:
+    def emails(self, campaign_id: str) -> list[str]:
         """The names of a campaign's emails in the outbox."""
         return [file.name for file in (self.var / "outbox" / campaign_id).glob("*.eml")]
 
@@ -82,21 +82,21 @@ class MakeRun:
             try:
                 mine = f"VAR_DIR={self.var}\0".encode() in (directory / "environ").read_bytes()
                 command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:  # it has ended meanwhile
+            except OSError:  # the process has ended meanwhile
                 continue
             if mine and words in command and int(directory.name) != self.process.pid:
                 found.append(int(directory.name))
         return sorted(found)
 
     def stop(self) -> int:
-        """SIGTERM; the exit code."""
+        """Send SIGTERM; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE_S)
 
 
 @contextmanager
 def running(directory: Path, **settings: str) -> Iterator[MakeRun]:
-    """A `make run` over `directory`, ended with the block at the latest."""
+    """A `make run` over `directory`, which ends with the block at the latest."""
     settings = {"PORT": str(ports.free_port()), "WORKER_PROCESSES": "1", "VAR_DIR": str(directory / "var")} | settings
     log = directory / f"output-{len(list(directory.glob('output-*')))}.log"
     with log.open("wb") as output:
@@ -108,7 +108,7 @@ def running(directory: Path, **settings: str) -> Iterator[MakeRun]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            umask=0o022,  # as most users have it: what is written is readable for all unless told otherwise
+            umask=0o022,  # as most users have it: files are readable for all unless the program says otherwise
         )
     run = MakeRun(process, int(settings["PORT"]), Path(settings["VAR_DIR"]), log)
     try:

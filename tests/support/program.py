@@ -72,31 +72,31 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """The command's own process: for `dramatiq`, the one that keeps the worker processes."""
+        """The main process of the command: for `dramatiq`, the one that keeps the worker processes."""
         assert self._process, f"{self.name} has not been started"
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether the command's own process runs."""
+        """Whether the command's main process runs."""
         return self._process is not None and self._process.poll() is None
 
     def members(self) -> list[int]:
-        """All live processes of the command, its own first: for `dramatiq`, the worker processes too."""
+        """All live processes of the command, the main one first: for `dramatiq`, the worker processes too."""
         return sorted(pid for pid, group in _groups() if group == self.pid)
 
     def terminate(self) -> None:
-        """SIGTERM to the command's own process, as a supervisor does. Does not wait."""
+        """SIGTERM to the command's main process, as a supervisor does. Does not wait."""
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
-        """Wait until it has ended; the exit code, negative where a signal ended it."""
+        """Wait until it has ended; return the exit code, negative if a signal ended it."""
         assert self._process, f"{self.name} has not been started"
         return self._process.wait(timeout_s)
 
     def stop(self, timeout_s: float = PATIENCE_S) -> int:
-        """SIGTERM, and wait; the exit code."""
+        """SIGTERM, and wait; return the exit code."""
         self.terminate()
         return self.wait(timeout_s)
 
@@ -143,7 +143,7 @@ class Program:
 
 
 def _groups() -> Iterator[tuple[int, int]]:
-    """Each live process with its process group; one that has ended and waits for its parent is not alive."""
+    """Each live process with its process group; a process that has ended and waits for its parent is not alive."""
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             state, _parent, group, *_ = (directory / "stat").read_text().rpartition(")")[2].split()

@@ -38,7 +38,7 @@ NOTES: Final = (
     "{{ 7 * 7 }}",
 )
 BAD: Final = ("", "unknown", "anna@", "@shop.test", "anna@shop", "an na@shop.test", "a@b@shop.test", "anna@shop..test")
-#: A domain beyond ASCII, and how it goes over the wire (RFC 5891).
+#: A domain beyond ASCII, and its form on the wire (RFC 5891).
 WIDE_DOMAIN: Final = ("bücher.shop.test", "xn--bcher-kva.shop.test")
 
 #: The number of rows of each kind per thousand; the rest are ordinary.
@@ -55,7 +55,7 @@ class Person:
 
 @dataclass
 class Export:
-    """The file; `people`: row -> whom it is for; `rejected`: row -> (what stands as address, reason)."""
+    """The file; `people`: row -> its recipient; `rejected`: row -> (the text in place of an address, reason)."""
 
     csv: bytes = b""
     people: dict[int, Person] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def export(
         rows: the number of rows, without header and blank lines.
         special: row -> local part of its address, for rows that a test wants to recognise; they are ordinary otherwise.
         delimiter: between the cells.
-        encoding: a codec's name; what it does not have becomes a question mark, in the file and in what is expected.
+        encoding: a codec's name; a character that it lacks becomes a question mark, in file and expected result.
         row_bytes: the last column is filled with history until a row has about this size.
         seed: the same gives the same file.
     """
@@ -103,7 +103,7 @@ class _Writer:
             kind = "ordinary" if row in special else self._kind()
             lines.append(self._line(self._cells(row, kind, special.get(row))))
             if row % 997 == 0:
-                lines.append("\r\n")  # a blank line is no row
+                lines.append("\r\n")  # a blank line is not a row
         self._export.csv = "".join(lines).encode(self._encoding, "replace")
         return self._export
 
@@ -116,7 +116,7 @@ class _Writer:
     def _cells(self, row: int, kind: str, local: str | None) -> list[str]:
         chosen = {name: self._representable(self._random.choice(words)) for name, words in _WORDS.items()}
         if kind in {"bad", "ragged"}:
-            # It cannot be known whether a broken record continues on the next line, so its number would be a guess.
+            # Whether a broken record continues on the next line cannot be known, so its number would be a guess.
             chosen["notiz"] = chosen["notiz"].replace("\n", " ")
         address = f"{local or f'reader.{row}'}@{self._random.choice(('shop.test', 'Mail.Example.COM'))}"
         sent, written = self._address(row, kind, address)
@@ -133,7 +133,7 @@ class _Writer:
         return cells
 
     def _address(self, row: int, kind: str, address: str) -> tuple[str | None, str]:
-        """How the provider sees an address (None: not at all), and how it stands in the file."""
+        """The address as the provider sees it (None: never), and as it is in the file."""
         local, _, domain = address.partition("@")
         sent = f"{local}@{domain.lower()}"
         match kind:

@@ -14,7 +14,7 @@ from embedded.parent_death import ends_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: How long a server may take until it answers on its port, and until it has ended after SIGTERM.
+#: How long a server may take until it responds on its port, and until it has ended after SIGTERM.
 START_S = 60.0
 STOP_S = 60.0
 
@@ -69,7 +69,7 @@ def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int, log: Path
 
 
 def stop(server: subprocess.Popen[bytes]) -> int:
-    """End a server cleanly, by SIGKILL where SIGTERM does not do it in time; its exit code."""
+    """End a server cleanly, or by SIGKILL if SIGTERM does not end it in time; return its exit code."""
     server.terminate()
     try:
         return server.wait(STOP_S)

@@ -1,6 +1,7 @@
-r"""Postrider's parts as real processes on free ports: Valkey, S3, the SendGrid double, the web process, workers.
+r"""Postrider's components as real processes on free ports: Valkey, S3, the SendGrid double, the web process, workers.
 
-For tests that start, stop, freeze and kill parts one by one. `make run` as users start it: `tests/support/make_run.py`.
+For tests that start, stop, freeze and kill components one by one. `tests/support/make_run.py` is `make run` as users
+start it.
 
     with Stack.open(tmp_path, SEND_TIMEOUT_S="2") as stack:     # servers, double and web; no worker yet
         worker = stack.add_worker(processes=1, threads=8)
@@ -51,20 +52,23 @@ def free_port() -> int:
 
 
 class Stack(Client):
-    """All parts over one directory. `open` makes one; `settings` are variables of web and workers, over the defaults.
+    """All components over one directory. `open` makes one; `settings` are variables of web and workers, over the
+    defaults.
 
-    Parts: `redis`, `s3`, `sendgrid` (the double's process), `web`, `workers` (each one `dramatiq` command). `double`
-    tells the double how to behave and what has arrived; `redis_client()` makes a Redis client.
+    Components: `redis`, `s3`, `sendgrid` (the double's process), `web`, `workers` (each one `dramatiq` command).
+    `double` tells the double how to behave and what has arrived; `redis_client()` makes a Redis client.
     """
 
     def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
         self.directory = directory
         self.var = directory / "var"
         super().__init__(free_port())
-        redis_port, s3_port, door, control = (free_port() for _ in range(4))
+        redis_port, s3_port, double_port, control_port = (free_port() for _ in range(4))
         self.redis_url = f"redis://{ports.LOOPBACK}:{redis_port}/0"
         self.s3_url = f"http://{ports.LOOPBACK}:{s3_port}"
-        self.double = SendGridDouble(f"http://{ports.LOOPBACK}:{door}", f"http://{ports.LOOPBACK}:{control}")
+        self.double = SendGridDouble(
+            f"http://{ports.LOOPBACK}:{double_port}", f"http://{ports.LOOPBACK}:{control_port}"
+        )
         self.environment = clean_environment(self._defaults() | dict(settings))
         server = clean_environment(s3.environment(S3_ACCESS_KEY, S3_SECRET_KEY))
         valkey_command = valkey.command(redis_port, self._data("redis"))
@@ -75,12 +79,12 @@ class Stack(Client):
             "-m",
             "tests.support.doubles.sendgrid",
             "--port",
-            str(door),
+            str(double_port),
             "--control-port",
-            str(control),
+            str(control_port),
         ]
         double += ["--key", SENDGRID_KEY, "--log", str(directory / "arrivals.jsonl")]
-        self.sendgrid = self._program("sendgrid", double, server, _listens(control))
+        self.sendgrid = self._program("sendgrid", double, server, _listens(control_port))
         web = [sys.executable, "-m", "uvicorn", "api:app", "--host", ports.LOOPBACK, "--port", str(self.port)]
         web += ["--timeout-graceful-shutdown", "3"]
         self.web = self._program("web", web, dict(self.environment), _listens(self.port))
@@ -110,7 +114,7 @@ class Stack(Client):
     @classmethod
     @contextlib.contextmanager
     def open(cls, directory: Path, *, web: bool = True, **settings: str) -> Iterator[Self]:
-        """Servers, double and, unless told otherwise, web process started and ready; all end with the block."""
+        """Servers, double and, unless told otherwise, web process, started and ready; all end with the block."""
         stack = cls(directory, settings)
         try:
             for program in (stack.redis, stack.s3, stack.sendgrid):
@@ -125,7 +129,7 @@ class Stack(Client):
             stack.close()
 
     def close(self) -> None:
-        """End everything: workers first, each cleanly where it can be, and by SIGKILL whatever is left of it then."""
+        """End everything: workers first, each cleanly if possible, and by SIGKILL whatever is left of it then."""
         started = [part for part in (*self.workers, self.web, self.sendgrid, self.s3, self.redis) if part._process]
         for group in ([part for part in started if part in self.workers], started):
             for part in group:
@@ -156,7 +160,7 @@ class Stack(Client):
         return worker.start(wait)
 
     def redis_client(self) -> redis.Redis:
-        """A new Redis client; answers are bytes."""
+        """A new Redis client; replies are bytes."""
         return redis.Redis.from_url(self.redis_url)
 
 

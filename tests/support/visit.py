@@ -20,7 +20,7 @@ class Visit:
     Attributes:
         page: what Playwright drives.
         expected: patterns of messages in the console that belong to the test, such as that of a 409.
-        complaints: every error in the console or of a script that was not expected so far.
+        complaints: every unexpected error in the console or of a script so far.
     """
 
     page: Page
@@ -85,7 +85,7 @@ class Visit:
         )
 
     def download(self, name: str | re.Pattern[str]) -> str:
-        """Press a button that downloads; the file's text."""
+        """Press a button that downloads; return the file's text."""
         with self.page.expect_download() as download:
             self.press(name)
         return download.value.path().read_text()
@@ -96,7 +96,7 @@ class Visit:
 
 
 def readers(count: int, extra: str = "") -> bytes:
-    """A list of this many recipients, each with a name, and `extra` at its end."""
+    """A list of this number of recipients, each with a name, and `extra` at its end."""
     return (
         "email,name\n" + "".join(f"r{row}@shop.test,Reader {row}\n" for row in range(1, count + 1)) + extra
     ).encode()

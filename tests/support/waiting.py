@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline; a test never waits for a time."""
+"""Waiting for a condition, with a deadline; a test never waits for a fixed time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A web process that a test has started, and its API with nothing between."""
+"""A web process that a test has started, and direct calls of its API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class WebProcess:
     def call(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Any]:
-        """A request; the status, and the answer's JSON, or its bytes where it is none."""
+        """Send a request; return the status, and the response's JSON, or its bytes if it is no JSON."""
         connection = self.connection()
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         connection.request(method, path, data, dict(headers or {}))
@@ -40,7 +40,7 @@ class WebProcess:
         return answer.status, json.loads(raw) if "json" in answer.headers.get("Content-Type", "") else raw
 
     def wait_for(self, path: str, status: int) -> Any:
-        """Ask until the answer has this status."""
+        """Ask until the response has this status."""
         deadline = time.monotonic() + PATIENCE_S
         while (found := self.call("GET", path))[0] != status:
             assert time.monotonic() < deadline, found
@@ -48,12 +48,12 @@ class WebProcess:
         return found[1]
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it has logged: every line is JSON."""
+        """Its log: every line is JSON."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 def rss_bytes(pid: int) -> int:
-    """The resident memory of a process, or, where a parent watches it, of that parent's child."""
+    """The resident memory of a process, or, if a parent watches it, of that parent's child."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     pages = Path(f"/proc/{children[0] if children else pid}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -21,7 +21,7 @@ PATIENCE: Final = 3
 
 
 class Audit(NamedTuple):
-    """A campaign that is over: its last report, what reached the provider, and the state of each row."""
+    """A campaign that has ended: its last report, what reached the provider, and the state of each row."""
 
     report: dict[str, Any]
     arrivals: list[Arrival]
@@ -41,7 +41,7 @@ def addresses(count: int, local: str = "r{row}") -> bytes:
 
 
 def launch(stack: Stack, campaign_id: str, csv_bytes: bytes, tpm: int = 10_000_000, **content: Any) -> None:
-    """A campaign, running."""
+    """Create a campaign with its list and start it."""
     stack.put(campaign_id, tpm=tpm, **content)
     stack.upload(campaign_id, csv_bytes)
     stack.until_status(campaign_id, "ready")
@@ -49,7 +49,7 @@ def launch(stack: Stack, campaign_id: str, csv_bytes: bytes, tpm: int = 10_000_0
 
 
 def status(stack: Stack, campaign_id: str) -> dict[str, Any]:
-    """The status, or nothing while the API does not answer."""
+    """The status, or nothing while the API does not respond."""
     with contextlib.suppress(OSError, http.client.HTTPException, ApiError):
         return stack.status(campaign_id)
     return {}
@@ -91,8 +91,8 @@ def closed(stack: Stack, campaign_id: str, watch: Watch, *, unknown_at_most: int
     audit = Audit(report, arrivals, states)
     accepted = audit.accepted()
     assert {row: times for row, times in accepted.items() if times > 1} == {}, "sent twice"
-    assert audit.in_state("done") - accepted.keys() == set(), "done, but never taken"
-    assert audit.in_state("failed") & accepted.keys() == set(), "failed, but taken"
+    assert audit.in_state("done") - accepted.keys() == set(), "done, but never accepted"
+    assert audit.in_state("failed") & accepted.keys() == set(), "failed, but accepted"
     counts = {name: len(audit.in_state(name)) for name in ("done", "failed", "unknown", "pending")}
     assert counts == {
         "done": report["done"],

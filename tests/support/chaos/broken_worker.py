@@ -29,7 +29,7 @@ if _off_s:
     time.time_ns = lambda: _time_ns() + int(_off_s * 1e9)
     print(json.dumps({"event": "clock_is_off", "time_s": time.time()}), flush=True)  # noqa: T201 - for the test
 
-import actors  # noqa: E402 - the clock has to be wrong before anybody reads it
+import actors  # noqa: E402 - the clock has to be wrong before any module reads it
 from broker.redis_broker import Consumer  # noqa: E402
 
 _retries = itertools.count(1)

@@ -74,7 +74,7 @@ class WorkerPool:
         until(lambda: len(self.alive()) >= processes, f"{processes} worker processes")
 
     def alive(self) -> dict[str, int]:
-        """Worker id -> pid, of the worker processes that have told Redis that they work and that live."""
+        """Worker id -> pid, of the live worker processes that have told Redis that they work."""
         groups = {command.pid for command in self.commands if command.alive}
         found = {}
         for raw in self._redis.zrange(keys.WORKERS, 0, -1):
@@ -86,11 +86,11 @@ class WorkerPool:
         return found
 
     def ready(self) -> list[str]:
-        """The ids of those that have been alive for a moment."""
+        """The ids of the worker processes that have been alive for a moment."""
         return [worker_id for worker_id in self.alive() if time.monotonic() - self._seen[worker_id] > READY_S]
 
     def kill_one(self, campaign_id: str) -> Kill:
-        """SIGKILL to a random worker process, once there is one, and what it leaves behind."""
+        """SIGKILL to a random worker process, as soon as there is one; return the kill."""
         return self.kill(random.choice(until(self.ready, "a worker to kill")), campaign_id)
 
     def kill(self, worker_id: str, campaign_id: str) -> Kill:
@@ -126,7 +126,7 @@ class WorkerPool:
 
 
 def _group(pid: int) -> int | None:
-    """The process group of a process that lives."""
+    """The process group of a live process."""
     try:
         state, _parent, group, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""A certificate authority for one test, and a certificate of it for the loopback address."""
+"""A certificate authority for one test, and a certificate that it has issued for the loopback address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Certificate:
 
     @classmethod
     def make(cls, directory: Path) -> Certificate:
-        """Write `ca.pem` and `server.pem` into a directory; both are good for a day."""
+        """Write `ca.pem` and `server.pem` into a directory; both are valid for a day."""
         directory.mkdir(parents=True, exist_ok=True)
         made = cls(directory / "ca.pem", directory / "server.pem")
         authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))

@@ -24,7 +24,7 @@ from storage import (
 class MemoryStore(ObjectStore):
     """`away`: every call fails as if the server could not be reached. `reads`: the ranges that were read."""
 
-    def __init__(self) -> None:  # not the base's: there is no server
+    def __init__(self) -> None:  # not the base's constructor: there is no server
         self.bucket = "memory"
         self.objects: dict[str, bytes] = {}
         self.modified: dict[str, datetime] = {}
@@ -53,7 +53,7 @@ class MemoryStore(ObjectStore):
         return f"memory://{key}?upload={upload_id}&part={part_number}&expires={expires_s}"
 
     def put_part(self, upload_id: str, number: int, data: bytes) -> str:
-        """What a client does with a presigned address; answers the ETag."""
+        """Store a part as a client does through a presigned address; return the ETag."""
         self._upload(upload_id)[number] = data
         return _etag(data)
 

@@ -1,4 +1,4 @@
-"""A double of SendGrid's v3 mail/send: checks each request by the official rules, records it, and answers as told.
+"""A double of SendGrid's v3 mail/send: checks each request by the official rules, records it, and responds as told.
 
 By hand:
 
@@ -40,10 +40,10 @@ START_TIMEOUT_S: Final = 20.0
 
 
 class Arrival(NamedTuple):
-    """One request that was in order. `accepted`: the double took the message, whatever it answered then.
+    """One valid request. `accepted`: whether the double accepted the message, whatever it answered then.
 
     `time_s` is seconds since the epoch, `digest` what `sendgrid_server.digest` makes of text and html, `payload` the
-    whole body where the double keeps content.
+    whole body if the double keeps content.
     """
 
     seq: int
@@ -92,7 +92,7 @@ class SendGridDouble:
                 process.terminate()
 
     def behave(self, **fields: Any) -> dict[str, Any]:
-        """Change how it answers, from now on; the fields are those of `Behaviour`."""
+        """Change how it responds from now on; the fields are those of `Behaviour`."""
         answer: dict[str, Any] = self._ask("/_behaviour", fields)
         return answer
 
@@ -107,9 +107,9 @@ class SendGridDouble:
         return answer
 
     def arrivals(self, since: int = 0) -> list[Arrival]:
-        """All requests that were in order, accepted or not, from number `since` on.
+        """All valid requests, accepted or not, from number `since` on.
 
-        Those that come while it reads are left out: a reader that is slower than the sender would never end.
+        Requests that come while it reads are left out: a reader that is slower than the sender would never end.
         """
         found: list[Arrival] = []
         total = since + 1
@@ -133,7 +133,7 @@ class SendGridDouble:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Run until SIGTERM or SIGINT, or until the end of stdin where that is asked for."""
+    """Run until SIGTERM or SIGINT, or also until the end of stdin if requested."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -170,10 +170,10 @@ def main() -> None:
     parser.add_argument("--control-port", type=int, default=0, help="answers /_... even while --port is closed")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--key", help="answer 401 to every other API key")
-    parser.add_argument("--log", type=Path, help="append every arrival to this file, one JSON array a line")
+    parser.add_argument("--log", type=Path, help="append every arrival to this file, one JSON array per line")
     parser.add_argument("--keep-content", action="store_true", help="keep whole requests, not only a digest")
-    parser.add_argument("--tls", type=Path, metavar="DIR", help="speak TLS; DIR/ca.pem is what a client has to trust")
-    parser.add_argument("--until-eof", action="store_true", help="end with the standard input")
+    parser.add_argument("--tls", type=Path, metavar="DIR", help="speak TLS; a client has to trust DIR/ca.pem")
+    parser.add_argument("--until-eof", action="store_true", help="end when the standard input ends")
     options = parser.parse_args()
     try:
         import uvloop  # noqa: PLC0415 - the double also runs without it, at half the speed

@@ -23,7 +23,7 @@ def digest(text: str | None, html: str | None) -> str:
 
 
 class Arrivals:
-    """Every request that named a campaign and a row, as encoded lines; in memory and, where asked for, in a file."""
+    """Every request that named a campaign and a row, as encoded lines; in memory and, if requested, in a file."""
 
     def __init__(self, log: BinaryIO | None, keep_content: bool) -> None:
         self._log = log

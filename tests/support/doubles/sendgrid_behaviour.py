@@ -1,4 +1,4 @@
-"""How the SendGrid double answers, as tests set it with `POST /_behaviour`."""
+"""How the SendGrid double responds, as tests set it with `POST /_behaviour`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Final, Literal
 
 import msgspec
 
-#: A status ("202", "429", ...), or one of these; `accept-` in front: the message is taken all the same, and then that.
-#: hang: never answers. reset: breaks the connection.
+#: A status ("202", "429", ...), or one of these; with `accept-` in front, the double accepts the message and then
+#: responds so. hang: never responds. reset: breaks the connection.
 ANSWER: Final = re.compile(r"(accept-)?([2-5][0-9][0-9]|hang|reset)")
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True):
-    """The answers for some addresses: each address gets them one after another, the last one again and again."""
+    """The responses for some addresses: each address gets them one after another, and the last one for ever."""
 
     to: str
     answers: list[str]
 
 
 class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a test asks for. A `POST /_behaviour` changes the fields that it names and no others.
+    """What a test requests. A `POST /_behaviour` changes the fields that it names and no others.
 
-    Rules come first, then the account's limit, then `statuses` (answer -> share of the requests, the rest gets
+    Rules come first, then the account's limit, then `statuses` (answer -> share of the requests; the others get
     `answer`), then `answer`.
     """
 
@@ -37,18 +37,18 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     #: At most this many requests in each window of `window_s` by the clock, as SendGrid counts; more: 429.
     limit: int | None = None
     window_s: float = 60.0
-    #: The wait that a 429 or 503 names, and how. The reset of a limit in force wins.
+    #: The wait that a 429 or 503 names, and in which form. The reset of a limit in force wins.
     retry_after_s: float | None = None
     retry_after_as: Literal["seconds", "date", "reset"] = "seconds"
     html_errors: bool = False
-    #: Close a connection that has been idle for so long.
+    #: Close a connection that has been idle for this long.
     idle_ms: float | None = None
-    #: Close the listener and all idle connections for so long, from the moment when this is set.
+    #: Close the listener and all idle connections for this long, from the moment when this is set.
     refuse_s: float = 0.0
 
 
 class Answers:
-    """Chooses the answer of each request, and the wait until it is given."""
+    """Chooses the response to each request, and the wait before it."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._random = random.Random(20)
@@ -58,7 +58,9 @@ class Answers:
         self.become(behaviour)
 
     def become(self, behaviour: Behaviour, *, rules_go_on: bool = False) -> None:
-        """Answer so from now on; rules start from their first answer, unless they go on: where they were not named."""
+        """Respond so from now on. Rules start from their first response, unless `rules_go_on`: the change did not name
+        them.
+        """
         wanted = [behaviour.answer, *behaviour.statuses, *(item for rule in behaviour.rules for item in rule.answers)]
         wrong = [item for item in wanted if not ANSWER.fullmatch(item)]
         if wrong or not all(rule.answers for rule in behaviour.rules):
@@ -70,11 +72,11 @@ class Answers:
         self.behaviour = behaviour
 
     def choose(self, address: str) -> str:
-        """The answer for a request to this address."""
+        """The response to a request to this address."""
         return self._by_rule(address) or self._by_limit() or self._by_chance()
 
     def latency_s(self) -> float:
-        """How long to wait before the answer is given."""
+        """How long to wait before the response."""
         behaviour = self.behaviour
         if not behaviour.jitter_ms:
             return behaviour.latency_ms / 1000

@@ -1,4 +1,4 @@
-"""SendGrid's Event Webhook, the sending side: events as it reports them, batches signed as it signs them.
+"""SendGrid's Event Webhook, the sending side: events as SendGrid reports them, batches signed as it signs them.
 
 Source: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event and
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
@@ -40,7 +40,7 @@ class Signer:
 
 
 def event(row: object = "1", name: object = "delivered", campaign_id: object = "c1", **more: Any) -> dict[str, Any]:
-    """An event of one email; its custom arguments stand beside SendGrid's own fields."""
+    """An event of one email; its custom arguments are beside SendGrid's fields."""
     own = {"email": "ada@shop.test", "timestamp": int(time.time()), "smtp-id": "<x@ismtpd>", "category": ["news"]}
     ids = {"sg_event_id": uuid.uuid4().hex, "sg_message_id": f"{uuid.uuid4().hex}.recvd-0"}
     return {**own, **ids, "event": name, "campaign_id": campaign_id, "row": row, **more}

@@ -41,7 +41,9 @@ class Problem(NamedTuple):
     message: str
 
 
-def at_the_door(method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> tuple[str | None, list[Problem]]:
+def refused_early(
+    method: str, target: str, headers: dict[bytes, bytes], body: bytes
+) -> tuple[str | None, list[Problem]]:
     """The status of a request that is refused before its body is read, and the reason; None: it is not refused."""
     if target != "/v3/mail/send":
         return "404", [Problem(None, f"no such path: {target[:80]}")]
@@ -57,7 +59,7 @@ def at_the_door(method: str, target: str, headers: dict[bytes, bytes], body: byt
 
 
 def problems(payload: Any) -> list[Problem]:
-    """All rules that a request's body breaks; none: it is a good one."""
+    """All rules that a request's body breaks; an empty list if it is valid."""
     if not isinstance(payload, dict):
         return [Problem(None, "Bad Request: the body is not a JSON object")]
     found = [Problem(name, "Invalid parameter") for name in payload.keys() - TOP_LEVEL]

@@ -1,7 +1,7 @@
 """The SendGrid double's server: HTTP/1.1 by hand on asyncio, fast enough that a benchmark measures its client.
 
 `tests.support.doubles.sendgrid` starts it and talks to it; `sendgrid_rules` has the rules, `sendgrid_behaviour` the
-answers. Control, on every port: GET /_stats, GET /_arrivals?since=N, GET /_violations,
+responses. Control, on every port: GET /_stats, GET /_arrivals?since=N, GET /_violations,
 GET and POST /_behaviour, POST /_reset.
 """
 
@@ -22,7 +22,7 @@ import msgspec
 
 from tests.support.doubles.sendgrid_arrivals import Arrivals
 from tests.support.doubles.sendgrid_behaviour import Answers, Behaviour
-from tests.support.doubles.sendgrid_rules import MAX_REQUEST_BYTES, TOO_LARGE, Problem, at_the_door, problems
+from tests.support.doubles.sendgrid_rules import MAX_REQUEST_BYTES, TOO_LARGE, Problem, problems, refused_early
 
 MAX_VIOLATIONS_KEPT: Final = 1000
 MAX_HEAD_BYTES: Final = 65_536
@@ -61,19 +61,19 @@ class Server:
         self.in_flight = 0
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
-        """Accept connections (again); gives the port."""
+        """Accept connections (again); return the port."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: Connection(self), host, port, ssl=tls, backlog=4096)
         self._address: tuple[str, int, ssl.SSLContext | None] = (host, self._listener.sockets[0].getsockname()[1], tls)
         return self._address[1]
 
     async def listen_for_control(self, host: str, port: int) -> int:
-        """Accept connections on a port that `refuse_s` does not close; gives the port."""
+        """Accept connections on a port that `refuse_s` does not close; return the port."""
         control = await asyncio.get_running_loop().create_server(lambda: Connection(self, control=True), host, port)
         return int(control.sockets[0].getsockname()[1])
 
     def refuse(self, for_s: float) -> None:
-        """Be away: connections are refused, idle ones closed; requests under way still get their answer."""
+        """Be away: refuse connections, close idle ones, and still respond to requests under way."""
         if self._listener:
             self._listener.close()
             self._listener = None
@@ -86,7 +86,7 @@ class Server:
         await self.listen(*self._address)
 
     def control(self, method: str, target: str, body: bytes) -> bytes:
-        """The answer of the control interface, as JSON."""
+        """The response of the control interface, as JSON."""
         parts = urlsplit(target)
         match method, parts.path:
             case "GET", "/_stats":
@@ -120,11 +120,13 @@ class Server:
             "most_in_flight": self.most_in_flight,
         }
 
-    def judge(
+    def respond(
         self, method: str, target: str, headers: dict[bytes, bytes], body: bytes
     ) -> tuple[str, int, list[Problem]]:
-        """The answer to a request, its number among the arrivals (-1 where it is none), and the rules it breaks."""
-        answer, broken = at_the_door(method, target, headers, body)
+        """The response to a request, its number among the arrivals (-1 if it is not one of them), and the rules that it
+        breaks.
+        """
+        answer, broken = refused_early(method, target, headers, body)
         if answer is None and self._key and headers[b"authorization"][len(b"bearer ") :] != self._key:
             answer = "401"
         number = -1
@@ -166,7 +168,7 @@ def _parsed(body: bytes) -> Any:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection: requests in turn, each with its answer after the latency."""
+    """One keep-alive connection: requests in turn, each answered after the latency."""
 
     def __init__(self, server: Server, *, control: bool = False) -> None:
         self._server = server
@@ -177,7 +179,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport is no Transport by class
         if not self._for_control:
             self._server.connections.add(self)
             self._server.opened += 1
@@ -187,7 +189,7 @@ class Connection(asyncio.Protocol):
         self._done()
 
     def leave(self) -> None:
-        """Close as soon as there is no request under way."""
+        """Close as soon as no request is under way."""
         self._server.connections.discard(self)
         if not self._busy:
             self._transport.close()
@@ -224,7 +226,7 @@ class Connection(asyncio.Protocol):
             return
         self._busy = True
         server = self._server
-        answer, number, broken = server.judge(method, target, headers, body)
+        answer, number, broken = server.respond(method, target, headers, body)
         server.in_flight += 1
         server.most_in_flight = max(server.most_in_flight, server.in_flight)
         wait_s = server.answers.latency_s()

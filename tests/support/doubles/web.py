@@ -1,4 +1,6 @@
-"""Calls an ASGI application without a server; can do what HTTP clients do not: leave half-way, come from elsewhere."""
+"""Calls an ASGI application without a server, and can do what HTTP clients cannot: disconnect half-way, come from
+another address.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ PATIENCE_S: Final = 60.0
 
 @dataclass
 class Answer:
-    """What came back. Header names are lower case."""
+    """The response. Header names are lower case."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -31,7 +33,7 @@ class Answer:
 
     @property
     def detail(self) -> str:
-        """The detail of a problem, after a look at its form."""
+        """The detail of a problem, after a check of its form."""
         assert self.headers["content-type"] == "application/problem+json"
         problem = self.json()
         assert problem["status"] == self.status
@@ -66,14 +68,14 @@ class Web:
         return self.request("PUT", path, body, headers)
 
     def request(self, method: str, path: str, body: object = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """Send a request and wait for its answer.
+        """Send a request and wait for its response.
 
         Args:
             method: the method.
             path: path and query.
             body: bytes, several of them (chunks, without Content-Length), or anything else as JSON. A None among the
-                chunks: the client leaves there.
-            headers: sent besides those of the client.
+                chunks: the client disconnects there.
+            headers: sent in addition to those of the client.
         """
         if isinstance(body, bytes):
             chunks: list[bytes | None] = [body]
@@ -98,7 +100,7 @@ class Web:
     async def messages(
         self, method: str, path: str, chunks: Iterable[bytes | None] = (), headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[Message, None]:
-        """The answer as it comes. Closing the generator is leaving the connection."""
+        """The response as it comes. Closing the generator disconnects."""
         out: asyncio.Queue[Message | None] = asyncio.Queue()
         gone = asyncio.Event()
         call = asyncio.create_task(self._run(method, path, _receiver(list(chunks), gone), out, headers or {}))

@@ -28,7 +28,7 @@ class ListRecord:
 
     Attributes:
         city: whether it has this column.
-        taken: how many times the provider accepted each row.
+        accepted: how many times the provider accepted each row.
         again: how many times an operator has decided that the provider may accept the row once more.
         reported: the rows about which the provider has reported, by the kind of report.
     """
@@ -36,13 +36,13 @@ class ListRecord:
     name: str
     rows: int
     city: bool
-    taken: Counter[int] = field(default_factory=Counter)
+    accepted: Counter[int] = field(default_factory=Counter)
     again: Counter[int] = field(default_factory=Counter)
     reported: dict[EventKind, set[int]] = field(default_factory=lambda: {kind: set() for kind in REPORTS})
 
 
 class SlowStore(MemoryStore):
-    """An object store that lets something happen while a list is read, and while its report is written."""
+    """An object store that lets other steps happen while a list is read, and while its report is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,12 +84,12 @@ class Checks:
         self._cities = cities
 
     def status(self, name: str) -> Status | None:
-        """The state of a campaign; None where there is none."""
+        """The status of a campaign; None if there is none."""
         raw = self._redis.hget(keys.campaign(name), "status")
         return None if raw is None else Status(raw.decode())
 
     def record(self, name: str) -> ListRecord | None:
-        """The record of a campaign's list; None where it has none."""
+        """The record of a campaign's list; None if it has none."""
         return self._records.get((self._redis.hget(keys.campaign(name), "list_version") or b"").decode())
 
     def unknown(self, name: str) -> set[int]:
@@ -101,7 +101,7 @@ class Checks:
 
     @contextlib.contextmanager
     def only(self, name: str) -> Iterator[None]:
-        """What happens in the block changes nothing of the other campaign."""
+        """The steps in the block change nothing of the other campaign."""
         before = self._keys(OTHER[name])
         yield
         assert self._keys(OTHER[name]) == before, f"a step of {name}"
@@ -110,9 +110,9 @@ class Checks:
         return {key: self._redis.dump(key) for key in self._redis.keys(f"{keys.PREFIX}:{{{name}}}:*")}
 
     def all(self) -> None:
-        """What must hold after every step."""
+        """Check what must hold after every step."""
         for record in self._records.values():
-            for row, count in record.taken.items():
+            for row, count in record.accepted.items():
                 assert count <= 1 + record.again[row], f"row {row} of {record.name} is sent twice"
         for name in NAMES:
             status = self.status(name)
@@ -127,7 +127,7 @@ class Checks:
                 self._figures(name, status)
 
     def _is_listed(self, name: str) -> tuple[bool, bool, bool]:
-        """Whether it is among the campaigns, the running ones, those being parsed."""
+        """Whether the campaign is among all campaigns, the running ones, and those being parsed."""
         redis = self._redis
         listed = redis.zscore(keys.CAMPAIGNS, name) is not None
         parsing = redis.zscore(keys.PARSING, name) is not None

@@ -1,11 +1,11 @@
 """A model of two campaigns from PUT to DELETE: messages get lost, doubled and late, workers, parsers and settlers fail,
 and operators do anything at any time.
 
-No step reconciles, prefetches or parses by hand: a worker does so when it is asked to, by an upload or by the
-worker that dispatches, as in production.
+No step reconciles, prefetches or parses by hand: a worker does so when an upload or the dispatching worker asks for it,
+as in production.
 
 `audit` states what must hold. When the faults end, every row in flight reaches an end in every state of its campaign,
-and a running campaign is completed.
+and a running campaign completes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from worker.list_scan import ListScan
 from worker.prefetcher import Prefetcher
 
 MAX_RETRIES: Final = 2
-#: Within which everything that a dead worker held has an end; and what a worker holds that lives and has given it up.
+#: Within these times everything has an end that a dead worker held, and that a live worker holds and has given up.
 DEAD_MS: Final = 60_000
 GIVEN_UP_MS: Final = 180_000
 PICK = st.integers(0, 7)
@@ -53,7 +53,7 @@ class Died(Exception):
 
 
 class LedgerMachine(LedgerOperators):
-    """Steps of prefetchers, parsers, releasers, workers, operators and faults, in any order."""
+    """Steps of prefetchers, parsers, dispatchers, workers, operators and faults, in any order."""
 
     def teardown(self) -> None:
         try:
@@ -74,7 +74,7 @@ class LedgerMachine(LedgerOperators):
         self.dispatch(self.workers[worker])
 
     def dispatch(self, worker_id: str) -> None:
-        """One round; what it dispatches and asks for goes onto the queues."""
+        """Run one round; what it dispatches and asks for goes onto the queues."""
         round_: DispatchResult = self.harness.dispatch(worker_id)
         self.queue += self.harness.take()
         for actor, names in (("prefetch", round_.prefetch), ("parse", round_.parse), ("reconcile", round_.reconcile)):
@@ -84,7 +84,7 @@ class LedgerMachine(LedgerOperators):
         self.collect()
 
     def collect(self) -> None:
-        """Take off the queue what scripts have put there for those who parse and prefetch."""
+        """Take off the queue the messages that scripts have put there for parsers and prefetchers."""
         queue, stored = keys.dramatiq_queue("parse_csv"), keys.dramatiq_messages("parse_csv")
         while (message_id := self.redis.lpop(queue)) is not None:
             name, list_version, *slice_ = json.loads(self.redis.hget(stored, message_id))["args"]
@@ -106,7 +106,7 @@ class LedgerMachine(LedgerOperators):
         dies=st.booleans(),
     )
     def parse_while_much_happens(self, name: str, steps: list[tuple[str, bool, bool]], early: int, dies: bool) -> None:
-        """A list is uploaded where it can be; some steps are taken while it is read, the others while its report is
+        """A list is uploaded if it can be; some steps are taken while it is read, the others while its report is
         written, to this campaign or the other one; the parser may die there.
         """
 
@@ -137,7 +137,7 @@ class LedgerMachine(LedgerOperators):
         self.store.meanwhile = []
 
     def do(self, actor: str, name: str, list_version: str) -> None:
-        """What an actor does with its message."""
+        """Do what an actor does with its message."""
         if self.checks.status(name) is None:
             return
         campaign = self.harness.catalog.get(name)
@@ -160,7 +160,7 @@ class LedgerMachine(LedgerOperators):
     @precondition(lambda self: self.queue)
     @rule(pick=PICK, worker=WORKER, requeues=st.booleans())
     def admit(self, pick: int, worker: int, requeues: bool) -> None:
-        """A worker takes a message; it may die after the answer, before it has put back what was denied."""
+        """A worker takes a message; it may die after the reply, before it has requeued what was denied."""
         batch, worker_id = self.queue.pop(pick % len(self.queue)), self.workers[worker]
         status, record = self.checks.status(batch.campaign_id), self.checks.record(batch.campaign_id)
         with self.checks.only(batch.campaign_id):
@@ -206,10 +206,10 @@ class LedgerMachine(LedgerOperators):
         return sent, rows
 
     def take(self, batch: Batch, rows: list[int]) -> None:
-        self.records[batch.list_version].taken.update(rows)
+        self.records[batch.list_version].accepted.update(rows)
 
     def retry(self, batch: Batch, rows: list[int], *, lost: bool) -> None:
-        """What Dramatiq does with a batch of which rows may be tried again."""
+        """Do what Dramatiq does with a batch of which rows may be retried."""
         people = [person for person in batch.recipients if person.row in rows]
         next_batch = Batch(batch.batch_id, batch.campaign_id, batch.list_version, people, batch.retries + 1)
         if batch.retries >= MAX_RETRIES:
@@ -239,12 +239,14 @@ class LedgerMachine(LedgerOperators):
 
     @rule(name=NAME, pick=st.integers(0, 40), kind=st.sampled_from(REPORTS))
     def provider_reports(self, name: str, pick: int, kind: EventKind) -> None:
-        """It tells twice of an email that it took, however its row stands; also where the campaign is deleted."""
+        """The provider reports twice on an email that it accepted, whatever the row's state, also if the campaign is
+        deleted.
+        """
         record = self.checks.record(name)
         deleted = [old for old in self.records.values() if old.name == name] if self.checks.status(name) is None else []
-        taken = sorted((record or (deleted or [ListRecord(name, 0, city=False)])[-1]).taken)
-        if taken:
-            row = taken[pick % len(taken)]
+        accepted = sorted((record or (deleted or [ListRecord(name, 0, city=False)])[-1]).accepted)
+        if accepted:
+            row = accepted[pick % len(accepted)]
             with self.checks.only(name):
                 ProviderEvents(self.redis).apply([Event(name, row, kind)] * 2)
             assert row not in self.checks.unknown(name)
@@ -255,7 +257,7 @@ class LedgerMachine(LedgerOperators):
 
     @contextlib.contextmanager
     def refusing(self, name: str) -> Iterator[None]:
-        """In the block, Redis refuses whatever is to be settled of a campaign: a key of it is not what it should be."""
+        """In the block, Redis refuses to settle any row of a campaign, since one of its keys is of the wrong type."""
         flight = keys.of(name, "in_flight")
         aside = f"aside:{flight}"
         if held := self.redis.exists(flight):
@@ -298,7 +300,9 @@ class LedgerMachine(LedgerOperators):
     @precondition(lambda self: self.refused)
     @rule(pick=PICK, gives_up=st.booleans())
     def the_settler_asks_again(self, pick: int, gives_up: bool) -> None:
-        """However late: Redis records it now, or the settler gives it up and has the campaign paused."""
+        """However late it is, Redis records the outcomes now, or the settler gives them up and has the campaign
+        paused.
+        """
         refused = self.refused.pop(pick % len(self.refused))
         batch = refused.batch
         with self.checks.only(batch.campaign_id):
@@ -311,7 +315,7 @@ class LedgerMachine(LedgerOperators):
 
     @rule(worker=WORKER, took=st.booleans())
     def worker_dies(self, worker: int, took: bool) -> None:
-        """It is killed; the provider may have taken the mails that it held. Its messages come again, and another worker
+        """The provider may have accepted the emails that the worker held. Its messages come again, and another worker
         takes its place.
         """
         worker_id = self.workers[worker]
@@ -345,7 +349,7 @@ class LedgerMachine(LedgerOperators):
         self.checks.all()
 
     def settle_down(self) -> None:
-        """The faults end. Everything in flight reaches an end, and then every running campaign is completed."""
+        """The faults end. Everything in flight reaches an end, and then every running campaign completes."""
         self.refused.clear()
         for sent in self.sending:
             self.take(sent.batch, sent.rows)
@@ -371,7 +375,9 @@ class LedgerMachine(LedgerOperators):
         self.what_must_hold()
 
     def go_on(self, milliseconds: int, step_ms: int) -> None:
-        """Time in which one worker lives, does all that it is asked for, and the provider takes everything."""
+        """Let time pass in which one worker lives and does all that it is asked for, and the provider accepts
+        everything.
+        """
         for _ in range(milliseconds // step_ms):
             self.clock.advance(step_ms)
             self.dispatch(self.workers[0])

@@ -24,7 +24,7 @@ NAME: Final = st.sampled_from(NAMES)
 
 @dataclass
 class Sent:
-    """A batch in the hands of a worker: rows granted to it that it has not settled."""
+    """A batch that a worker holds: rows granted to it that it has not settled."""
 
     batch: Batch
     worker_id: str
@@ -34,7 +34,7 @@ class Sent:
 
 @dataclass
 class Refused:
-    """Outcomes that Redis has refused to record, in the hands of a worker's settler."""
+    """Outcomes that Redis has refused to record, and that a worker's settler holds."""
 
     batch: Batch
     worker_id: str
@@ -47,13 +47,13 @@ class LedgerOperators(RuleBasedStateMachine):
 
     @staticmethod
     @abstractmethod
-    def parts() -> tuple[Any, Clock]:
-        """What it runs on: an empty Redis, and the clock that this Redis tells."""
+    def components() -> tuple[Any, Clock]:
+        """What the model runs on: an empty Redis, and the clock that this Redis tells."""
 
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.redis, self.clock = self.parts()
+        self.redis, self.clock = self.components()
         self.clock.install(self.patch)
         self.store = SlowStore()
         self.app = AppHarness(self.redis, store=self.store)
@@ -73,7 +73,7 @@ class LedgerOperators(RuleBasedStateMachine):
 
     @abstractmethod
     def collect(self) -> None:
-        """Take off the queue what operators have put there for workers."""
+        """Take off the queue the messages that operators have put there for workers."""
 
     @abstractmethod
     def work_as_asked(self, pick: int, lost: bool) -> None:
@@ -82,7 +82,9 @@ class LedgerOperators(RuleBasedStateMachine):
     # -- what operators do, over the API
 
     def call(self, name: str, method: str, path: str, body: object = b"", *, right: bool) -> bool:
-        """A request that is right or is refused, and changes nothing of the other campaign; whether it was right."""
+        """Send a request that may be refused, and check that the other campaign does not change; return whether it
+        succeeded.
+        """
         headers = {"Content-Type": "text/csv"} if isinstance(body, bytes) else {}
         with self.checks.only(name):
             answer = self.app.web.request(method, f"/campaigns/{name}{path}", body, headers)
@@ -144,7 +146,7 @@ class LedgerOperators(RuleBasedStateMachine):
 
     @rule(name=NAME)
     def launch(self, name: str) -> None:
-        """The whole way to a running campaign, from wherever that can be begun."""
+        """Take the campaign the whole way to running, from any state from which that is possible."""
         status = self.checks.status(name)
         if status not in {None, Status.RUNNING} and not self.checks.holders(name):
             self.delete(name)
@@ -156,7 +158,7 @@ class LedgerOperators(RuleBasedStateMachine):
             self.start(name)
 
     def decision(self, name: str, *, resends: bool) -> Campaign | None:
-        """The campaign, where it has rows and an operator may decide about them now."""
+        """The campaign, if it has rows and an operator may decide about them now."""
         if self.checks.record(name):
             with contextlib.suppress(CampaignError):
                 return check_decision(self.harness.catalog, name, resends=resends)

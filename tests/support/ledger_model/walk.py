@@ -9,7 +9,7 @@ from campaigns.models import UnknownDecision
 from tests.support.ledger_model.audit import NAMES, REPORTS
 from tests.support.ledger_model.machine import KINDS, STEPS, LedgerMachine
 
-Way = tuple[float, Callable[[], None]]
+WeightedStep = tuple[float, Callable[[], None]]
 
 
 class Walk:
@@ -20,13 +20,13 @@ class Walk:
         self.machine = machine()
 
     def run(self, steps: int) -> None:
-        """Take this many steps, and let the faults end."""
+        """Take this number of steps, then let the faults end."""
         try:
             self.machine.begin()
             for _ in range(steps):
-                ways = self.of_workers() + self.of_operators() + self.faults()
-                weights = [weight for weight, _ in ways]
-                self.random.choices([way for _, way in ways], weights)[0]()
+                weighted = self.of_workers() + self.of_operators() + self.faults()
+                weights = [weight for weight, _ in weighted]
+                self.random.choices([way for _, way in weighted], weights)[0]()
                 self.machine.what_must_hold()
         except BaseException:
             self.machine.patch.undo()
@@ -36,7 +36,7 @@ class Walk:
     def chance(self, of: float) -> bool:
         return self.random.random() < of
 
-    def of_workers(self) -> list[Way]:
+    def of_workers(self) -> list[WeightedStep]:
         machine, draw, chance = self.machine, self.random, self.chance
         pick, worker = draw.randrange(8), draw.randrange(2)
         steps = [(draw.choice(STEPS), chance(0.7), chance(0.5)) for _ in range(draw.randint(1, 4))]
@@ -54,7 +54,7 @@ class Walk:
             ),
         ]
 
-    def of_operators(self) -> list[Way]:
+    def of_operators(self) -> list[WeightedStep]:
         machine, draw, chance = self.machine, self.random, self.chance
         name = draw.choice(NAMES)
         return [
@@ -71,7 +71,7 @@ class Walk:
             (0.3, lambda: machine.decide_unknown(name, draw.choice(list(UnknownDecision)))),
         ]
 
-    def faults(self) -> list[Way]:
+    def faults(self) -> list[WeightedStep]:
         machine, draw, chance = self.machine, self.random, self.chance
         pick, worker, name = draw.randrange(8), draw.randrange(2), draw.choice(NAMES)
         sending, queue = machine.sending, machine.queue
