@@ -81,7 +81,7 @@ def p99(samples: list[float]) -> float:
 
 
 def latencies(stack: BenchStack, fsync: str) -> None:
-    """Ask the routes and Redis in turns while emails go out, with the given `appendfsync` of Redis."""
+    """Ask the routes and Redis in turns while emails are sent, with the given `appendfsync` of Redis."""
     stack.redis_client().config_set("appendfsync", fsync)
     worker = stack.add_worker(PROCESSES, THREADS)
     load, paused = f"load-{fsync}", f"paused-{fsync}"
@@ -164,7 +164,7 @@ def _to_the_store(stack: BenchStack, key: str, size: int, part_bytes: int) -> No
 
 
 def uploads(stack: BenchStack, megabytes: int) -> None:
-    """Both ways in turns."""
+    """Upload both ways in turns."""
     size, part_bytes = megabytes * 1_000_000, 8 << 20
     ours, theirs = [], []
     before = resident_mb(stack.web.pid)

@@ -1,5 +1,5 @@
-"""The list of campaigns: how long `GET /campaigns` takes with 10 campaigns and with 1,000, asked in turns, and the
-metrics beside it.
+"""The list of campaigns: how long `GET /campaigns` takes with 10 campaigns and with 1,000, asked in turns, and how long
+the metrics take beside it.
 
     python -m bench.listing
 """

@@ -1,4 +1,4 @@
-"""The rate, the pause and the turns, measured with real processes on this machine; `make bench-rate`.
+"""The rate, the pause and fairness, measured with real processes on this machine; `make bench-rate`.
 
 Run from the repository root: `python -m bench.rate [POINT ...] [--short] [--to DIRECTORY]`. `docs/rate.md` has the
 figures of one machine.

@@ -24,7 +24,7 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class RateBench:
-    """A stack with workers. `times`: when each campaign's mails reached the provider, in s since the epoch."""
+    """A stack with workers. `times`: when each campaign's emails reached the provider, in s since the epoch."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -57,7 +57,7 @@ class RateBench:
             time.sleep(0.05)
 
     def prepare(self, campaign_id: str, rows: int, tpm: int = NO_LIMIT, domain: str = "shop.test", **more: Any) -> None:
-        """A campaign with a parsed list."""
+        """Create a campaign with a parsed list."""
         self.stack.put(campaign_id, tpm=tpm, **more)
         csv = b"email\n" + b"".join(b"r%d@%s\n" % (row, domain.encode()) for row in range(1, rows + 1))
         (self.stack.upload if rows < 100_000 else self.stack.upload_in_parts)(campaign_id, csv)
@@ -79,7 +79,7 @@ class RateBench:
 
     def until_in_flight(self, campaign_id: str) -> None:
         """Wait until a campaign has sent something."""
-        self.stack.until(campaign_id, lambda report: report["done"] > 0, "the first mail")
+        self.stack.until(campaign_id, lambda report: report["done"] > 0, "the first email")
 
     def progress(self, campaign_id: str, name: str) -> int:
         """A count of the ledger's progress."""
@@ -95,7 +95,7 @@ class RateBench:
 class Admissions:
     """Reads the windows of campaigns while the block runs: `buckets[campaign]`: bucket of 100 ms -> admissions in it.
 
-    They are the limiter's own counts, by Redis' clock; a bucket that is over does not change any more.
+    They are the limiter's counts, by Redis' clock; a bucket that is over does not change any more.
     """
 
     def __init__(self, bench: RateBench, campaign_ids: Sequence[str]) -> None:
@@ -114,7 +114,7 @@ class Admissions:
         self.read()
 
     def read(self) -> None:
-        """Take in what the windows hold now."""
+        """Read what the windows hold now."""
         for campaign_id, buckets in self.buckets.items():
             found = self._redis.hgetall(keys.of(campaign_id, "window"))
             buckets.update({int(name): int(count) for name, count in found.items() if name.isdigit()})

@@ -1,4 +1,4 @@
-"""Point 4: waiting recipients cost next to nothing, whatever their number."""
+"""Point 4: ready recipients cost next to nothing, whatever their number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTLE_S: Final = 5.0
 
 
 def idle(seconds: int, worker_counts: Sequence[int] = (2, 4, 8)) -> Iterator[Finding]:
-    """For each number of worker processes: a million rows waiting at TPM 60, then the same campaign paused."""
+    """For each number of worker processes: a campaign of a million at TPM 60, then the same campaign paused."""
     for processes in worker_counts:
         with RateBench.open(processes) as bench:
             bench.launch("big", ROWS, 60)
@@ -42,13 +42,15 @@ def _cpu(bench: RateBench, seconds: int, what: str) -> Iterator[Finding]:
 
 
 def _traffic(bench: RateBench, seconds: int) -> Iterator[Finding]:
-    """The commands to Redis while the big campaign is paused, beside those while a small one is paused instead."""
-    big = _a_second(bench, seconds)
+    """The commands to Redis while the big campaign is paused, compared with those while a small one is paused
+    instead.
+    """
+    big = _per_second(bench, seconds)
     bench.stack.call("POST", "/campaigns/big/cancel")
     bench.launch("small", SMALL, 60)
     bench.stack.pause("small")
     time.sleep(SETTLE_S)
-    small = _a_second(bench, seconds)
+    small = _per_second(bench, seconds)
     for name in ("commands", "bytes"):
         measured = f"{big[name]:,.0f}/s, {small[name]:,.0f}/s"
         wanted = "no more than 1.1 times"
@@ -57,7 +59,7 @@ def _traffic(bench: RateBench, seconds: int) -> Iterator[Finding]:
         )
 
 
-def _a_second(bench: RateBench, seconds: int) -> dict[str, float]:
+def _per_second(bench: RateBench, seconds: int) -> dict[str, float]:
     before, started = bench.commands(), time.monotonic()
     time.sleep(seconds)
     after, took = bench.commands(), time.monotonic() - started

@@ -14,17 +14,17 @@ from bench.rate_measures import Finding
 ROWS: Final = 3_000_000
 #: How long the campaign runs between a resume and the next pause, in seconds.
 FULL_SPEED_S: Final = 0.25
-#: The provider's latency that is asked for.
+#: The latency that the provider has to have.
 LATENCY_MS: Final = 50
 
 
 class Barrier(NamedTuple):
-    """One pause or cancel, and the figures after it, once nothing changed any more."""
+    """One pause or cancel, and the figures after it, once they no longer change."""
 
-    told: int  #: in flight, as the answer said
-    after: int  #: arrivals at the door after the answer
-    settled: int  #: recorded as done right after the answer, of the rows that had been admitted by then
-    admitted: int  #: rows that reached the door, from the start of the campaign on
+    in_flight: int  #: in flight, according to the response
+    after: int  #: arrivals at the provider after the response
+    settled: int  #: recorded as done right after the response, of the rows that had been admitted by then
+    admitted: int  #: rows that reached the provider, from the start of the campaign on
 
 
 def pause(times: int, processes: int = 8) -> Iterator[Finding]:
@@ -61,43 +61,47 @@ def _paused(bench: RateBench, took: list[float], empty: list[float]) -> Barrier:
     time.sleep(FULL_SPEED_S)
     empty.append(_timed(lambda: stack.ask("GET", "/healthz")))
     started = time.perf_counter()
-    told = stack.pause("big")
+    in_flight = stack.pause("big")
     took.append((time.perf_counter() - started) * 1000)
-    found = _at_rest(bench, "big", told)
+    found = _at_rest(bench, "big", in_flight)
     stack.resume("big")
     return found
 
 
-def _at_rest(bench: RateBench, campaign_id: str, told: int) -> Barrier:
+def _at_rest(bench: RateBench, campaign_id: str, in_flight: int) -> Barrier:
     answered = time.time()
     report = bench.stack.status(campaign_id)
     settled = report["done"] + report["in_flight"]
     bench.stack.until(campaign_id, lambda found: found["in_flight"] == 0, "rest")
     time.sleep(2 * LATENCY_MS / 1000)
     arrivals = bench.times()[campaign_id]
-    return Barrier(told, sum(at > answered for at in arrivals), settled, len(arrivals))
+    return Barrier(in_flight, sum(at > answered for at in arrivals), settled, len(arrivals))
 
 
 def _barriers(name: str, seen: list[Barrier]) -> Iterator[Finding]:
     point = f"3 {name}"
-    more = sum(max(0, one.after - one.told) for one in seen)
-    most = max(one.told for one in seen)
+    more = sum(max(0, one.after - one.in_flight) for one in seen)
+    most = max(one.in_flight for one in seen)
     yield Finding(
         point,
-        f"sent after the answer beyond its in_flight (of {len(seen)} times)",
+        f"sent after the response beyond its in_flight (of {len(seen)} times)",
         f"{more} (in_flight up to {most})",
         "0",
         more == 0,
     )
     wrong = sum(one.settled != one.admitted for one in seen)
     yield Finding(
-        point, "done + in_flight after the answer, against the door", f"{wrong} of {len(seen)} differ", "0", wrong == 0
+        point,
+        "done + in_flight after the response, against the provider",
+        f"{wrong} of {len(seen)} differ",
+        "0",
+        wrong == 0,
     )
 
 
 def _latency(name: str, took: list[float], empty: list[float]) -> Finding:
     slow, base = measures.percentile(took, 0.99), measures.percentile(empty, 0.99)
-    what = f"p99 of {len(took)} answers, beside an empty route's"
+    what = f"p99 of {len(took)} responses, beside an empty route's"
     return Finding(f"3 {name}", what, f"{slow:.1f} ms, {base:.1f} ms", "<= 10 times", slow <= 10 * base)
 
 
@@ -111,19 +115,21 @@ def _cancel(bench: RateBench, times: int) -> Iterator[Finding]:
         bench.until_in_flight(name)
         empty.append(_timed(lambda: bench.stack.ask("GET", "/healthz")))
         started = time.perf_counter()
-        told = bench.stack.call("POST", f"/campaigns/{name}/cancel")["in_flight"]
+        in_flight = bench.stack.call("POST", f"/campaigns/{name}/cancel")["in_flight"]
         took.append((time.perf_counter() - started) * 1000)
-        seen.append(_at_rest(bench, name, told))
+        seen.append(_at_rest(bench, name, in_flight))
     yield from _barriers("cancel", seen)
     yield _latency("cancel", took, empty)
 
 
 def _killed(bench: RateBench) -> Iterator[Finding]:
-    """A pause, kill -9 of workers, web and Redis, and all of them again: nothing is sent until it is resumed."""
+    """Pause, kill -9 of workers, web and Redis, and start them all again: nothing is sent until the campaign is
+    resumed.
+    """
     stack = bench.stack
     bench.launch("last", 100_000)
     bench.until_in_flight("last")
-    told = stack.pause("last")
+    in_flight = stack.pause("last")
     for part in (*stack.workers, stack.web, stack.redis):
         part.kill()
     before = len(bench.times()["last"])
@@ -135,8 +141,8 @@ def _killed(bench: RateBench) -> Iterator[Finding]:
     bench.until_workers(len(stack.workers))
     time.sleep(3)
     more, status = len(bench.times()["last"]) - before, stack.status("last")["status"]
-    what = f"status and mails sent after kill -9 of all ({told} were in flight)"
+    what = f"status and emails sent after kill -9 of all ({in_flight} were in flight)"
     yield Finding("3 pause", what, f"{status}, {more}", "paused, 0", status == "paused" and more == 0)
     stack.resume("last")
     done = stack.status("last")["done"]
-    stack.until("last", lambda report: report["done"] > done, "more mails")
+    stack.until("last", lambda report: report["done"] > done, "more emails")

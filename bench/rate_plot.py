@@ -54,7 +54,7 @@ def _panel(sent: Sent, top: int) -> str:
         f'<text class="a" x="{x(second)}" y="{base + 15}">{second}</text>' for second in range(0, seconds + 1, 15)
     )
     return (
-        f'<text class="t" x="{LEFT}" y="{top + 18}">{escape(sent.title)}: emails per second at the door</text>'
+        f'<text class="t" x="{LEFT}" y="{top + 18}">{escape(sent.title)}: emails per second at the provider</text>'
         f'<path class="c" d="{bars}"/><path class="l" d="{limit}"/>'
         f'<path class="x" d="M{LEFT} {base}H{WIDTH - 20}"/>{ticks}'
         f'<text class="a" x="{LEFT - 6}" y="{float(y(highest / 1.05)) + 4:.0f}">{highest / 1.05:,.0f}</text>'

@@ -12,7 +12,7 @@ from bench.rate_bench import Admissions, RateBench
 from bench.rate_measures import Change, Finding, Sent
 
 RATES: Final = (60, 600, 6_000, 60_000)
-#: Each change of point 2, in the order in which they come: down and up, ten times.
+#: Each change of point 2, in their order: down and up, ten times.
 CHANGES: Final = (1_200, 300, 2_400, 600, 4_800, 1_200, 9_600, 2_400, 30_000, 6_000)
 BEFORE: Final = 600
 
@@ -46,7 +46,7 @@ def _strict(tpm: int, seconds: int, buckets: dict[int, int], times: Sequence[flo
     most = measures.most_in_buckets(buckets)
     yield Finding("1 window", f"TPM {tpm:,}: most admitted in any 60 s", f"{most:,}", f"<= {tpm:,}", most <= tpm)
     most = measures.most_within(times)
-    yield Finding("1 window", f"TPM {tpm:,}: most at the door in any 60 s", f"{most:,}", f"<= {tpm:,}", most <= tpm)
+    yield Finding("1 window", f"TPM {tpm:,}: most at the provider in any 60 s", f"{most:,}", f"<= {tpm:,}", most <= tpm)
     counts = measures.per_second_of(buckets, start_ms, seconds - 1)
     used, allowed = sum(counts[60:]), tpm * len(counts[60:]) / 60
     held = used >= 0.99 * allowed or used >= allowed - 1
@@ -54,7 +54,9 @@ def _strict(tpm: int, seconds: int, buckets: dict[int, int], times: Sequence[flo
     if tpm >= 600:
         most = measures.most_in_a_second(times, times[0], times[0] + seconds)
         wanted = f"<= {tpm / 30:,.0f}"
-        yield Finding("1 window", f"TPM {tpm:,}: most at the door in any 1 s", f"{most:,}", wanted, most <= tpm / 30)
+        yield Finding(
+            "1 window", f"TPM {tpm:,}: most at the provider in any 1 s", f"{most:,}", wanted, most <= tpm / 30
+        )
     yield Sent(f"TPM {tpm:,}", measures.per_second(times, times[0], times[0] + seconds - 1), [tpm / 60] * (seconds - 1))
 
 
@@ -94,10 +96,10 @@ def change(seconds: int, processes: int = 4) -> Iterator[Finding | Sent]:
 
 
 def _late(buckets: dict[int, int], before: int, change: Change, end_ms: int) -> tuple[int, float]:
-    """After a decrease, up to the next change: how many were admitted while the trailing 60 s were over the new limit.
-    -1: it was none.
+    """After a decrease, up to the next change: how many rows were admitted while the trailing 60 s were over the new
+    limit; -1 if the change was not a decrease.
 
-    After an increase: how long (ms) until it was in force, by what the second after the answer held: -1 where that
+    After an increase: how long (ms) until it was in force, by what the second after the response held; -1 if that
     cannot tell, as the window had no room for it.
     """
     first, last = change.answered_ms // measures.BUCKET_MS + 1, end_ms // measures.BUCKET_MS

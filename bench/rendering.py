@@ -1,7 +1,7 @@
 """How fast messages are rendered: `python -m bench.rendering` prints the time per message of two campaigns, in us.
 
-To compare with another version: `python -m bench.rendering --beside DIR` runs both in turns, each in its own process,
-and prints the medians and their ratio. DIR is a checkout of the project.
+To compare with another version: `python -m bench.rendering --beside DIR` runs both in turns, each in a separate
+process, and prints the medians and their ratio. DIR is a checkout of the project.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ COMPUTED: Final = Content(
 
 
 def microseconds(content: Content) -> float:
-    """The CPU time per message, of the quickest of some turns."""
+    """The CPU time per message, of the quickest of some rounds."""
     renderer = Templates(content).renderer("c1", COLUMNS)
     cells = [CELLS[index - 1] for index in Templates(content).fields(COLUMNS)]
     quickest = float("inf")
@@ -80,7 +80,7 @@ def _compare(other: Path, rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure, and print the figures."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--json", action="store_true", help="print the figures as JSON")
     options.add_argument("--beside", type=Path, help="a checkout to compare with")

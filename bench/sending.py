@@ -56,7 +56,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: emails per second, the time until the first one left (s), and CPU per email and part (us)."""
+    """One round: emails per second, the time until the first one left (s), and CPU per email and component (us)."""
 
     rate: float
     first_s: float

@@ -74,7 +74,9 @@ def run(stack: BenchStack, worker: Program, campaigns: dict[str, int]) -> Sample
 
 
 def _took_s(stack: BenchStack, campaigns: Iterable[str]) -> float:
-    """From the first start to the last end, by the ledger: our polls are too rare to time a list of 10,000."""
+    """From the first start to the last end, by the ledger: the polls of this process are too rare to time a list of
+    10,000.
+    """
     reports = [stack.status(campaign_id) for campaign_id in campaigns]
     moments = [[datetime.fromisoformat(report[name]) for report in reports] for name in ("started_at", "finished_at")]
     return (max(moments[1]) - min(moments[0])).total_seconds()
@@ -84,7 +86,7 @@ class Track:
     """Runs one case after another on one stack with the same workers."""
 
     def __init__(self, stack: BenchStack) -> None:
-        self._stage = stack
+        self._stack = stack
         self._worker = stack.add_worker(PROCESSES, THREADS)
         self._serial = 0
         self.case(1, 2_000)
@@ -94,9 +96,9 @@ class Track:
         self._serial += 1
         lists = {f"run-{self._serial}-{number}": rows for number in range(campaigns)}
         for campaign_id in lists:
-            self._stage.prepare(campaign_id, small_list(rows))
+            self._stack.prepare(campaign_id, small_list(rows))
         until_quiet()
-        return run(self._stage, self._worker, lists)
+        return run(self._stack, self._worker, lists)
 
 
 def main() -> None:

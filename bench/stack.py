@@ -1,4 +1,4 @@
-"""The stack of every measurement: all parts as real processes, and the resources that each of them has used.
+"""The stack of every measurement: all components as real processes, and the resources that each of them has used.
 
 The other modules measure, and print the figures.
 """
@@ -27,7 +27,7 @@ from tests.support.stack import Stack
 UNLIMITED: Final = 10_000_000
 #: The number of processes of every measured worker.
 PROCESSES: Final = 2
-#: The share of the machine that others may use while something is measured.
+#: The share of the machine that other programs may use while something is measured.
 QUIET: Final = 0.1
 #: A list longer than this goes up in parts.
 DIRECT_BYTES: Final = 8 << 20
@@ -37,7 +37,9 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class BenchStack(Stack):
-    """The parts of `tests.support.stack`: Valkey, S3, the SendGrid double and the web process. Workers come and go."""
+    """The components of `tests.support.stack`: Valkey, S3, the SendGrid double and the web process. Workers come and
+    go.
+    """
 
     def prepare(self, campaign_id: str, csv: bytes, tpm: int = UNLIMITED) -> None:
         """Make a campaign with a list, and wait until it can start."""
@@ -49,7 +51,7 @@ class BenchStack(Stack):
         wait_until(lambda: self.status(campaign_id)["status"] == "ready", PARSE_PATIENCE_S)
 
     def first_arrival_s(self) -> float:
-        """When the first email came, by the epoch."""
+        """When the first email came, in seconds since the epoch."""
         moment: float = self.double._ask("/_arrivals?since=0")["rows"][0][1]  # noqa: SLF001 - one page, not all of them
         return moment
 
