@@ -66,7 +66,7 @@ def rows() -> Iterator[bytes]:
     yield b"email,name,city\n"
     for start in range(1, ROWS + 1, 10_000):
         lines = [b"reader%d@shop.test,Reader %d,Town\n" % (row, row) for row in range(start, start + 9_997)]
-        yield b"".join([*lines, b"nobody,Nobody,Town\n", b"Reader1@SHOP.test,Twice,Town\n", b"ragged@shop.test\n"])
+        yield b"".join([*lines, b"nobody,Nobody,Town\n", b"Reader1@SHOP.test,Twice,Town\n", b"nul@shop.test,\0,Town\n"])
 
 
 def uploaded(harness: LedgerHarness, store: ObjectStore) -> Campaign:
