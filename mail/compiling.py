@@ -4,7 +4,7 @@ Tags are counted before Jinja2 reads them, tokens before it parses them, and the
 is generated.
 """
 
-# ruff: noqa: N802, N815 - visitors are named for Jinja2's nodes
+# ruff: noqa: N802 - visitors are named for Jinja2's nodes
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 from jinja2.visitor import NodeTransformer
 
+from mail import dates
 from mail.budget import CALL_NODES, LOOKUP_NODES
+from mail.cell_filters import NOT_TEXT, REPEATED, VALUE
+from mail.cell_numbers import MAX_DIGITS
 from mail.sandbox import Generator, Sandbox
-from mail.template_filters import CHARGE, EACH, MAX_DIGITS, PART_OF, WEIGHED
+from mail.template_filters import CHARGE, EACH, PART_OF, WEIGHED
+from mail.template_methods import TEXT_METHODS
 
 #: The most tags of a template: `{{ }}`, `{% %}` and `{# #}`.
 MAX_TAGS: Final = 1_000
@@ -34,6 +38,11 @@ MAX_CODE: Final = 150_000
 MAX_DEPTH: Final = 60
 #: The length in characters from which a text between two tags is set aside, so that Jinja2's lexer does not read it.
 LONG_TEXT: Final = 500
+
+#: The filters whose result is a number.
+_NUMERIC: Final = frozenset({"count", "float", "int", "length", "number", "round", "wordcount"})
+#: Jinja2's names of comparisons, and the tests that compare in the same way.
+_TESTS: Final = {"eq": "eq", "ne": "ne", "gt": "gt", "gteq": "ge", "lt": "lt", "lteq": "le"}
 
 _OPENING: Final = re.compile(r"\{[{%#]")
 _BLANKS: Final = re.compile(r"\s*")
@@ -201,7 +210,10 @@ def _node_weight(node: nodes.Node) -> int:
 
 
 class _Charging(NodeTransformer):
-    """Inserts a charge before each loop, slice, comparison and macro."""
+    """Inserts a charge before each loop, slice, comparison and macro, and checks of what a text may be used for."""
+
+    def __init__(self) -> None:
+        self._called: set[int] = set()
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
         if node.recursive:
@@ -225,6 +237,18 @@ class _Charging(NodeTransformer):
         return node  # type: ignore[no-any-return]
 
     def visit_Call(self, node: Any) -> nodes.Node:
+        self._called.add(id(node.node))
+        return self._charge_arguments(node)
+
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
+        if node.name == "date":
+            _check_date(node)
+        return self._charge_arguments(node)
+
+    def visit_Test(self, node: nodes.Test) -> nodes.Node:
+        return self._charge_arguments(node)
+
+    def _charge_arguments(self, node: Any) -> nodes.Node:
         self.generic_visit(node)
         if node.dyn_args is not None:
             node.dyn_args = _filter(node.dyn_args, EACH, 1)
@@ -232,7 +256,28 @@ class _Charging(NodeTransformer):
             node.dyn_kwargs = _filter(node.dyn_kwargs, WEIGHED)
         return node  # type: ignore[no-any-return]
 
-    visit_Filter = visit_Test = visit_Call
+    def visit_Getattr(self, node: nodes.Getattr) -> nodes.Node:
+        self.generic_visit(node)
+        return self._used(node, node.attr)
+
+    def _used(self, node: nodes.Getattr | nodes.Getitem, name: Any) -> nodes.Node:
+        """An attribute or item, with a check that it is no method if it is used without a call."""
+        if name not in TEXT_METHODS or id(node) in self._called or _is_loop(node.node):
+            return node
+        return _filter(node, VALUE)
+
+    def visit_Mul(self, node: nodes.Mul) -> nodes.Node:
+        self.generic_visit(node)
+        for text, count in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(text, nodes.Const) and isinstance(text.value, str):
+                return nodes.Filter(text, REPEATED, [count], [], None, None, lineno=node.lineno)
+        return node
+
+    def visit_Neg(self, node: nodes.Neg) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.node, nodes.Const):
+            node.node = _filter(node.node, NOT_TEXT)
+        return node
 
     def visit_Pair(self, node: nodes.Pair) -> nodes.Node:
         self.generic_visit(node)
@@ -242,6 +287,8 @@ class _Charging(NodeTransformer):
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
         self.generic_visit(node)
+        if isinstance(node.arg, nodes.Const):
+            return self._used(node, node.arg.value)
         if not isinstance(node.arg, nodes.Slice):
             return node
         parts = [part or nodes.Const(None) for part in (node.arg.start, node.arg.stop, node.arg.step)]
@@ -251,11 +298,12 @@ class _Charging(NodeTransformer):
         self.generic_visit(node)
         if len(node.ops) == 1:
             return _compared(node)
-        node.expr = _filter(node.expr, WEIGHED)
+        check = NOT_TEXT if any(map(_is_number, (node.expr, *(operand.expr for operand in node.ops)))) else WEIGHED
+        node.expr = _filter(node.expr, check)
         for operand in node.ops:
             if operand.op in {"in", "notin"}:
                 raise TemplateSyntaxError("`in` does not stand in a row of comparisons: use brackets", node.lineno)
-            operand.expr = _filter(operand.expr, WEIGHED)
+            operand.expr = _filter(operand.expr, check)
         return node
 
 
@@ -264,13 +312,49 @@ def _compared(node: nodes.Compare) -> nodes.Node:
     (operand,) = node.ops
     left, right = node.expr, operand.expr
     if operand.op in {"in", "notin"}:
-        if isinstance(right, (nodes.List, nodes.Tuple)) and all(isinstance(item, nodes.Const) for item in right.items):
-            return node
-        inside = nodes.Test(left, "in", [right], [], None, None, lineno=node.lineno)
-        return inside if operand.op == "in" else nodes.Not(inside, lineno=node.lineno)
+        return _contained(node, left, operand.op, right)
     if not isinstance(left, nodes.Const) and not isinstance(right, nodes.Const):
-        node.expr, operand.expr = _filter(left, WEIGHED), _filter(right, WEIGHED)
+        return nodes.Test(left, _TESTS[operand.op], [right], [], None, None, lineno=node.lineno)
+    if _is_number(left) or _is_number(right):
+        node.expr, operand.expr = (_not_text(side) for side in (left, right))
     return node
+
+
+def _contained(node: nodes.Compare, left: nodes.Expr, op: str, right: nodes.Expr) -> nodes.Node:
+    if isinstance(right, (nodes.List, nodes.Tuple)) and all(isinstance(item, nodes.Const) for item in right.items):
+        if right.items and all(map(_is_number, right.items)):
+            node.expr = _not_text(left)
+        return node
+    inside = nodes.Test(left, "in", [right], [], None, None, lineno=node.lineno)
+    return inside if op == "in" else nodes.Not(inside, lineno=node.lineno)
+
+
+def _not_text(node: nodes.Expr) -> nodes.Expr:
+    """An operand that is compared with a number, with the check that it is no text if it can be one."""
+    return node if _is_number(node) or _is_loop(getattr(node, "node", node)) else _filter(node, NOT_TEXT)
+
+
+def _is_number(node: nodes.Node) -> bool:
+    """Whether an expression is a number, or a truth value, whatever the row holds."""
+    if isinstance(node, nodes.Const):
+        return isinstance(node.value, (int, float))
+    return isinstance(node, nodes.Neg) or (isinstance(node, nodes.Filter) and node.name in _NUMERIC)
+
+
+def _is_loop(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "loop"
+
+
+def _check_date(node: nodes.Filter) -> None:
+    """Check the arguments of the filter `date` that are constants."""
+    given: dict[str, nodes.Expr] = dict(zip(("pattern", "locale", "notation"), node.args, strict=False))
+    named: list[Any] = node.kwargs
+    given |= {"notation" if pair.key == "input" else pair.key: pair.value for pair in named}
+    constants = {name: value.value for name, value in given.items() if isinstance(value, nodes.Const)}
+    try:
+        dates.check(**constants)
+    except (TypeError, ValueError) as error:
+        raise TemplateSyntaxError(str(error), node.lineno) from None
 
 
 def _filter(node: nodes.Node, name: str, *args: int) -> nodes.Filter:

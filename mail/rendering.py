@@ -17,6 +17,7 @@ from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
 from mail.addresses import mailbox
 from mail.budget import ROOM, Budget
+from mail.cells import CellError, described
 from mail.message import Message
 from mail.outcome import reason
 from mail.template import GLOBALS, HTML, TEXT, Template
@@ -167,7 +168,7 @@ def _render(template: Template, variables: dict[str, Any], budget: Budget | None
     except UnicodeEncodeError:
         raise RenderError(f"{template.field}: contains half of a surrogate pair, which cannot be sent") from None
     except Exception as error:  # noqa: BLE001 - a template can raise anything that Python can
-        words = str(error) or type(error).__name__
+        words = described(error, variables) if isinstance(error, CellError) else str(error) or type(error).__name__
         raise RenderError(f"{template.field}{template.line(error)}: {words}") from None
     if len(text) > longest:
         raise RenderError(f"{template.field}: longer than {longest:,} characters")

@@ -22,11 +22,13 @@ from jinja2.utils import Namespace
 from markupsafe import Markup, escape
 
 from mail.budget import SHORT, Budget, text_bytes
+from mail.cell_filters import not_converted
 from mail.template_filters import FILTERS, TESTS
 from mail.template_methods import (
     CHEAP,
     ESCAPED,
     MAX_NAME,
+    MAX_PRODUCT,
     OBJECT_BYTES,
     Format,
     charge_call,
@@ -35,8 +37,6 @@ from mail.template_methods import (
     joined,
 )
 
-#: The largest product: bits of a number, or characters of a repeated string.
-MAX_PRODUCT: Final = 10_000
 #: The longest template text within the generated code, in characters; longer ones are kept outside of it.
 LONG_TEXT: Final = 1_000
 
@@ -298,6 +298,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         assert isinstance(context, Rendering)  # noqa: S101 - the environment makes only these
         if operator == "**":
             raise SecurityError("powers are not available in templates")
+        if isinstance(left, str) or isinstance(right, str):
+            _refuse_text(operator, left, right)
         if operator == "*" and _oversized(left, right):
             raise SecurityError("this product is too large for a template")
         if type(left) in _NUMBERS and type(right) in _NUMBERS:
@@ -305,6 +307,21 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if not isinstance(left, Undefined) and not isinstance(right, Undefined):
             _charge_sequences(context.budget, operator, left, right)
         return _ARITHMETIC[operator](left, right)
+
+
+def _refuse_text(operator: str, left: Any, right: Any) -> None:
+    """Refuse to calculate with a text. `+` joins two texts, and `%` fills a text in.
+
+    Raises:
+        CellError: an operand of a calculation is a text.
+    """
+    if isinstance(left, Undefined) or isinstance(right, Undefined):
+        return
+    texts = [operand for operand in (left, right) if isinstance(operand, str)]
+    fills = operator == "%" and isinstance(left, str) and ("%" in left or not isinstance(right, (str, int, float)))
+    joins = operator == "+" and not any(type(operand) in _NUMBERS for operand in (left, right))
+    if not fills and not joins:
+        raise not_converted(texts[0])
 
 
 def _charge_sequences(budget: Budget, operator: str, left: Any, right: Any) -> None:

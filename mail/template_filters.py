@@ -4,7 +4,7 @@ Filters that return an iterator in Jinja2 return a list here, so that their resu
 missing, because its cost cannot be estimated in advance.
 """
 
-# ruff: noqa: D103, ARG001, PLR0917 - each of these functions is Jinja2's filter of that name, with its arguments
+# ruff: noqa: D103, PLR0917 - each of these functions is Jinja2's filter of that name, with its arguments
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from jinja2.utils import pass_context, pass_environment
 from markupsafe import Markup, escape, soft_str
 
 from mail.budget import NODE_BYTES, NODE_NS, SHORT, SIZED, text_bytes
+from mail.cell_filters import CELL_FILTERS, as_number, not_converted, refuse_mixture, to_float
 from mail.template_methods import (
     ESCAPED,
     MAX_NAME,
@@ -33,8 +34,6 @@ from mail.template_methods import (
     words,
 )
 
-#: The longest number that is read from a text, in characters; Python refuses to print many more digits.
-MAX_DIGITS: Final = 1_000
 #: The widest indentation of JSON, in blanks.
 MAX_JSON_INDENT: Final = 16
 
@@ -70,12 +69,6 @@ def each(context: Any, value: Any, nodes: int = 1) -> Any:
     return value
 
 
-def _number(value: Any) -> Any:
-    if not isinstance(value, (int, float, Undefined)):
-        raise TypeError(f"expected a number, not a {type(value).__name__}: use |int or |float")
-    return value
-
-
 def capitalize(context: Any, value: Any) -> Any:
     if type(value) is str and len(value) < SHORT:
         return value.capitalize()
@@ -100,15 +93,6 @@ def lower(context: Any, value: Any) -> Any:
     size = text_bytes(text) if text.isascii() else cased(text)
     context.budget.spend(200 + 10 * size, OBJECT_BYTES + size)
     return text.lower()
-
-
-def title(context: Any, value: Any) -> Any:
-    if type(value) is str and len(value) < SHORT:
-        return plain.do_title(value)
-    text = value if type(value) is str or type(value) is Markup else context.text(value)
-    size = text_bytes(text)
-    context.budget.spend(1_000 + 120 * size, OBJECT_BYTES + 70 * size)
-    return plain.do_title(text)
 
 
 def escaped(context: Any, value: Any) -> Markup:
@@ -137,27 +121,19 @@ def trim(context: Any, value: Any, chars: Any = None) -> Any:
     return text.strip(chars)
 
 
-def to_int(context: Any, value: Any, default: Any = 0, base: int = 10) -> Any:
-    if isinstance(value, str) and len(value) > MAX_DIGITS:
-        return default
-    return plain.do_int(value, default, base)
-
-
-def to_float(context: Any, value: Any, default: Any = 0.0) -> Any:
-    if isinstance(value, str) and len(value) > MAX_DIGITS:
-        return default
-    return plain.do_float(value, default)
-
-
 def filesizeformat(context: Any, value: Any, binary: bool = False) -> str:
     return plain.do_filesizeformat(to_float(context, value) if isinstance(value, str) else value, binary)
+
+
+def abs_(value: Any) -> Any:
+    return abs(as_number(value))
 
 
 def round_(context: Any, value: Any, precision: int = 0, method: Any = "common") -> Any:
     context.budget.spend(1_000)
     if abs(precision) > 100:
         raise ValueError("round takes at most 100 decimals")
-    return plain.do_round(_number(value), precision, weighed(context, method))
+    return plain.do_round(as_number(value), precision, weighed(context, method))
 
 
 def sum_(context: Any, value: Any, attribute: Any = None, start: Any = 0) -> Any:
@@ -467,19 +443,21 @@ PART_OF: Final = "part of"
 CHARGE: Final = "charge for"
 
 FILTERS: Final[dict[str, Function]] = {
+    **CELL_FILTERS,
     # The time and the result size of these are constant.
-    **{name: plain.FILTERS[name] for name in ("abs", "count", "d", "default", "first", "last", "length")},
+    **{name: plain.FILTERS[name] for name in ("count", "first", "last", "length")},
+    "abs": abs_,
     **{
         name: pass_context(function)
         for name, function in {
             EACH: each, WEIGHED: weighed, PART_OF: part_of, CHARGE: charge,
             "attr": attr, "batch": batch, "capitalize": capitalize, "center": center,
             "dictsort": dictsort, "e": escaped, "escape": escaped,
-            "filesizeformat": filesizeformat, "float": to_float, "forceescape": forceescape, "format": format_,
-            "groupby": groupby, "indent": indent, "int": to_int, "items": items, "join": join, "list": list_,
+            "filesizeformat": filesizeformat, "forceescape": forceescape, "format": format_,
+            "groupby": groupby, "indent": indent, "items": items, "join": join, "list": list_,
             "lower": lower, "map": map_, "max": max_, "min": min_, "random": random, "replace": replace,
             "reverse": reverse, "round": round_, "safe": safe, "slice": slice_, "sort": sort, "string": string,
-            "striptags": striptags, "sum": sum_, "title": title, "tojson": tojson, "trim": trim,
+            "striptags": striptags, "sum": sum_, "tojson": tojson, "trim": trim,
             "truncate": truncate, "unique": unique, "upper": upper, "urlencode": urlencode, "urlize": urlize,
             "wordcount": wordcount, "wordwrap": wordwrap, "xmlattr": xmlattr,
             **{name: _selecting(name) for name in ("reject", "rejectattr", "select", "selectattr")},
@@ -490,6 +468,7 @@ FILTERS: Final[dict[str, Function]] = {
 
 def _comparing(function: Function) -> Function:
     def charged(context: Any, left: Any, right: Any) -> Any:
+        refuse_mixture(left, right)
         return function(weighed(context, left), weighed(context, right))
 
     return pass_context(charged)
@@ -498,12 +477,15 @@ def _comparing(function: Function) -> Function:
 def _inside(context: Any, value: Any, holder: Any) -> bool:
     if isinstance(holder, range):
         # Python compares a value that is not an int with each number of the range.
+        refuse_mixture(value, 0)
         context.budget.spend(300 if type(value) is int else 60 * len(holder) + context.budget.weigh(value))
     elif isinstance(value, str) and isinstance(holder, str):
         search(context.budget, holder, value)
     elif type(holder) in SIZED or isinstance(holder, tuple):
         weighed(context, value)
         weighed(context, holder)
+        if isinstance(value, str) and holder and all(type(item) in {int, float} for item in holder):
+            raise not_converted(value)
     elif not isinstance(holder, Undefined):
         raise TypeError(f"argument of type {type(holder).__name__!r} is not iterable")
     return value in holder
@@ -519,7 +501,7 @@ def _named(function: Function) -> Function:
 def _numeric(function: Function) -> Function:
     @wraps(function)
     def checked(value: Any, *args: Any) -> bool:
-        return bool(function(_number(value), *map(_number, args)))
+        return bool(function(as_number(value), *map(as_number, args)))
 
     return checked
 

@@ -20,6 +20,8 @@ from mail.budget import SHORT, Budget, text_bytes
 
 #: The largest width, in characters, as in `center`, `%99d` and `{:99}`; also the most decimals.
 MAX_WIDTH: Final = 10_000
+#: The largest product: bits of a number, or characters of a repeated string.
+MAX_PRODUCT: Final = 10_000
 #: The longest name of an attribute, in characters.
 MAX_NAME: Final = 1_000
 #: The most characters that escaping makes of one character, with a margin.
@@ -208,6 +210,8 @@ _OTHERS: Final[dict[type, frozenset[str]]] = {
 }
 
 
+#: The names of all methods of texts, also those that a template cannot call.
+TEXT_METHODS: Final = frozenset(name for name in dir(str) if not name.startswith("_"))
 #: Methods that need no estimate for a short text with short arguments.
 CHEAP: Final = frozenset(_TEXT) - {"center", "expandtabs", "join", "ljust", "replace", "rjust", "zfill"}
 

@@ -38,6 +38,8 @@ CELLS: Final = {
     "hexa": "f" * 1_000_000,
     "digits": "9" * 1_000_000,
     "dots": ".a" * 500_000,
+    "blank": " " * 1_000_000,
+    "quotes": "o'neil-" * 140_000,
 }
 COLUMNS: Final = ("email", *CELLS)
 
@@ -281,6 +283,32 @@ HOSTILE: Final = [
     "{% for i in range(90000) %}{{ 1.5 in range(100000) }}{% endfor %}",
     "{% for i in range(20000) %}{% set x = ['a','b','c','d','e','f','g','h','i','j'] %}{% endfor %}",
     "{% set n = namespace(v=[]) %}{% for i in range(20000) %}{% set n.v = [n.v, 'x' ~ i] %}{% endfor %}",
+    "{% for i in range(100000) %}{{ blank|default('x') }}{% endfor %}",
+    "{% for i in range(100000) %}{{ '1.234,50'|number(decimal=',') }}{% endfor %}",
+    "{% for i in range(1000) %}{{ digits[:1000]|number }}{% endfor %}",
+    "{{ digits|number }}",
+    "{{ a|number(decimal=big) }}",
+    "{{ '1'|number(thousands=[big]) }}",
+    "{% for i in range(100000) %}{{ 1234.5|number_format(2, ',', '.') }}{% endfor %}",
+    "{{ 1234.5|number_format(1000000000) }}",
+    "{{ 1234.5|number_format(2, big, big) }}",
+    "{{ 1e308|number_format(100, ',', '0123456789') }}",
+    grow("99999999", "n.v * n.v", 8) + "{{ n.v|number_format(100, ',', '0123456789') }}",
+    "{% for i in range(100000) %}{{ '2026-03-05'|date('full', locale='sv') }}{% endfor %}",
+    "{% for i in range(1000) %}{{ '2026-03-05'|date('%B' * 50, locale='sv') }}{% endfor %}",
+    "{% for i in ['af', 'am', 'ar', 'as', 'az', 'be', 'bg', 'bn', 'ca'] %}{{ '2026-03-05'|date(locale=i) }}{% endfor %}",
+    "{{ big|date }}",
+    "{{ '1.1.2026'|date(big) }}",
+    "{{ '1.1.2026'|date(input=big) }}",
+    "{{ '1.1.2026'|date(locale=big) }}",
+    "{% for i in range(100) %}{{ '1 1 1 2026'|date(input='%d ' * i ~ '%m %Y') }}{% endfor %}",
+    "{% for i in range(100000) %}{{ '-' * 100 }}{% endfor %}",
+    "{{ '-' * 1000000000 }}",
+    "{% for i in range(100000) %}{{ a == big }}{% endfor %}",
+    "{% for i in range(1000) %}{{ big ~ i == big }}{% endfor %}",
+    "{{ big|int in range(100000)|list }}",
+    "{% for i in range(1000) %}{% set x = 'a' in range(100000)|list %}{% endfor %}",
+    "{{ quotes|title }}",
 ]
 
 
@@ -474,7 +502,7 @@ ORDINARY: Final = [
 ]
 PEOPLE: Final = [
     {"first": "Ann", "last": "O'Neil", "tags": "rock,jazz", "seats": "2", "price": "9.99", "html": "<b>&</b>"},
-    {"first": "zoë", "last": "", "tags": "", "seats": "", "price": "", "html": "😀<i>"},
+    {"first": "zoë", "last": "", "tags": "", "seats": "1", "price": "0", "html": "😀<i>"},
 ]
 
 
