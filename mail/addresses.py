@@ -20,7 +20,7 @@ MAX_MAILBOX: Final = 700
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 #: A name and an address in angle brackets. A name that contains a separator of addresses must be quoted.
-_NAMED: Final = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^<>"@,;\\]*))\s*<([^<>]*)>')
+_NAMED: Final = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^<>",;\\]*))\s*<([^<>]*)>')
 _ESCAPED: Final = re.compile(r"\\(.)")
 
 # People try things out with reserved names (.test, .local, ...), and private networks use them.
@@ -44,7 +44,7 @@ def mailbox(field: str, written: str) -> Mailbox:
     named = _NAMED.fullmatch(written.strip())
     if named:
         quoted, plain, address = named.groups()
-        name = plain.strip() if quoted is None else _ESCAPED.sub(r"\1", quoted).strip()
+        name = _plain_name(field, plain, address) if quoted is None else _ESCAPED.sub(r"\1", quoted).strip()
     else:
         name, address = "", written.strip()
     if len(name) > MAX_NAME:
@@ -52,6 +52,16 @@ def mailbox(field: str, written: str) -> Mailbox:
     if "=?" in name:
         raise InvalidCampaign(f"{field}: write the name as plain text, not as an RFC 2047 encoded word")
     return Mailbox(name, _address(field, address))
+
+
+def _plain_name(field: str, written: str, address: str) -> str:
+    """A name without quotes. An address in place of the name is left out if it is the address itself."""
+    name = written.strip()
+    if "@" not in name:
+        return name
+    if name.lower() == address.strip().lower():
+        return ""
+    raise InvalidCampaign(f"{field}: the name {name[:60]!r} contains @: put the name in quotes")
 
 
 def _address(field: str, written: str) -> str:

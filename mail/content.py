@@ -7,6 +7,7 @@ from typing import Final
 
 from campaigns.errors import InvalidCampaign
 from campaigns.models import Content, Ramp
+from mail import checks
 from mail.addresses import mailbox
 from mail.rendering import Templates
 from settings import MAX_TPM
@@ -41,14 +42,30 @@ def check(content: Content) -> Templates:
     Raises:
         InvalidCampaign: a field is invalid; the detail begins with the field's name.
     """
-    mailbox("from", content.from_)
+    _check_mailbox("from", content.from_)
     if content.reply_to is not None:
-        mailbox("reply_to", content.reply_to)
+        _check_mailbox("reply_to", content.reply_to)
     _check_tpm(content.tpm)
     _check_share(content.weight, content.ramp)
     _check_sizes(content)
     _check_headers(content.headers)
-    return Templates(content)
+    _refuse(checks.refusal(content, None))
+    templates = Templates(content)
+    _refuse(checks.refusal(content, templates))
+    return templates
+
+
+def _refuse(finding: checks.Check | None) -> None:
+    if finding is not None:
+        raise InvalidCampaign(str(finding))
+
+
+def _check_mailbox(field: str, written: str) -> None:
+    if "{{" in written or "{%" in written:
+        raise InvalidCampaign(
+            f"{field}: it is no template, so {written[:60]!r} cannot be sent: write one fixed address"
+        )
+    mailbox(field, written)
 
 
 def _check_share(weight: int, ramp: Ramp | None) -> None:

@@ -29,6 +29,8 @@ EMAIL: Final = "email"
 MAX_BODY: Final = 10_000_000
 #: The longest rendered subject before its white space is collapsed, in characters.
 MAX_SUBJECT: Final = 10_000
+#: The longest subject that is sent, in characters: RFC 5322, 2.1.1.
+LONGEST_SUBJECT: Final = 998
 #: The longest address, in characters: the limit of RFC 5321, 4.5.3.1, with a margin.
 MAX_ADDRESS: Final = 400
 #: The characters that are encoded at once to check that a text can be encoded.
@@ -67,6 +69,11 @@ class Templates:
         self._names = frozenset().union(*(one.names for one in (self._subject, self._html, self._text) if one))
         #: The names that the templates take from the list (or from `email`).
         self.used = frozenset(self._names.difference(GLOBALS))
+
+    @property
+    def each(self) -> tuple[Template, ...]:
+        """The templates that the campaign has: subject, HTML, text."""
+        return tuple(one for one in (self._subject, self._html, self._text) if one)
 
     def missing(self, columns: Sequence[str]) -> list[str]:
         """The names that the templates use and these columns lack, sorted."""
@@ -131,6 +138,10 @@ class Renderer:
         text = _render(self._text, variables, budget) if self._text else None
         if not subject:
             raise RenderError("the subject is empty")
+        if len(subject) > LONGEST_SUBJECT:
+            raise RenderError(
+                f"subject: {len(subject):,} characters are more than {LONGEST_SUBJECT}: use |truncate(78)"
+            )
         if not html and not text:
             raise RenderError("the message is empty")
         return Message(

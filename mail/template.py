@@ -17,6 +17,7 @@ from mail import compiling
 from mail.budget import NODE_BYTES, NODE_NS, ROOM, Budget, text_bytes
 from mail.sandbox import GLOBALS, HTML, SMALL, TEXT, Rendering, Sandbox
 from mail.template_methods import ESCAPED, OBJECT_BYTES
+from mail.template_review import Review, Use, review
 
 __all__ = ["GLOBALS", "HTML", "TEXT", "Template"]
 
@@ -62,10 +63,13 @@ class Template:
         self._lines: dict[int, int]
         #: The memory of the template's own text when it is joined with the cells, in bytes; a plain text is not joined.
         self.joined_bytes = 0
+        #: What the template does with its columns, by lines of its source.
+        self.review = Review()
         if source.is_plain:
             self._form, self._lines = ([source.code], []), {}
         else:
             tree = compiling.parse(sandbox, source)
+            self.review = _by_line(review(tree), source)
             own = [part.data for part in tree.find_all(nodes.TemplateData)]
             self.joined_bytes = (1 if all(map(str.isascii, own)) else 4) * sum(map(len, own))
             self._form, self._lines = _form(tree)
@@ -140,6 +144,14 @@ class Template:
                 number = self._template.get_corresponding_lineno(traceback.tb_lineno)
             traceback = traceback.tb_next
         return f", line {self._line_of(number)}" if number else ""
+
+
+def _by_line(found: Review, source: compiling.Source) -> Review:
+    """A review with the lines of the source instead of those of its code."""
+    return Review(*(
+        [Use(use.name, source.line(use.line), use.method) for use in uses]
+        for uses in (found.uncalled, found.calculated, found.bare)
+    ))  # fmt: skip
 
 
 class _Missing(UndefinedError):

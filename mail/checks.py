@@ -1,0 +1,131 @@
+"""All checks of a campaign's content, at PUT, in a preview and at the start: one list of findings.
+
+`mail.content` refuses what cannot be sent at all. What each check looks at stands in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from campaigns.errors import InvalidCampaign
+from campaigns.models import Content
+from mail import column_checks, envelope_checks, html_checks, source_checks
+from mail.check import Check, Level
+from mail.html_outline import Outline, outline
+from mail.rendering import Templates
+
+__all__ = ["Check", "Level", "checks"]
+
+#: The most characters of HTML whose tags and links are checked; the time that this takes grows with them.
+MAX_HTML: Final = 300_000
+#: The most characters of a template that are searched for tags of other systems.
+MAX_SEARCHED: Final = 1_000_000
+
+#: Findings that say already why every row fails.
+_FAILS_ALL: Final = frozenset({"missing_column", "method_without_call", "text_arithmetic"})
+_DETAIL: Final = re.compile(r"(subject|html|text|headers)(?:, line (\d+))?: (.*)", re.DOTALL)
+
+
+def checks(
+    content: Content,
+    columns: Sequence[str] | None = None,
+    sample: Sequence[Sequence[str]] = (),
+    empty_counts: Mapping[str, int] | None = None,
+) -> list[Check]:
+    """Check a campaign's content, and its list as far as it is known.
+
+    Args:
+        content: the content. Its sizes and addresses are those that `mail.content.check` takes.
+        columns: the list's template names by position ("" for a column without a usable name); None: no list yet.
+        sample: some rows of the list, each with the cells of all columns.
+        empty_counts: how many rows have an empty cell, by column.
+
+    Returns:
+        The findings, the gravest first.
+    """
+    sources = sources_of(content)
+    found = [finding for field, source in sources.items() for finding in source_checks.errors(field, source)]
+    templates = None
+    try:
+        templates = Templates(content)
+    except InvalidCampaign as error:
+        found = found or [_invalid(error)]
+    found += _without_list(content, sources, is_readable=not found)
+    if templates:
+        found += _of_templates(templates, sources)
+        if columns is not None:
+            found += _with_list(templates, columns, sources, empty_counts or {})
+            if not _FAILS_ALL.intersection(finding.code for finding in found):
+                found += column_checks.failing(templates, columns, sample)
+    return sorted(dict.fromkeys(found), key=lambda finding: list(Level).index(finding.level))
+
+
+def _invalid(error: InvalidCampaign) -> Check:
+    """A template that does not compile, from the words of its error: `html, line 3: ...`."""
+    match = _DETAIL.fullmatch(error.detail)
+    field, line, words = match.groups() if match else ("html", None, error.detail)
+    return Check("invalid_template", words, field, int(line) if line else None, None, Level.ERROR)
+
+
+def sources_of(content: Content) -> dict[str, str]:
+    """The templates of a campaign by field."""
+    given = {"subject": content.subject, "html": content.html, "text": content.text}
+    return {field: source for field, source in given.items() if source is not None}
+
+
+def refusal(content: Content, templates: Templates | None) -> Check | None:
+    """The first finding for which a campaign is refused.
+
+    Args:
+        content: the content.
+        templates: its compiled templates; None: only what can be found before they are compiled.
+    """
+    sources = sources_of(content)
+    if templates is None:
+        found = (one for field, source in sources.items() for one in source_checks.errors(field, source))
+    else:
+        found = (one for each in templates.each for one in column_checks.uncalled(each, sources[each.field]))
+    return next(found, None)
+
+
+def _without_list(content: Content, sources: Mapping[str, str], is_readable: bool) -> Iterator[Check]:
+    for field, source in sources.items():
+        yield from source_checks.foreign_tags(field, source[:MAX_SEARCHED])
+    yield from envelope_checks.envelope(content)
+    html = Outline()
+    if content.html:
+        yield from html_checks.size(content.html)
+        html = outline(content.html[:MAX_HTML])
+        if len(content.html) > MAX_HTML or not is_readable:
+            # What is cut off, or in a comment by mistake, has no partner.
+            html.mismatches.clear()
+        yield from html_checks.markup(html)
+    yield from _parts(content)
+    links = [part for link in html.links for part in (link.href, link.text)]
+    yield from envelope_checks.unsubscribing(content, links)
+
+
+def _parts(content: Content) -> Iterator[Check]:
+    """The findings about which of HTML and text are given."""
+    if content.html and content.text is None:
+        message = "there is no text for readers who see no HTML, and spam filters mind that: add one"
+        yield Check("no_text", message, "text", None, None, Level.HINT)
+    for field, source in (("html", content.html), ("text", content.text)):
+        if source is not None and not source.strip():
+            message = "it consists of blanks alone, so readers would see an empty email: fill it in, or leave it out"
+            yield Check("blank_part", message, field, None, None, Level.ACKNOWLEDGE)
+
+
+def _of_templates(templates: Templates, sources: Mapping[str, str]) -> Iterator[Check]:
+    for template in templates.each:
+        yield from column_checks.uncalled(template, sources[template.field])
+        yield from column_checks.calculated(template, sources[template.field])
+
+
+def _with_list(
+    templates: Templates, columns: Sequence[str], sources: Mapping[str, str], empty_counts: Mapping[str, int]
+) -> Iterator[Check]:
+    yield from column_checks.missing(templates, columns, sources)
+    yield from column_checks.empty(templates, columns, empty_counts, sources)

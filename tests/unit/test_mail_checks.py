@@ -1,0 +1,303 @@
+"""What the checks of a campaign's content find: each with its code, its level, and where it stands."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+
+from campaigns.errors import InvalidCampaign
+from campaigns.models import Content
+from mail.checks import Check, Level, checks
+from mail.content import check
+from mail.envelope_checks import FREE_MAIL
+from mail.html_outline import outline
+from tests.support.costs import cpu_s
+
+COLUMNS: Final = ("email", "first_name", "prénom", "", "qty", "price")
+ROW: Final = ("ann@example.com", "Ann", "Zoë", "", "12", "12,50")
+FOOTER: Final = '<a href="https://shop.test/unsubscribe">Unsubscribe</a>'
+
+
+def content(**changes: Any) -> Content:
+    return Content(**({"from_": "News <news@shop.test>", "subject": "Hello", "text": "Unsubscribe: ..."} | changes))
+
+
+def found(code: str, columns: tuple[str, ...] | None = None, **changes: Any) -> list[Check]:
+    return [one for one in checks(content(**changes), columns) if one.code == code]
+
+
+def only(code: str, columns: tuple[str, ...] | None = None, **changes: Any) -> Check:
+    (one,) = found(code, columns, **changes)
+    return one
+
+
+def test_good_content_has_no_findings() -> None:
+    good = content(
+        html='<p>Hi {{ first_name|default("friend") }},</p><img src="https://x.test/a.png" alt="">' + FOOTER,
+        text='Hi {{ first_name|default("friend") }}, {{ qty|int * 2 }} for {{ price|number(decimal=",") }}.',
+        reply_to="help@mail.shop.test",
+    )
+    assert checks(good, COLUMNS, [ROW], {"first_name": 7}) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "message", "line", "column"),
+    [
+        ("Hi\n  {{ firstname }}", "the list has no column firstname; did you mean first_name?", 2, 6),
+        ("Hi {{ FirstName }}", "the list has no column FirstName; did you mean first_name?", 1, 7),
+        ("Hi {{ prenom }}", "the list has no column prenom; did you mean prénom?", 1, 7),
+        ("first {{ zzz }}", "the list has no column zzz; its columns are email, first_name, prénom, qty, price", 1, 10),
+        ("Hi {{ fist_name|default('x') }}", "the list has no column fist_name; did you mean first_name?", 1, 7),
+    ],
+)
+def test_a_column_that_the_list_lacks_stops_the_start(template: str, message: str, line: int, column: int) -> None:
+    assert only("missing_column", COLUMNS, text=template) == Check(
+        "missing_column", message, "text", line, column, Level.STOPS_START
+    )
+
+
+def test_without_a_list_no_column_is_missing() -> None:
+    assert found("missing_column", text="{{ zzz }}") == []
+
+
+@pytest.mark.parametrize(
+    ("html", "line", "column"),
+    [('<a href="%7B%7B url %7D%7D">x</a>', 1, 10), ('x\n<a href="https://x.test/%7b%7burl%7d%7d">x</a>', 2, 25)],
+)
+def test_encoded_braces_are_refused(html: str, line: int, column: int) -> None:
+    one = only("encoded_braces", html=html)
+    assert (one.level, one.field, one.line, one.column) == (Level.ERROR, "html", line, column)
+    with pytest.raises(InvalidCampaign, match=rf"html, line {line}: %7B stands for a brace"):
+        check(content(html=html))
+
+
+@pytest.mark.parametrize(
+    ("tag", "instead"),
+    [
+        ("*|FNAME|*", "{{ fname }}"),
+        ("%%first name%%", "{{ first_name }}"),
+        ("[[name]]", "{{ name }}"),
+        ("%recipient.name%", "{{ recipient_name }}"),
+    ],
+)
+def test_tags_of_other_systems_want_to_be_acknowledged(tag: str, instead: str) -> None:
+    one = only("foreign_tag", text=f"Hi\n{tag}, unsubscribe")
+    assert one.level is Level.ACKNOWLEDGE
+    assert one.message.startswith(tag)
+    assert one.message.endswith(f"write {instead}")
+    assert (one.line, one.column) == (2, 1)
+
+
+@pytest.mark.parametrize("text", ["{{ [[1]]|length }}", "50%% off, 100%", "a *| b |* c", "[1][[2]]", "array[[0]]"])
+def test_other_texts_are_no_foreign_tags(text: str) -> None:
+    assert found("foreign_tag", text=text) == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "remedy"),
+    [("{{{name}}}", "write {{ name|safe }}"), ("{{#if name}}", "use {% if %}"), ("{{/if}}", "use {% if %}")],
+)
+def test_tags_of_handlebars_are_refused_in_words(tag: str, remedy: str) -> None:
+    one = only("foreign_tag", html=f"<p>{tag}</p>")
+    assert one.level is Level.ERROR
+    assert remedy in one.message
+    with pytest.raises(InvalidCampaign, match="Handlebars"):
+        check(content(html=f"<p>{tag}</p>"))
+
+
+@pytest.mark.parametrize(
+    "css", ["@media print{#h{color:red}}", "@media print{#h{color:red}} #}", "@media x{\n#a{}}@media y{#b{}}"]
+)
+def test_a_comment_that_css_opens_is_refused_with_what_to_write(css: str) -> None:
+    html = f'<p>x</p>\n<style>{css}</style><p>Hi</p><a href="#}}">x</a>'
+    one = only("css_comment", html=html)
+    assert one.level is Level.ERROR
+    assert "write { # with a blank between the two" in one.message
+    with pytest.raises(InvalidCampaign, match="begins a comment of Jinja2"):
+        check(content(html=html))
+
+
+@pytest.mark.parametrize("html", ["{# note #}", "<style>{# note #}a{}</style>", "<style></style>{#h#}", "a {#b#}"])
+def test_a_comment_that_is_meant_is_fine(html: str) -> None:
+    assert found("css_comment", html=html) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "remedy"),
+    [
+        ("Hi {{ first_name.title }}", "write {{ first_name|title }} or {{ first_name.title() }}"),
+        ("Hi {{ first_name.strip|upper }}", "write {{ first_name.strip() }}"),
+        ("Hi {% if first_name.isupper %}x{% endif %}", "write {{ first_name.isupper() }}"),
+    ],
+)
+def test_a_method_without_brackets_is_refused(template: str, remedy: str) -> None:
+    one = only("method_without_call", text=template)
+    assert (one.level, one.line, one.column) == (Level.ERROR, 1, template.index("first_name") + 1)
+    assert remedy in one.message
+    with pytest.raises(InvalidCampaign, match=r"text, line 1: .* is a method, not its result"):
+        check(content(text=template))
+
+
+def test_attributes_of_what_a_template_makes_are_no_methods() -> None:
+    text = "{% set n = namespace(count=1) %}{{ n.count }}{% for x in [1] %}{{ loop.index }}{% endfor %}{{ a.title() }}"
+    assert found("method_without_call", text=text) == []
+    check(content(text=text))
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ qty * 2 }}", "{{ 1 + qty }}", "{{ qty - price }}", "{% if qty == 12 %}x{% endif %}", "{{ -qty }}"]
+)
+def test_calculating_with_text_wants_to_be_acknowledged(template: str) -> None:
+    one = found("text_arithmetic", text=f"x\n{template}")[0]
+    assert (one.level, one.line, one.column) == (Level.ACKNOWLEDGE, 2, template.index("qty") + 1)
+    assert one.message == "qty is text, so every row would fail here: write qty|int, |float or |number"
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ qty|int * 2 }}", "{{ '-' * 3 }}", "{{ a + b }}", "{% if qty == '12' %}{% endif %}", "{{ loop }}", "{{ qty }}"],
+)
+def test_other_templates_calculate_with_no_text(template: str) -> None:
+    assert found("text_arithmetic", text=template) == []
+
+
+def test_a_row_of_the_sample_that_would_fail_is_shown() -> None:
+    """Given a column of decimal commas, when the template takes it for a number, then the first such row is told."""
+    rows = [("a@x.test", "Ann", "", "", "1", "12.50"), ROW]
+    (one,) = [c for c in checks(content(text="x\n{{ price|float }}"), COLUMNS, rows) if c.code == "row_fails"]
+    assert (one.field, one.line, one.level) == ("text", 2, Level.ACKNOWLEDGE)
+    assert one.message == ("row 2 of the sample would fail: price: '12,50' is not a number; use |number(decimal=\",\")")
+
+
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        ("Hi {{ first_name }}", ["first_name"]),
+        ("Hi {{ first_name|upper }}{{ first_name }}", ["first_name"]),
+        ("Hi {{ first_name|default('friend') }}", []),
+        ("{% if first_name %}Hi {{ first_name }}{% endif %}", []),
+        ("{{ first_name if first_name else 'x' }}", []),
+        ("{{ qty }}", []),
+    ],
+)
+def test_a_column_that_is_empty_in_many_rows_needs_a_fallback(template: str, names: list[str]) -> None:
+    all_found = checks(content(text=template), COLUMNS, (), {"first_name": 1200, "price": 3})
+    messages = [one.message for one in all_found if one.code == "empty_column"]
+    assert messages == [
+        f'{name} is empty in 1,200 rows: give a fallback, such as {{{{ {name}|default("friend") }}}}' for name in names
+    ]
+
+
+@pytest.mark.parametrize(
+    ("href", "code"),
+    [
+        ("", "empty_link"), (" ", "empty_link"), ("#", "empty_link"), ("www.shop.test", "link_without_scheme"),
+        ("/sale", "link_without_scheme"), ("http://localhost:8080/x", "local_link"),
+        ("https://127.0.0.1", "local_link"),
+        ("http://192.168.1.5/x", "local_link"),
+    ],
+)  # fmt: skip
+def test_links_that_lead_nowhere_want_to_be_acknowledged(href: str, code: str) -> None:
+    one = only(code, html=f'<p>\n <a href="{href}">Sale</a></p>')
+    assert (one.level, one.line, one.column) == (Level.ACKNOWLEDGE, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "https://shop.test", "mailto:a@x.test", "tel:+47", "{{ url }}", "{{ 'a' }}/b", "#top", "//cdn.x.test/a",
+        "https://localhost.shop.test", "{% if a %}https://x{% endif %}",
+    ],
+)  # fmt: skip
+def test_other_links_are_fine(href: str) -> None:
+    codes = {one.code for one in checks(content(html=f'<a href="{href}">x</a>'))}
+    assert not codes & {"empty_link", "link_without_scheme", "local_link"}
+
+
+def test_an_image_without_text_is_a_hint() -> None:
+    one = only("image_without_alt", html='<img src="https://x.test/{{ a }}.png"><img src="b" alt="">')
+    assert (one.level, one.line, one.column) == (Level.HINT, 1, 1)
+    assert "the image https://x.test/....png has no text" in one.message
+
+
+@pytest.mark.parametrize(
+    ("html", "code", "message", "column"),
+    [
+        ("<p>Hi</p><div>x", "unclosed_tag", "<div> is never closed: add </div>", 10),
+        ("<b>x<i>y</b></i>", "crossed_tag", "</b> ends inside <i>: close <i> before it", 9),
+        ("<p>x</div></p>", "unopened_tag", "</div> closes nothing: remove it, or add <div>", 5),
+        ("{% if a %}<div>{% else %}<div class=x>{% endif %}", "unclosed_tag", "<div> is never closed: add </div>", 11),
+    ],
+)
+def test_tags_that_do_not_match_are_hints(html: str, code: str, message: str, column: int) -> None:
+    assert only(code, html=html) == Check(code, message, "html", 1, column, Level.HINT)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<ul><li>a<li>b</ul><p>x<p>y<br><hr/><img alt=x>",
+        "<table><tr><td>a<td>b<tr><td>c</table>",
+        "{% if a %}<div>{% else %}<div class=x>{% endif %}x</div>",
+        "{% for x in a %}<td>{{ x }}</td>{% endfor %}",
+        '<a title="{{ "<b>" }}" {{ "</div>" }}>x</a><p>{{ "<b>" }}</p>',
+        "<!-- <b> --><script>if (a<b) {}</script><style>a>b{}</style>",
+    ],
+)
+def test_tags_that_match_are_fine(html: str) -> None:
+    assert outline(html).mismatches == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "level"),
+    [
+        ({"html": "<p>Hi</p>", "text": None}, "no_text", Level.HINT),
+        ({"text": "Hi"}, "no_unsubscribe", Level.HINT),
+        ({"html": "<p>Hi</p>", "text": None}, "no_unsubscribe", Level.HINT),
+        ({"html": "<p>" + "ä" * 52_000 + "</p>"}, "gmail_clips", Level.HINT),
+        ({"subject": "x" * 79}, "long_subject", Level.HINT),
+        ({"subject": "Sale! Now! Hurry!"}, "exclamation_marks", Level.HINT),
+        ({"from_": "Ann <ann@GMail.com>"}, "free_mail_from", Level.ACKNOWLEDGE),
+        ({"reply_to": "ann@example.org"}, "reply_to_elsewhere", Level.HINT),
+        ({"text": " \n\t"}, "blank_part", Level.ACKNOWLEDGE),
+        ({"html": " \n\t"}, "blank_part", Level.ACKNOWLEDGE),
+        ({"text": "{{ a"}, "invalid_template", Level.ERROR),
+    ],
+)
+def test_other_findings(changes: dict[str, Any], code: str, level: Level) -> None:
+    assert only(code, **changes).level is level
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"html": FOOTER}, "no_unsubscribe"),
+        ({"html": '<a href="https://x.test/u">Abmelden</a>', "text": None}, "no_unsubscribe"),
+        ({"text": "x", "headers": {"list-unsubscribe": "<https://x.test>"}}, "no_unsubscribe"),
+        ({"html": "<p>" + "a" * 101_000 + "</p>"}, "gmail_clips"),
+        ({"subject": "x" * 70 + "{{ first_name|default('friend') }}"}, "long_subject"),
+        ({"subject": "Sale! Now!{{ '!' }}"}, "exclamation_marks"),
+        ({"reply_to": "ann@mail.shop.test"}, "reply_to_elsewhere"),
+        ({"from_": "ann@gmail.com.shop.test"}, "free_mail_from"),
+    ],
+)
+def test_what_is_not_found(changes: dict[str, Any], code: str) -> None:
+    assert found(code, **changes) == []
+
+
+def test_the_free_mail_providers_that_everyone_knows_are_in_the_table() -> None:
+    assert {"gmail.com", "yahoo.com", "outlook.com", "hotmail.com", "gmx.de", "gmx.net", "web.de"} <= FREE_MAIL
+
+
+def test_the_gravest_finding_comes_first_and_none_comes_twice() -> None:
+    all_found = checks(content(subject="a!!!", text="{{ qty * 2 }}{{ qty * 3 }}{{ zzz }}"), COLUMNS)
+    levels = [one.level for one in all_found]
+    assert levels == sorted(levels, key=list(Level).index)
+    assert len(set(all_found)) == len(all_found)
+
+
+def test_the_checks_of_large_content_take_a_bounded_time() -> None:
+    """Given the largest content that PUT takes, then its checks take less than 2 s of CPU time."""
+    huge = content(html="<p><a href=x>{{ a }} {</a>%7" * 100 + "<b>x</i> [[ *| %% " * 400_000, text="*|[[%%" * 300_000)
+    assert cpu_s(lambda: checks(huge, COLUMNS), 2) < 2
