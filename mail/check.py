@@ -26,7 +26,7 @@ class Check:
     Attributes:
         code: its stable name, such as `missing_column`.
         message: what is wrong, with the value, and what to do.
-        field: the field of the campaign: `from`, `reply_to`, `subject`, `html`, `text` or `headers`.
+        field: the field of the campaign: `from`, `reply_to`, `subject`, `html`, `text`, or `headers.` and a name.
         line: the line in that field, from 1; None: the whole field.
         column: the character in that line, from 1; None: the whole line.
         level: what it stops.

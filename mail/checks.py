@@ -13,6 +13,7 @@ from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
 from mail import column_checks, envelope_checks, html_checks, source_checks
 from mail.check import Check, Level
+from mail.header_templates import FIELD
 from mail.html_outline import Outline, outline
 from mail.rendering import Templates
 
@@ -25,7 +26,7 @@ MAX_SEARCHED: Final = 1_000_000
 
 #: Findings that say already why every row fails.
 _FAILS_ALL: Final = frozenset({"missing_column", "method_without_call", "text_arithmetic"})
-_DETAIL: Final = re.compile(r"(subject|html|text|headers)(?:, line (\d+))?: (.*)", re.DOTALL)
+_DETAIL: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 
 
 def checks(
@@ -72,7 +73,8 @@ def _invalid(error: InvalidCampaign) -> Check:
 def sources_of(content: Content) -> dict[str, str]:
     """The templates of a campaign by field."""
     given = {"subject": content.subject, "html": content.html, "text": content.text}
-    return {field: source for field, source in given.items() if source is not None}
+    headers = {FIELD + name: value for name, value in content.headers.items()}
+    return {field: source for field, source in given.items() if source is not None} | headers
 
 
 def refusal(content: Content, templates: Templates | None) -> Check | None:

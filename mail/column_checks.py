@@ -18,7 +18,7 @@ SAMPLE_ADDRESS: Final = "ann@example.com"
 #: The most rows of the sample that are rendered.
 MAX_SAMPLE: Final = 5
 #: The reason of a row, as `mail.rendering` writes it.
-_REASON: Final = re.compile(r"(subject|html|text|headers)(?:, line (\d+))?: (.*)", re.DOTALL)
+_REASON: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 #: The methods of texts of which there is a filter with the same name.
 _ALSO_FILTERS: Final = frozenset({"capitalize", "center", "format", "join", "lower", "replace", "title", "upper"})
 #: How alike two names must be for "did you mean", from 0 to 1.

@@ -9,6 +9,7 @@ from campaigns.errors import InvalidCampaign
 from campaigns.models import Content, Ramp
 from mail import checks
 from mail.addresses import mailbox
+from mail.header_templates import MAX_HEADER, is_sendable
 from mail.rendering import Templates
 from settings import MAX_TPM
 
@@ -16,9 +17,8 @@ from settings import MAX_TPM
 MAX_SUBJECT: Final = 998
 #: The largest templates together, in bytes. SendGrid takes 30 MB per request; escapes and encoding need a part of it.
 MAX_TEMPLATES_BYTES: Final = 20_000_000
-#: The most headers that a campaign can set, and the most characters of each value.
+#: The most headers that a campaign can set.
 MAX_HEADERS: Final = 30
-MAX_HEADER: Final = 900
 #: The largest weight of a campaign; the default is 1.
 MAX_WEIGHT: Final = 100
 #: The longest warm-up, in hours: a year.
@@ -26,8 +26,6 @@ MAX_RAMP_HOURS: Final = 8_760
 
 #: A token of RFC 9110, which is stricter than RFC 5322's field names and safe with every provider.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}")
-#: Printable ASCII: other characters need an encoding that some providers do not apply to headers.
-_VALUE: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 #: Headers that Postrider or the provider sets. SendGrid's list: its v3 mail/send reference, `headers`.
 RESERVED: Final = frozenset({
@@ -110,7 +108,7 @@ def _check_header(name: str, value: str) -> None:
         raise InvalidCampaign(f"headers: {name[:80]!r} is not a header name")
     if name.lower() in RESERVED or name.lower().startswith("content-"):
         raise InvalidCampaign(f"headers: Postrider or the provider sets {name}; remove it")
-    if len(value) > MAX_HEADER or not _VALUE.fullmatch(value):
+    if not is_sendable(value):
         raise InvalidCampaign(
             f"headers: {name} needs a value of 1 to {MAX_HEADER} printable ASCII characters on one line"
         )

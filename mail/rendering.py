@@ -2,7 +2,7 @@
 
 `mail.content` checks the rest of the content.
 
-Templates run in Jinja2's immutable sandbox with strict undefined names; HTML is escaped, subject and text are not.
+Templates run in Jinja2's immutable sandbox with strict undefined names; only HTML is escaped.
 They see the columns that they name and `email`, no files and no other templates. The sandbox keeps a template from
 reaching the process. The budget limits a row to 50 ms of CPU time and 10 MB (`docs/templates.md`).
 """
@@ -10,7 +10,7 @@ reaching the process. The budget limits a row to 50 ms of CPU time and 10 MB (`d
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from campaigns.errors import InvalidCampaign
@@ -18,6 +18,7 @@ from campaigns.models import Content
 from mail.addresses import mailbox
 from mail.budget import ROOM, Budget
 from mail.cells import CellError, described
+from mail.header_templates import HeaderTemplates, InvalidHeader
 from mail.message import Message
 from mail.outcome import reason
 from mail.template import GLOBALS, HTML, TEXT, Template
@@ -61,19 +62,20 @@ class Templates:
         self._subject = Template(TEXT, "subject", content.subject)
         self._html = None if content.html is None else Template(HTML, "html", content.html)
         self._text = None if content.text is None else Template(TEXT, "text", content.text)
-        if sum(one.joined_bytes for one in (self._subject, self._html, self._text) if one) > ROOM:
+        self._headers = HeaderTemplates(content.headers)
+        if sum(one.joined_bytes for one in self.each) > ROOM:
             raise InvalidCampaign(
                 f"html, text: with tags in them they can have {ROOM:,} characters together, a quarter of that if one "
                 "is not ASCII: shorten them, or link to images instead of embedding them"
             )
-        self._names = frozenset().union(*(one.names for one in (self._subject, self._html, self._text) if one))
+        self._names = frozenset().union(*(one.names for one in self.each))
         #: The names that the templates take from the list (or from `email`).
         self.used = frozenset(self._names.difference(GLOBALS))
 
     @property
     def each(self) -> tuple[Template, ...]:
-        """The templates that the campaign has: subject, HTML, text."""
-        return tuple(one for one in (self._subject, self._html, self._text) if one)
+        """The templates that the campaign has: subject, HTML, text, headers."""
+        return (*(one for one in (self._subject, self._html, self._text) if one), *self._headers.each)
 
     def missing(self, columns: Sequence[str]) -> list[str]:
         """The names that the templates use and these columns lack, sorted."""
@@ -89,7 +91,8 @@ class Templates:
         """A renderer for a list with these columns."""
         names = tuple(columns[index] for index in self.fields(columns))
         constants = {name: GLOBALS[name] for name in self._names.intersection(GLOBALS).difference(names)}
-        return Renderer(campaign_id, self._content, (self._subject, self._html, self._text), names, constants)
+        parts = (self._subject, self._html, self._text)
+        return Renderer(campaign_id, self._content, parts, self._headers, names=names, constants=constants)
 
 
 class Renderer:
@@ -100,17 +103,20 @@ class Renderer:
         campaign_id: str,
         content: Content,
         templates: tuple[Template, Template | None, Template | None],
+        headers: HeaderTemplates,
+        *,
         names: tuple[str, ...],
         constants: dict[str, Any],
     ) -> None:
         self._campaign_id = campaign_id
         self._sender = mailbox("from", content.from_)
         self._reply_to = None if content.reply_to is None else mailbox("reply_to", content.reply_to)
-        self._headers = content.headers
+        self._fixed_headers = content.headers
+        self._headers = headers if headers.each else None
         self._subject, self._html, self._text = templates
         self._names = names
         self._constants = constants
-        made = [template for template in templates if template]
+        made = [*(template for template in templates if template), *headers.each]
         self._computes = any(template.computes for template in made)
         #: The most characters of a row's cells together for which forms need no budget.
         self._room = min(template.room for template in made) - MAX_ADDRESS
@@ -144,6 +150,7 @@ class Renderer:
             )
         if not html and not text:
             raise RenderError("the message is empty")
+        headers = _headers(self._headers, variables, budget) if self._headers else self._fixed_headers
         return Message(
             self._campaign_id,
             row,
@@ -154,8 +161,15 @@ class Renderer:
             # Providers refuse an empty part, so the other part goes alone.
             html or None,
             text or None,
-            self._headers,
+            headers,
         )
+
+
+def _headers(templates: HeaderTemplates, variables: dict[str, Any], budget: Budget | None) -> Mapping[str, str]:
+    try:
+        return templates.rendered(lambda template: _render(template, variables, budget, MAX_SUBJECT))
+    except InvalidHeader as error:
+        raise RenderError(str(error)) from None
 
 
 def one_line(text: str) -> str:
