@@ -158,6 +158,13 @@ def test_a_subject_is_one_line_without_control_characters(subject: str, line: st
     assert one_line(line) == line
 
 
+@pytest.mark.parametrize("length", [999, 5_000])
+def test_a_subject_that_no_header_can_have_fails_its_row(length: int) -> None:
+    assert render(content("{{ a }}"), {"a": "x" * 998}).subject == "x" * 998
+    words = f"subject: {length:,} characters are more than 998: use |truncate(78)"
+    assert reason(content("{{ a }}"), {"a": "x" * length}) == words
+
+
 def test_an_empty_subject_fails_its_row() -> None:
     assert reason(content("{{ a }}"), {"a": " \n\x00 "}) == "the subject is empty"
 
