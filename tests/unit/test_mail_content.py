@@ -7,7 +7,8 @@ import pytest
 from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
 from mail.addresses import mailbox
-from mail.content import MAX_HEADER, MAX_HEADERS, MAX_SUBJECT, MAX_TEMPLATES_BYTES, check
+from mail.content import MAX_HEADERS, MAX_SUBJECT, MAX_TEMPLATES_BYTES, check
+from mail.header_templates import MAX_HEADER
 from mail.message import Mailbox
 
 
