@@ -8,6 +8,7 @@ import pytest
 
 from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
+from mail import dates
 from mail.cell_numbers import number, written
 from mail.rendering import RenderError, Templates
 from mail.title_case import title_case
@@ -186,6 +187,22 @@ def test_a_wrong_date_pattern_is_refused_before_any_row(template: str, words: st
     with pytest.raises(InvalidCampaign) as raised:
         render(template)
     assert raised.value.detail.startswith(words)
+
+
+def test_loading_languages_out_of_cells_is_charged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a process without languages, when a row loads many, then it fails; one that the template names is ready."""
+    monkeypatch.setattr(dates, "_loaded", {})
+    many = "{% for name in ['sv', 'da', 'fi', 'nl', 'fr'] %}{{ day|date(locale=name) }}{% endfor %}"
+    assert "takes more than 50 ms" in reason(many)
+    assert render("{{ day|date(locale='it') }}") == "5 mar 2026"
+    assert dates.is_loaded("it")
+
+
+def test_a_process_keeps_a_bounded_number_of_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dates, "_loaded", {})
+    monkeypatch.setattr(dates, "MAX_LOCALES", 1)
+    template = "{% for name in ['de', 'en'] %}{{ day|date(locale=name) }}{% endfor %}"
+    assert "more than 1 languages are in use" in reason(template)
 
 
 @pytest.mark.parametrize(
