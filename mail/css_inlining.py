@@ -6,6 +6,7 @@ more stack than a thread has, is refused before.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -26,8 +27,10 @@ MAX_OPEN: Final = 1_000
 MAX_UNCLOSED: Final = 30
 #: The most pairs of a selector and an element that it may style; selectors of classes count for a twentieth.
 MAX_PAIRS: Final = 400_000
-#: The most characters of CSS, times the elements.
+#: The most characters of declarations, times the elements; those of classes count for a fifth.
 MAX_STYLE: Final = 8_000_000
+#: The longest result, in characters.
+MAX_INLINED: Final = 2_000_000
 
 _FORMATTING: Final = frozenset({
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
@@ -60,6 +63,8 @@ def inlined(html: str) -> str:
         made = _INLINER.inline(masking.masked)
     except (css_inline.InlineError, ValueError) as error:
         raise InvalidCampaign(f"inline_css: the CSS cannot be moved: {error}") from None
+    if len(made) > MAX_INLINED:
+        raise InvalidCampaign(f"inline_css: the result is longer than {MAX_INLINED:,} characters: use fewer rules")
     return masking.restored(made)
 
 
@@ -174,7 +179,7 @@ def _check_size(html: str, pieces: Iterable[Token]) -> None:
     Raises:
         InvalidCampaign: it is too much.
     """
-    elements, style, selectors = 0, 0, 0.0
+    elements, selectors, declarations = 0, 0.0, 0.0
     unclosed: list[str] = []
     for token in pieces:
         if token.what is What.START and token.name not in _VOID:
@@ -183,8 +188,9 @@ def _check_size(html: str, pieces: Iterable[Token]) -> None:
         elif token.what is What.END and unclosed and unclosed[-1] == token.name:
             unclosed.pop()
         elif token.raw and token.name == "style":
-            style += token.end - token.start
-            selectors += _weight(html[token.start : token.end])
+            more_selectors, more_declarations = _weights(html[token.start : token.end])
+            selectors += more_selectors
+            declarations += more_declarations
         elif token.what is What.START:
             elements += 1
     formatting = sum(name in _FORMATTING for name in unclosed)
@@ -192,15 +198,24 @@ def _check_size(html: str, pieces: Iterable[Token]) -> None:
         raise InvalidCampaign(f"inline_css: {elements:,} elements are more than {MAX_ELEMENTS:,}: use fewer")
     if len(unclosed) > MAX_OPEN or formatting > MAX_UNCLOSED:
         raise InvalidCampaign("inline_css: too many elements are never closed: close them in the order of opening")
-    if selectors * elements > MAX_PAIRS or style * elements > MAX_STYLE:
+    if selectors * elements > MAX_PAIRS or declarations * elements > MAX_STYLE:
         raise InvalidCampaign("inline_css: the CSS is too large for so many elements: remove rules that style nothing")
 
 
-def _weight(css: str) -> float:
-    """How much the selectors of a style cost per element: one that ends in a class or id is quickly passed by."""
-    total = 0.0
-    for before in css.split("{")[:-1]:
+def _weights(css: str) -> tuple[float, float]:
+    """What the selectors and the declarations of a style cost per element.
+
+    A selector that ends in a class or id is quickly passed by, and fits few elements.
+    """
+    selectors = declarations = 0.0
+    pieces = css.split("{")
+    for before, after in itertools.pairwise(pieces):
+        named = True
         for selector in before[before.rfind("}") + 1 :].split(","):
             last = (selector.split() or [""])[-1]
-            total += 0.05 if "." in last or "#" in last else 1
-    return total
+            is_named = "." in last or "#" in last
+            named = named and is_named
+            selectors += 0.05 if is_named else 1
+        length = after.find("}") if "}" in after else len(after)
+        declarations += length * (0.2 if named else 1)
+    return selectors, declarations

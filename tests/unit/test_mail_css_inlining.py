@@ -98,6 +98,13 @@ def test_what_css_cannot_be_moved_past_is_refused_in_words(html: str, words: str
     assert words in detail
 
 
+def test_a_large_newsletter_is_not_refused() -> None:
+    css = "".join(f".c{i}{{padding:{i}px;color:#{i:06x}}} td.k{i} p{{margin:0}}\n" for i in range(150)) + "p{margin:0}"
+    row = '<tr><td class="c1"><p class="c2">{{ a }} <a href="https://x.test">x</a></p><img src="https://x.test/a.png"></td></tr>'
+    made = inlined(f"<style>{css}</style><table>{row * 300}</table>")
+    assert made.count('<p class="c2" style="margin: 0;padding: 2px;color: #000002;">{{ a }}') == 300
+
+
 def test_stylesheets_behind_links_are_never_loaded() -> None:
     """Given links to a port that would refuse and to a file, when CSS is moved, then neither is asked for."""
     made = inlined(
@@ -113,6 +120,8 @@ def test_stylesheets_behind_links_are_never_loaded() -> None:
         "<style>" + "*{a:b}" * 20 + "</style>" + "<p>x</p>" * 9_900,
         "<style>" + ".a{b:c}" * 300 + "</style>" + "<p class=a>x</p>" * 9_900,
         "<style>*{a:" + "b" * 790 + "}</style>" + "<p>x</p>" * 9_900,
+        "<style>" + ".a{b:" + "c" * 3_900 + "}</style>" + "<p class=a>x</p>" * 9_900 + "{{ a }}",
+        "<style>p{margin:0 auto;color:red;padding:0}</style>" + "<p class=a>x{{ a }}</p>" * 900 + "<p>x</p>" * 9_000,
         "<style>p{}</style>" + "<a " * 99_000,
         "<style>p{}</style>" + "{{ a }}" * 900 + "<p>x</p>" * 9_900,
         "<style>" + "div " * 20_000 + "{}</style>" + "<div>" * 900,
