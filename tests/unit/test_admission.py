@@ -74,7 +74,7 @@ def test_a_call_whose_reply_was_lost_gets_the_same_grant_again(
     message = as_message(batch)
     Admission(ledger, "w1", threading.Event()).before_process_message(None, message)  # type: ignore[arg-type]
     assert ledger.left == 0
-    assert [recipient[0] for recipient in message.args[2]] == batch.rows
+    assert [recipient.row for recipient in message.args[2]] == batch.rows
     assert harness.report().in_flight == 10
     claims = harness.redis.hvals(keys.of("c1", "in_flight"))
     assert {claim.decode().rpartition("|")[2] for claim in claims} == {message.options[CLAIM_ID]}
