@@ -38,7 +38,13 @@ _CANDIDATES: Final = (
 )
 _FALLBACK: Final = "cp1252"
 #: Python's codecs for answers of the detector that have a superset.
-_SUPERSETS: Final = {"shift_jis": "cp932", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs"}
+_SUPERSETS: Final = {
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "big5hkscs",
+}
 #: Codecs that are no encodings of files.
 _NO_FILE_ENCODINGS: Final = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"}
 

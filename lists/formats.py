@@ -1,0 +1,255 @@
+"""Turns whatever arrives as a list into the bytes of a CSV that the scan reads, and says what it was.
+
+The scan reads UTF-8 and UTF-16; such a file passes through as it is. Everything else is converted to UTF-8 CSV as a
+stream. Does not look for a header, a delimiter or addresses.
+"""
+
+from __future__ import annotations
+
+import codecs
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain
+from types import TracebackType
+from typing import IO, Final, Self
+
+from lists import archives, encodings, json_lines, ods, other_files, xlsx
+from lists.csv_chunks import csv_chunks
+from lists.encodings import Guess
+from lists.errors import UnusableList
+from lists.lines import UTF_8, UTF_16_BE, UTF_16_LE, opened
+from lists.list_warnings import ListWarning
+from lists.temp_file import temporary_file
+from lists.transcoding import Transcoding
+
+CSV: Final = "csv"
+JSON_LINES: Final = "jsonl"
+XLSX: Final = "xlsx"
+ODS: Final = "ods"
+
+_GZIP_MARK: Final = b"\x1f\x8b\x08"
+_ZIP_MARKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+#: The bytes that show what kind of file it is.
+_KIND_BYTES: Final = 4096
+#: The characters of a text in which JSON and the sample values are looked for.
+_LOOK_BYTES: Final = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Recognised:
+    """What a file is, and its content as the scan reads it. A context manager, which closes temporary files.
+
+    Attributes:
+        format: `csv`, `jsonl`, `xlsx`, `ods`, or what is packed: `gzip csv`, `zip csv`, `gzip jsonl`, `zip jsonl`.
+        encoding: Python's name of the text's encoding; `utf-8` for spreadsheets.
+        confidence: how sure the encoding is, 0 to 1; 1 where the caller named it.
+        samples: up to three values that contain other than ASCII characters, as they are read; none of a spreadsheet.
+        converted: whether `chunks` differ from the file: then they are UTF-8 without a byte order mark.
+        chunks: the content in pieces of about 1 MiB. Reading them may raise `UnusableList`, also near the end.
+        warnings: complete once `chunks` have been read. Codes: `encoding_guessed`, `bytes_replaced`, `not_utf_8`,
+            `first_sheet`, `json_keys_dropped`, `json_rows_refused`.
+    """
+
+    format: str
+    encoding: str
+    confidence: float
+    converted: bool
+    chunks: Iterator[bytes]
+    samples: list[str] = field(default_factory=list)
+    warnings: list[ListWarning] = field(default_factory=list)
+    _resources: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the temporary files; `chunks` cannot be read any more."""
+        self._resources.close()
+
+
+def recognised(chunks: Iterable[bytes], *, encoding: str | None = None, sheet: str | None = None) -> Recognised:
+    """Recognise a file by its first 4 MiB. Zip archives and spreadsheets are first copied to a temporary file.
+
+    Args:
+        chunks: the file's bytes, in chunks of about 1 MiB.
+        encoding: the text's encoding, by any name that Python knows; None: it is recognised.
+        sheet: the name of a spreadsheet's sheet; None: the first one.
+
+    Raises:
+        UnusableList: the file is no list, it cannot be unpacked, or the encoding or the sheet is unknown.
+    """
+    wanted = encodings.named(encoding) if encoding is not None and encoding.strip() else None
+    with ExitStack() as resources:
+        found = _recognised(iter(chunks), wanted, sheet, resources)
+        found._resources = resources.pop_all()  # noqa: SLF001 - its own class
+        return found
+
+
+def _recognised(source: Iterator[bytes], wanted: str | None, sheet: str | None, resources: ExitStack) -> Recognised:
+    head, source = _peeked(source, _KIND_BYTES)
+    if head.startswith(_GZIP_MARK):
+        return _packed("gzip", archives.unzipped(source), wanted)
+    if head.startswith(_ZIP_MARKS):
+        return _zipped(source, wanted, sheet, resources)
+    if sheet is not None:
+        raise UnusableList(f"The file has no sheets, so that there is no sheet {sheet[:40]!r}; leave `sheet` out.")
+    return _text(head, source, wanted)
+
+
+def _peeked(source: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes of a stream, at least `size` where it has so many, and the stream with them."""
+    pieces: list[bytes] = []
+    count = 0
+    while count < size and (piece := next(source, None)) is not None:
+        pieces.append(piece)
+        count += len(piece)
+    return b"".join(pieces), chain(pieces, source)
+
+
+def _packed(kind: str, content: Iterator[bytes], wanted: str | None) -> Recognised:
+    """The text in an archive."""
+    head, source = _peeked(content, _KIND_BYTES)
+    if head.startswith((_GZIP_MARK, *_ZIP_MARKS)):
+        raise UnusableList(f"The {kind} archive contains another archive or a spreadsheet; upload that by itself.")
+    found = _text(head, source, wanted)
+    found.format = f"{kind} {found.format}"
+    found.converted = True
+    return found
+
+
+def _zipped(source: Iterator[bytes], wanted: str | None, sheet: str | None, resources: ExitStack) -> Recognised:
+    file = resources.enter_context(temporary_file())
+    for piece in source:
+        file.write(piece)
+    archive = resources.enter_context(archives.opened_zip(file))
+    names = set(archive.namelist())
+    warnings: list[ListWarning] = []
+    if xlsx.WORKBOOK in names:
+        return _table(XLSX, xlsx.rows(file, archive, sheet, warnings), warnings)
+    if _mime_type(archive, names) in ods.MIME_TYPES:
+        return _table(ODS, ods.rows(archive, sheet, warnings), warnings)
+    other_files.refuse_zipped(names)
+    return _packed("zip", archives.content(archive, archives.only_file(archive)), wanted)
+
+
+def _mime_type(archive: zipfile.ZipFile, names: set[str]) -> bytes:
+    if "mimetype" not in names or archive.getinfo("mimetype").flag_bits & 1:
+        return b""
+    return b"".join(archives.content(archive, archive.getinfo("mimetype")))[:_KIND_BYTES].strip()
+
+
+def _table(kind: str, rows: Iterator[list[str]], warnings: list[ListWarning]) -> Recognised:
+    return Recognised(kind, UTF_8, 1.0, converted=True, chunks=csv_chunks(rows), warnings=warnings)
+
+
+def _text(kind_head: bytes, source: Iterator[bytes], wanted: str | None) -> Recognised:
+    """A CSV or JSON Lines, in any encoding."""
+    other_files.refuse_other_files(kind_head)
+    head, source = _peeked(source, encodings.HEAD_BYTES)
+    guess = Guess(wanted, 1.0) if wanted else encodings.recognise(head, complete=len(head) < encodings.HEAD_BYTES)
+    if guess.encoding in {UTF_8, encodings.ISO_2022_JP} or not _is_wide(guess.encoding):
+        other_files.refuse_binary(kind_head)
+    warnings: list[ListWarning] = []
+    look = _decoded(head[:_LOOK_BYTES], guess.encoding)
+    samples = _samples(head, look, guess.encoding)
+    if guess.confidence < encodings.SURE:
+        warnings.append(_guessed(guess, samples))
+    is_json = json_lines.is_json_lines(look)
+    as_it_is = _is_read_by_the_scan(head, guess.encoding)
+    utf_8 = _checked(source, warnings) if as_it_is else _transcoded(source, guess.encoding, warnings)
+    found = Recognised(CSV, guess.encoding, guess.confidence, not as_it_is, utf_8, samples, warnings)
+    if is_json:
+        found.format, found.converted = JSON_LINES, True
+        text = utf_8 if guess.encoding == UTF_8 else _transcoded(source, guess.encoding, warnings)
+        found.chunks = csv_chunks(json_lines.rows(_unmarked(text), warnings))
+    return found
+
+
+def _is_wide(encoding: str) -> bool:
+    return encoding.startswith(("utf-16", "utf-32"))
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    return codecs.getincrementaldecoder(encoding)("replace").decode(head)
+
+
+def _samples(head: bytes, look: str, encoding: str) -> list[str]:
+    """Sample values: of the first characters, or where these are ASCII, of the first lines that are not."""
+    if not look.isascii() or encoding != UTF_8 or head.isascii():
+        return encodings.samples(look)
+    return encodings.samples(_decoded(b"\n".join(encodings.foreign_lines(head)), encoding))
+
+
+def _guessed(guess: Guess, samples: list[str]) -> ListWarning:
+    shown = f"; it reads {', '.join(f'"{value}"' for value in samples)}" if samples else ""
+    return ListWarning(
+        "encoding_guessed",
+        f"The file's encoding is not certain: {guess.encoding} is the best guess ({guess.confidence:.0%}){shown}. "
+        "If that is wrong, name it with `encoding`.",
+    )
+
+
+def _is_read_by_the_scan(head: bytes, encoding: str) -> bool:
+    """Whether the scan reads the file as it is: UTF-8, or UTF-16 that it recognises by itself."""
+    if encoding not in {UTF_8, UTF_16_LE, UTF_16_BE}:
+        return False
+    read, _, _ = opened([head])
+    return read == encoding
+
+
+def _unmarked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    first = next(chunks, b"")
+    return chain((first.removeprefix(codecs.BOM_UTF8),), chunks)
+
+
+def _transcoded(source: Iterator[bytes], encoding: str, warnings: list[ListWarning]) -> Iterator[bytes]:
+    text = Transcoding(source, encoding)
+    yield from text
+    if text.replaced:
+        warnings.append(
+            ListWarning(
+                "bytes_replaced",
+                f"{text.replaced:,} bytes or characters of the file do not exist in {encoding}; they became U+FFFD. "
+                "Check the encoding.",
+            )
+        )
+
+
+def _checked(source: Iterator[bytes], warnings: list[ListWarning]) -> Iterator[bytes]:
+    """The chunks as they are; lines that are not UTF-8, which the scan reads as cp1252, are counted."""
+    decoder = codecs.getincrementaldecoder(UTF_8)()
+    bad_lines = 0
+    for chunk in source:
+        try:
+            decoder.decode(chunk)
+        except UnicodeDecodeError:
+            decoder.reset()
+            bad_lines += _count(chunk, _is_bad)
+        yield chunk
+    if bad_lines:
+        warnings.append(
+            ListWarning(
+                "not_utf_8",
+                f"About {bad_lines:,} lines of the file are not UTF-8, as the others are; they are read as "
+                "Windows-1252. If that is wrong, save the list in one encoding.",
+            )
+        )
+
+
+def _count(chunk: bytes, test: Callable[[bytes], bool]) -> int:
+    return sum(map(test, chunk.splitlines()))
+
+
+def _is_bad(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
