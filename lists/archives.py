@@ -10,7 +10,7 @@ from typing import IO, Final
 
 from lists.errors import UnusableList
 
-#: The most bytes that an archive may unpack to: several times the size of a list of 10,000,000 rows. A bomb fills disks.
+#: The most bytes that an archive may unpack to, so that no bomb fills the disk: three lists of 10,000,000 rows.
 MAX_BYTES: Final = 2 * 1024 * 1024 * 1024
 #: The most bytes out per byte in. A CSV of few different rows packs at 1:50 to 1:100; deflate's limit is 1:1032.
 MAX_RATIO: Final = 200

@@ -65,7 +65,7 @@ def _decimal(value: float | Decimal) -> Decimal:
 
 @lru_cache(maxsize=512)
 def _look(number_format: str) -> _Look:
-    section = _SPACING.sub("", number_format.split(";")[0])
+    section = _SPACING.sub("", number_format.partition(";")[0])
     percent = "%" in _QUOTED.sub("", section)
     mask = _QUOTED.sub(lambda found: found[1] or found[2] or "", section)
     if _MASK.fullmatch(mask):

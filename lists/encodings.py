@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -28,6 +27,8 @@ SURE: Final = 0.75
 #: The number of sample values, and the most characters of each.
 SAMPLES: Final = 3
 _SAMPLE_CHARS: Final = 60
+#: Quotes, blanks and invisible marks around a value.
+_AROUND_CELLS: Final = " \"'\r\u200b\u200e\u202c\u2060\ufeff\xa0"
 
 #: The encodings that exports are written in, by their names in the detector. A longer list makes short files ambiguous.
 _CANDIDATES: Final = (
@@ -139,12 +140,11 @@ def foreign_lines(head: bytes) -> list[bytes]:
 
 def samples(text: str) -> list[str]:
     """The first different values that contain other than ASCII characters, as a reader sees them, without addresses."""
-    cells = (cell.strip(" \"'\r") for cell in re.split(r"[,;\t|\n]", text) if not cell.isascii())
-    return list(islice(_different(cell[:_SAMPLE_CHARS] for cell in cells if cell and "@" not in cell), SAMPLES))
-
-
-def _different(values: Iterable[str]) -> Iterable[str]:
-    return dict.fromkeys(islice(values, 1000))
+    cells = (cell.strip(_AROUND_CELLS) for cell in re.split(r"[,;\t|\n]", text) if not cell.isascii())
+    shown = dict.fromkeys(
+        cell[:_SAMPLE_CHARS] for cell in islice(cells, 1000) if not cell.isascii() and "@" not in cell
+    )
+    return list(shown)[:SAMPLES]
 
 
 def _wide(head: bytes) -> Guess | None:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import codecs
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Final, Self
 
 from lists import archives, encodings, json_lines, ods, other_files, xlsx
 from lists.csv_chunks import csv_chunks
 from lists.encodings import Guess
 from lists.errors import UnusableList
-from lists.lines import UTF_8, UTF_16_BE, UTF_16_LE, opened
+from lists.lines import HEAD_BYTES, UTF_8, UTF_16_BE, UTF_16_LE, opened
 from lists.list_warnings import ListWarning
 from lists.temp_file import temporary_file
 from lists.transcoding import Transcoding
@@ -33,7 +33,9 @@ _GZIP_MARK: Final = b"\x1f\x8b\x08"
 _ZIP_MARKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 #: The bytes that show what kind of file it is.
 _KIND_BYTES: Final = 4096
-#: The characters of a text in which JSON and the sample values are looked for.
+#: The number of lines that are not UTF-8 from which their encoding is guessed.
+_BAD_LINES: Final = 100
+#: The bytes of a text in which JSON and the sample values are looked for.
 _LOOK_BYTES: Final = 1024 * 1024
 
 
@@ -154,21 +156,23 @@ def _text(kind_head: bytes, source: Iterator[bytes], wanted: str | None) -> Reco
     other_files.refuse_other_files(kind_head)
     head, source = _peeked(source, encodings.HEAD_BYTES)
     guess = Guess(wanted, 1.0) if wanted else encodings.recognise(head, complete=len(head) < encodings.HEAD_BYTES)
-    if guess.encoding in {UTF_8, encodings.ISO_2022_JP} or not _is_wide(guess.encoding):
+    if wanted is None and not _is_wide(guess.encoding):
         other_files.refuse_binary(kind_head)
-    warnings: list[ListWarning] = []
     look = _decoded(head[:_LOOK_BYTES], guess.encoding)
-    samples = _samples(head, look, guess.encoding)
+    found = Recognised(CSV, guess.encoding, guess.confidence, converted=True, chunks=source)
+    found.samples = _samples(head, look, guess.encoding)
     if guess.confidence < encodings.SURE:
-        warnings.append(_guessed(guess, samples))
-    is_json = json_lines.is_json_lines(look)
-    as_it_is = _is_read_by_the_scan(head, guess.encoding)
-    utf_8 = _checked(source, warnings) if as_it_is else _transcoded(source, guess.encoding, warnings)
-    found = Recognised(CSV, guess.encoding, guess.confidence, not as_it_is, utf_8, samples, warnings)
-    if is_json:
-        found.format, found.converted = JSON_LINES, True
-        text = utf_8 if guess.encoding == UTF_8 else _transcoded(source, guess.encoding, warnings)
-        found.chunks = csv_chunks(json_lines.rows(_unmarked(text), warnings))
+        found.warnings.append(_guessed(guess, found.samples))
+    if json_lines.is_json_lines(look):
+        found.format = JSON_LINES
+        text = _unmarked(source) if guess.encoding == UTF_8 else _transcoded(source, guess.encoding, found.warnings)
+        found.chunks = csv_chunks(json_lines.rows(text, found.warnings))
+    elif not _is_read_by_the_scan(head, guess.encoding):
+        found.chunks = _transcoded(source, guess.encoding, found.warnings)
+    else:
+        found.converted = False
+        if guess.encoding == UTF_8:
+            found.chunks = _checked(source, found.warnings, only_ascii=head.isascii())
     return found
 
 
@@ -188,7 +192,8 @@ def _samples(head: bytes, look: str, encoding: str) -> list[str]:
 
 
 def _guessed(guess: Guess, samples: list[str]) -> ListWarning:
-    shown = f"; it reads {', '.join(f'"{value}"' for value in samples)}" if samples else ""
+    values = ", ".join(f'"{value}"' for value in samples)
+    shown = f"; it reads {values}" if values else ""
     return ListWarning(
         "encoding_guessed",
         f"The file's encoding is not certain: {guess.encoding} is the best guess ({guess.confidence:.0%}){shown}. "
@@ -200,7 +205,7 @@ def _is_read_by_the_scan(head: bytes, encoding: str) -> bool:
     """Whether the scan reads the file as it is: UTF-8, or UTF-16 that it recognises by itself."""
     if encoding not in {UTF_8, UTF_16_LE, UTF_16_BE}:
         return False
-    read, _, _ = opened([head])
+    read, _, _ = opened([head[:HEAD_BYTES]])
     return read == encoding
 
 
@@ -222,29 +227,40 @@ def _transcoded(source: Iterator[bytes], encoding: str, warnings: list[ListWarni
         )
 
 
-def _checked(source: Iterator[bytes], warnings: list[ListWarning]) -> Iterator[bytes]:
-    """The chunks as they are; lines that are not UTF-8, which the scan reads as cp1252, are counted."""
+def _checked(source: Iterator[bytes], warnings: list[ListWarning], *, only_ascii: bool) -> Iterator[bytes]:
+    """The chunks as they are; lines that are not UTF-8, which the scan reads as cp1252, are counted.
+
+    Args:
+        source: the file.
+        warnings: gets one at the end if there are such lines.
+        only_ascii: whether the first bytes, by which the encoding was recognised, are ASCII and so told nothing.
+    """
     decoder = codecs.getincrementaldecoder(UTF_8)()
-    bad_lines = 0
+    count = 0
+    sample: list[bytes] = []
     for chunk in source:
         try:
-            decoder.decode(chunk)
+            if not chunk.isascii() or decoder.getstate()[0]:
+                decoder.decode(chunk)
         except UnicodeDecodeError:
             decoder.reset()
-            bad_lines += _count(chunk, _is_bad)
+            bad = [line for line in chunk.splitlines() if _is_bad(line)]
+            count += len(bad)
+            sample = sample or bad[:_BAD_LINES]
         yield chunk
-    if bad_lines:
-        warnings.append(
-            ListWarning(
-                "not_utf_8",
-                f"About {bad_lines:,} lines of the file are not UTF-8, as the others are; they are read as "
-                "Windows-1252. If that is wrong, save the list in one encoding.",
-            )
-        )
+    if count:
+        warnings.append(_not_utf_8(count, sample, only_ascii=only_ascii))
 
 
-def _count(chunk: bytes, test: Callable[[bytes], bool]) -> int:
-    return sum(map(test, chunk.splitlines()))
+def _not_utf_8(count: int, lines: list[bytes], *, only_ascii: bool) -> ListWarning:
+    guess = encodings.detect(lines)
+    advice = "save the list in one encoding, or name it with `encoding`"
+    if guess.encoding != "cp1252":
+        advice = f"they look more like {guess.encoding}, which `encoding` can name"
+    return ListWarning(
+        "encoding_guessed" if only_ascii else "not_utf_8",
+        f"About {count:,} lines of the file are not UTF-8; they are read as Windows-1252. If that is wrong, {advice}.",
+    )
 
 
 def _is_bad(line: bytes) -> bool:
