@@ -63,21 +63,19 @@ def unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     bounds = Bounds()
     packed_bytes = 0
     member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    used = False
     for chunk in chunks:
         packed_bytes += len(chunk)
         data = chunk
         while data:
             if member.eof:
                 data = data.lstrip(b"\0")  # padding that tapes and some tools add
-                member, used = zlib.decompressobj(zlib.MAX_WBITS | 16), False
+                member = zlib.decompressobj(zlib.MAX_WBITS | 16) if data else member
                 continue
-            used = True
             piece = _inflated(member, data)
             data = member.unconsumed_tail or member.unused_data
             if piece:
                 yield bounds.check(piece, packed_bytes)
-    if used and not member.eof:
+    if not member.eof:
         raise UnusableList("The gzip file is cut off: its end is missing. Upload it again.")
 
 

@@ -168,10 +168,9 @@ def _has_escapes(head: bytes) -> bool:
     if b"\x1b$" not in head and b"\x1b(I" not in head:
         return False
     try:
-        codecs.getincrementaldecoder(ISO_2022_JP)().decode(head)
+        return not codecs.getincrementaldecoder(ISO_2022_JP)().decode(head).isascii()
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def _is_utf_8(data: bytes, *, complete: bool) -> bool:

@@ -19,7 +19,7 @@ from lists import archives
 from lists.cell_values import plain_number
 from lists.errors import UnusableList
 from lists.list_warnings import ListWarning
-from lists.xlsx import no_such_sheet, other_sheets
+from lists.xlsx import MAX_COLUMNS, MAX_ROWS, no_such_sheet, other_sheets
 
 #: The content of the member "mimetype".
 MIME_TYPES: Final = (
@@ -27,9 +27,6 @@ MIME_TYPES: Final = (
     b"application/vnd.oasis.opendocument.spreadsheet-template",
 )
 CONTENT: Final = "content.xml"
-#: The most rows and columns that spreadsheet programs have.
-MAX_ROWS: Final = 1_048_576
-MAX_COLUMNS: Final = 16_384
 
 _MANIFEST: Final = "META-INF/manifest.xml"
 _MANIFEST_BYTES: Final = 1024 * 1024

@@ -1,4 +1,4 @@
-"""Reads the rows of an XLSX workbook as text, through openpyxl's read-only mode. Does not write CSV.
+"""Reads the rows of an XLSX workbook as text, through openpyxl. Does not write CSV.
 
 What cannot be known: the result of a formula that no program has calculated yet (empty), and how a program in another
 language shows a value (dates are ISO 8601, true is TRUE). Filtered and hidden rows are rows like others.
@@ -19,10 +19,14 @@ from lists.list_warnings import ListWarning
 WORKBOOK: Final = "xl/workbook.xml"
 #: The most bytes of a sheet's XML. The largest sheet, 1,048,576 rows, has 300 to 600 MB with ten columns.
 MAX_SHEET_BYTES: Final = 2 * 1024 * 1024 * 1024
-#: The most bytes of the table of different texts, which memory holds: about 2,500,000 addresses, in about 300 MB.
-MAX_TEXTS_BYTES: Final = 192 * 1024 * 1024
+#: The most bytes of the table of different texts, which memory holds: about 2,500,000 addresses, in about 220 MB.
+MAX_TEXTS_BYTES: Final = 128 * 1024 * 1024
 #: The most bytes of each other part, which memory holds as a tree.
 MAX_PART_BYTES: Final = 8 * 1024 * 1024
+
+#: The most rows and columns of a sheet (ECMA-376).
+MAX_ROWS: Final = 1_048_576
+MAX_COLUMNS: Final = 16_384
 
 _TEXTS: Final = "xl/sharedStrings.xml"
 _SHEETS: Final = "xl/worksheets/"
@@ -54,7 +58,7 @@ def rows(
 
     book = _guarded(lambda: openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False))
     chosen = _chosen(book.worksheets, sheet, warnings)
-    return _texts(chosen)
+    return _texts(archive, chosen)
 
 
 def check_sizes(archive: zipfile.ZipFile) -> None:
@@ -123,20 +127,53 @@ def _shown(title: str) -> str:
     return '"' + "".join(char if char.isprintable() else " " for char in title)[:_NAME_CHARS] + '"'
 
 
-def _texts(sheet: Any) -> Iterator[list[str]]:
-    sheet.reset_dimensions()  # some programs write wrong ones
-    cells = sheet.iter_rows()
+def _texts(file: zipfile.ZipFile, sheet: Any) -> Iterator[list[str]]:
+    """The rows of a sheet, also those that are not in the file since they are empty.
+
+    openpyxl's own iterator keeps the height of each row, about 600 bytes, until the sheet's end. Its parser without
+    that is private, so that `pyproject.toml` pins openpyxl, and tests/unit/test_xlsx.py shows what is relied on.
+    """
+    from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415, PLC2701 - see above
+
+    book = sheet.parent
     looks: dict[int, str] = {}
-    while (row := _guarded(lambda: next(cells, None))) is not None:
-        texts = [_text(cell, looks) for cell in row]
-        while texts and not texts[-1]:
-            texts.pop()
-        yield texts
+    last = 0
+    with file.open(sheet._worksheet_path) as source:  # noqa: SLF001 - see above
+        parser = WorkSheetParser(
+            source,
+            sheet._shared_strings,  # noqa: SLF001
+            data_only=True,
+            epoch=book.epoch,
+            date_formats=book._date_formats,  # noqa: SLF001
+            timedelta_formats=book._timedelta_formats,  # noqa: SLF001
+        )
+        parsed = parser.parse()
+        while (row := _guarded(lambda: next(parsed, None))) is not None:
+            parser.row_dimensions.clear()
+            number, cells = row
+            _check_position(number, cells)
+            yield from ([] for _ in range(last + 1, number))
+            last = number
+            yield _row(sheet, cells, looks)
 
 
-def _text(cell: Any, looks: dict[int, str]) -> str:
+def _check_position(row: int, cells: list[Any]) -> None:
+    if row > MAX_ROWS or (cells and cells[-1]["column"] > MAX_COLUMNS):
+        raise UnusableList(_DAMAGED)
+
+
+def _row(sheet: Any, cells: list[Any], looks: dict[int, str]) -> list[str]:
+    """What the cells of a row show, up to the last that is not empty."""
+    texts: list[str] = []
+    for cell in cells:
+        if text := _text(sheet, cell["value"], cell["style_id"], looks):
+            texts += [""] * (cell["column"] - 1 - len(texts))
+            texts.append(text)
+    return texts
+
+
+def _text(sheet: Any, value: Any, style: int, looks: dict[int, str]) -> str:
     """What a cell shows. `looks` remembers the number formats by the cells' styles."""
-    value = cell.value
     if value is None:
         return ""
     if isinstance(value, str):
@@ -144,14 +181,15 @@ def _text(cell: Any, looks: dict[int, str]) -> str:
     if isinstance(value, bool):
         return shown_truth(value=value)
     if isinstance(value, int | float):
-        return shown_number(value, _format(cell, looks))
+        if style not in looks:
+            looks[style] = _number_format(sheet, style)
+        return shown_number(value, looks[style])
     if isinstance(value, dt.datetime | dt.date | dt.time | dt.timedelta):
         return shown_moment(value)
     return str(value)
 
 
-def _format(cell: Any, looks: dict[int, str]) -> str:
-    style: int = cell._style_id  # noqa: SLF001 - the public way looks three tables up for every cell
-    if style not in looks:
-        looks[style] = cell.number_format or "General"
-    return looks[style]
+def _number_format(sheet: Any, style: int) -> str:
+    from openpyxl.cell.read_only import ReadOnlyCell  # noqa: PLC0415 - as above
+
+    return _guarded(lambda: ReadOnlyCell(sheet, 1, 1, None, style_id=style).number_format) or "General"
