@@ -7,6 +7,8 @@ language shows a value (dates are ISO 8601, true is TRUE). Filtered and hidden r
 from __future__ import annotations
 
 import datetime as dt
+import re
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Final, TypeVar
@@ -28,8 +30,7 @@ MAX_PART_BYTES: Final = 8 * 1024 * 1024
 MAX_ROWS: Final = 1_048_576
 MAX_COLUMNS: Final = 16_384
 
-_TEXTS: Final = "xl/sharedStrings.xml"
-_SHEETS: Final = "xl/worksheets/"
+_TYPES: Final = "[Content_Types].xml"
 #: The parts that are not read.
 _UNREAD: Final = ("xl/media/", "xl/drawings/", "xl/pivot", "xl/embeddings/", "xl/charts/", "docProps/", "xl/comments")
 _NAMED: Final = 10
@@ -67,8 +68,9 @@ def check_sizes(archive: zipfile.ZipFile) -> None:
     Raises:
         UnusableList: a part is too large.
     """
+    texts = _texts_parts(archive)
     for entry in archive.infolist():
-        limit = _limit(entry.filename)
+        limit = _limit(entry.filename, texts)
         if entry.file_size > limit:
             raise UnusableList(
                 f"The Excel workbook is too large: its part {entry.filename[:_NAME_CHARS]} has {entry.file_size:,} "
@@ -76,12 +78,22 @@ def check_sizes(archive: zipfile.ZipFile) -> None:
             )
 
 
-def _limit(name: str) -> int:
-    if name.startswith(_UNREAD):
-        return MAX_SHEET_BYTES
-    if name == _TEXTS:
+def _limit(name: str, texts: set[str]) -> int:
+    if name.casefold() in texts:
         return MAX_TEXTS_BYTES
-    return MAX_SHEET_BYTES if name.startswith(_SHEETS) and "/_rels/" not in name else MAX_PART_BYTES
+    if name.startswith(_UNREAD):
+        return sys.maxsize
+    return MAX_SHEET_BYTES if "worksheets/" in name and "_rels/" not in name else MAX_PART_BYTES
+
+
+def _texts_parts(archive: zipfile.ZipFile) -> set[str]:
+    """The parts with the table of texts, as the workbook names them (ECMA-376, part 2, 10.1)."""
+    if _TYPES not in archive.namelist():
+        raise UnusableList(_DAMAGED)
+    with archive.open(_TYPES) as member:
+        overrides = re.findall(rb"<[^>]*sharedStrings\+xml[^>]*>", member.read(MAX_PART_BYTES))
+    names = (re.search(rb"""PartName=["']/?([^"']+)""", override) for override in overrides)
+    return {name[1].decode(errors="replace").casefold() for name in names if name}
 
 
 def _guarded(read: Callable[[], _Result]) -> _Result:
@@ -133,7 +145,7 @@ def _texts(file: zipfile.ZipFile, sheet: Any) -> Iterator[list[str]]:
     openpyxl's own iterator keeps the height of each row, about 600 bytes, until the sheet's end. Its parser without
     that is private, so that `pyproject.toml` pins openpyxl, and tests/unit/test_xlsx.py shows what is relied on.
     """
-    from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415, PLC2701 - see above
+    from openpyxl.worksheet._reader import WorkSheetParser  # noqa: PLC0415 - see above
 
     book = sheet.parent
     looks: dict[int, str] = {}
@@ -151,14 +163,15 @@ def _texts(file: zipfile.ZipFile, sheet: Any) -> Iterator[list[str]]:
         while (row := _guarded(lambda: next(parsed, None))) is not None:
             parser.row_dimensions.clear()
             number, cells = row
-            _check_position(number, cells)
+            _check_places(number, cells)
             yield from ([] for _ in range(last + 1, number))
             last = number
             yield _row(sheet, cells, looks)
 
 
-def _check_position(row: int, cells: list[Any]) -> None:
-    if row > MAX_ROWS or (cells and cells[-1]["column"] > MAX_COLUMNS):
+def _check_places(row: int, cells: list[Any]) -> None:
+    columns = [cell["column"] for cell in cells]
+    if row > MAX_ROWS or (columns and columns[-1] > MAX_COLUMNS) or columns != sorted(columns):
         raise UnusableList(_DAMAGED)
 
 

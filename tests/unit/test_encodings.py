@@ -24,7 +24,7 @@ PEOPLE = {
     "czech cp1250": ("cp1250", ["Jiří,Dvořák,Plzeň", "Kateřina,Černá,Ústí", "Tomáš,Růžička,Děčín"]),
     "hungarian cp1250": ("cp1250", ["László,Szűcs,Győr", "Erzsébet,Kőműves,Hódmezővásárhely", "Zoltán,Tóth,Pécs"]),
     "greek cp1253": ("cp1253", ["Γιώργος,Παπαδόπουλος,Αθήνα", "Ελένη,Νικολάου,Θεσσαλονίκη", "Νίκος,Γεωργίου,Πάτρα"]),
-    "turkish cp1254": ("cp1254", ["Ayşe,Yılmaz,İstanbul", "Çağrı,Öztürk,Eskişehir", "Gülşah,Şahin,Muğla"]),
+    "turkish cp1254": ("cp1254", ["Ayşe,Yılmaz,İstanbul", "Çağrı,Öztürk,Eskişehir", "Gülşah,Şahin,Muğla"]),  # noqa: RUF001
     "hebrew cp1255": ("cp1255", ["דוד,כהן,ירושלים", "שרה,לוי,חיפה", "משה,מזרחי,באר שבע"]),
     "arabic cp1256": ("cp1256", ["محمد,الأحمد,الرياض", "فاطمة,العلي,جدة", "خالد,السعيد,الدمام"]),
     "german cp1252": ("cp1252", ["Jörg,Müller,Köln", "Käthe,Groß,Düsseldorf", "Sören,Weiß,Nürnberg"]),

@@ -93,7 +93,7 @@ def test_a_key_with_an_address_is_not_shown() -> None:
 
 
 def test_bytes_that_are_not_utf_8() -> None:
-    rows, _ = read('{"email": "a@x.test"}\n'.encode() + '{"email": "é@x.test"}\n'.encode() * 9 + b'{"email": "\xe9"}\n')
+    rows, _ = read(b'{"email": "a@x.test"}\n' + '{"email": "é@x.test"}\n'.encode() * 9 + b'{"email": "\xe9"}\n')
     assert rows[-1] == ["(the line is not JSON)"]
 
 
