@@ -16,13 +16,13 @@ MAX_BYTES: Final = 2 * 1024 * 1024 * 1024
 
 
 def csv_chunks(rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
-    """The rows as CSV with commas and LF. A row without cells becomes a blank line.
+    """The rows as CSV with commas and CRLF. A row without cells becomes a blank line.
 
     Raises:
         UnusableList: the CSV would have more than `MAX_BYTES`.
     """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")  # with LF alone, a cell with CR would not be quoted
     size = 0
     for row in rows:
         writer.writerow(row)

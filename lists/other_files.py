@@ -78,10 +78,11 @@ def refuse_binary(head: bytes) -> None:
     """Refuse a file with many control characters among its first bytes, which is no text in any encoding but UTF-16.
 
     Raises:
-        UnusableList: more than a tenth are control characters.
+        UnusableList: more than a fiftieth of the bytes are control characters; in random bytes, a tenth are.
     """
     look = head[:LOOK_BYTES]
-    if (len(look) - len(look.translate(None, _CONTROLS))) * 10 > len(look):
+    controls = len(look) - len(look.translate(None, _CONTROLS))
+    if controls > max(len(look) / 50, 2):
         raise not_a_list("a binary file")
 
 
