@@ -112,10 +112,20 @@ def recognise(head: bytes, *, complete: bool) -> Guess:
 
 
 def detect(lines: list[bytes]) -> Guess:
-    """The encoding of lines that are not UTF-8, each with other than ASCII bytes."""
-    cells = b"\n".join(cell for line in lines for cell in re.split(rb"[,;\t]", line) if not cell.isascii())
-    scores = _scores(b"\n".join(lines))
-    if len(lines) < _MANY_LINES:
+    """The encoding of lines that are not UTF-8, each with other than ASCII bytes.
+
+    A value counts once: a column with five different values says no more in 10,000 rows than in five.
+    """
+    values: dict[bytes, None] = {}
+    telling: list[bytes] = []
+    for line in lines:
+        new = [cell for cell in re.split(rb"[,;\t]", line) if not cell.isascii() and cell not in values]
+        if new:
+            values.update(dict.fromkeys(new))
+            telling.append(line)
+    cells = b"\n".join(values)
+    scores = _scores(b"\n".join(telling))
+    if len(telling) < _MANY_LINES:
         # The detector takes the ASCII part of a short list for Spanish or English; its cells speak more clearly.
         of_cells = _scores(cells)
         scores = {name: scores.get(name, 0) + of_cells.get(name, 0) for name in {*scores, *of_cells}}
@@ -140,6 +150,8 @@ def foreign_lines(head: bytes) -> list[bytes]:
 
 def samples(text: str) -> list[str]:
     """The first different values that contain other than ASCII characters, as a reader sees them, without addresses."""
+    if text.isascii():
+        return []
     cells = (cell.strip(_AROUND_CELLS) for cell in re.split(r"[,;\t|\n]", text) if not cell.isascii())
     shown = dict.fromkeys(
         cell[:_SAMPLE_CHARS] for cell in islice(cells, 1000) if not cell.isascii() and "@" not in cell
@@ -213,7 +225,7 @@ def _best(scores: dict[str, float], cells: bytes) -> Guess:
     others = (score for name, score in scores.items() if cells.decode(name, "replace") != text)
     margin = 1 - max(others, default=0.0) / scores[first] if scores[first] else 0.0
     foreign = len(cells) - len(cells.decode("ascii", "ignore"))
-    return Guess(first, 1 - 0.5 / (1 + 6 * margin + foreign / 20))
+    return Guess(first, 1 - 0.5 / (1 + 4 * margin + foreign / 40))
 
 
 def _han(guess: Guess, cells: bytes) -> Guess:

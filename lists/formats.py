@@ -35,8 +35,10 @@ _ZIP_MARKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _KIND_BYTES: Final = 4096
 #: The number of lines that are not UTF-8 from which their encoding is guessed.
 _BAD_LINES: Final = 100
-#: The bytes of a text in which JSON and the sample values are looked for.
-_LOOK_BYTES: Final = 1024 * 1024
+#: The bytes of a text in which a JSON object is looked for: the longest line.
+_LOOK_BYTES: Final = json_lines.MAX_LINE_BYTES
+#: The first characters in which sample values are looked for.
+_SAMPLED_CHARS: Final = 32 * 1024
 
 
 @dataclass(slots=True)
@@ -186,9 +188,10 @@ def _decoded(head: bytes, encoding: str) -> str:
 
 def _samples(head: bytes, look: str, encoding: str) -> list[str]:
     """Sample values: of the first characters, or where these are ASCII, of the first lines that are not."""
-    if not look.isascii() or encoding != UTF_8 or head.isascii():
-        return encodings.samples(look)
-    return encodings.samples(_decoded(b"\n".join(encodings.foreign_lines(head)), encoding))
+    first = look[:_SAMPLED_CHARS]
+    if first.isascii() and encoding == UTF_8 and not head.isascii():
+        first = _decoded(b"\n".join(encodings.foreign_lines(head)), encoding)
+    return encodings.samples(first)
 
 
 def _guessed(guess: Guess, samples: list[str]) -> ListWarning:

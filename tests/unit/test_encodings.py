@@ -49,7 +49,18 @@ def test_a_list_in_its_language(language: str, rows: int) -> None:
     guess = recognise(text.encode(encoding), complete=True)
     assert text.encode(encoding).decode(guess.encoding) == text
     assert guess.confidence > 0.5
-    assert guess.confidence >= SURE or rows < 60
+
+
+def test_a_value_counts_once() -> None:
+    """Given three different people / Then a thousand rows of them are no more certain than six; other people are."""
+    few = PEOPLE["french cp1252"][1]
+    vowels = "éèêëàâîïôöùûüÿç"
+    many = [f"Ren{one},B{other}ranger,N{one}mes" for one in vowels for other in vowels]
+    short, long, other = (
+        recognise(a_list(people, rows).encode("cp1252"), complete=True).confidence
+        for people, rows in ((few, 6), (few, 1000), (many, 1000))
+    )
+    assert short == long < SURE <= other
 
 
 @pytest.mark.parametrize("name", ["Иван", "Zoé", "Łódź"])
