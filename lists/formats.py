@@ -248,9 +248,10 @@ def _checked(source: Iterator[bytes], warnings: list[ListWarning], *, only_ascii
         except UnicodeDecodeError:
             decoder.reset()
             bad = [line for line in chunk.splitlines() if _is_bad(line)]
-            count += len(bad)
+            count += max(len(bad), 1)  # none where a character is cut between two chunks
             sample = sample or bad[:_BAD_LINES]
         yield chunk
+    count += bool(decoder.getstate()[0])
     if count:
         warnings.append(_not_utf_8(count, sample, only_ascii=only_ascii))
 

@@ -40,7 +40,7 @@ def is_json_lines(head: str) -> bool:
         return False
     line = start.split("\n", 1)[0].strip()
     try:
-        return isinstance(json.loads(line), dict) or _refuse()
+        return isinstance(json.loads(line, parse_int=str), dict) or _refuse()
     except (ValueError, RecursionError):
         if start[1:].lstrip()[:1] in {'"', "{", "[", "}", "]"}:
             _refuse()

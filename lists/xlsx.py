@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Final, TypeVar
+from warnings import filterwarnings
 
 from lists.cell_values import shown_moment, shown_number, shown_truth
 from lists.errors import UnusableList
@@ -57,6 +58,8 @@ def rows(
     check_sizes(archive)
     import openpyxl  # noqa: PLC0415 - 15 MB that lists in CSV do not need
 
+    # What openpyxl leaves out of a workbook (colours, drop-down lists) concerns no list, nor the operator's log.
+    filterwarnings("ignore", module="openpyxl")
     book = _guarded(lambda: openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False))
     chosen = _chosen(book.worksheets, sheet, warnings)
     return _texts(archive, chosen)

@@ -112,6 +112,20 @@ def test_a_character_across_two_chunks_is_no_bad_line() -> None:
     assert [read(data + b"\n", size)[1].warnings for size in (1, 2, 23)] == [[], [], []]
 
 
+@pytest.mark.parametrize("rest", [[b"x\n"], []], ids=["in a chunk of ASCII", "at the end"])
+def test_a_character_that_is_cut_is_a_bad_line(rest: list[bytes]) -> None:
+    good = b"email,name\n" + "a@x.test,Zoë\n".encode() * 9
+    with recognised([good + b"c@x.test,Zo\xc3", *rest]) as found:
+        assert list(found.chunks)
+    assert codes(found) == ["not_utf_8"]
+
+
+def test_half_a_character_at_the_end_is_replaced() -> None:
+    out, found = read("email,name\na@x.test,田中".encode("cp932")[:-1], encoding="cp932")
+    assert out.decode() == "email,name\na@x.test,田\ufffd"
+    assert codes(found) == ["bytes_replaced"]
+
+
 def test_other_characters_that_come_late() -> None:
     """Given 4 MiB of ASCII, then Russian names in cp1251 / Then a warning says what they look like."""
     head = b"email,name\n" + b"user@x.test,Ann\n" * (HEAD_BYTES // 16 + 1)

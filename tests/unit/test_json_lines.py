@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from collections.abc import Iterator
+from itertools import chain, repeat
 
 import pytest
 
@@ -51,6 +53,25 @@ def test_values(size: int) -> None:
 def test_other_encodings(encoding: str) -> None:
     rows, _ = read('{"email": "a@x.test", "name": "Zoë"}\n'.encode(encoding))
     assert rows == [["email", "name"], ["a@x.test", "Zoë"]]
+
+
+def test_numbers_are_as_they_are_written() -> None:
+    """Given a number with more digits than Python converts, and others in odd forms / Then each digit stays."""
+    numbers = ["9" * 5000, "-0", "1e3", "1.10"]
+    rows, _ = read("".join(f'{{"n": {number}}}\n' for number in numbers).encode())
+    assert rows == [["n"], *([number] for number in numbers)]
+
+
+def test_a_line_without_end_takes_little_memory() -> None:
+    """Given a line of 64 MiB / Then it is one bad row, and a few MiB of it are held at once."""
+    chunk = b"x" * (1 << 20)
+    with recognised(chain([b'{"email": "a@x.test"}\n'], repeat(chunk, 64))) as found:
+        tracemalloc.start()
+        out = b"".join(found.chunks)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert b"(the line is longer than 1,048,576 bytes)" in out
+    assert peak < 16 * (1 << 20)
 
 
 def test_a_key_that_comes_late_is_counted() -> None:

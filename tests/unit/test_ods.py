@@ -69,7 +69,7 @@ def test_text() -> None:
             "one\ntwo\nthree",
         ),
         (
-            cell("Ann|").replace("|", "<text:span> Lee</text:span>").replace("<text:p>", NOTE + "<text:p>"),
+            cell("Ann|").replace("|", NOTE + "<text:span> Lee</text:span>").replace("<text:p>", NOTE + "<text:p>"),
             "Ann Lee",
         ),
     ],
