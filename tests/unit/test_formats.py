@@ -112,7 +112,9 @@ def test_a_character_across_two_chunks_is_no_bad_line() -> None:
     assert [read(data + b"\n", size)[1].warnings for size in (1, 2, 23)] == [[], [], []]
 
 
-@pytest.mark.parametrize("rest", [[b"x\n"], []], ids=["in a chunk of ASCII", "at the end"])
+@pytest.mark.parametrize(
+    "rest", [[b"x\n"], [b"x\n", b"\xab\n"], []], ids=["before ASCII", "around ASCII", "at the end"]
+)
 def test_a_character_that_is_cut_is_a_bad_line(rest: list[bytes]) -> None:
     good = b"email,name\n" + "a@x.test,Zoë\n".encode() * 9
     with recognised([good + b"c@x.test,Zo\xc3", *rest]) as found:

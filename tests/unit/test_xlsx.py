@@ -203,3 +203,10 @@ def test_openpyxl_keeps_the_heights_of_rows_where_they_are_forgotten() -> None:
     rows = list(parser.parse())
     assert rows == [(1, [{"row": 1, "column": 1, "value": 5, "data_type": "n", "style_id": 0}])]
     assert list(parser.row_dimensions) == ["1"]
+
+
+def test_what_openpyxl_leaves_out_is_no_warning() -> None:
+    """Given a drop-down list in an extension, of which openpyxl warns / Then the sheet is read in silence."""
+    extension = b'<extLst><ext uri="{CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF}"/></extLst></worksheet>'
+    data = repacked(spreadsheets.xlsx(ROWS), lambda _, content: content.replace(b"</worksheet>", extension))
+    assert read(data)[0] == ROWS
