@@ -1,4 +1,4 @@
-"""The campaigns there are: content, list, uploads. What a campaign may do next is decided in `controls`."""
+"""All campaigns with their content, list and uploads. `controls` decides what a campaign may do next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from campaigns.models import CHANGEABLE, EMAIL_COLUMN, Campaign, Content, Ramp, 
 from campaigns.scripts import Scripts
 from campaigns.typed_redis import typed
 
-#: Why a campaign in another state refuses a list.
+#: Why a campaign that has been started refuses a list.
 _LIST_STAYS: Final = "a list cannot be replaced once the campaign has been started"
 
 
@@ -28,7 +28,7 @@ def iso(milliseconds: str | bytes | None) -> str | None:
 
 
 class Heading(NamedTuple):
-    """What a list shows of a campaign besides its status."""
+    """The fields of a campaign, besides its status, that the list of campaigns shows."""
 
     created_at: str
     filename: str
@@ -42,7 +42,7 @@ def _heading(row: Sequence[bytes | None]) -> Heading:
 
 
 def _ramp_fields(ramp: Ramp | None) -> dict[str, str]:
-    """A warm-up as the scripts read it."""
+    """The fields of a warm-up that the Lua scripts read; all empty without a warm-up."""
     if ramp is None:
         return {"ramp_from": "", "ramp_to": "", "ramp_ms": ""}
     return {
@@ -53,8 +53,9 @@ def _ramp_fields(ramp: Ramp | None) -> dict[str, str]:
 
 
 def name_columns(redis: Redis, campaign_id: str, template_names: Sequence[str]) -> None:
-    """Note the names that a campaign's templates take from the list, where an older version has stored its content
-    without them.
+    """Store the column names that a campaign's templates use.
+
+    Needed for campaigns whose content an older version has stored without these names.
     """
     of_campaign = keys.named(campaign_id, "campaign")
     Scripts(redis)("name_columns", of_campaign, template_names=msgspec.json.encode(template_names))
@@ -74,19 +75,19 @@ class Catalog:
         self._default_tpm = default_tpm
 
     def put(self, campaign_id: str, content: Content, template_names: Sequence[str] = ()) -> tuple[Campaign, bool]:
-        """Make a campaign or change its content; returns it and whether it is new.
+        """Create a campaign or change its content. Returns the campaign, and whether it is new.
 
         Args:
-            campaign_id: which campaign.
+            campaign_id: the client's id of the campaign.
             content: its content.
-            template_names: the names that the templates take from the list, sorted: without them in its columns it
-                cannot be started.
+            template_names: the column names that the templates use, sorted. The campaign cannot start with a list that
+                lacks one of them.
 
         Raises:
-            WrongState: the content differs and the campaign has been started.
+            WrongState: the content differs, and the campaign has been started.
         """
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
-        fields |= {"from": content.from_, "subject": content.subject}  # for lists, which do without the templates
+        fields |= {"from": content.from_, "subject": content.subject}  # the list of campaigns reads these alone
         if content.tpm is not None:
             fields["tpm"] = str(content.tpm)
         outcome = self._scripts(
@@ -104,10 +105,10 @@ class Catalog:
         return self.get(campaign_id), outcome == "created"
 
     def get(self, campaign_id: str) -> Campaign:
-        """A campaign by its id.
+        """Return the campaign with this id.
 
         Raises:
-            UnknownCampaign: there is none.
+            UnknownCampaign: no campaign has this id.
         """
         found = self._decode(campaign_id, self._redis.hgetall(keys.campaign(campaign_id)))
         if found is None:
@@ -115,12 +116,12 @@ class Catalog:
         return found
 
     def is_sending(self, campaign_id: str, list_version: str) -> bool:
-        """Whether the campaign is running and has this list."""
+        """Whether the campaign is running with this version of its list."""
         status, found = self._redis.hmget(keys.campaign(campaign_id), "status", "list_version")
         return bool(status == Status.RUNNING.encode() and found == list_version.encode())
 
     def newest(self, offset: int, limit: int) -> tuple[list[str], int]:
-        """Ids of campaigns from the newest on, and how many campaigns there are."""
+        """Return one page of campaign ids, newest first, and the number of all campaigns."""
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.zrevrange(keys.CAMPAIGNS, offset, offset + limit - 1)
             pipeline.zcard(keys.CAMPAIGNS)
@@ -128,11 +129,12 @@ class Catalog:
         return [raw.decode() for raw in ids], total
 
     def headings(self, campaign_ids: Sequence[str]) -> list[Heading | None]:
-        """What a list shows of each of these campaigns besides its status, in one round trip; None for one that does
-        not exist.
+        """Return the heading of each of these campaigns, in their order; None for a campaign that does not exist.
+
+        One round trip to Redis, and a second one only for campaigns of an older version.
         """
         found = self._fields(campaign_ids, ("created_at", "filename", "from", "subject"))
-        # Those made before their sender and subject were kept beside the templates.
+        # An older version stored sender and subject of these campaigns only inside their content.
         older = [place for place, row in enumerate(found) if row[0] is not None and row[2] is None]
         contents = self._fields([campaign_ids[place] for place in older], ("content",))
         for place, (raw,) in zip(older, contents, strict=True):
@@ -176,10 +178,11 @@ class Catalog:
         )
 
     def delete(self, campaign_id: str) -> None:
-        """Remove a campaign with all it has in Redis.
+        """Remove a campaign with all its data in Redis.
 
         Raises:
-            UnknownCampaign, WrongState: while it is running, or rows of it are in flight.
+            UnknownCampaign: no campaign has this id.
+            WrongState: the campaign is running, or some of its rows are in flight.
         """
         outcome = self._scripts(
             "delete_campaign",
@@ -200,19 +203,19 @@ class Catalog:
             raise WrongState(status, "a running campaign cannot be deleted; pause or cancel it first")
         raise WrongState(
             status,
-            f"it cannot be deleted while emails are in flight, now {in_flight}; they are settled by themselves, within "
-            "a minute as a rule: delete it again then",
+            f"the campaign cannot be deleted while emails are in flight, now {in_flight}; they usually settle "
+            "within a minute: delete the campaign again then",
         )
 
     def begin_upload(self, campaign_id: str, upload: Upload) -> None:
-        """Note a multipart upload under way."""
+        """Record a multipart upload that a client has started."""
         self._redis.hset(keys.of(campaign_id, "uploads"), upload.upload_id, msgspec.json.encode(upload))
 
     def upload(self, campaign_id: str, upload_id: str) -> Upload:
-        """A multipart upload by its id.
+        """Return the multipart upload with this id.
 
         Raises:
-            UnknownUpload: there is none.
+            UnknownUpload: the campaign has no such upload.
         """
         raw = self._redis.hget(keys.of(campaign_id, "uploads"), upload_id)
         if raw is None:
@@ -220,15 +223,20 @@ class Catalog:
         return msgspec.json.decode(raw, type=Upload)
 
     def uploads(self, campaign_id: str) -> list[Upload]:
-        """All multipart uploads of a campaign that have not been ended."""
+        """Return all multipart uploads of a campaign that are not finished or aborted yet."""
         return [msgspec.json.decode(raw, type=Upload) for raw in self._redis.hvals(keys.of(campaign_id, "uploads"))]
 
     def end_upload(self, campaign_id: str, upload_id: str) -> None:
-        """Forget a multipart upload."""
+        """Remove the record of a multipart upload."""
         self._redis.hdel(keys.of(campaign_id, "uploads"), upload_id)
 
     def check_replaceable(self, campaign_id: str) -> None:
-        """Raise WrongState where the campaign takes no list any more, UnknownCampaign where there is none."""
+        """Check that the campaign still accepts a list.
+
+        Raises:
+            UnknownCampaign: no campaign has this id.
+            WrongState: the campaign has been started.
+        """
         status = self.get(campaign_id).status
         if status not in CHANGEABLE:
             raise WrongState(status, _LIST_STAYS)
@@ -236,11 +244,14 @@ class Catalog:
     def accept_list(
         self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str
     ) -> tuple[str, str]:
-        """Give the campaign a list and have it parsed, in one step; returns the list's list_version and the object it
-        replaces ("": none). The list that it has already is not parsed again.
+        """Give the campaign a list and enqueue its parsing, in one atomic step.
+
+        Returns:
+            The list version, and the key of the object that the list replaces ("": none). If the campaign has this list
+            already, nothing is parsed again.
 
         Raises:
-            UnknownCampaign, WrongState: nothing has been changed.
+            UnknownCampaign, WrongState: nothing has changed.
         """
         list_version = uuid4().hex[:12]
         message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)

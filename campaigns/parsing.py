@@ -1,4 +1,4 @@
-"""The record of a list being parsed: one parser at a time, progress, result. The parsing itself is `lists.scan`."""
+"""The record of a list that is being parsed: parser, progress, result. `lists.scan` does the parsing."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from campaigns.models import Status
 from campaigns.scripts import Scripts
 from lists.scan import ScanResult
 
-#: Time between two signs of life while a step of the parser takes long, in s.
+#: Time between two heartbeats of a parser, in s.
 BEAT_S: Final = 5.0
-#: How long one step may take before the parser counts as one that hangs and gives no more signs of life, in s: longer
-#: than a request to the object store with all its tries.
+#: Time without progress after which a parser counts as hung and its heartbeats stop, in s. It is longer than a request
+#: to the object store with all its retries.
 HANGS_S: Final = 180.0
 
 
 class Parsing:
-    """One parser's hold on one list. A context manager: within the block it gives signs of life, however long a step
-    takes that does not report; one that is left before the end leaves the list to the next parser at once.
+    """One parser's claim on one list. A context manager: within the block, a thread sends heartbeats even while a long
+    step reports nothing. When the block ends early, the next parser can claim the list immediately.
 
     Raises:
-        Superseded: from every method, once the list is replaced or another parser has taken over.
+        Superseded: from every method, after the list was replaced or another parser has taken over.
     """
 
     def __init__(self, redis: Redis, campaign_id: str, list_version: str) -> None:
@@ -53,11 +53,11 @@ class Parsing:
     def __exit__(self, *error: object) -> None:
         with self._telling:
             self._left.set()
-        with suppress(RedisError):  # then the next one waits until this one is lost
+        with suppress(RedisError):  # without this call, the next parser waits until this parser's claim expires
             self._scripts("parse_leave", keys.named(self._campaign_id, "campaign"), parser_id=self._parser_id)
 
     def _beat(self) -> None:
-        """Repeat what was told last, as long as the parser moves."""
+        """Repeat the last report as a heartbeat, as long as the parser makes progress."""
         while not self._left.wait(BEAT_S) and time.monotonic() - self._moved_at < HANGS_S:
             with self._telling:
                 if self._left.is_set():
@@ -68,7 +68,7 @@ class Parsing:
                     self._superseded.set()
                     return
                 except RedisError:
-                    continue  # the next one may be heard
+                    continue  # the next heartbeat may reach Redis
 
     @staticmethod
     def _check(answer: object) -> None:
@@ -81,20 +81,29 @@ class Parsing:
         self._check(self._scripts("parse_progress", self._keys, **self._identity, **told))
 
     def moved(self) -> None:
-        """Note that it goes on, within a step of which there is nothing to report. Costs nothing."""
+        """Note progress within a step that has nothing to report. Does not call Redis."""
         self._moved_at = time.monotonic()
         self._check(not self._superseded.is_set())
 
     def report(self, bytes_read: int, rows: int, reason: str = "") -> None:
-        """Note how far it has come, and why it does not go on, if so."""
+        """Record the progress in Redis.
+
+        Args:
+            bytes_read: bytes of the list read so far.
+            rows: rows read so far.
+            reason: why parsing is held up; empty if it is not.
+        """
         self.moved()
         with self._telling:
             self._told = (bytes_read, rows, reason)
             self._tell()
 
     def finish(self, result: ScanResult) -> Status:
-        """Record the parsed list; returns the campaign's new status: ready, or running where a start was asked for
-        meanwhile and the list has the columns that the templates name by now.
+        """Record the parsed list.
+
+        Returns:
+            The campaign's new status: ready; or running, if a client has started the campaign during parsing and the
+            list has all columns that the templates now name.
         """
         dialect = result.dialect
         fields = {
@@ -115,7 +124,7 @@ class Parsing:
         )
 
     def reject(self, reason: str) -> Status:
-        """Record that the list cannot be used, and why."""
+        """Record that the list cannot be used, with the reason."""
         return self._finish("rejected", reason)
 
     def _finish(

@@ -1,4 +1,4 @@
-"""The first pass over a list: everything that is known of it before the first email."""
+"""Scan a campaign's list and record the result. Recognising the CSV and checking its rows is `lists.scan`."""
 
 from __future__ import annotations
 
@@ -27,25 +27,24 @@ log = structlog.get_logger(__name__)
 LOG_EVERY_S: Final = 60.0
 
 
-#: What the status says while the store does not take the report of rejected rows.
+#: The campaign's reason while the object store refuses the report of rejected rows.
 REPORT_DELAYED: Final = (
-    "the list is read; the object store does not take the report of rejected rows at the moment; it is tried again by "
-    "itself"
+    "the list has been read, but the object store does not accept the report of rejected rows at the moment; the "
+    "worker retries on its own"
 )
-#: How long to wait before the report is sent again, in s: longer each time, up to the longest.
+#: Wait before the worker sends the report again, in s. It doubles each time, up to the longest wait.
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 30.0
-#: How often a wait looks whether it still has a sense, in s.
+#: Time between two checks during a wait whether the parse should still continue, in s.
 LOOK_S: Final = 0.5
 
 
 class ListScan:
-    """Parses lists, from the start each time: a parser that was killed leaves nothing that the next one does not
-    replace.
+    """Parses lists, each time from the start. If a parser is killed, the next one replaces all that it has left.
 
     Args:
         stopping: set when the worker shuts down.
-        waiters: bounds how many threads wait for the store with a list that is read.
+        waiters: limits how many threads wait for the object store after they have read a list.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class ListScan:
         )
 
     def _scan(self, parsing: Parsing, campaign: Campaign) -> ScanResult | None:
-        """Read the list; None where it cannot be used, which is recorded."""
+        """Read the list. If it cannot be used, record why and return None."""
         try:
             return scan(
                 self._store.stream(campaign.object_key),
@@ -97,14 +96,14 @@ class ListScan:
             log.warning("list_rejected", reason=error.detail)
             return None
         except MissingObject:
-            parsing.reject("the uploaded file is gone from the object store; upload it again")
+            parsing.reject("the uploaded file is no longer in the object store; upload it again")
             raise
         except StoreError:
-            parsing.report(0, 0, "the object store cannot be read at the moment; parsing is tried again by itself")
+            parsing.report(0, 0, "the object store cannot be read at the moment; the worker retries on its own")
             raise
 
     def _store_report(self, parsing: Parsing, campaign: Campaign, result: ScanResult, report: IO[bytes]) -> None:
-        """Store the report of rejected rows. While the store does not take it, what has been parsed is kept."""
+        """Store the report of rejected rows. While the store does not accept it, keep the parsed result and retry."""
         key = keys.rejected_report(campaign.id, campaign.list_version)
         wait_s = FIRST_WAIT_S
         with ExitStack() as stack:
@@ -120,8 +119,8 @@ class ListScan:
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _send(self, parsing: Parsing, key: str, report: IO[bytes]) -> StoreError | None:
-        """Send the report once; why the store does not take it, or None: it has."""
-        # The store closes what it is given, and the report may be needed once more.
+        """Send the report once. Returns None if the store has accepted it, else the error."""
+        # The store closes the file that it gets, and a retry needs the report again: hence a duplicate descriptor.
         with os.fdopen(os.dup(report.fileno()), "rb") as file:
             file.seek(0)
             try:
@@ -137,7 +136,7 @@ class ListScan:
             self._check(parsing)
 
     def _check(self, parsing: Parsing) -> None:
-        """Raise where there is no sense in going on."""
+        """Raise if the worker is stopping or the list has been superseded."""
         if self._stopping.is_set():
             raise dramatiq.errors.Retry("the worker is stopping", delay=0)
         parsing.moved()
