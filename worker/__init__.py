@@ -1,4 +1,4 @@
-"""What a worker process does: the actors ParseCsv, SendEmail and Reconcile, and what they are made of.
+"""The work of a worker process: the actors ParseCsv, SendEmail and Reconcile, and their parts.
 
-`composition` builds it all. Importing a module of this package makes nothing and reads no setting.
+`composition` builds all of it. Importing a module of this package creates nothing and reads no setting.
 """

@@ -1,6 +1,6 @@
 """The composition root of a worker process: Redis, the ledger, the broker with its middleware in order, the actors.
 
-Nothing is made before `build_worker` is called. No other module of this package imports this one.
+Nothing is created before a caller calls `build_worker`. No other module of this package imports this one.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ from worker.send_email import SendEmail
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What the middleware and the actors of one process share.
+    """The objects that the middleware and the actors of one process share.
 
     Args:
-        worker_id: names this process wherever it claims something.
+        worker_id: identifies this process in its claims and leases.
         stopping: set when the worker shuts down.
-        limits: the rates of the provider's account and of recipients' domains.
+        limits: the rates of the provider's account and of the recipients' domains.
     """
 
     settings: Settings
@@ -63,7 +63,7 @@ class Components:
     ledger: Ledger
 
     def dispatcher(self, slots: int) -> Dispatcher:
-        """The dispatcher of a worker that works on `slots` messages at once."""
+        """Build the dispatcher of a worker that processes up to `slots` messages concurrently."""
         return Dispatcher(
             self.redis,
             self.settings.email_provider,
@@ -76,7 +76,7 @@ class Components:
 
 
 def build_worker(settings: Settings) -> Broker:
-    """Build the worker of this process, to be called once; its broker becomes Dramatiq's.
+    """Build the worker of this process and make its broker Dramatiq's. Call it once per process.
 
     Raises:
         ValueError: the provider cannot be used with these settings.
@@ -90,7 +90,7 @@ def build_worker(settings: Settings) -> Broker:
 
 
 def build_components(settings: Settings) -> Components:
-    """The components by the settings. Building connects to nothing."""
+    """Build the components from the settings. This opens no connection."""
     redis = connect(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
     limits = Limits(settings.provider_tpm, settings.domain_tpm)
     return Components(
@@ -104,7 +104,7 @@ def build_components(settings: Settings) -> Components:
 
 
 def build_broker(components: Components) -> Broker:
-    """The broker, its middleware in order, without actors. Its encoding becomes Dramatiq's."""
+    """Build the broker with its middleware in order, without actors. This also sets Dramatiq's encoder."""
     dramatiq.set_encoder(MsgspecEncoder({SEND_EMAIL: tuple[str, str, list[Recipient]]}))
     settings, redis, stopping = components.settings, components.redis, components.stopping
     notifier = Notifier(redis, stopping)
@@ -138,20 +138,20 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     ParseCsv(redis, ledger, catalog, object_store(settings), stopping, threads=settings.workers).declare(broker)
     reconciler = Reconciler(redis, settings.send_timeout_s, settings.resend_quiet_s)
     Reconcile(catalog, reconciler, Progress(redis, settings.email_provider)).declare(broker)
-    # The provider is made at the start, so that a key that cannot be one stops it, and no first email waits for the
-    # certificates.
+    # The worker builds the provider at its start: a malformed key then stops the start, and the first email does not
+    # wait until the certificates are loaded.
     provider = providers.build(settings)
     SendEmail(ledger, catalog, provider, components.worker_id, stopping).declare(broker)
 
 
 def object_store(settings: Settings) -> Callable[[], ObjectStore]:
-    """Gives the process's object store; what is wrong with it is raised whenever it is needed."""
+    """Return a function that returns the process's object store, or raises the error why there is none."""
 
     @cache
     def store() -> ObjectStore:
         return ObjectStore(settings.s3_bucket, settings.s3_endpoint_url)
 
-    # It takes 50 ms, for which no first email should wait.
+    # This takes 50 ms; done here, the first email does not wait for it.
     with suppress(Exception):
         store()
     return store

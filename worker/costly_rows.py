@@ -1,6 +1,6 @@
-"""Costly rows: messages that take long to render take turns, so that they leave the event loop to the others.
+"""Costly rows: emails that take long to render are rendered one at a time, so that they do not block the event loop.
 
-Ordinary messages are rendered where they are sent and never come here.
+Delivery renders ordinary emails directly, without a queue.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from mail.message import Message
 
 log = structlog.get_logger(__name__)
 
-#: A row that takes more CPU time to render is costly, in s.
+#: A row is costly if rendering it takes more CPU time than this, in s.
 COSTLY_S: Final = 0.005
-#: How many times as long as a costly row took no other one is rendered in this process: they get a fifth of its time.
+#: The pause after a costly row, as a multiple of the CPU time that the row took. Costly rows thus get one fifth of the
+#: event loop's time.
 REST: Final = 4
-#: How long a row waits for its turn before it is handed back, in s: well below the age at which its claim is given up.
+#: The longest time that a row waits for its turn before it is requeued, in s. This is well below the age at which its
+#: claim expires.
 PATIENCE_S: Final = 10.0
 
-#: A campaign and its list.
+#: Campaign id and list version.
 Key = tuple[str, str]
 
 
@@ -35,10 +37,10 @@ class _Waiting(NamedTuple):
 
 
 class CostlyRows:
-    """Renders the rows of campaigns whose rows are costly, one at a time, the campaigns in turn.
+    """Renders the rows of campaigns with costly rows, one row at a time, and the campaigns in turn.
 
     Args:
-        is_sending: asks whether a campaign still sends this list; its rows are handed back at once where it does not.
+        is_sending: returns whether a campaign still sends this list. If not, its rows are requeued immediately.
     """
 
     def __init__(self, is_sending: Callable[[str, str], Awaitable[bool]]) -> None:
@@ -52,13 +54,13 @@ class CostlyRows:
         return key in self._costly
 
     def render_here(self, key: Key, render: Callable[[], Message]) -> Message:
-        """A row's message at once; where it took long, later rows of its campaign may have to wait for their turns.
+        """Render a row's message now. If this takes long, later rows of its campaign may have to wait for their turns.
 
         Raises:
-            RenderError: as `render` does.
+            RenderError: from `render`.
         """
-        # The thread's CPU time counts: on a busy machine any row may wait for a processor while it is rendered. But to
-        # ask for that takes a microsecond, so it is asked for once a row has taken long by the quick clock.
+        # The thread's CPU time decides, because on a busy machine any row may wait for a processor. Reading that clock
+        # takes one microsecond, so it is read only after a row of the campaign was slow by the faster clock.
         clock = time.thread_time if key in self._suspects else time.perf_counter
         started = clock()
         try:
@@ -73,11 +75,14 @@ class CostlyRows:
             self._suspects.discard(key)
 
     async def render(self, key: Key, render: Callable[[], Message]) -> Message | None:
-        """A row's message when its turn comes; None where it was not tried: the campaign does not send any more, or it
-        would wait for too long.
+        """Wait for the row's turn, then render its message.
+
+        Returns:
+            The message; None if the row was not rendered, because the campaign no longer sends or the wait was too
+            long.
 
         Raises:
-            RenderError: as `render` does.
+            RenderError: from `render`.
         """
         waiting = _Waiting(render, time.monotonic(), asyncio.get_running_loop().create_future())
         self._queues.setdefault(key, deque()).append(waiting)
@@ -106,11 +111,11 @@ class CostlyRows:
             await asyncio.sleep(REST * self._render(key, waiting))
 
     def _render(self, key: Key, waiting: _Waiting) -> float:
-        """Render a row; returns the CPU time that it took, in s."""
+        """Render a row. Returns its CPU time in s if the row was costly, else 0."""
         started = time.thread_time()
         try:
             message = waiting.render()
-        except Exception as error:  # noqa: BLE001 - whoever waits for it gets it
+        except Exception as error:  # noqa: BLE001 - the waiting task gets it
             if not waiting.result.done():
                 waiting.result.set_exception(error)
         else:

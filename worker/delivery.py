@@ -1,6 +1,6 @@
-"""Delivery: renders, sends and settles the recipients of a batch, each on its own, all at once.
+"""Delivery: renders, sends and settles the recipients of a batch, each one independently and all concurrently.
 
-Which rows may be sent was decided by admission; when a batch is tried again is decided by Dramatiq.
+Admission has decided which rows may be sent. Dramatiq decides when a batch is retried.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from worker.costly_rows import CostlyRows
 
 log = structlog.get_logger(__name__)
 
-#: How many campaigns' compiled templates a process keeps.
+#: The most campaigns whose compiled templates a process keeps.
 RENDERERS: Final = 128
 
-#: The kinds after which a row may be tried again: its requeued entry goes along.
+#: The kinds of outcome after which a row may be retried. Its settlement then carries its requeued entry.
 _PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED, Kind.NOT_TRIED})
 
 
 class Batch(NamedTuple):
-    """What a SendEmail message asks for: the recipients, and the id of their claim."""
+    """The content of a SendEmail message: the recipients, and the id of their claim."""
 
     campaign_id: str
     list_version: str
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 
 
 class _Unusable(NamedTuple):
-    """Stands for templates that cannot be compiled or read, and says why."""
+    """Replaces the renderer if the templates cannot be read or compiled, with the reason."""
 
     reason: str
 
@@ -62,16 +62,16 @@ class Delivery:
         self._costly = CostlyRows(self._is_sending)
 
     async def deliver(self, batch: Batch) -> frozenset[int]:
-        """Send a batch's recipients; returns the rows that may be tried again at the cost of an attempt.
+        """Send to a batch's recipients. Returns the rows that may be retried, which costs an attempt.
 
         Raises:
-            NotSettled: the worker stops and Redis cannot be asked.
+            NotSettled: the worker is stopping and Redis is unavailable.
         """
         renderer: Renderer | _Unusable
         try:
             renderer = await self._renderer(batch.campaign_id, batch.list_version)
         except Exception as error:
-            # Nothing of the batch is sent, and no other batch would fare better: the campaign pauses with the reason.
+            # No row of the batch can be sent, and no other batch could be: the campaign pauses with the reason.
             log.exception("templates_unusable")
             self._renderers.pop((batch.campaign_id, batch.list_version), None)
             renderer = _Unusable(reason(f"the templates cannot be used: {error}"))
@@ -129,12 +129,12 @@ class Delivery:
         try:
             return await self._provider.send(message)
         except Exception as error:
-            # A provider answers with outcomes; what it did before an exception of any other kind nobody knows.
+            # A provider returns outcomes. After an unexpected exception it may or may not have sent the email.
             log.exception("provider_failed", row=recipient.row)
             return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
 
     async def _is_sending(self, campaign_id: str, list_version: str) -> bool:
-        """Whether rows of this list are still to be sent. While Redis does not answer: they were admitted, so yes."""
+        """Whether the campaign still sends this list. True while Redis is unavailable: the rows were admitted."""
         try:
             return await asyncio.to_thread(self._catalog.is_sending, campaign_id, list_version)
         except RedisError as error:
@@ -142,7 +142,7 @@ class Delivery:
             return True
 
     async def _renderer(self, campaign_id: str, list_version: str) -> Renderer:
-        """The list's renderer, compiled once a process; content does not change once a campaign has been started."""
+        """The list's renderer, compiled once per process. Content cannot change after a campaign was started."""
         key = campaign_id, list_version
         task = self._renderers.get(key)
         if task is None:
@@ -154,12 +154,12 @@ class Delivery:
     async def _compile(self, campaign_id: str) -> Renderer:
         def failed(error: RedisError) -> None:
             if refusals.is_of_one_campaign(error):
-                raise error  # it would not pass
+                raise error  # a retry would fail too
             log.error("campaign_unreadable", error=type(error).__name__)
 
         campaign = await retrying.until_answered_async(
             lambda: asyncio.to_thread(self._catalog.get, campaign_id), failed
         )
-        # In a thread as well: large templates take a tenth of a second.
+        # In a thread too, because large templates take 100 ms to compile.
         templates = await asyncio.to_thread(Templates, campaign.content)
         return templates.renderer(campaign_id, campaign.columns)

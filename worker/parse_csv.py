@@ -1,4 +1,4 @@
-"""ParseCsv: without a slice it scans a list, with one it prefetches the next recipients of it."""
+"""ParseCsv: scans a list, or prefetches the next recipients of it if the message names a slice."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ log = structlog.get_logger(__name__)
 
 
 class ParseCsv:
-    """The actor. To be made once a process.
+    """The actor. Create one per process.
 
     Args:
-        open_store: gives the object store, or raises what is wrong with it.
+        open_store: returns the object store, or raises the error why there is none.
         stopping: set when the worker shuts down.
-        threads: how many messages the worker works on at once.
+        threads: the number of messages that the worker processes concurrently.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class ParseCsv:
         self._open_store = open_store
         self._stopping = stopping
         half = max(1, threads // 2)
-        # At most half of a worker's threads prefetch: if the object store hangs, the others go on sending.
+        # At most half of a worker's threads prefetch: if the object store hangs, the others keep sending.
         self._prefetchers = threading.BoundedSemaphore(half)
-        # At most half of them wait for the store with a list that is read: the others go on sending.
+        # At most half of them wait for the store after they have read a list: the others keep sending.
         self._waiters = threading.BoundedSemaphore(half)
 
     def declare(self, broker: dramatiq.Broker) -> None:
-        """Make the actor known to the broker."""
+        """Register the actor with the broker."""
         dramatiq.actor(
             broker=broker,
             actor_name=PARSE_CSV,
@@ -68,13 +68,13 @@ class ParseCsv:
         """Parse a campaign's list, or prefetch from it.
 
         Args:
-            campaign_id: whose list.
-            list_version: the list meant; once it has been replaced, nothing happens.
-            from_slice: given: prefetch from the ledger's cursor on.
+            campaign_id: the campaign.
+            list_version: the version of its list. If the list has been replaced since, nothing happens.
+            from_slice: None to parse; any number to prefetch from the ledger's cursor on.
 
         Raises:
-            Retry: Redis or the object store cannot be asked; Dramatiq's backoff tries again, without end. Not where it
-                prefetches: the dispatcher asks for that anew.
+            Retry: Redis or the object store is unavailable while parsing; Dramatiq retries without end. Prefetching
+                does not raise it, because the dispatcher requests a new prefetch.
         """
         try:
             if from_slice is not None:
@@ -86,7 +86,7 @@ class ParseCsv:
         except MissingObject:
             log.error(
                 "list_missing",
-                advice="the list's object is gone from the object store; cancel the campaign or put it back",
+                advice="the list is no longer in the object store; put it back, or cancel the campaign",
             )
         except (StoreError, RedisError) as error:
             log.warning("parse_delayed", error=type(error).__name__)

@@ -1,4 +1,4 @@
-"""Prefetching: slices of the list become ready recipients of the campaign, within a bounded window."""
+"""The prefetcher reads slices of a list and turns their rows into ready recipients, within a bounded window."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ from storage import MissingObject, ObjectStore, ShortObject, StoreError
 
 log = structlog.get_logger(__name__)
 
-#: How much of a list is read with one request, in bytes, where one slice alone is not more than that.
+#: The most bytes of a list that one request reads. A slice that is larger is read by one request of its size.
 AHEAD_BYTES: Final = 512 * 1024
-#: What the status says while the list cannot be read.
-UNREADABLE: Final = "the object store cannot be read at the moment; prefetching is tried again by itself"
-GONE: Final = "the list is gone from the object store; put it back, or cancel the campaign"
+#: The campaign's reason while the list cannot be read.
+UNREADABLE: Final = "the object store cannot be read at the moment; the worker retries on its own"
+GONE: Final = "the list is no longer in the object store; put it back, or cancel the campaign"
 SHORTER: Final = (
-    "the list in the object store is shorter than the one that was parsed; put that one back, or cancel the campaign"
+    "the list in the object store is shorter than the list that was parsed; put the parsed list back, or cancel the "
+    "campaign"
 )
-#: How long until it is tried again, in ms.
+#: Time until the next try, in ms.
 UNREADABLE_AGAIN_MS: Final = 2_000
 GONE_AGAIN_MS: Final = 30_000
 
 
 class Prefetcher:
-    """Prefetches for one campaign at a time. A slice and the cursor move in one step. So any number of prefetchers,
-    killed anywhere, neither repeat nor skip a row.
+    """Prefetches for one campaign at a time.
+
+    One atomic step adds a slice's recipients and moves the cursor. Any number of prefetchers, killed at any point,
+    therefore neither repeat nor skip a row.
     """
 
     def __init__(self, ledger: Ledger, store: ObjectStore, stopping: threading.Event) -> None:
@@ -44,7 +47,7 @@ class Prefetcher:
         self._stopping = stopping
 
     def prefetch(self, campaign: Campaign) -> None:
-        """Prefetch until enough is ready, or nothing is left.
+        """Prefetch until enough recipients are ready, or no row is left.
 
         Raises:
             StoreError, redis.RedisError
@@ -60,7 +63,7 @@ class Prefetcher:
         self._ledger.prefetched(campaign.id)
 
     def _prefetch_one(self, campaign: Campaign, source: _Source) -> tuple[int, int] | None:
-        """Prefetch the next slice: of rows put back first, then of new ones."""
+        """Prefetch one slice: rows to refeed first, then new rows. Returns the ready recipients and their bytes."""
         cursor, refeed, _ready, _bytes = self._ledger.cursor(campaign.id)
         row = self._ledger.first_to_refeed(campaign.id) if refeed else None
         if row is not None:
@@ -83,9 +86,9 @@ class Prefetcher:
     def _recipients(
         self, campaign: Campaign, source: _Source, number: int, wanted: set[int]
     ) -> tuple[list[Recipient], list[int]]:
-        """The recipients of the wanted rows, and the rows among these that yield none any more."""
+        """The recipients of the wanted rows, and those wanted rows that yield no recipient any more."""
         if not wanted:
-            return [], []  # blank lines, or one that is too long to be read
+            return [], []  # only blank lines, or a line that is too long to read
         try:
             recipients = source.recipients(number, wanted)
         except ShortObject:
@@ -104,7 +107,7 @@ class Prefetcher:
 
 
 class _Source:
-    """A campaign's list as it is prefetched: a few slices are read at once, and given one by one."""
+    """A campaign's list for prefetching: one request reads several slices, and callers take them one by one."""
 
     def __init__(self, campaign: Campaign, index: Index, store: ObjectStore) -> None:
         self.index = index

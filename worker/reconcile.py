@@ -1,5 +1,5 @@
-"""Reconcile: compares the ledger with its counters and the dead letters, repairs, and carries out what an operator
-decided.
+"""Reconcile: compares the ledger with its counters and the dead letters, repairs differences, and carries out an
+operator's decisions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Reconcile:
         self._progress = progress
 
     def declare(self, broker: dramatiq.Broker) -> None:
-        """Make the actor known to the broker."""
+        """Register the actor with the broker."""
         dramatiq.actor(
             broker=broker,
             actor_name=RECONCILE,
@@ -43,12 +43,12 @@ class Reconcile:
         """Reconcile a campaign.
 
         Args:
-            campaign_id: which campaign.
+            campaign_id: the campaign.
             retry_failed: make all failed rows pending again.
-            unknown: settle all unknown rows so: `resend`, `failed` or `done`.
+            unknown: the decision about all unknown rows: `resend`, `failed` or `done`.
 
         Raises:
-            Retry: Redis cannot be asked.
+            Retry: Redis is unavailable.
         """
         reconciler = self._reconciler
         try:

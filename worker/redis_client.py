@@ -1,4 +1,4 @@
-"""The Redis client of a worker process; all of its threads share it."""
+"""The Redis client of a worker process. All threads of the process share it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from campaigns import connection, schema
 
 
 def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
-    """A Redis client for threads: bounded waits, a few quick tries before an error is an error, no wrong Redis."""
+    """Build a Redis client for threads: with timeouts, two quick retries, and a check of each connection's server.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+        allow_unsafe: accept a Redis without an append-only file.
+    """
     return Redis.from_url(
         url,
         socket_connect_timeout=2,

@@ -1,4 +1,4 @@
-"""SendEmail: sends an admitted batch of recipients, each one accounted for before the message ends."""
+"""SendEmail: sends to an admitted batch of recipients, and settles each of them before the message ends."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 class SendEmail:
-    """The actor. To be made once a process.
+    """The actor. Create one per process.
 
     Args:
-        worker_id: names this process in its claims.
+        worker_id: identifies this process in its claims.
         stopping: set when the worker shuts down.
     """
 
@@ -43,31 +43,31 @@ class SendEmail:
         self._delivery: Delivery | None = None
 
     def declare(self, broker: dramatiq.Broker) -> None:
-        """Make the actor known to the broker."""
+        """Register the actor with the broker."""
         dramatiq.actor(broker=broker, actor_name=SEND_EMAIL, queue_name=QUEUES[SEND_EMAIL], priority=20)(self.perform)
 
     async def perform(self, campaign_id: str, list_version: str, recipients: Sequence[Recipient]) -> None:
         """Send a batch.
 
         Args:
-            campaign_id: whose batch.
-            list_version: the list that the rows belong to.
-            recipients: those that admission has granted.
+            campaign_id: the campaign.
+            list_version: the version of the list that the rows belong to.
+            recipients: the recipients that admission has granted.
 
         Raises:
-            MayBeTriedAgain: some rows failed in a way that may pass.
+            MayBeTriedAgain: some rows failed with a temporary error.
         """
         message = CurrentMessage.get_current_message()
         options = message.options if message else {}
         batch = Batch(campaign_id, list_version, options.get("retries", 0), recipients, options.get(CLAIM_ID, ""))
-        if self._delivery is None:  # all batches are sent in one event loop: the first one makes it
+        if self._delivery is None:  # the first batch builds it, inside the event loop that all batches share
             self._delivery = self._made_here()
         retried = await self._delivery.deliver(batch)
         if retried:
             raise MayBeTriedAgain(retried)
 
     def _made_here(self) -> Delivery:
-        """This process's delivery, which belongs to the running event loop."""
+        """Build this process's delivery, which belongs to the running event loop."""
         loop = asyncio.get_running_loop()
         settler = Settler(self._ledger, self._worker_id, loop, self._stopping, completed=_completed, log=logs.write)
         return Delivery(self._catalog, self._provider, settler)
