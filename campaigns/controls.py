@@ -1,7 +1,7 @@
-"""What an operator can do with a campaign: start, pause, resume, cancel, change its rate.
+"""An operator's commands for a campaign: start, pause, resume, cancel, change the rate.
 
-The states and the steps between them are the table `STEPS`; `docs/state-machine.md` draws it and a test holds the
-two together.
+The table `STEPS` holds the states and the steps between them. `docs/state-machine.md` draws it, and a test compares the
+two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from campaigns.typed_redis import typed
 
 
 class Step(NamedTuple):
-    """A step: the state it leads to, those it may come from, and those in which it has nothing to do."""
+    """A step: its target state, the states that it may start from, and the states in which it changes nothing."""
 
     target: Status
     comes_from: tuple[Status, ...]
@@ -31,7 +31,7 @@ STEPS: Final = {
         Status.RUNNING,
         (Status.READY, Status.PARSING),
         (Status.RUNNING, Status.COMPLETED),
-        "it cannot be started: it needs a parsed list, and a paused campaign is resumed",
+        "the campaign cannot be started: it needs a parsed list, and a paused campaign must be resumed instead",
     ),
     "pause": Step(Status.PAUSED, (Status.RUNNING,), (Status.PAUSED,), "only a running campaign can be paused"),
     "resume": Step(Status.RUNNING, (Status.PAUSED,), (Status.RUNNING,), "only a paused campaign can be resumed"),
@@ -39,7 +39,7 @@ STEPS: Final = {
         Status.CANCELLED,
         (Status.DRAFT, Status.PARSING, Status.READY, Status.RUNNING, Status.PAUSED, Status.REJECTED),
         (Status.CANCELLED,),
-        "it is over already",
+        "the campaign has already ended",
     ),
 }
 
@@ -52,25 +52,26 @@ class Controls:
         self._scripts = Scripts(redis)
 
     def start(self, campaign_id: str) -> Status:
-        """Start sending, or have it start as soon as the list is parsed.
+        """Start sending now, or as soon as the list is parsed.
 
         Raises:
-            UnknownCampaign, WrongState: also where the list has no valid recipient, or lacks columns that the templates
-                name.
+            UnknownCampaign: no campaign has this id.
+            WrongState: the state does not allow a start, the list has no valid recipient, or it lacks columns that the
+                templates name.
         """
         status, _ = self._take("start", campaign_id)
         return status
 
     def pause(self, campaign_id: str) -> int:
-        """Admit nothing any more, from the moment this returns; the answer is how many are still in flight."""
+        """Pause: no row is admitted after this returns. Returns the number of rows still in flight."""
         return self._take("pause", campaign_id)[1]
 
     def resume(self, campaign_id: str) -> Status:
-        """Go on where the pause left it."""
+        """Resume sending where the pause stopped it."""
         return self._take("resume", campaign_id)[0]
 
     def cancel(self, campaign_id: str) -> int:
-        """End it for good; the answer is how many are still in flight."""
+        """Cancel the campaign, which is final. Returns the number of rows still in flight."""
         return self._take("cancel", campaign_id)[1]
 
     def _take(self, name: str, campaign_id: str) -> tuple[Status, int]:
@@ -104,16 +105,16 @@ class Controls:
         return Status(before.decode()), in_flight
 
     def _prime(self, campaign_id: str) -> None:
-        """Have the first slice prefetched at once; if this message is lost, the dispatcher asks for it."""
+        """Request the first slice immediately. If this message is lost, the dispatcher requests the slice later."""
         list_version = self._redis.hget(keys.campaign(campaign_id), "list_version")
         if list_version:
             messages.send(self._redis, messages.PARSE_CSV, campaign_id, list_version.decode(), 0)
 
     def set_rate(self, campaign_id: str, tpm: int) -> int:
-        """Set the rate in transactions per minute; in force for the very next admission.
+        """Set the rate in transactions per minute. It applies from the next admission on.
 
         Raises:
-            UnknownCampaign
+            UnknownCampaign: no campaign has this id.
         """
         if not self._scripts("set_rate", keys.named(campaign_id, "campaign"), tpm=tpm):
             raise UnknownCampaign

@@ -1,5 +1,6 @@
-"""Dramatiq's dead letters of SendEmail, filed by campaign, so that each is read about once, however many campaigns
-there are. What becomes of their rows is decided in `reconciliation`.
+"""Dramatiq's dead letters of SendEmail, indexed by campaign, so that each is read about once for all campaigns.
+
+`reconciliation` decides what becomes of their rows.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from campaigns.typed_redis import typed
 from lists.recipient import Recipient
 
 _DEAD: Final = keys.dramatiq_dead(QUEUES[SEND_EMAIL])
-#: Dead letters read in one round trip: each holds a batch of recipients, some kB.
+#: Dead letters per round trip. Each holds a batch of recipients, several kB.
 _PAGE: Final = 200
-#: Rows handed to one script call.
+#: Rows per script call.
 _ROWS: Final = 2000
 
 
 class _Letter(msgspec.Struct):
-    """The part of a message that counts: campaign, list, recipients."""
+    """The part of a message that is decoded: campaign id, list version, recipients."""
 
     args: tuple[str, str, list[Recipient]]
 
@@ -39,7 +40,7 @@ class DeadLetters:
         self._decode = msgspec.json.Decoder(_Letter).decode
 
     def rows(self, campaign: Campaign) -> set[int]:
-        """The rows without an end that dead letters of this list name."""
+        """The rows in dead letters of this list that are neither done nor failed."""
         self._file_new()
         found: set[int] = set()
         of_campaign = keys.named(campaign.id, "dead done failed")
@@ -49,7 +50,7 @@ class DeadLetters:
         return found
 
     def _file_new(self) -> None:
-        """File what has come since the pass before, and now and then what may have come late."""
+        """Index the dead letters since the previous pass, and sometimes again those that may have come late."""
         low = float(self._scripts("dead_from", {"dead_letters": keys.DEAD_LETTERS}))
         for page in self._pages(low):
             letters = self._redis.hmget(f"{_DEAD}.msgs", [letter_id for letter_id, _ in page])
@@ -57,8 +58,8 @@ class DeadLetters:
             self._redis.hset(keys.DEAD_LETTERS, "read_to", page[-1][1])
 
     def _pages(self, low: float) -> Iterator[list[tuple[bytes, float]]]:
-        """Ids of dead letters and when each was one (ms), the oldest first."""
-        skip = 0  # of those with the lowest time, read already
+        """Ids of dead letters and the times of their deaths (ms), oldest first."""
+        skip = 0  # number of letters with the lowest time that are read already
         while True:
             page = self._redis.zrangebyscore(_DEAD, low, "+inf", start=skip, num=_PAGE, withscores=True)
             if page:
@@ -84,5 +85,5 @@ class DeadLetters:
     def _read(self, raw: bytes) -> _Letter | None:
         try:
             return self._decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):  # nothing that Postrider has sent
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # not a message of Postrider
             return None

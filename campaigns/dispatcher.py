@@ -21,15 +21,17 @@ from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.scripts import Scripts
 from campaigns.typed_redis import typed
 
-#: How often a worker looks for campaigns with rows in flight that `postrider:claims` does not name, in s.
+#: Time between two searches for campaigns with rows in flight that `postrider:claims` does not name, in s.
 FIND_CLAIMS_EVERY_S: Final = 3600.0
 
 
 class DispatchResult(msgspec.Struct):
-    """What one round did, when the next one is due (ms), and which campaigns need prefetching, reconciling, parsing.
+    """The result of one dispatch round.
 
-    `idle`: no campaign runs; a notification tells when one does. `expired`: campaigns whose rows in flight have become
-    unknown, and how many. `refused`: campaigns that were paused because Redis refuses one of their keys.
+    `leader`: this worker holds the lease. `wait_ms`: time until the next round. `idle`: no campaign runs; a
+    notification announces the next one. `dispatched`: recipients moved to the queue. `prefetch`, `reconcile`, `parse`:
+    campaigns that need this work. `expired`: campaigns whose rows in flight have become unknown, with the number of
+    rows. `refused`: campaigns that were paused because Redis refuses one of their keys.
     """
 
     leader: bool
@@ -47,10 +49,10 @@ class Dispatcher:
     """The dispatching side of one worker process.
 
     Args:
-        slots: messages that this process works on at once.
-        reconcile_every_s: time between two reconciliations of a running campaign.
-        send_timeout_s: how long a send may take: a claim much older than that is given up.
-        limits: over all campaigns.
+        slots: the number of messages that this process works on concurrently.
+        reconcile_every_s: time between two reconciliations of a running campaign, in s.
+        send_timeout_s: the longest time that a send may take, in s. A much older claim expires.
+        limits: the limits over all campaigns together.
     """
 
     def __init__(
@@ -88,10 +90,10 @@ class Dispatcher:
         }
 
     def dispatch(self) -> DispatchResult:
-        """Dispatch what may go now.
+        """Run one dispatch round.
 
         Raises:
-            redis.RedisError: Redis cannot be asked; what it has dispatched all the same is on its way.
+            redis.RedisError: Redis is unavailable. The round may still have taken place in Redis.
         """
         answer = self._scripts(
             "dispatch",
@@ -111,10 +113,12 @@ class Dispatcher:
         return msgspec.json.decode(answer, type=DispatchResult)
 
     def find_claims(self) -> None:
-        """Have all rows in flight looked at, also of campaigns that an older version has left with some. Once an hour.
+        """Once per hour, register all campaigns with rows in flight in `postrider:claims`.
+
+        An older version has left campaigns with such rows and without this entry.
 
         Raises:
-            redis.RedisError: Redis cannot be asked; the next call does it.
+            redis.RedisError: Redis is unavailable; the next call tries again.
         """
         if time.monotonic() < self._find_claims_at:
             return
@@ -128,6 +132,6 @@ class Dispatcher:
         self._find_claims_at = time.monotonic() + FIND_CLAIMS_EVERY_S
 
     def leave(self) -> None:
-        """Give the lease and the slots back: this worker is stopping."""
+        """Return the lease and the slots, because this worker is stopping."""
         names = ("lease", "workers", "slots")
         self._scripts("leave", {name: self._keys[name] for name in names}, worker_id=self._worker_id)

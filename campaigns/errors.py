@@ -1,4 +1,4 @@
-"""What can go wrong with a campaign, each with a sentence that says what to do."""
+"""The errors of campaigns. The docstring of each class is its default message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class CampaignError(Exception):
 
 
 class UnknownCampaign(CampaignError):
-    """There is no campaign of this id; make it with PUT /campaigns/{id}."""
+    """No campaign has this id; create it with PUT /campaigns/{id}."""
 
 
 class InvalidCampaign(CampaignError):
@@ -28,12 +28,12 @@ class WrongState(CampaignError):
 
 
 class UnknownUpload(CampaignError):
-    """There is no upload of this id under way; start one with upload/init."""
+    """No upload with this id is in progress; start one with upload/init."""
 
 
 class IncompleteUpload(CampaignError):
-    """The upload's parts are not all there; send the missing ones again, then complete it."""
+    """Some parts of the upload are missing; upload them again, then complete the upload."""
 
 
 class Superseded(CampaignError):
-    """This work belongs to a list that has been replaced, or to a parser that another one has taken over from."""
+    """The list has been replaced, or another parser has taken over this one's work."""

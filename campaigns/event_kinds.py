@@ -1,4 +1,4 @@
-"""The events that providers report, in the words of no provider. Pure."""
+"""The events that providers report, in terms that are independent of the provider. Pure."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 
 class EventKind(StrEnum):
-    """What happened. Each but `DROPPED` proves that the provider has taken the email."""
+    """The kind of event. Every kind except `DROPPED` proves that the provider has accepted the email."""
 
-    #: It took the email, and nothing that counts has come of it yet.
+    #: The provider accepted the email and has reported nothing else yet.
     ACCEPTED = "accepted"
-    #: The recipient's server took it.
+    #: The recipient's server accepted the email.
     DELIVERED = "delivered"
-    #: The recipient's server refused it.
+    #: The recipient's server refused the email.
     BOUNCED = "bounced"
-    #: The recipient called it spam.
+    #: The recipient marked the email as spam.
     COMPLAINED = "complained"
-    #: The recipient wants no more of them.
+    #: The recipient unsubscribed.
     UNSUBSCRIBED = "unsubscribed"
-    #: The provider threw it away and will not send it.
+    #: The provider discarded the email and will not send it.
     DROPPED = "dropped"
 
 
 class Event(NamedTuple):
-    """One event of one row. `reason`: why it was dropped, without addresses."""
+    """One event of one row. `reason`: why the email was dropped, without addresses."""
 
     campaign_id: str
     row: int
@@ -33,20 +33,20 @@ class Event(NamedTuple):
 
 
 class Why(StrEnum):
-    """Why an event is counted for no row."""
+    """Why an event cannot be attributed to a row."""
 
-    #: It is none of the kinds that count.
+    #: The event is of none of the kinds in `EventKind`.
     OTHER_KIND = "other_kind"
-    #: It names no campaign and row: it is of an email that Postrider has not sent, or its custom arguments were lost.
+    #: The event names no campaign and row: Postrider has not sent the email, or the custom arguments were lost.
     NO_CUSTOM_ARGS = "no_custom_args"
-    #: Its campaign does not exist, or not any more.
+    #: The campaign does not exist, or no longer exists.
     UNKNOWN_CAMPAIGN = "unknown_campaign"
-    #: Its row was never handed to the provider.
+    #: Postrider never handed the row to the provider.
     UNKNOWN_ROW = "unknown_row"
 
 
 class Unattributed(NamedTuple):
-    """An event that is counted for no row, by its kind ("other" where it is none of `EventKind`)."""
+    """An event without a row. `kind`: its kind, or "other" for a kind that is not in `EventKind`."""
 
     kind: str
     why: Why

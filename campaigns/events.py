@@ -1,7 +1,7 @@
-"""What a provider tells afterwards of the emails that it took, recorded in the ledger. Knows no provider's words.
+"""Records the events that a provider reports about emails that it accepted. Knows no provider's terms.
 
-Events come in any order and more than once. Each is recorded by what it says, not by the event's id, so that the same
-one again changes nothing.
+Events come in any order and more than once. The ledger records each by its content, not by its event id, so that a
+repeated event changes nothing.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from campaigns.scripts import Call, Scripts
 from campaigns.typed_redis import typed
 from lists.scan import MAX_ROWS
 
-#: Events in one script call, and in the calls of one round trip, at most: some ms of Redis's time.
+#: The most events per script call, and per round trip of several calls. They take several ms of Redis's time.
 GROUP: Final = 1000
-#: Script calls in one round trip, at most, for as many campaigns: some 10 ms of Redis's time, others' commands between.
+#: The most script calls per round trip, each for one campaign. They take several 10 ms of Redis's time, and Redis runs
+#: other clients' commands between them.
 CALLS: Final = 500
 
 
 class Applied(NamedTuple):
-    """`events`: how many named a row that was handed to the provider; `settled`: how many rows got an end by them;
-    `completed`: the campaigns that have just been completed; `unattributed`: the other events, counted.
+    """The result of recording events.
+
+    `events`: the number of events whose row was handed to the provider. `settled`: the number of rows that these events
+    have made done or failed. `completed`: the campaigns that these events have completed. `unattributed`: the number of
+    other events, by kind and cause.
     """
 
     events: int
@@ -43,11 +47,11 @@ class ProviderEvents:
         self._scripts = Scripts(redis)
 
     def apply(self, events: Iterable[Event | Unattributed]) -> Applied:
-        """Record events. Those that belong to no row that was handed to the provider are counted by kind.
+        """Record events. Count by kind those whose row was never handed to the provider.
 
         Raises:
-            redis.RedisError: some may be recorded; all of them can come again. Where Redis refuses those of one
-                campaign, the others' are recorded.
+            redis.RedisError: some events may be recorded; recording all of them again is safe. If Redis refuses the
+                events of one campaign, those of the others are recorded.
         """
         unattributed: Counter[Unattributed] = Counter()
         campaigns: dict[str, list[Event]] = defaultdict(list)
@@ -77,7 +81,7 @@ class ProviderEvents:
         return Applied(named, settled, completed, dict(unattributed))
 
     def unattributed(self) -> dict[Unattributed, int]:
-        """The events counted for no row so far."""
+        """The number of events so far that could not be attributed to a row, by kind and cause."""
         found = self._redis.hgetall(keys.UNATTRIBUTED)
         parts = ((name.decode().split("|"), int(count)) for name, count in found.items())
         return {Unattributed(kind, Why(why)): count for (kind, why), count in parts}
@@ -93,7 +97,7 @@ class ProviderEvents:
         return known
 
     def _recorded(self, campaigns: Iterable[Sequence[Event]]) -> Iterator[tuple[Sequence[Event], Any]]:
-        """Groups of events with what `apply_events.lua` answers, or the error with which Redis has refused it."""
+        """Groups of events, each with the response of `apply_events.lua` or the error with which Redis refused it."""
         for groups in _round_trips(campaigns):
             yield from zip(groups, self._scripts.each("apply_events", [_call(group) for group in groups]), strict=True)
 
@@ -115,7 +119,7 @@ def _call(events: Sequence[Event]) -> Call:
 
 
 def _round_trips(campaigns: Iterable[Sequence[Event]]) -> Iterator[list[Sequence[Event]]]:
-    """The events of a campaign in groups, and as many groups together as one round trip takes."""
+    """Split each campaign's events into groups, and combine as many groups as one round trip may carry."""
     groups: list[Sequence[Event]] = []
     size = 0
     for events in campaigns:

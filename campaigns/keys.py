@@ -1,7 +1,7 @@
-"""Every Redis key of Postrider, built here and nowhere else. `docs/redis-keys.md` says what each holds.
+"""Builds every Redis key of Postrider; no other module does. `docs/redis-keys.md` describes the content of each.
 
-All keys of one campaign share the hash tag `{id}`, so that a campaign lives on one shard. Dramatiq's own keys are named
-by Dramatiq; the three that Postrider's scripts touch are built here too, and pinned by a test.
+All keys of one campaign share the hash tag `{id}`, so that a campaign lives on one shard. Dramatiq names its own keys.
+This module also builds the three of them that Postrider's scripts use, and a test pins them.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ PREFIX: Final = "postrider"
 #: The version of the Redis schema that this file describes.
 SCHEMA_VERSION: Final = 2
 
-#: string: the version of the schema. The key keeps its name through all versions, so that an older Postrider finds it.
+#: string: the version of the schema. The key has the same name in all versions, so that an older Postrider finds it.
 SCHEMA: Final = f"{PREFIX}:layout"
 #: zset: campaign id by creation time (ms).
 CAMPAIGNS: Final = f"{PREFIX}:campaigns"
 #: set: ids of the running campaigns.
 RUNNING: Final = f"{PREFIX}:running"
-#: zset: ids of the campaigns being parsed by the parser's last sign of life (ms).
+#: zset: ids of the campaigns that are being parsed, by their parser's last heartbeat (ms).
 PARSING: Final = f"{PREFIX}:parsing"
-#: zset: ids of the campaigns, in any state, that may have rows in flight, by when these are looked at next (ms).
+#: zset: ids of the campaigns, in any state, that may have rows in flight, by the time of their next check (ms).
 CLAIMS: Final = f"{PREFIX}:claims"
 #: zset: worker ids by their last heartbeat (ms).
 WORKERS: Final = f"{PREFIX}:workers"
-#: hash: worker id -> the messages that it works on at once.
+#: hash: worker id -> the number of messages that the worker processes concurrently.
 SLOTS: Final = f"{PREFIX}:slots"
 #: string with expiry: the worker that dispatches.
 DISPATCHER_LEASE: Final = f"{PREFIX}:dispatcher_lease"
 #: hash: the dispatcher's virtual time and pace.
 DISPATCHER: Final = f"{PREFIX}:dispatcher"
-#: channel: the name of a queue that has got a message (`lua/lib/enqueue.lua` names it too).
+#: channel: the name of a queue that has received a message (`lua/lib/enqueue.lua` names the channel too).
 NOTIFICATIONS: Final = f"{PREFIX}:notify"
 #: hash: how far Dramatiq's dead letters have been read.
 DEAD_LETTERS: Final = f"{PREFIX}:dead_letters"
-#: hash: "kind|why" -> the provider's events of that kind that belong to no row, counted.
+#: hash: "kind|why" -> the number of the provider's events of that kind that belong to no row.
 UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
-#: This key never exists: a write to it changes nothing, and shows whether Redis takes writes.
+#: This key never exists. A write to it changes nothing, and shows whether Redis accepts writes.
 PROBE: Final = f"{PREFIX}:probe"
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
@@ -49,7 +49,7 @@ def breaker(provider: str) -> str:
 
 
 def failing(provider: str) -> str:
-    """zset: rows that the provider failed lately (campaign:row) by time (ms)."""
+    """zset: rows whose sends the provider failed lately (campaign:row), by time (ms)."""
     return f"{PREFIX}:failing:{provider}"
 
 
@@ -59,7 +59,7 @@ def account(provider: str) -> str:
 
 
 def domain_prefix(provider: str) -> str:
-    """A hash each, with the domain appended: a limited domain's sliding window and pace, while it is in use."""
+    """Prefix of one hash per limited domain, with the domain appended: its sliding window and pace while in use."""
     return f"{PREFIX}:domain:{provider}:"
 
 
@@ -69,14 +69,14 @@ def campaign(campaign_id: str) -> str:
 
 
 def of(campaign_id: str, name: str) -> str:
-    """A key of a campaign by its name in `CAMPAIGN_KEYS`."""
+    """A key of a campaign, by its name in `CAMPAIGN_KEYS`."""
     if name not in CAMPAIGN_KEYS:
         raise KeyError(name)
     return f"{PREFIX}:{{{campaign_id}}}:{name}"
 
 
 def named(campaign_id: str, names: str) -> dict[str, str]:
-    """Keys of a campaign by their names, "done failed", as scripts take them."""
+    """Keys of a campaign by name, in the form that scripts take. `names`: separated by spaces, "done failed"."""
     prefix = f"{PREFIX}:{{{campaign_id}}}:"
     return {name: prefix + name for name in _checked(names)}
 
@@ -99,7 +99,7 @@ def objects(campaign_id: str) -> str:
 
 
 def objects_of_list(campaign_id: str, list_version: str) -> str:
-    """The prefix of the objects that are made from a campaign's list."""
+    """The prefix of the objects that Postrider derives from a campaign's list."""
     return f"{objects(campaign_id)}{list_version}/"
 
 
@@ -108,7 +108,7 @@ def rejected_report(campaign_id: str, list_version: str) -> str:
     return f"{objects_of_list(campaign_id, list_version)}rejected.csv"
 
 
-#: The names of the keys that belong to a campaign's list and go with it.
+#: The names of the keys that belong to a campaign's list. They are deleted with it.
 LIST_KEYS: Final = (
     "done",
     "failed",
@@ -132,7 +132,7 @@ LIST_KEYS: Final = (
     "breaker",
     "failing",
 )
-#: The names of all keys that a campaign can have, so that it can be deleted whole.
+#: The names of all keys that a campaign can have, so that a deletion finds all of them.
 CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", *LIST_KEYS)
 
 

@@ -1,7 +1,7 @@
-"""Dramatiq messages as the ledger's scripts and the web process put them on the queues.
+"""Builds the Dramatiq messages that the ledger's scripts and the web process put on the queues.
 
-They are built here, below the actors, so that a step in the ledger and the message that follows from it can be one step
-in Redis, and so that the web process needs no broker. A test holds them against what Dramatiq itself writes.
+This module knows no actor. So a script can change the ledger and enqueue the message in one step, and the web process
+needs no broker. A test compares the messages with those that Dramatiq itself writes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Encoded(NamedTuple):
 
 
 def encode(actor: str, *args: Any, **kwargs: Any) -> Encoded:
-    """A message for an actor of `QUEUES`, with plain JSON values as arguments."""
+    """Encode a message for an actor of `QUEUES`, with plain JSON values as arguments."""
     message_id = str(uuid4())
     data = {
         "queue_name": QUEUES[actor],
@@ -48,10 +48,10 @@ def encode(actor: str, *args: Any, **kwargs: Any) -> Encoded:
 
 
 def send(redis: Redis | TypedRedis, actor: str, *args: Any, **kwargs: Any) -> str:
-    """Put a message on its queue; returns its id.
+    """Put a message on its queue. Returns its id.
 
     Raises:
-        redis.RedisError: it is not on the queue.
+        redis.RedisError: the message is not on the queue.
     """
     message = encode(actor, *args, **kwargs)
     with typed(redis).pipeline(transaction=True) as pipeline:
