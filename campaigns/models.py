@@ -1,4 +1,4 @@
-"""Campaign, states and the status report: the words that all parts of the system share."""
+"""Campaign, states and status report: the types that all parts of the system share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-#: The header of the column of addresses where an upload names none.
+#: The header of the address column if an upload names none.
 EMAIL_COLUMN: Final = "email"
-#: What a campaign id may look like: the client's choice.
+#: The form of a campaign id. The client chooses the id.
 CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -34,7 +34,7 @@ WITHOUT_LIST: Final = (Status.DRAFT, Status.PARSING, Status.REJECTED)
 
 
 class OnUnknown(StrEnum):
-    """What happens to a row whose outcome is unknown."""
+    """The campaign's policy for rows with an unknown outcome."""
 
     HOLD = "hold"
     RESEND = "resend"
@@ -51,7 +51,7 @@ class RowState(StrEnum):
 
 
 class UnknownDecision(StrEnum):
-    """What an operator can decide about the unknown rows."""
+    """An operator's decision about the unknown rows."""
 
     RESEND = "resend"
     FAILED = "failed"
@@ -59,7 +59,7 @@ class UnknownDecision(StrEnum):
 
 
 class Ramp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """A warm-up: from `from` to `to` transactions per minute, evenly, over `over_hours` from the start on."""
+    """A warm-up: the rate rises linearly from `from` to `to` transactions per minute, `over_hours` after the start."""
 
     from_: int
     to: int
@@ -67,8 +67,9 @@ class Ramp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fro
 
 
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """What is sent: the body of `PUT /campaigns/{id}`. `weight` (1 to 100): its share where several campaigns
-    compete.
+    """The content of a campaign: the body of `PUT /campaigns/{id}`.
+
+    `tpm`: transactions per minute. `weight` (1 to 100): the campaign's share while several campaigns compete.
     """
 
     from_: str
@@ -86,9 +87,9 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
 class Campaign(msgspec.Struct, frozen=True):
     """A campaign as stored.
 
-    `list_version` names the list in use: it changes with every accepted upload. `columns` are the CSV's columns by
-    position, as template names ("" where a column has no usable name). `start_when_ready`: a start was asked for while
-    the list is being parsed. `columns_named`: the names that its templates take from the list are stored too.
+    `list_version` identifies the list in use and changes with every accepted upload. `columns` are the CSV's columns by
+    position, as template names ("" if a column has no usable name). `start_when_ready`: a client has started the
+    campaign while its list is being parsed. `columns_named`: the column names that the templates use are stored too.
     """
 
     id: str
@@ -114,7 +115,7 @@ class Campaign(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A multipart upload under way: `parts` parts of `part_bytes` each, the last one possibly smaller."""
+    """A multipart upload in progress: `parts` parts of `part_bytes` each; the last part may be smaller."""
 
     upload_id: str
     object_key: str
@@ -128,7 +129,7 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 class ParseProgress(msgspec.Struct, frozen=True):
-    """How far the parser has come, in bytes of the file and rows after the header."""
+    """The parser's progress, in bytes of the file and rows after the header. `size`: of the file, in bytes."""
 
     bytes: int
     size: int
@@ -136,11 +137,11 @@ class ParseProgress(msgspec.Struct, frozen=True):
 
 
 class StatusReport(msgspec.Struct, frozen=True):
-    """The answer of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always.
+    """The response of `GET /campaigns/{id}/status`: `done + failed + pending = total`, always.
 
-    `limit_now`: what it may send in a minute at this moment: `rate_limit`, or less while it warms up. `changeable`:
-    content and list may be replaced. `has_list`: the list is parsed. `delivered`, `bounced`, `dropped`, `complained`,
-    `unsubscribed`: recipients of whom the provider has reported that, each row once.
+    `limit_now`: the emails that the campaign may send per minute now: `rate_limit`, or less during a warm-up.
+    `changeable`: content and list may be replaced. `has_list`: the list is parsed. `delivered`, `bounced`, `dropped`,
+    `complained`, `unsubscribed`: recipients with such an event from the provider, each row counted once.
     """
 
     done: int

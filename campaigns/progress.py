@@ -1,4 +1,4 @@
-"""The status report of a campaign, read in one step so that its figures belong together."""
+"""The status report of a campaign. One script reads all its figures in one step, so that they are consistent."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from campaigns.models import CHANGEABLE, WITHOUT_LIST, ParseProgress, Status, St
 from campaigns.scripts import Scripts
 from campaigns.server import Writing
 
-#: How old the answer may be whether Redis takes writes, in s.
+#: The greatest age of a cached check that Redis accepts writes, in s.
 REFUSAL_S: Final = 1.0
 
 
 class Progress:
-    """Reports where campaigns stand. It only reads, and works while Redis takes no writes.
+    """Reports the status of campaigns. It only reads, so it works while Redis accepts no writes.
 
     Args:
         redis: a client without response decoding.
-        provider: the provider's name: while it is in trouble, that is why a running campaign does not move.
-        writing: asked whether Redis takes writes, where a campaign waits for that otherwise; None: it is not asked.
+        provider: the provider's name. If its circuit breaker is open, that is the reason of a running campaign.
+        writing: checks whether Redis accepts writes, for campaigns that run or are being parsed; None: no check.
     """
 
     def __init__(self, redis: Redis, provider: str, writing: Writing | None = None) -> None:
@@ -47,7 +47,7 @@ class Progress:
         return found
 
     def reports(self, campaign_ids: Sequence[str]) -> list[StatusReport | None]:
-        """The status of each of these campaigns, in one round trip; None for one that does not exist.
+        """The status of each of these campaigns, in one round trip; None for a campaign that does not exist.
 
         Raises:
             redis.RedisError
@@ -60,10 +60,10 @@ class Progress:
         return [report and self._explained(report) for report in found]
 
     def _explained(self, report: StatusReport) -> StatusReport:
-        """The report of a campaign at work says so where Redis is what it waits for."""
+        """Add the reason to a running or parsing campaign's report if Redis refuses writes."""
         if self._writing is None or report.status not in {Status.RUNNING, Status.PARSING}:
             return report
-        with suppress(RedisError):  # it has just answered: who asks next will hear of that
+        with suppress(RedisError):  # Redis failed just now; the next report raises the error
             if words := self._writing.refusal(REFUSAL_S):
                 return msgspec.structs.replace(report, reason=f"Redis refuses to write: {words}")
         return report
@@ -74,7 +74,7 @@ class Progress:
 
 
 def _report(found: Sequence[Any]) -> StatusReport:
-    """The answer of `status.lua` as a report."""
+    """The response of `status.lua` as a report."""
     status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
     total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
     in_flight, unknown, last_minute, limit_now = found[13:17]
@@ -110,8 +110,9 @@ def _report(found: Sequence[Any]) -> StatusReport:
 
 
 def _eta_s(status: str, left: int, tpm: int, last_minute: int, started_at: str) -> int | None:
-    """How long the rest takes at the rate of the last minute, in s, or at the limit before there is one; None where
-    it stands.
+    """Time to send the rest at the rate of the last minute, or at the limit if nothing was sent yet, in s.
+
+    None if the campaign does not run.
     """
     if status != Status.RUNNING:
         return None

@@ -1,7 +1,7 @@
-"""Reconcile: compares the ledger, its counters and the dead letters, and repairs what does not fit.
+"""Reconcile: compares the ledger, its counters and the dead letters, and repairs differences.
 
-Whatever happens to messages, the ledger is the truth. Each repair is one script that checks again what it repairs, so a
-reconciliation can run at any time, twice at once, or be killed half-way.
+The ledger is the truth, whatever happens to messages. Each repair is one script that checks again before it changes
+anything. So a reconciliation may run at any time, run twice concurrently, or be killed half-way.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
 from campaigns.scripts import Scripts
 from campaigns.typed_redis import typed
 
-#: Bytes of the bitmaps that are looked at in one step: 65,536 rows.
+#: Bytes of the bitmaps per step: 65,536 rows.
 _CHUNK_BYTES: Final = 8192
-#: Rows handed to one script call.
+#: Rows per script call.
 _CHUNK_ROWS: Final = 4000
 
 
 class Report(msgspec.Struct):
-    """What the last reconciliation looked at, found and repaired, each by kind."""
+    """The result of a reconciliation: rows checked, and differences found and repaired, by kind."""
 
     checked: int
     found: dict[str, int]
@@ -40,8 +40,8 @@ class Reconciler:
     """Reconciles campaigns on one Redis.
 
     Args:
-        send_timeout_s: how long a send may take, in s: a claim much older than that is given up.
-        resend_quiet_s: how long a row stays unknown before `on_unknown: resend` sends it again, in s.
+        send_timeout_s: the longest time that a send may take, in s. A much older claim expires.
+        resend_quiet_s: time for which a row stays unknown before `on_unknown: resend` sends it again, in s.
     """
 
     def __init__(self, redis: Redis, send_timeout_s: float, resend_quiet_s: float) -> None:
@@ -61,7 +61,7 @@ class Reconciler:
         """Find and repair: claims of dead workers, lost rows, dead letters not recorded, counters that drifted.
 
         Raises:
-            redis.RedisError: it stopped half-way; what was repaired is repaired.
+            redis.RedisError: the reconciliation stopped half-way; the repairs so far persist.
         """
         looked, expired = self._run(
             "expire_claims",
@@ -90,7 +90,7 @@ class Reconciler:
         return report
 
     def _put_back(self, campaign: Campaign) -> tuple[int, int, int]:
-        """Rows without an end that were looked at, put back, and dead_lettered."""
+        """Check all open rows. Returns the number of rows checked, put back, and recorded as dead letters."""
         dead = self._dead_letters.rows(campaign)
         checked = back = dead_lettered = 0
         for rows in _chunks(self._open_rows(campaign.id), _CHUNK_ROWS):
@@ -108,7 +108,7 @@ class Reconciler:
         return checked, back, dead_lettered
 
     def _open_rows(self, campaign_id: str) -> Iterator[int]:
-        """The rows that have been prefetched and are neither final, nor rejected, nor marked to be refed."""
+        """The prefetched rows that are neither final, nor rejected, nor marked for refeeding."""
         prefetched_row = int(self._redis.hget(keys.of(campaign_id, "progress"), "prefetched_row") or 0)
         names = [keys.of(campaign_id, name) for name in ("done", "failed", "rejected", "refeed")]
         for start in range(0, prefetched_row // 8 + 1, _CHUNK_BYTES):
@@ -126,7 +126,7 @@ class Reconciler:
                 yield from (row for row in set_bits(raw, start * 8) if 0 < row <= prefetched_row)
 
     def retry_failed(self, campaign: Campaign) -> int:
-        """Make all failed rows pending again; returns how many.
+        """Make all failed rows pending again. Returns their number.
 
         Raises:
             WrongState: the campaign has not been started, or is cancelled.
@@ -134,12 +134,12 @@ class Reconciler:
         count = int(self._run("retry_failed", campaign, "campaign progress failed refeed dead"))
         if count < 0:
             raise WrongState(
-                campaign.status, "failed rows can be retried only while it runs, is paused or is completed"
+                campaign.status, "failed rows can be retried only while the campaign runs, is paused or is completed"
             )
         return count
 
     def decide(self, campaign: Campaign, decision: UnknownDecision, older_than_ms: int = 0) -> int:
-        """Settle the unknown rows as decided; returns how many.
+        """Settle the unknown rows as decided. Returns their number.
 
         Raises:
             WrongState: the campaign is cancelled and cannot resend.
@@ -155,28 +155,29 @@ class Reconciler:
                 max_rows=_CHUNK_ROWS,
             )
             if count < 0:
-                raise WrongState(campaign.status, "unknown rows cannot be sent again now")
+                raise WrongState(campaign.status, "unknown rows cannot be sent again in this state")
             total += count
             if count < _CHUNK_ROWS:
                 return total
 
 
 def last_report(redis: Redis, campaign_id: str) -> dict[str, Any] | None:
-    """The last report as JSON values, or None where there is none yet."""
+    """The last report as JSON values, or None before the first one."""
     raw = redis.get(keys.of(campaign_id, "report"))
     return None if raw is None else msgspec.json.decode(raw)
 
 
 def check_decision(catalog: Catalog, campaign_id: str, *, resends: bool) -> Campaign:
-    """The campaign, where a decision about its rows is allowed now.
+    """Return the campaign if its state allows a decision about its rows.
 
     Raises:
-        UnknownCampaign, WrongState
+        UnknownCampaign: no campaign has this id.
+        WrongState: the state allows no such decision.
     """
     campaign = catalog.get(campaign_id)
     allowed = (Status.RUNNING, Status.PAUSED, Status.COMPLETED) + (() if resends else (Status.CANCELLED,))
     if campaign.status not in allowed:
-        raise WrongState(campaign.status, "there is nothing to decide about its rows now")
+        raise WrongState(campaign.status, "the campaign's state allows no decision about its rows")
     return campaign
 
 

@@ -1,6 +1,6 @@
-"""Waiting for Redis: how long a process pauses before it asks again, and the loops that ask until Redis answers.
+"""Waiting for Redis: the pauses between two tries, and the loops that repeat a call until Redis responds.
 
-A loop stands in its own module where it does more than ask again; that module says what. It takes its pause from here.
+A loop that does more stands in its own module, which says what it does. It takes its pause from here.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from redis import RedisError
 
 T = TypeVar("T")
 
-#: How long work that needs Redis pauses before it asks again, in s.
+#: Pause of work that needs Redis before its next try, in s.
 PAUSE_S: Final = 0.25
-#: The same where no work waits, only a check or a display, in s.
+#: Pause of a check or a display before its next try, in s.
 CHECK_PAUSE_S: Final = 1.0
-#: The pauses after which Dramatiq tries a message of ParseCsv or Reconcile again: the first and the longest, in ms.
+#: The first and the longest pause before Dramatiq retries a message of ParseCsv or Reconcile, in ms.
 MESSAGE_PAUSE_MS: Final = 500
 MESSAGE_PAUSE_MAX_MS: Final = 10_000
 
@@ -28,7 +28,7 @@ class StoppedWithoutRedis(Exception):
 
 
 def until_answered(ask: Callable[[], T], stopping: threading.Event, failed: Callable[[RedisError], None]) -> T:
-    """Call `ask` until Redis answers; return its result. The thread pauses for `PAUSE_S` after each failure.
+    """Call `ask` until Redis responds; return its result. The thread pauses for `PAUSE_S` after each failure.
 
     Args:
         ask: the call.
@@ -48,7 +48,7 @@ def until_answered(ask: Callable[[], T], stopping: threading.Event, failed: Call
 
 
 async def until_answered_async(ask: Callable[[], Awaitable[T]], failed: Callable[[RedisError], None]) -> T:
-    """As `until_answered`, for an event loop, which ends it by cancelling."""
+    """As `until_answered`, for an event loop. Cancelling the task ends it."""
     while True:
         try:
             return await ask()
@@ -58,7 +58,7 @@ async def until_answered_async(ask: Callable[[], Awaitable[T]], failed: Callable
 
 
 def growing_pauses(first_s: float, longest_s: float) -> Iterator[float]:
-    """Pauses in s, without end, each twice as long as the one before until `longest_s`."""
+    """Pauses in s, without end. Each is twice as long as the previous one, up to `longest_s`."""
     pause_s = first_s
     while True:
         yield pause_s

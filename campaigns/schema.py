@@ -1,8 +1,8 @@
-"""The version of the Redis schema, and the kind of server that keeps it. A process that finds another one does no work.
+"""Checks the schema version and the kind of Redis server. A process that finds a wrong one does no work.
 
-Both are compared on every new connection, before that connection's first command. So the checks come before any work,
-also where Redis was away when the process started, or has been replaced by another one since. The schema before this
-one is migrated here, by the first connection that finds it.
+Every new connection runs both checks before its first command. So the checks precede any work, even if Redis was
+unavailable when the process started, or was replaced since. The first connection that finds the previous schema
+migrates it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from campaigns.server import WrongRedis
 log = structlog.get_logger(__name__)
 
 VERSION: Final = str(keys.SCHEMA_VERSION).encode()
-#: The version that is migrated to this one, and the script that does it.
+#: The previous version, and the script that migrates it to this one.
 PREVIOUS: Final = b"1"
 MIGRATION: Final = "migrate_1_to_2"
 
@@ -36,7 +36,7 @@ class WrongSchema(WrongRedis):
 
 
 class PreviousVersionRuns(RedisError):
-    """Workers of the previous version still run: stop them. This process starts working by itself afterwards."""
+    """Workers of the previous version still run: stop them. This process then starts working on its own."""
 
     def __init__(self) -> None:
         super().__init__(PreviousVersionRuns.__doc__)
@@ -45,10 +45,10 @@ class PreviousVersionRuns(RedisError):
 def on_connect(connection: AbstractConnection, *, allow_unsafe: bool = False) -> None:
     """Prepare a new connection; redis-py's `redis_connect_func`. An empty Redis gets this schema's version.
 
-    A Redis that is empty and takes no writes now holds nothing to mistake, and may be read.
+    An empty Redis that accepts no writes at the moment may be read, because it holds no data of another schema.
 
     Args:
-        connection: an open connection on which nothing has been asked.
+        connection: an open connection that has carried no command yet.
         allow_unsafe: see `server.check`.
 
     Raises:
@@ -56,7 +56,7 @@ def on_connect(connection: AbstractConnection, *, allow_unsafe: bool = False) ->
         PreviousVersionRuns: likewise; a later connection may succeed.
     """
     untyped: Any = connection
-    # Without redis-py's health check, which would connect again, and that again, while Redis refuses everything.
+    # Without redis-py's health check: while Redis refuses every command, the check would connect again without end.
     untyped.on_connect_check_health(check_health=False)
     try:
         info = server.parsed(_text(_ask(untyped, "INFO")))
@@ -79,12 +79,12 @@ def on_connect(connection: AbstractConnection, *, allow_unsafe: bool = False) ->
 def _migrated(connection: Any) -> bytes:
     """Migrate from the previous schema; return the version that Redis holds now.
 
-    In the same step all other clients lose their connections. What is left of the previous version, such as a web
-    process, then connects again, finds the new schema, and refuses to work.
+    The same step closes all other clients' connections. A process of the previous version that still runs, such as a
+    web process, then connects again, finds the new schema, and refuses to work.
 
     Raises:
         PreviousVersionRuns
-        WrongRedis: Redis does not allow a step of it.
+        WrongRedis: Redis does not allow a step of the migration.
     """
     if _ask(connection, *_script(check_only=True)) == b"in use":
         raise PreviousVersionRuns
@@ -100,7 +100,7 @@ def _migrated(connection: Any) -> bytes:
     if migrated == b"in use":
         raise PreviousVersionRuns
     if migrated != b"migrated":
-        return bytes(migrated)  # another process has been faster
+        return bytes(migrated)  # another process was faster
     log.warning("schema_migrated", found=PREVIOUS.decode(), now=keys.SCHEMA_VERSION)
     return VERSION
 

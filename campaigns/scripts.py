@@ -1,5 +1,6 @@
-"""Loads the Lua scripts of `campaigns/lua`: one command a file, shared parts taken in by `--include name` from
-`lua/lib`. Callers pass keys and arguments by the names that a script's header declares (see `signatures`).
+"""Loads the Lua scripts of `campaigns/lua`: one command per file. `--include name` inserts a shared part of `lua/lib`.
+
+Callers pass keys and arguments by the names that a script's header declares (see `signatures`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from campaigns.signatures import Keys, Signature, WrongCall, WrongHeader
 from campaigns.typed_redis import Script, typed
 
-#: How a script runs, and how one that only reads: Redis refuses it every write.
+#: The command that runs a script, and the command for a script that only reads. Redis refuses all writes of the latter.
 _RUN: Final = "EVALSHA"
 _READ: Final = "EVALSHA_RO"
 
@@ -28,16 +29,16 @@ Call = tuple[Keys, Mapping[str, Any]]
 
 @cache
 def text_of(name: str) -> str:
-    """The text of a script as it stands in its file.
+    """The text of a script's file.
 
     Raises:
-        FileNotFoundError: there is no script of this name.
+        FileNotFoundError: no script has this name.
     """
     return (files("campaigns") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
 
 
 def with_includes(text: str) -> str:
-    """The text with its includes filled in, each once, where it is named first. An include may include others."""
+    """The text with each include inserted once, at its first mention. An include may include others."""
     lib = files("campaigns") / "lua" / "lib"
     filled: set[str] = set()
 
@@ -52,7 +53,7 @@ def with_includes(text: str) -> str:
 
 @cache
 def signature(name: str) -> Signature:
-    """What a script takes.
+    """The keys and arguments that a script's header declares.
 
     Raises:
         WrongHeader
@@ -65,15 +66,15 @@ def signature(name: str) -> Signature:
 
 @cache
 def source(name: str) -> str:
-    """The text of a script as Redis gets it: the locals of its signature, then the script with its includes."""
+    """The text that Redis gets: the locals of the script's signature, then the script with its includes."""
     return signature(name).locals() + with_includes(text_of(name))
 
 
 class Scripts:
-    """The scripts on one Redis; each is sent once and then called by its digest.
+    """The scripts on one Redis. Each is sent once and then called by its digest.
 
     Raises:
-        WrongCall: from every method, before Redis is asked, where a call does not fit the script's header.
+        WrongCall: from every method, before any command, if a call does not fit the script's header.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -85,31 +86,31 @@ class Scripts:
         """Run a script.
 
         Raises:
-            redis.RedisError: Redis cannot be asked, or refuses.
+            redis.RedisError: Redis is unavailable, or refuses the call.
         """
         all_keys, all_args = _encoded(name, keys, args)
         return self._script(name)(keys=all_keys, args=all_args)
 
     def each(self, name: str, calls: Sequence[Call]) -> list[Any]:
-        """Run a script several times in one round trip, each time on its own.
+        """Run a script several times in one round trip. The runs are independent.
 
         Args:
-            name: which script.
+            name: the script.
             calls: keys and arguments of each run.
 
         Returns:
-            The answers; a RedisError in the place of one that Redis has refused.
+            The responses, in order; a RedisError for each run that Redis has refused.
 
         Raises:
-            redis.RedisError: Redis cannot be asked; each of the runs may have taken place.
+            redis.RedisError: Redis is unavailable; each of the runs may have taken place.
         """
         return self._each(_RUN, name, calls)
 
     def read(self, name: str, keys: Keys, /, **args: Any) -> Any:
-        """Run a script that only reads: it works while Redis takes no writes.
+        """Run a script that only reads. This works while Redis accepts no writes.
 
         Raises:
-            redis.RedisError: Redis cannot be asked, or refuses; also where the script writes.
+            redis.RedisError: Redis is unavailable or refuses the call, or the script writes.
         """
         [answer] = self.read_each(name, [(keys, args)])
         if isinstance(answer, RedisError):

@@ -1,4 +1,4 @@
-"""What kind of Redis Postrider works on, and whether it takes writes at the moment. Both are found without a write."""
+"""Checks whether Postrider supports this Redis, and whether Redis accepts writes now. Neither check writes data."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from campaigns.typed_redis import typed
 
 log = structlog.get_logger(__name__)
 
-#: The oldest versions (major, minor) that are tested against, by the field of INFO that names them.
+#: The oldest supported versions (major, minor), by the field of INFO that names the version.
 OLDEST: Final = {"valkey_version": (7, 2), "redis_version": (7, 0)}
-#: What INFO says of each of these is asked for.
+#: The fields of INFO that the checks read.
 _FIELDS: Final = ("redis_version", "cluster_enabled", "maxmemory_policy", "aof_enabled")
 
 
 class WrongRedis(RedisError):
-    """A Redis that Postrider must not work on; says what to change."""
+    """Postrider must not work on this Redis; the message says what to change."""
 
 
 def check(info: Mapping[str, str], *, allow_unsafe: bool) -> None:
-    """Compare what INFO says with what Postrider needs. A field that is missing, as in some managed services, passes.
+    """Compare the fields of INFO with Postrider's needs. A missing field passes, because some managed services omit it.
 
     Args:
-        info: INFO's fields.
-        allow_unsafe: let a Redis without an append-only file pass.
+        info: the fields of INFO.
+        allow_unsafe: accept a Redis without an append-only file.
 
     Raises:
         WrongRedis
@@ -64,7 +64,7 @@ def _check_version(info: Mapping[str, str]) -> None:
 
 
 def parsed(info: str) -> dict[str, str]:
-    """INFO's answer by field."""
+    """The response of INFO, by field."""
     pairs = (line.partition(":") for line in info.splitlines() if not line.startswith("#"))
     found = {name: value for name, separator, value in pairs if separator}
     _warn_once(tuple(name for name in _FIELDS if name not in found))
@@ -78,7 +78,7 @@ def _warn_once(missing: tuple[str, ...]) -> None:
 
 
 class Writing:
-    """Whether Redis takes writes at this moment."""
+    """Whether Redis accepts writes now."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = typed(redis)
@@ -86,27 +86,27 @@ class Writing:
         self._found_at = -1e9
 
     def refusal(self, max_age_s: float = 0.0) -> str | None:
-        """Redis' own words where it refuses to write (MISCONF, READONLY, OOM, NOREPLICAS, ...), None where it does not.
+        """The error of Redis if it refuses writes (MISCONF, READONLY, OOM, NOREPLICAS, ...); None if it accepts them.
 
         Args:
-            max_age_s: how old the answer may be that it takes writes, in s.
+            max_age_s: the greatest age of a cached result "accepts writes", in s. A refusal is never cached.
 
         Raises:
-            redis.RedisError: it has not answered.
+            redis.RedisError: Redis has not responded.
         """
         now = time.monotonic()
-        if self._found is not None or now - self._found_at > max_age_s:  # a refusal that is over is no news of now
+        if self._found is not None or now - self._found_at > max_age_s:  # a refusal may be over
             self._found, self._found_at = self._ask(), now
         return self._found
 
     def forget(self) -> None:
-        """Redis has just refused something: who asks next gets an answer of then."""
+        """Drop the cached result, because Redis has just refused a command. The next call checks again."""
         self._found_at = -1e9
 
     def _ask(self) -> str | None:
         try:
-            # By its flags a write that needs memory, so that Redis refuses it whenever it would refuse one. But it adds
-            # to a list that is there only, and this one never is: nothing is written, nor synced to disk.
+            # LPUSHX is flagged as a write that needs memory, so Redis refuses it whenever it refuses such writes. It
+            # only adds to an existing list, and this key never exists: it writes nothing and syncs nothing to disk.
             self._redis.lpushx(keys.PROBE, "")
         except WrongRedis:
             raise

@@ -1,6 +1,7 @@
-"""The Redis client as Postrider uses it, typed: the commands that it calls, and their answers as bytes.
+"""Types for the Redis client: the commands that Postrider calls, with responses as bytes.
 
-redis-py's stubs say that every answer may be text, bytes or an awaitable. Nothing happens here: `typed` names the type.
+redis-py's stubs say that every response may be text, bytes or an awaitable. `typed` only casts and does nothing at run
+time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Value = str | bytes | int | float
 
 
 class Pipeline(Protocol):
-    """Commands that go out together. `execute` gives the answers in order, each of its command's type."""
+    """Commands that are sent together. `execute` returns the responses in order, each of its command's type."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -56,7 +57,7 @@ class Script(Protocol):
 
 
 class TypedRedis(Protocol):
-    """A client whose answers are bytes."""
+    """A client whose responses are bytes."""
 
     def bitpos(self, key: str, bit: Literal[0, 1]) -> int: ...
     def get(self, key: str) -> bytes | None: ...
@@ -86,7 +87,7 @@ class TypedRedis(Protocol):
 
 
 def typed(redis: Redis | TypedRedis) -> TypedRedis:
-    """The same client, with the types of its answers.
+    """Return the same client, with typed responses.
 
     Args:
         redis: a client without response decoding.
