@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object a line on stdout, the same for our own lines, Dramatiq's and uvicorn's.
+"""Structured logs: one JSON object per line on stdout, for Postrider's own lines, Dramatiq's and uvicorn's alike.
 
-No line holds an address: whatever looks like one is masked to its domain here, in our lines and in those of libraries.
-What is logged, and when, is decided where it happens.
+No line holds an email address: this module masks everything that looks like one to its domain, also in the lines of
+libraries. The other modules decide what they log, and when.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import msgspec
 import structlog
 from structlog.typing import Processor
 
-#: Everything up to the last @ of a word, and the domain. Some of the characters that end a word here may stand in an
-#: address, but what is left of it then is no address.
+#: Everything up to the last @ of a word, and the domain. Some characters that end a word here are legal in an address,
+#: but the rest that then stays unmasked is no address.
 _ADDRESS: Final = re.compile(r"""[^\s<>()\[\]"',;:]+@([^\s@<>()\[\]"',;:]+)""")
-#: Dramatiq's notice of a message that our middleware put back: the ledger counts those.
+#: Dramatiq's log line about a message that admission has requeued. The ledger counts those.
 _SKIPPED: Final = "Message %s was skipped."
 
 
@@ -43,7 +43,7 @@ def _plain(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mappi
 
 
 class _Messages(logging.Filter):
-    """Dramatiq's lines name a message by its id: its arguments are recipients."""
+    """Makes Dramatiq's lines name a message by its id, because its arguments are recipients."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.msg == _SKIPPED:
@@ -67,7 +67,7 @@ def _json_bytes(event: Any, **_options: Any) -> bytes:
 
 
 class _Lines:
-    """Where `write` writes to, and how; `configure` sets it."""
+    """The output of `write`; `configure` sets it."""
 
     def __init__(self) -> None:
         self.stdout: BinaryIO | None = None
@@ -92,9 +92,12 @@ _lines: Final = _Lines()
 
 
 def write(events: Sequence[dict[str, Any]]) -> None:
-    """Log many events at level info, in a tenth of the time that one by one takes; each has its `event` and all of its
-    context. The events are changed. Lines of several processes do not mix: no system call writes more than a pipe takes
-    at once.
+    """Log many events at level info, in a tenth of the time that single calls take.
+
+    Lines of several processes do not mix, because no system call writes more than a pipe accepts atomically.
+
+    Args:
+        events: each with its `event` and its whole context. This function changes them.
     """
     if not _lines.wanted:
         return

@@ -1,7 +1,7 @@
 """The only reader of the environment.
 
-Every setting of `docs/operations.md` is read, checked and given its unit here, once, at the start. Nothing else in the
-project reads `os.environ`; components get what they need by constructor.
+This module reads and checks every setting of `docs/operations.md` once, at the start, and gives it its unit. Nothing
+else in the project reads `os.environ`; components get their settings by constructor.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ HIGHEST_PORT = 65_535
 
 DAY_S = 86_400
 
-#: A whole number in ASCII. `str.isdigit` also holds for "²", which is no number to `int`; and `int` refuses very long
-#: ones.
+#: A whole number in ASCII. `str.isdigit` also accepts "²", which `int` refuses; `int` also refuses very long numbers.
 _DIGITS = re.compile(r"[0-9]{1,9}")
 #: A name of this server: letters, digits, `.`, `-`, `_`, an IP address, or `*.` and a name.
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f:.]+\]?")
@@ -41,7 +40,7 @@ _REDIS_FORM = (
 
 
 class SettingError(SystemExit):
-    """A setting has a wrong value: stops the start with one clear line."""
+    """A setting has a wrong value. This exception stops the start with one clear line."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"postrider: setting {name}: {problem}")
@@ -49,9 +48,9 @@ class SettingError(SystemExit):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment asks for. Names and defaults: `docs/operations.md`."""
+    """The settings of a process. Names and defaults: `docs/operations.md`."""
 
-    redis_url: str = field(repr=False)  # may hold a password, as the fields below that are not shown either
+    redis_url: str = field(repr=False)  # not shown, because it may hold a password
     redis_given: bool  # else `make run` starts the embedded Redis
     allow_unsafe_redis: bool  # one without an append-only file
     s3_bucket: str
@@ -120,7 +119,7 @@ class _Environment:
         return value
 
     def limits(self, name: str) -> Mapping[str, int]:
-        """`gmail.com=600,*=300`: a limit by domain."""
+        """`gmail.com=600,*=300`: one limit per domain."""
         found: dict[str, int] = {}
         for part in filter(None, (part.strip() for part in self.required_text(name, "").split(","))):
             domain, separator, limit = part.partition("=")
@@ -142,7 +141,7 @@ class _Environment:
         return value
 
     def secret(self, name: str) -> str | None:
-        """A value that no error may show, not even in part."""
+        """A value that no error message may show, not even in part."""
         value = self.text(name)
         if value is not None and not value.isprintable():
             raise SettingError(name, "has a line break or a control character in it; give it as one line")
@@ -172,7 +171,7 @@ class _Environment:
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of an address; None where it makes no sense. What the library raises may show a password."""
+    """The parts of a URL; None if it is malformed. The library's error is dropped, because it may show a password."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -241,7 +240,7 @@ def _webhook_key(env: _Environment) -> str | None:
 
     try:
         found = serialization.load_der_public_key(base64.b64decode(key, validate=True))
-    except Exception:  # noqa: BLE001 - whatever it is, it is no key for these signatures
+    except Exception:  # noqa: BLE001 - after any error the value is no usable key
         found = None
     if getattr(getattr(found, "curve", None), "name", "") != "secp256r1":
         raise SettingError(name, "expected the verification key as SendGrid shows it, one line of base64")
@@ -270,7 +269,7 @@ def _redis_url(env: _Environment) -> str:
 
 
 def _is_redis_url(url: str) -> bool:
-    """Whether the Redis client reads the address as it is meant; it takes a password's `/` for the host's end."""
+    """Whether the Redis client understands the URL as intended. It takes a `/` in a password for the end of the host."""
     from redis.connection import parse_url  # noqa: PLC0415 - slow to import
 
     parts = _split(url)

@@ -1,7 +1,7 @@
-"""The entry point of a worker process: `dramatiq actors` imports this package, and that builds the worker.
+"""The entry point of a worker process: `dramatiq actors` imports this package, and the import builds the worker.
 
 The actors ParseCsv, SendEmail and Reconcile are classes in `worker/`, so that importing one of them builds nothing.
-Nothing imports this package but Dramatiq's command and what stands in for it.
+Only Dramatiq's command, and programs that replace it, import this package.
 """
 
 from __future__ import annotations

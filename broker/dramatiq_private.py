@@ -34,7 +34,7 @@ from redis import Redis
 
 
 class BrokerInternals(RedisBroker):
-    """Dramatiq's Redis broker, its private parts under names with types."""
+    """Dramatiq's Redis broker. Its private parts have typed names here."""
 
     client: Redis
 
@@ -44,18 +44,18 @@ class BrokerInternals(RedisBroker):
         )
 
     def looks_for_dead_workers(self, command: str) -> bool:
-        """Whether this command looks for the messages of dead workers too. Dramatiq rolls dice."""
+        """Whether this command also looks for the messages of dead workers. Dramatiq decides at random."""
         raise NotImplementedError
 
     def _should_do_maintenance(self, command: str) -> int:
         return int(self.looks_for_dead_workers(command))
 
     def beat(self, queue_name: str) -> None:
-        """Give a sign of life without fetching anything."""
+        """Send a heartbeat without fetching a message."""
         self.do_fetch(queue_name, 0)
 
     def fetched(self, queue_name: str) -> set[str]:
-        """The messages, by their ids in Redis, that this process has fetched from a queue and not acknowledged."""
+        """The ids in Redis of the messages that this process has fetched from a queue and not acknowledged."""
         untyped: Any = self.client
         found = untyped.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
         return {redis_id.decode() for redis_id in found}
@@ -65,57 +65,57 @@ class BrokerInternals(RedisBroker):
         self.do_requeue(queue_name, *redis_ids)
 
     def is_delay_queue(self, queue_name: str) -> bool:
-        """Whether the messages of this queue wait for their time."""
+        """Whether this queue holds delayed messages."""
         return queue_name in self.delay_queues
 
     @staticmethod
     def delay_queue(queue_name: str) -> str:
-        """The queue on which messages for another queue wait for their time."""
+        """The queue for the delayed messages of a queue."""
         return dq_name(queue_name)
 
 
 class ConsumerInternals(_RedisConsumer):
-    """Dramatiq's consumer, its private parts under names with types."""
+    """Dramatiq's consumer. Its private parts have typed names here."""
 
     queue_name: str
 
     def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int) -> None:
-        # The parent sleeps for this long at most, in ms, where there is nothing to do: `redis_broker.Consumer` sleeps.
+        # The parent sleeps for 1 ms at most if there is nothing to do, because `redis_broker.Consumer` sleeps itself.
         super().__init__(broker, queue_name, prefetch, 1)  # type: ignore[no-untyped-call]
 
     def take(self) -> dramatiq.MessageProxy | None:
-        """The next message that has been fetched; where there is none, fetch some. None: the queue is empty."""
+        """The next fetched message. If there is none, fetch more. None: the queue is empty."""
         taken: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         return taken
 
     @property
     def is_busy(self) -> bool:
-        """Whether messages that this consumer has fetched are being worked on, or will be."""
+        """Whether the process still works, or will work, on messages that this consumer has fetched."""
         return bool(self.outstanding_message_count)
 
     @property
     def holds_untaken(self) -> bool:
-        """Whether it has fetched messages that it has not given yet."""
+        """Whether the consumer has fetched messages that no thread has taken yet."""
         return bool(self.message_cache)
 
     def forget_untaken(self) -> None:
-        """Give none of the messages that it has fetched and not given yet."""
+        """Forget the fetched messages that no thread has taken yet."""
         self.message_cache = []
 
 
 def redis_id(message: dramatiq.MessageProxy) -> str:
-    """The id in Redis of a message that a consumer has given."""
+    """The id in Redis of a message from a consumer."""
     found: str = message.options["redis_message_id"]
     return found
 
 
 def set_arguments(message: dramatiq.MessageProxy, *args: Any) -> None:
-    """Change the arguments of a message in process, for the actor and for a retry. What Redis holds of it stays."""
+    """Change a message's arguments in process, for the actor and for a retry. The copy in Redis does not change."""
     message._message = message._message.copy(args=args)  # noqa: SLF001 - there is no other way in
 
 
 def set_option(message: dramatiq.MessageProxy, name: str, value: Any) -> None:
-    """Set an option of a message in process, for the actor and for a retry. What Redis holds of it stays."""
+    """Set a message's option in process, for the actor and for a retry. The copy in Redis does not change."""
     message._message = message._message.copy(options={name: value})  # noqa: SLF001 - there is no other way in
 
 

@@ -1,4 +1,4 @@
-"""How messages are encoded on the queues."""
+"""Encodes and decodes the messages on Dramatiq's queues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class _Envelope(msgspec.Struct):
-    """A message as Dramatiq writes it. Its arguments are decoded by the actor that they are for."""
+    """A message as Dramatiq writes it. The type of its arguments depends on its actor."""
 
     queue_name: str
     actor_name: str
@@ -41,7 +41,7 @@ class MsgspecEncoder(dramatiq.Encoder):
         return msgspec.structs.asdict(message) | {"args": self._decode_arguments(message)}
 
     def _decode_arguments(self, message: _Envelope) -> Any:
-        """The arguments. Those that do not have their actor's type stay plain values: the actor then refuses them."""
+        """The arguments. If they do not have their actor's type, they stay plain values, and the actor refuses them."""
         try:
             return self._arguments.get(message.actor_name, self._plain).decode(message.args)
         except msgspec.ValidationError:

@@ -1,5 +1,6 @@
-"""A Redis broker and its consumers, as `dramatiq.brokers.redis`: the notifier wakes idle consumers, and a Redis that is
-away for a while, or refuses, puts nothing out of order.
+"""A Redis broker and its consumers, in place of those of `dramatiq.brokers.redis`.
+
+The notifier wakes idle consumers, and the consumers survive a Redis that is unavailable for a while or refuses commands.
 """
 
 from __future__ import annotations
@@ -23,35 +24,35 @@ from campaigns.retrying import StoppedWithoutRedis
 
 log = structlog.get_logger(__name__)
 
-#: A worker that has not been heard of for so long is dead to Dramatiq, which then hands its messages on, in ms.
+#: Silence after which Dramatiq takes a worker for dead and returns its messages to their queues, in ms.
 HEARTBEAT_TIMEOUT_MS: Final = 12_000
-#: How often a consumer looks for messages of dead workers on its queue, in s, at most; one that asks less often does so
-#: each time. Not more often, as it may run KEYS.
+#: The shortest time between two searches of a consumer for dead workers' messages on its queue, in s. A search may run
+#: KEYS. A consumer that polls less often searches at each poll.
 MAINTENANCE_EVERY_S: Final = 1.0
-#: How often a consumer asks again that has messages in hand, in s, by queue; others every `SLOW_POLL_S`.
+#: Time between two polls of a consumer whose messages are being processed, in s, by queue; else `SLOW_POLL_S`.
 POLL_S: Final = {QUEUES[SEND_EMAIL]: 0.05}
 SLOW_POLL_S: Final = 0.5
-#: How long an idle consumer waits for the notifier before it asks all the same, in s. Each question is the worker's
-#: heartbeat to Dramatiq as well, so this is far below `HEARTBEAT_TIMEOUT_MS`.
+#: How long an idle consumer waits for the notifier before it polls anyway, in s. Each poll is also the worker's
+#: heartbeat for Dramatiq, so this is far below `HEARTBEAT_TIMEOUT_MS`.
 IDLE_POLL_S: Final = 5.0
 
 
 class Notifier(Protocol):
-    """What a consumer sleeps on; `middleware.notifier` is it."""
+    """Wakes sleeping consumers; `middleware.notifier` implements it."""
 
     def clear(self, queue: str) -> None:
-        """Call it before a consumer looks at its queue: a notification from now on counts."""
+        """Forget earlier notifications. Call it before a consumer looks at its queue, so that later ones count."""
 
     def wait(self, queue: str, timeout_s: float) -> None:
-        """Sleep until the queue is notified, `timeout_s` at most; briefly once the worker is stopping."""
+        """Sleep until the queue is notified, for `timeout_s` at most, and only briefly once the worker is stopping."""
 
 
 class Broker(BrokerInternals):
-    """Dramatiq's Redis broker with consumers that the notifier wakes and that can be stopped while Redis is away.
+    """Dramatiq's Redis broker, with consumers that the notifier wakes and that can stop while Redis is unavailable.
 
     Args:
         stopping: set when the worker shuts down.
-        idle_poll_s: how long an idle consumer waits for the notifier before it asks all the same, in s.
+        idle_poll_s: how long an idle consumer waits for the notifier before it polls anyway, in s.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class Broker(BrokerInternals):
         return Consumer(self, queue_name, prefetch)
 
     def looks_for_dead_workers(self, command: str) -> bool:
-        """By the clock, where Dramatiq rolls dice.
+        """Decide by a clock, where Dramatiq decides at random.
 
-        Each queue has a thread that fetches from it, so it is that thread's own clock.
+        Each queue has one thread that fetches from it, so each thread has a separate clock.
         """
         now = time.monotonic()
         if command != "fetch" or now < getattr(self._maintenance, "due", now):
@@ -89,14 +90,14 @@ class Broker(BrokerInternals):
         return enqueued
 
     def notify(self, queue_name: str) -> None:
-        """Wake the consumers of a queue, of all workers."""
+        """Wake all workers' consumers of a queue."""
         with suppress(RedisError):
             self.client.publish(keys.NOTIFICATIONS, queue_name)
 
     def held(self, queue_name: str) -> set[str]:
-        """The messages (by their id in Redis) that this process has taken off a queue and works on, or will.
+        """The messages (by their id in Redis) that this process has taken off a queue and processes now or later.
 
-        Dramatiq forgets what waits for its time when a consumer of a delay queue ends, so that is held no longer.
+        When a consumer of a delay queue ends, Dramatiq forgets its delayed messages, so this set forgets them too.
         """
         if self.is_delay_queue(queue_name):
             self._held.pop(queue_name, None)
@@ -104,16 +105,16 @@ class Broker(BrokerInternals):
 
 
 class Consumer(ConsumerInternals):
-    """Dramatiq's consumer, which a Redis that is away for a while, or that refuses, does not put out of order.
+    """Dramatiq's consumer, made to survive a Redis that is unavailable for a while or refuses commands.
 
-    - Every error of Redis is a lost connection, after which Dramatiq makes a new consumer and repeats acknowledgements.
-      It knows refused connections alone: after a timeout or an OOM it would leave messages unacknowledged, and end the
-      thread that waits for delayed ones.
-    - A new consumer puts back what the one before it had fetched and no consumer holds any more. To Redis these
-      messages belong to this process, and Dramatiq would return them only at its end.
-    - Once the worker is stopping, Redis is not waited for without end.
+    - It reports every Redis error as a lost connection. Dramatiq then creates a new consumer and repeats
+      acknowledgements. Dramatiq itself does this only for refused connections: after a timeout or an OOM it would leave
+      messages unacknowledged, and end the thread that waits for delayed messages.
+    - A new consumer puts back the messages that its predecessor had fetched and no consumer holds any more. In Redis
+      they belong to this process, and Dramatiq would return them only when the process ends.
     - While there is nothing to do, it sleeps until the notifier wakes it.
-    - Once the worker is stopping, it takes nothing more, and gives back what no thread has begun.
+    - Once the worker is stopping, it takes no more messages, puts back those that no thread has begun, and no longer
+      waits for Redis without end.
     """
 
     broker: Broker
@@ -142,10 +143,10 @@ class Consumer(ConsumerInternals):
         return message
 
     def _take_no_more(self) -> None:
-        """Give back what has been fetched and not given, and give signs of life until the last message has ended.
+        """Put back fetched messages that no thread has taken, and send heartbeats until the last message has ended.
 
-        No thread works on what a stopping worker takes, and what it leaves behind comes back only after
-        `HEARTBEAT_TIMEOUT_MS`.
+        No thread would process messages that a stopping worker takes. Those that it leaves behind return to their queue
+        only after `HEARTBEAT_TIMEOUT_MS`.
         """
         with _lost_connection():
             if self.holds_untaken:
@@ -186,7 +187,7 @@ class Consumer(ConsumerInternals):
                 step(message)
         except ConnectionClosed as error:
             if self.broker.stopping.is_set():
-                raise StoppedWithoutRedis from error  # the message is not acknowledged and will come again
+                raise StoppedWithoutRedis from error  # the message is not acknowledged, so it is delivered again
             raise
         self._held.discard(redis_id(message))
 

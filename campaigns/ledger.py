@@ -1,7 +1,7 @@
-"""The ledger: which recipient is where. Every change of it is one Lua script, so that bits and counters move together.
+"""The ledger: the state of each recipient. One Lua script makes each change, so that bits and counters stay consistent.
 
-It decides nothing about mail and knows no provider: it grants, records, puts back. The scripts' headers in
-`campaigns/lua` say what each reads and writes.
+The ledger knows no provider and decides nothing about the content of emails: it grants, records and requeues rows. The
+headers of the scripts in `campaigns/lua` say what each script reads and writes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from campaigns.typed_redis import typed
 from lists.index import Index
 from lists.recipient import Recipient
 
-#: The kind of outcome that nearly all are of: recorded in a few commands for all rows of it.
+#: The most frequent kind of outcome. A few commands record all rows with it.
 ACCEPTED: Final = "accepted"
-#: How long a worker may take to have an outcome settled, beyond the send itself, before the row is given up, in ms.
+#: The longest time that a worker may take to settle an outcome after the send, before the claim expires, in ms.
 SETTLING_MS: Final = 20_000
-#: How many recipients a campaign keeps ready: those of this time (ms), within these bounds, and at most so many bytes.
+#: The recipients that a campaign keeps ready: as many as it sends in this time (ms), within these bounds, and at most
+#: this number of bytes.
 LOW_WATER_MS: Final = 2_000
 LOW_WATER_MIN: Final = 100
 LOW_WATER_MAX: Final = 6_000
@@ -32,9 +33,9 @@ READY_BYTES: Final = 8 * 1024 * 1024
 
 
 class Grant(NamedTuple):
-    """What admission decided about a batch: the rows to send now, those to put back, and why.
+    """Admission's decision about a batch: `granted` rows may be sent now, `denied` and `held` rows are requeued.
 
-    `held` are those that only wait for their domain.
+    `verdict` is the reason. `held` rows only wait for their domain's limit.
     """
 
     verdict: str
@@ -46,8 +47,8 @@ class Grant(NamedTuple):
 class Limits(NamedTuple):
     """Limits over all campaigns, in transactions per minute.
 
-    `account`: of the provider's account, None for none. `domains`: by the recipients' domain, `*` for each one not
-    named.
+    `account`: the limit of the provider's account, None for no limit. `domains`: limits by the recipients' domain; `*`
+    is the limit of each domain that is not named.
     """
 
     account: int | None = None
@@ -55,15 +56,15 @@ class Limits(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """As the scripts take them."""
+        """The limits as arguments of the scripts."""
         return {"account_limit": self.account or 0, "limits": self.domains or None}
 
 
 class Settlement(NamedTuple):
-    """What became of one claimed row, for `Ledger.settle`.
+    """The outcome of one claimed row, for `Ledger.settle`.
 
-    `entry`: its requeued entry, where it may be tried again. `claim_id`: of its claim: the outcome does not
-    settle a newer one. "": any claim of this worker.
+    `entry`: its requeued entry, if the row may be retried. `claim_id`: the id of its claim, so that the outcome does
+    not settle a newer claim. "": any claim of this worker.
     """
 
     row: int
@@ -75,7 +76,7 @@ class Settlement(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Outcomes of one list, recorded in one step."""
+    """Outcomes of rows of one list, recorded in one step."""
 
     campaign_id: str
     list_version: str
@@ -83,7 +84,7 @@ class Group(NamedTuple):
 
 
 def requeued_entry(retries: int, recipient: Recipient) -> bytes:
-    """A recipient as the requeued list holds it: `retries|[row,"address",[values]]`."""
+    """A recipient in the form of the requeued list: `retries|[row,"address",[values]]`."""
     return b"%d|%s" % (retries, msgspec.json.encode(recipient))
 
 
@@ -93,12 +94,12 @@ def low_water(tpm: int) -> int:
 
 
 def claim_lost_ms(send_timeout_s: float) -> int:
-    """The age at which a claim is given up, also where its worker lives, in ms."""
+    """The age at which a claim expires even if its worker is alive, in ms."""
     return int(send_timeout_s * 1000) + SETTLING_MS
 
 
 def _settled(outcomes: Sequence[Settlement], answer: Sequence[bytes]) -> tuple[list[str], bool]:
-    """What `settle.lua` answers, by outcome."""
+    """The verdicts that `settle.lua` returns, in the order of the outcomes, and whether the campaign is completed."""
     completed, of_accepted, *of_others = answer
     rest = iter(of_others)
     verdicts = [(of_accepted if outcome.kind == ACCEPTED else next(rest)).decode() for outcome in outcomes]
@@ -114,9 +115,9 @@ class Ledger:
 
     Args:
         redis: a client without response decoding.
-        provider: the provider's name, which names its circuit breaker.
-        send_timeout_s: how long a send may take, in s.
-        limits: over all campaigns.
+        provider: the provider's name, which identifies its circuit breaker.
+        send_timeout_s: the longest time that a send may take, in s.
+        limits: the limits over all campaigns together.
     """
 
     def __init__(self, redis: Redis, provider: str, send_timeout_s: float, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
@@ -141,19 +142,19 @@ class Ledger:
         *,
         claim_id: str,
     ) -> Grant:
-        """Claim those rows of a batch that may be sent now.
+        """Claim the rows of a batch that may be sent now.
 
         Args:
-            campaign_id: whose batch.
-            list_version: the list it belongs to.
-            batch_id: which batch.
-            worker_id: who asks.
-            recipients: those of the batch.
-            claim_id: names this call. A call that is repeated because its answer was lost has the same one, and gets
-                the same rows.
+            campaign_id: the campaign of the batch.
+            list_version: the version of the list that the batch belongs to.
+            batch_id: the batch.
+            worker_id: the worker that claims.
+            recipients: the recipients of the batch.
+            claim_id: identifies this call. A call that is repeated because its response was lost has the same id, and
+                gets the same rows.
 
         Raises:
-            redis.RedisError: Redis cannot be asked: nothing may be sent.
+            redis.RedisError: Redis is unavailable: nothing may be sent.
         """
         verdict, granted, denied, held = self._scripts(
             "admit",
@@ -187,14 +188,14 @@ class Ledger:
         *,
         partly_admitted: bool,
     ) -> int:
-        """Put rows that were not admitted back; returns the number of entries put back.
+        """Requeue rows that were not admitted. Returns the number of entries requeued.
 
         Args:
-            campaign_id: whose batch.
-            list_version: the list it belongs to.
-            batch_id: which batch.
+            campaign_id: the campaign of the batch.
+            list_version: the version of the list that the batch belongs to.
+            batch_id: the batch.
             entries: requeued entries.
-            held: domain and requeued entry of each row that only waits for its domain.
+            held: domain and requeued entry of each row that only waits for its domain's limit.
             partly_admitted: whether other rows of the batch were admitted.
         """
         count = self._scripts(
@@ -209,14 +210,14 @@ class Ledger:
         return int(count)
 
     def settle(self, worker_id: str, groups: Sequence[Group]) -> list[tuple[list[str], bool] | RedisError]:
-        """Record outcomes, each group in a step of its own, all in one round trip.
+        """Record outcomes in one round trip, with one atomic step per group.
 
         Returns:
-            For each group a verdict for each outcome (see `settle.lua`) and whether its campaign has just been
-            completed; a RedisError where Redis has refused it.
+            For each group, a verdict for each outcome (see `settle.lua`) and whether the group has completed its
+            campaign; a RedisError for each group that Redis has refused.
 
         Raises:
-            redis.RedisError: Redis cannot be asked; what of it has been recorded is not known.
+            redis.RedisError: Redis is unavailable; any of the groups may have been recorded.
         """
         answers = self._scripts.each("settle", [self._settling(worker_id, group) for group in groups])
         return [
@@ -242,7 +243,7 @@ class Ledger:
         }
 
     def halt(self, campaign_id: str, list_version: str, reason: str) -> bool:
-        """Pause a running campaign with a reason that its status shows; whether it ran."""
+        """Pause a running campaign, with a reason that its status shows. Returns whether it was running."""
         halted = self._scripts(
             "halt",
             {"campaign": keys.campaign(campaign_id), "running": keys.RUNNING},
@@ -253,15 +254,15 @@ class Ledger:
         return bool(halted)
 
     def give_up(self, worker_id: str, group: Group, reason: str) -> tuple[int, int]:
-        """Make rows unknown whose outcomes Redis refuses to record, as far as it lets.
+        """Make rows unknown whose outcomes Redis refuses to record, as far as Redis allows.
 
         Args:
-            worker_id: who has claimed them.
+            worker_id: the worker that has claimed the rows.
             group: the outcomes.
-            reason: what each row's reason says after its outcome.
+            reason: the text that each row's reason gets after its outcome.
 
         Returns:
-            How many are unknown now, and how many keep their claim, as Redis refuses that too.
+            The number of rows that are unknown now, and of rows that keep their claim because Redis refuses that too.
         """
         names = "campaign in_flight unknown reasons done failed progress"
         unknown, kept = self._scripts(
@@ -278,11 +279,11 @@ class Ledger:
         return int(unknown), int(kept)
 
     def close_batch(self, campaign_id: str, batch_id: str) -> None:
-        """All rows of a batch are settled: the batch is closed."""
+        """Close a batch, because all of its rows are settled."""
         self._redis.hdel(keys.of(campaign_id, "batches"), batch_id)
 
     def touch_batch(self, campaign_id: str, batch_id: str, delay_ms: int, rows: Sequence[int]) -> None:
-        """A batch's retry is on the queue and due after `delay_ms`."""
+        """Record that a batch's retry is on the queue and due after `delay_ms`."""
         self._scripts(
             "touch_batch",
             keys.named(campaign_id, "batches"),
@@ -294,9 +295,7 @@ class Ledger:
     def record_dead_letter(
         self, campaign_id: str, list_version: str, batch_id: str, reason: str, rows: Sequence[int]
     ) -> int:
-        """Record the rows of a dead letter as failed; returns how many were. `reason` is for rows without one of
-        their own.
-        """
+        """Record the rows of a dead letter as failed. Returns their number. `reason` is for rows that have none yet."""
         names = "campaign progress in_flight done failed unknown reasons refeed batches"
         count, _completed = self._scripts(
             "record_dead_letter",
@@ -312,7 +311,7 @@ class Ledger:
     # -- prefetching
 
     def cursor(self, campaign_id: str) -> tuple[int, int, int, int]:
-        """The next slice to prefetch, the number of rows to refeed, and the ready recipients and their bytes."""
+        """The next slice to prefetch, the number of rows to refeed, the number of ready recipients, and their bytes."""
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.hmget(keys.of(campaign_id, "progress"), "cursor", "refeed", "ready_bytes")
             pipeline.llen(keys.of(campaign_id, "ready"))
@@ -329,8 +328,12 @@ class Ledger:
         *,
         unreadable: Sequence[int] = (),
     ) -> tuple[int, int] | None:
-        """Take slice `number` onto the waiting side; returns recipients and bytes waiting, or None where it is not
-        the next one. Its `unreadable` rows, which yield no recipient any more, fail in the same step.
+        """Append the recipients of slice `number` to the ready ones.
+
+        In the same step its `unreadable` rows, which yield no recipient any more, become failed.
+
+        Returns:
+            The number of ready recipients and their bytes; None if this slice is not the next one.
         """
         names = "campaign progress ready done failed unknown reasons"
         found = self._scripts(
@@ -346,12 +349,13 @@ class Ledger:
         return None if found[0] < 0 else (found[0], found[1])
 
     def prefetched(self, campaign_id: str) -> None:
-        """Enough is ready: the next round that finds too little may ask for more at once."""
+        """Record that enough is ready. The next round below the low-water mark may request a prefetch immediately."""
         self._redis.hset(keys.of(campaign_id, "progress"), "prefetch_asked", 0)
 
     def stalled(self, campaign_id: str, list_version: str, reason: str, again_ms: int) -> None:
-        """Show in the status why a running campaign gets no recipients at the moment. Prefetching starts again after
-        `again_ms` at the earliest, and removes the reason.
+        """Show in the status why a running campaign gets no recipients at the moment.
+
+        The next prefetch starts after `again_ms` at the earliest, and removes the reason.
         """
         self._scripts(
             "stalled",
@@ -364,7 +368,7 @@ class Ledger:
     def refeed(
         self, campaign_id: str, list_version: str, recipients: Sequence[Recipient], *, unreadable: Sequence[int] = ()
     ) -> tuple[int, int] | None:
-        """Take rows that were put back onto the waiting side; as `prefetch`."""
+        """Append rows to refeed to the ready recipients. The parameters and the result are those of `prefetch`."""
         names = "campaign progress ready refeed done failed unknown reasons"
         found = self._scripts(
             "refeed",
@@ -377,7 +381,7 @@ class Ledger:
         return None if found[0] < 0 else (found[0], found[1])
 
     def first_to_refeed(self, campaign_id: str) -> int | None:
-        """The first row that is to be refed."""
+        """The first row to refeed; None if there is none."""
         row: int = self._redis.bitpos(keys.of(campaign_id, "refeed"), 1)
         return row if row > 0 else None
 
@@ -389,22 +393,22 @@ class Ledger:
         return Index.unpack(packed or b"", campaign.size)
 
     def bits(self, campaign_id: str, name: str, first_row: int, count: int) -> set[int]:
-        """The rows from `first_row` on, `count` of them at most, whose bit is set in one of the ledger's bitmaps."""
+        """Those of the `count` rows from `first_row` on whose bit is set in the bitmap `name` of the ledger."""
         first_byte = first_row >> 3
         raw = self._redis.getrange(keys.of(campaign_id, name), first_byte, (first_row + count - 1) >> 3)
         return {row for row in set_bits(raw, first_byte * 8) if first_row <= row < first_row + count}
 
     def states(self, campaign_id: str, first_row: int, count: int, list_version: str = "") -> list[RowState]:
-        """The states of `count` rows from `first_row` on, all of one instant; some thousand rows at most.
+        """The states of `count` rows from `first_row` on, read in one step.
 
         Args:
-            campaign_id: whose rows.
-            first_row: the first one.
-            count: how many rows.
-            list_version: the list that is meant, where there may be another one by now.
+            campaign_id: the campaign.
+            first_row: the first row.
+            count: the number of rows; several thousand at most.
+            list_version: the version of the list that the rows belong to; "": the list in use.
 
         Raises:
-            Superseded: there is.
+            Superseded: the list has been replaced.
         """
         found = self._scripts.read(
             "states",
@@ -426,11 +430,11 @@ class Ledger:
         return states
 
     def reasons(self, campaign_id: str, rows: Sequence[int]) -> dict[int, str]:
-        """The reasons known of rows: the provider's last words."""
+        """The reasons of rows, by row: the provider's last response."""
         return self._words(campaign_id, "reasons", rows)
 
     def drops(self, campaign_id: str, rows: Sequence[int]) -> dict[int, str]:
-        """Why the provider has thrown the emails of rows away, as it reported after it had taken them."""
+        """The provider's reasons, by row, for dropping emails that it had accepted."""
         return self._words(campaign_id, "dropped", rows)
 
     def _words(self, campaign_id: str, name: str, rows: Sequence[int]) -> dict[int, str]:
@@ -441,7 +445,7 @@ class Ledger:
 
 
 def set_bits(raw: bytes, offset: int) -> Iterable[int]:
-    """The numbers of the set bits of a stretch of a Redis bitmap that starts at bit `offset`."""
+    """The numbers of the set bits in a part of a Redis bitmap that starts at bit `offset`."""
     for position, byte in enumerate(raw):
         if byte:
             base = offset + position * 8

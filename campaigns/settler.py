@@ -1,5 +1,6 @@
-"""Settles outcomes in groups: one thread a process, one round trip for all that has gathered meanwhile, one Lua call a
-campaign in it.
+"""The settler records outcomes in groups, in one thread per process.
+
+Each round trip carries all outcomes that have arrived meanwhile, with one Lua call per campaign.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-#: Outcomes in one Lua call, at most.
+#: The most outcomes per Lua call.
 GROUP: Final = 256
-#: How long the first outcome of a group waits for others, in s: a call for each handful costs more than they do.
+#: How long the first outcome of a group waits for others, in s. One call per few outcomes would cost more than they do.
 GATHER_S: Final = 0.005
-#: How long a group that Redis refuses alone waits before it is tried again, in s, at most: each pause doubles.
+#: The longest pause before the settler retries a group that Redis refuses alone, in s. Each pause doubles.
 REFUSED_PAUSE_MAX_S: Final = 8.0
-#: How long such a group is tried again, in s; then its rows become unknown.
+#: Time after which the settler stops retrying such a group, in s. Its rows then become unknown.
 REFUSED_S: Final = 45.0
-#: The verdict of an outcome that waits for a Redis that refuses its campaign alone.
+#: The verdict of an outcome in a group that Redis refuses alone.
 HELD: Final = "held"
-#: How long a stopping worker goes on trying, in s. Rows not settled by then are unknown; they are not lost.
+#: How long a stopping worker keeps trying, in s. Rows that are not settled by then become unknown; they are not lost.
 STOPPING_S: Final = 20.0
 
 
 class NotSettled(Exception):
-    """The worker stops and Redis cannot be asked: the row stays claimed, and becomes unknown."""
+    """The worker is stopping and Redis is unavailable: the row stays claimed, and becomes unknown."""
 
 
 class BatchProgress:
-    """What has become of a batch: the verdicts of its rows, one by one and then all.
+    """The progress of a batch: the verdicts of its rows so far. `ended` is done once all rows have one.
 
-    Made in the event loop. `verdicts`: by row.
+    Create it in the event loop. `verdicts`: by row.
     """
 
     __slots__ = ("campaign_id", "ended", "list_version", "rows_left", "verdicts")
@@ -60,7 +61,7 @@ class BatchProgress:
 
 
 class Record(NamedTuple):
-    """One outcome on its way: whose, what, and what will be logged of it (the settler adds the verdict)."""
+    """One outcome to record: its batch, its settlement, and its log event, to which the settler adds the verdict."""
 
     progress: BatchProgress
     settlement: Settlement
@@ -70,7 +71,8 @@ class Record(NamedTuple):
 class _PendingGroup:
     """Outcomes of one list that are recorded in one step.
 
-    `give_up_at`: set once Redis has refused this group alone; `due`: when it is tried again. By the monotonic clock.
+    `give_up_at`: set once Redis has refused this group alone. `due`: the time of its next try. Both by the monotonic
+    clock.
     """
 
     __slots__ = ("due", "give_up_at", "group", "pauses", "records")
@@ -85,20 +87,21 @@ class _PendingGroup:
 
     @property
     def described(self) -> dict[str, Any]:
-        """For log lines."""
+        """The fields that identify this group in log lines."""
         return {"campaign_id": self.group.campaign_id, "rows": len(self.records)}
 
 
 class Settler:
     """Takes outcomes from the event loop and records them (see `settle.lua`).
 
-    While Redis cannot be asked, or refuses everybody, it holds the outcomes and tries again: their number is bounded,
-    since nothing more is admitted. What it refuses of one campaign alone holds up no other, and is given up in the end.
+    While Redis is unavailable or refuses all clients, the settler keeps the outcomes and retries. Their number is
+    bounded, because admission grants no more rows meanwhile. If Redis refuses the outcomes of one campaign alone, those
+    of other campaigns do not wait, and the settler gives up on the refused ones after `REFUSED_S`.
 
     Args:
-        stopping: set when the worker shuts down; from then on Redis is not waited for without end.
-        completed: called with a campaign's id when this settler has seen it completed.
-        log: called with the events of the outcomes that have been recorded.
+        stopping: set when the worker shuts down; from then on the settler waits for Redis for a limited time.
+        completed: called with a campaign's id when an outcome has completed the campaign.
+        log: called with the log events of the outcomes that have been recorded.
     """
 
     def __init__(
@@ -122,8 +125,9 @@ class Settler:
         threading.Thread(target=self._settle_forever, name="settler", daemon=True).start()
 
     def settle(self, progress: BatchProgress, settlement: Settlement, event: dict[str, Any]) -> None:
-        """Have one outcome of a batch recorded, with the next group. The batch waits for `progress.ended`, which raises
-        NotSettled if one of its outcomes could not be recorded.
+        """Enqueue one outcome of a batch for the next group.
+
+        The batch awaits `progress.ended`, which raises NotSettled if one of its outcomes could not be recorded.
         """
         self._inbox.put(Record(progress, settlement, event))
 
@@ -132,8 +136,8 @@ class Settler:
             self._settle([*_grouped(self._take()), *self._due()])
 
     def _take(self) -> list[Record]:
-        """Wait for an outcome and a moment for more, and take all that are there by then; none where a refused group is
-        due before that.
+        """Wait for an outcome, then for `GATHER_S`, and take all that have arrived. Returns none if a refused group is
+        due first.
         """
         due = min((pending.due for pending in self._refused), default=None)
         try:
@@ -147,15 +151,17 @@ class Settler:
         return taken
 
     def _due(self) -> list[_PendingGroup]:
-        """The refused groups that are to be tried again now."""
+        """Take the refused groups whose next try is due."""
         now = time.monotonic()
         due = [pending for pending in self._refused if pending.due <= now]
         self._refused = [pending for pending in self._refused if pending.due > now]
         return due
 
     def _settle(self, waiting: list[_PendingGroup]) -> None:
-        """Record these groups. Not `retrying.until_answered`: each call carries only the groups that the one before
-        left, and a stopping worker goes on for `STOPPING_S`.
+        """Record these groups.
+
+        It cannot use `retrying.until_answered`: each call carries only the groups that the previous call left, and a
+        stopping worker keeps trying for `STOPPING_S`.
         """
         give_up_at: float | None = None
         while waiting:
@@ -179,12 +185,15 @@ class Settler:
             time.sleep(retrying.PAUSE_S)
 
     def _ask(self, waiting: list[_PendingGroup]) -> tuple[list[_PendingGroup], Exception | None]:
-        """Have these groups recorded once; those that were not, as Redis refuses everybody, and why the last was not.
-        Those that it refuses alone wait by themselves.
+        """Try once to record these groups.
+
+        Returns:
+            The groups that were not recorded because Redis is unavailable or refuses all clients, and the last error.
+            Groups that Redis refuses alone are not among them; they wait in `_refused`.
         """
         try:
             answers = self._ledger.settle(self._worker_id, [pending.group for pending in waiting])
-        except Exception as error:  # noqa: BLE001 - whatever it is: without this thread no outcome would be recorded
+        except Exception as error:  # noqa: BLE001 - any error: without this thread no outcome would be recorded
             return waiting, error
         left: list[_PendingGroup] = []
         over: list[str] = []
@@ -209,10 +218,10 @@ class Settler:
         return left, why
 
     def _hold(self, pending: _PendingGroup, error: RedisError) -> None:
-        """Have a group that Redis refuses alone wait, ever longer, or give it up.
+        """Keep a group that Redis refuses alone for a later try, or give it up.
 
-        Its campaign is paused with the reason, so that what waits here does not grow, and its batches end, so that they
-        hold no thread: what a row may need then, such as another attempt, Reconcile sees to.
+        The settler pauses its campaign with the reason, so that no more outcomes gather here. It also ends the batches,
+        so that they block no thread. If a row needs more, such as another attempt, Reconcile takes care of it.
         """
         now, reason = time.monotonic(), refusals.of_one_campaign(error)
         if pending.give_up_at is None:
@@ -242,7 +251,7 @@ class Settler:
             return None
 
     def _recorded(self, pending: _PendingGroup, verdicts: Sequence[str]) -> None:
-        """Log, and complete the batches that have ended with these outcomes."""
+        """Log the outcomes, and end the batches that they complete."""
         for record, verdict in zip(pending.records, verdicts, strict=True):
             record.event["verdict"] = verdict
         with _whatever_logging_does():
@@ -266,12 +275,12 @@ class Settler:
 
 
 def _whatever_logging_does() -> contextlib.suppress:
-    """A line that cannot be written is no reason not to record outcomes: without this thread the worker hangs."""
+    """Ignore errors of logging. They must not end this thread, because the worker hangs without it."""
     return contextlib.suppress(Exception)
 
 
 def _grouped(records: list[Record]) -> list[_PendingGroup]:
-    """Records of one list each, `GROUP` at most together."""
+    """Split the records into groups of at most `GROUP`, each of one list."""
     lists: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         lists[record.progress.campaign_id, record.progress.list_version].append(record)

@@ -1,7 +1,7 @@
-"""Admission: nothing reaches the SendEmail actor that the ledger has not granted at that moment.
+"""Admission: only rows that the ledger has just granted reach the SendEmail actor.
 
-One Lua call decides by the campaign's state, the circuit breakers and the rate, and claims each row. Rows that are not
-granted are put back at no cost in retries. The message that reaches the actor carries the granted rows alone.
+One Lua call checks the campaign's state, the circuit breakers and the rate, and claims each granted row. Admission
+requeues the other rows, which costs no retry. The message that reaches the actor carries only the granted rows.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from lists.recipient import Recipient
 
 log = structlog.get_logger(__name__)
 
-#: The option of a message in process that names the claim of its rows.
+#: The option of a message in process that holds the claim id of its rows.
 CLAIM_ID: Final = "claim"
 
 
 class Requeued(SkipMessage):
-    """No row of the batch was granted: all were put back, or are final."""
+    """No row of the batch was granted: all rows were requeued, or are final."""
 
 
 class NotAdmitted(MiddlewareError):
-    """Admission is unavailable. Dramatiq re-raises this class alone; anything else would let the actor run."""
+    """Admission is unavailable. Dramatiq re-raises only this class; after any other exception the actor would run."""
 
 
 class Admission(dramatiq.Middleware):
-    """Asks the ledger before each SendEmail message; fails closed.
+    """Calls the ledger before each SendEmail message. If that fails, nothing is sent.
 
     Args:
-        worker_id: names this process in its claims.
+        worker_id: identifies this process in its claims.
         stopping: set when the worker shuts down.
     """
 
@@ -76,7 +76,7 @@ class Admission(dramatiq.Middleware):
     def _ask(
         self, campaign_id: str, list_version: str, batch_id: str, recipients: Sequence[Recipient], claim_id: str
     ) -> Grant:
-        """The ledger's answer; as long as it cannot be asked, this thread waits and nothing is sent."""
+        """Ask the ledger for a grant. While Redis is unavailable, this thread waits and nothing is sent."""
 
         def admit() -> Grant:
             return self._ledger.admit(
@@ -92,16 +92,18 @@ class Admission(dramatiq.Middleware):
         return retrying.until_answered(admit, self._stopping, failed)
 
     def _stand_aside(self, campaign_id: str, list_version: str, error: RedisError) -> None:
-        """Redis refuses this campaign, and no other: it is paused with the reason, and holds no thread. Its rows are in
-        the ledger; Reconcile puts back what this message carried.
+        """Pause a campaign whose keys Redis refuses, with the reason, so that it blocks no thread.
+
+        Its rows are in the ledger; Reconcile requeues those that this message carried.
         """
         log.error("campaign_refused", campaign_id=campaign_id, reason=refusals.words(error))
         with suppress(RedisError):
             self._ledger.halt(campaign_id, list_version, refusals.of_one_campaign(error))
 
     def _put_back(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
-        """Requeue what was denied. Rows that were granted do not wait for that while Redis is away: Reconcile finds the
-        others.
+        """Requeue the rows that were not granted.
+
+        If Redis is unavailable, granted rows do not wait for this: Reconcile finds the others later.
         """
 
         def failed(error: RedisError) -> None:
@@ -134,8 +136,9 @@ class Admission(dramatiq.Middleware):
 
 
 def carry_only(message: dramatiq.MessageProxy, recipients: Sequence[Recipient]) -> None:
-    """Make a message in process carry these recipients alone, for the actor and for a retry. What Redis holds of it
-    stays.
+    """Make a message in process carry only these recipients, for the actor and for a retry.
+
+    The copy of the message in Redis does not change.
     """
     campaign_id, list_version, _ = message.args
     dramatiq_private.set_arguments(message, campaign_id, list_version, list(recipients))

@@ -1,6 +1,6 @@
-"""Keeps the ledger's batches in step with Dramatiq: ended, due again, dead-lettered.
+"""Records in the ledger when Dramatiq ends, retries or dead-letters a SendEmail message.
 
-The ledger knows a SendEmail message as a batch. A message whose batch is closed has no effect, however often it comes.
+The ledger calls such a message a batch. A message whose batch is closed has no effect, however often it is delivered.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from middleware.admission import carry_only
 
 log = structlog.get_logger(__name__)
 
-#: The reason of a dead letter's rows where their last attempt left none.
+#: The reason of a dead letter's rows that have no reason from their last attempt.
 EXHAUSTED: Final = "all attempts failed"
 
 
 class MayBeTriedAgain(dramatiq.errors.Retry):
-    """Some rows of a batch failed in a way that may pass, at the cost of an attempt. Dramatiq's backoff decides when.
+    """Some rows of a batch failed with a temporary error. Dramatiq retries them after its backoff, as another attempt.
 
     Args:
-        rows: their numbers.
+        rows: the numbers of these rows.
     """
 
     def __init__(self, rows: frozenset[int]) -> None:
@@ -33,7 +33,7 @@ class MayBeTriedAgain(dramatiq.errors.Retry):
 
 
 class Batches(dramatiq.Middleware):
-    """Stands after `Retries` in the list, so that its `after` hooks run before that one's."""
+    """Stands after `Retries` in the list of middleware, so that its `after` hooks run before those of `Retries`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

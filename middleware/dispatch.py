@@ -1,6 +1,6 @@
-"""Dispatch: a thread in every worker process that runs the dispatcher's rounds. The one with the lease dispatches.
+"""Dispatch: a thread in every worker process runs the dispatcher's rounds. The worker with the lease dispatches.
 
-What a round asks for (prefetching, reconciling, parsing anew) goes out as messages to any free worker.
+If a round requests work (prefetching, reconciling, parsing again), the thread sends it as messages to any free worker.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from middleware.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
-#: The name under which the notifier knows the dispatcher, as it knows consumers by their queue.
+#: The dispatcher's name for the notifier. Consumers use the name of their queue.
 TOPIC: Final = "dispatch"
 
 
 class Dispatch(dramatiq.Middleware):
-    """Runs the dispatcher from the worker's boot to the end of its last message: its rounds are also its heartbeat.
+    """Runs the dispatcher from the worker's boot to the end of its last message. Its rounds are also its heartbeat.
 
     Args:
-        redis: where the messages that a round asks for are sent.
-        dispatcher: makes the dispatcher for so many messages at once.
-        worker_id: names this process.
+        redis: receives the messages that a round requests.
+        dispatcher: builds the dispatcher for a number of concurrent messages.
+        worker_id: identifies this process.
         stopping: set here when the worker shuts down.
         notifier: notifies `TOPIC` when recipients become ready where none were.
     """
@@ -69,8 +69,10 @@ class Dispatch(dramatiq.Middleware):
         log.info("worker_stopped", worker_id=self._worker_id)
 
     def _run(self, dispatcher: Dispatcher) -> None:
-        """Run rounds until the end. Not `retrying.until_answered`: the thread survives errors of any kind, and each
-        round asks for what is due by then.
+        """Run rounds until the worker ends.
+
+        It cannot use `retrying.until_answered`: the thread must survive errors of any kind, and each round requests
+        what is due by then.
         """
         while not self._ended.is_set():
             self._notifier.clear(TOPIC)
@@ -81,8 +83,8 @@ class Dispatch(dramatiq.Middleware):
                 listens = result.leader or result.idle
                 self._ask_for(result)
                 wait_s = result.wait_ms / 1000
-            except Exception as error:  # of any kind: without this thread the worker is dead to the others
-                with suppress(Exception):  # not even of a line that cannot be written
+            except Exception as error:  # any error: without this thread the worker counts as dead
+                with suppress(Exception):  # an error of logging must not end the thread either
                     log.error(
                         "dispatch_delayed",
                         error=type(error).__name__,

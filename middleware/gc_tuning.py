@@ -1,4 +1,4 @@
-"""How often Python looks for unreachable cycles in a worker."""
+"""Makes Python's garbage collector look for unreachable cycles rarely in a worker."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Final
 
 import dramatiq
 
-#: How many more objects are made than given back before Python looks for cycles, and how many looks at the young ones
-#: before one at older ones. Hundreds of sends under way are tens of thousands of live objects; by its own 700, Python
-#: would look at them again and again.
+#: The arguments of `gc.set_threshold`: the surplus of allocations over deallocations before a collection, and the
+#: number of collections of a generation before one of the next generation. Hundreds of concurrent sends keep tens of
+#: thousands of objects alive; with its default of 700, Python would examine them again and again.
 THRESHOLDS: Final = (100_000, 5, 5)
 
 
 class GcTuning(dramatiq.Middleware):
-    """Sees to it that hardly any time goes into looking for cycles: a fifth of a worker's CPU before
-    (`docs/benchmarks.md`). What is sent leaves none behind, and what modules have made by the boot lives on anyway.
+    """Saves the fifth of a worker's CPU time that cycle collection took (`docs/benchmarks.md`).
+
+    Sending leaves no cycles behind, and the objects that modules have created by the boot live on anyway.
     """
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:

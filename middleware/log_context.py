@@ -1,4 +1,4 @@
-"""Binds a message's identity to every log line written while it is worked on."""
+"""Binds a message's identity to every log line that a worker writes while it processes the message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 
 class LogContext(dramatiq.Middleware):
-    """Campaign, actor, message and attempt, on each line; cleared at the end of the message."""
+    """Binds campaign, actor, message and attempt before a message, and clears them after it."""
 
     def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.MessageProxy) -> None:
         clear_contextvars()

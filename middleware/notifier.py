@@ -1,8 +1,7 @@
-"""The notifier wakes idle consumers of this process when Redis announces a message on their queue, and the dispatcher
-when recipients are ready.
+"""The notifier wakes this process's idle consumers when Redis announces a message on their queue.
 
-Slow polling finds what notifications miss (a lost connection, a Redis that allows no channels): without them, messages
-are only found later.
+It also wakes the dispatcher when recipients are ready. If notifications are lost (a lost connection, a Redis that
+allows no channels), slow polling finds the messages later.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from campaigns.typed_redis import typed
 
 log = structlog.get_logger(__name__)
 
-#: How long one wait for a notification takes, in s; then the connection is looked after.
+#: The longest wait for one notification, in s. After it the connection is checked.
 LISTEN_S: Final = 5.0
 #: The longest sleep in a worker that is stopping, in s.
 ENDING_POLL_S: Final = 0.1
 
 
 class Notifier(dramatiq.Middleware):
-    """One thread a process that listens, and an event for each queue.
+    """One listening thread per process, and one event per queue.
 
     Args:
-        redis: where the channel `keys.NOTIFICATIONS` is; its messages are names of queues.
+        redis: the server of the channel `keys.NOTIFICATIONS`, whose messages are names of queues.
         stopping: set when the worker shuts down.
     """
 
@@ -48,19 +47,19 @@ class Notifier(dramatiq.Middleware):
         self._notify_all()
 
     def clear(self, queue: str) -> None:
-        """Call it before a consumer looks at its queue: a notification from now on counts."""
+        """Forget earlier notifications. Call it before a consumer looks at its queue, so that later ones count."""
         self._event(queue).clear()
 
     def notify(self, queue: str) -> None:
-        """Notify this process alone."""
+        """Notify only this process."""
         self._event(queue).set()
 
     def wait(self, queue: str, timeout_s: float) -> None:
-        """Sleep until the queue is notified, `timeout_s` at most; briefly once the worker is stopping."""
+        """Sleep until the queue is notified, for `timeout_s` at most, and only briefly once the worker is stopping."""
         self._event(queue).wait(min(timeout_s, ENDING_POLL_S) if self._ending else timeout_s)
 
     def _event(self, queue: str) -> threading.Event:
-        # In one step, since several threads may be the first to ask: a notification of a replaced event would be lost.
+        # In one step, because two threads may both come first: a notification of a replaced event would be lost.
         return self._events.setdefault(queue, threading.Event())
 
     def _notify_all(self) -> None:

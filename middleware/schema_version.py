@@ -1,5 +1,6 @@
-"""SchemaVersion: a worker that finds another schema or a wrong kind of Redis ends with one line. Until then the
-connections themselves refuse all work (`campaigns.schema`).
+"""SchemaVersion: ends a worker with one line if Redis holds another schema or is of a wrong kind.
+
+Until then the connections themselves refuse all work (`campaigns.schema`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from campaigns.server import WrongRedis
 
 log = structlog.get_logger(__name__)
 
-#: How often the log says that Redis is unavailable, in s.
+#: Time between two log lines that say that Redis is unavailable, in s.
 SAY_AGAIN_S: Final = 15.0
 
 
 class SchemaVersion(dramatiq.Middleware):
-    """Stands first in the list, so that nothing has been started where the worker ends at its boot.
+    """Stands first in the list of middleware, so that nothing has started yet if the worker ends at its boot.
 
     Args:
         stopping: set when the worker shuts down.
@@ -49,7 +50,7 @@ class SchemaVersion(dramatiq.Middleware):
             raise _ending(self._refusal)
 
     def _watch(self) -> None:
-        """Redis comes later than the worker: what it is and holds is known only then."""
+        """Wait until Redis is available, and check it then."""
         said_at = time.monotonic()
 
         def away(error: RedisError) -> None:
