@@ -269,7 +269,7 @@ def _redis_url(env: _Environment) -> str:
 
 
 def _is_redis_url(url: str) -> bool:
-    """Whether the Redis client understands the URL as intended. It takes a `/` in a password for the end of the host."""
+    """Whether the Redis client understands the URL as intended: it takes a `/` in a password for the host's end."""
     from redis.connection import parse_url  # noqa: PLC0415 - slow to import
 
     parts = _split(url)

@@ -12,13 +12,13 @@ from redis.retry import Retry
 from starlette.requests import Request
 
 from api.live.feeds import Feeds
-from campaigns import connection, schema
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
+from campaigns.db import connection, schema
+from campaigns.db.server import Writing
 from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
-from campaigns.server import Writing
 from settings import Settings
 from storage import ObjectStore
 

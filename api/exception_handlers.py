@@ -16,8 +16,9 @@ from starlette.responses import Response
 
 from api import components
 from api.http import errors
-from campaigns import errors as campaign_errors, refusals
-from campaigns.server import WrongRedis
+from campaigns import errors as campaign_errors
+from campaigns.db import refusals
+from campaigns.db.server import WrongRedis
 from storage import StoreError, StoreUnavailable
 
 log = structlog.get_logger(__name__)

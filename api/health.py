@@ -21,9 +21,9 @@ from api import components
 from api.components import Components
 from api.http.errors import TRY_AGAIN, Problem
 from api.http.responses import json_response
+from campaigns.db.server import WrongRedis
 from campaigns.event_kinds import Unattributed
 from campaigns.models import Status, StatusReport
-from campaigns.server import WrongRedis
 from storage import StoreError
 
 log = structlog.get_logger(__name__)

@@ -21,8 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.components import Components
 from api.live.feeds import Feeds
 from api.uploads.janitor import Janitor
-from campaigns import refusals, retrying
-from campaigns.server import WrongRedis
+from campaigns.db import refusals, retrying
+from campaigns.db.server import WrongRedis
 from storage import StoreError
 
 log = structlog.get_logger(__name__)

@@ -1,6 +1,6 @@
 """A Redis broker and its consumers, in place of those of `dramatiq.brokers.redis`.
 
-The notifier wakes idle consumers, and the consumers survive a Redis that is unavailable for a while or refuses commands.
+The notifier wakes idle consumers. The consumers survive a Redis that is unavailable for a while or refuses commands.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from redis import Redis, RedisError
 
 from broker.dramatiq_private import BrokerInternals, ConsumerInternals, redis_id
 from campaigns import keys
+from campaigns.db.retrying import StoppedWithoutRedis
 from campaigns.messages import QUEUES, SEND_EMAIL
-from campaigns.retrying import StoppedWithoutRedis
 
 log = structlog.get_logger(__name__)
 

@@ -11,10 +11,10 @@ import msgspec
 from redis import Redis
 
 from campaigns import keys, messages
+from campaigns.db.scripts import Scripts
+from campaigns.db.typed_redis import typed
 from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
 from campaigns.models import CHANGEABLE, EMAIL_COLUMN, Campaign, Content, Ramp, Status, Upload
-from campaigns.scripts import Scripts
-from campaigns.typed_redis import typed
 
 #: Why a campaign that has been started refuses a list.
 _LIST_STAYS: Final = "a list cannot be replaced once the campaign has been started"

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from redis import Redis
 
 from campaigns import keys, messages
+from campaigns.db.scripts import Scripts
+from campaigns.db.typed_redis import typed
 from campaigns.errors import UnknownCampaign, WrongState
 from campaigns.models import Status
-from campaigns.scripts import Scripts
-from campaigns.typed_redis import typed
 
 
 class Step(NamedTuple):

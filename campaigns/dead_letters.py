@@ -12,10 +12,10 @@ import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.db.scripts import Call, Scripts
+from campaigns.db.typed_redis import typed
 from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.models import Campaign
-from campaigns.scripts import Call, Scripts
-from campaigns.typed_redis import typed
 from lists.recipient import Recipient
 
 _DEAD: Final = keys.dramatiq_dead(QUEUES[SEND_EMAIL])

@@ -10,6 +10,8 @@ import msgspec
 from redis import Redis
 
 from campaigns import keys
+from campaigns.db.scripts import Scripts
+from campaigns.db.typed_redis import typed
 from campaigns.ledger import (
     LOW_WATER_MAX,
     LOW_WATER_MIN,
@@ -18,8 +20,6 @@ from campaigns.ledger import (
     claim_lost_ms,
 )
 from campaigns.messages import QUEUES, SEND_EMAIL
-from campaigns.scripts import Scripts
-from campaigns.typed_redis import typed
 
 #: Time between two searches for campaigns with rows in flight that `postrider:claims` does not name, in s.
 FIND_CLAIMS_EVERY_S: Final = 3600.0

@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.db.scripts import Call, Scripts
+from campaigns.db.typed_redis import typed
 from campaigns.event_kinds import Event, Unattributed, Why
-from campaigns.scripts import Call, Scripts
-from campaigns.typed_redis import typed
 from lists.scan import MAX_ROWS
 
 #: The most events per script call, and per round trip of several calls. They take several ms of Redis's time.

@@ -13,10 +13,10 @@ import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.db.scripts import Call, Scripts
+from campaigns.db.typed_redis import typed
 from campaigns.errors import Superseded
 from campaigns.models import Campaign, RowState
-from campaigns.scripts import Call, Scripts
-from campaigns.typed_redis import typed
 from lists.index import Index
 from lists.recipient import Recipient
 

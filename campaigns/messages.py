@@ -14,7 +14,7 @@ import msgspec
 from redis import Redis
 
 from campaigns import keys
-from campaigns.typed_redis import TypedRedis, typed
+from campaigns.db.typed_redis import TypedRedis, typed
 
 #: The actors' names.
 PARSE_CSV: Final = "ParseCsv"

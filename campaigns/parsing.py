@@ -13,9 +13,9 @@ import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.db.scripts import Scripts
 from campaigns.errors import Superseded
 from campaigns.models import Status
-from campaigns.scripts import Scripts
 from lists.scan import ScanResult
 
 #: Time between two heartbeats of a parser, in s.

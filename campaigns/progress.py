@@ -12,10 +12,10 @@ from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.catalog import iso
+from campaigns.db.scripts import Scripts
+from campaigns.db.server import Writing
 from campaigns.errors import UnknownCampaign
 from campaigns.models import CHANGEABLE, WITHOUT_LIST, ParseProgress, Status, StatusReport
-from campaigns.scripts import Scripts
-from campaigns.server import Writing
 
 #: The greatest age of a cached check that Redis accepts writes, in s.
 REFUSAL_S: Final = 1.0

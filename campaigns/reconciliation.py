@@ -14,12 +14,12 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.catalog import Catalog, iso
+from campaigns.db.scripts import Scripts
+from campaigns.db.typed_redis import typed
 from campaigns.dead_letters import DeadLetters
 from campaigns.errors import WrongState
 from campaigns.ledger import claim_lost_ms, set_bits
 from campaigns.models import Campaign, OnUnknown, Status, UnknownDecision
-from campaigns.scripts import Scripts
-from campaigns.typed_redis import typed
 
 #: Bytes of the bitmaps per step: 65,536 rows.
 _CHUNK_BYTES: Final = 8192

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from redis import RedisError
 
-from campaigns import refusals, retrying
+from campaigns.db import refusals, retrying
 from campaigns.ledger import Group, Ledger, Settlement
 
 log = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ from dramatiq.middleware import MiddlewareError, SkipMessage
 from redis import RedisError
 
 from broker import dramatiq_private
-from campaigns import refusals, retrying
+from campaigns.db import refusals, retrying
 from campaigns.ledger import Grant, Ledger, requeued_entry
 from campaigns.messages import SEND_EMAIL
 from lists.recipient import Recipient

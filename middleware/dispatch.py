@@ -14,9 +14,10 @@ import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import keys, messages, refusals, retrying
+from campaigns import keys, messages
+from campaigns.db import refusals, retrying
+from campaigns.db.typed_redis import typed
 from campaigns.dispatcher import Dispatcher, DispatchResult
-from campaigns.typed_redis import typed
 from middleware.notifier import Notifier
 
 log = structlog.get_logger(__name__)

@@ -14,8 +14,9 @@ import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import keys, retrying
-from campaigns.typed_redis import typed
+from campaigns import keys
+from campaigns.db import retrying
+from campaigns.db.typed_redis import typed
 
 log = structlog.get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """SchemaVersion: ends a worker with one line if Redis holds another schema or is of a wrong kind.
 
-Until then the connections themselves refuse all work (`campaigns.schema`).
+Until then the connections themselves refuse all work (`campaigns.db.schema`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import dramatiq
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import refusals, retrying
-from campaigns.server import WrongRedis
+from campaigns.db import refusals, retrying
+from campaigns.db.server import WrongRedis
 
 log = structlog.get_logger(__name__)
 

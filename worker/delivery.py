@@ -15,8 +15,8 @@ import structlog
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
-from campaigns import refusals, retrying
 from campaigns.catalog import Catalog
+from campaigns.db import refusals, retrying
 from campaigns.ledger import Settlement, requeued_entry
 from campaigns.settler import BatchProgress, Settler
 from lists.recipient import Recipient

@@ -10,11 +10,11 @@ import structlog
 from redis import Redis, RedisError
 
 from campaigns.catalog import Catalog
+from campaigns.db.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 from campaigns.errors import Superseded, UnknownCampaign
 from campaigns.ledger import Ledger
 from campaigns.messages import PARSE_CSV, QUEUES
 from campaigns.models import Campaign
-from campaigns.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 from storage import MissingObject, ObjectStore, StoreError
 from worker.list_scan import ListScan
 from worker.prefetcher import Prefetcher

@@ -9,12 +9,12 @@ import structlog
 from redis import RedisError
 
 from campaigns.catalog import Catalog
+from campaigns.db.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 from campaigns.errors import CampaignError
 from campaigns.messages import QUEUES, RECONCILE
 from campaigns.models import UnknownDecision
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
-from campaigns.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 
 log = structlog.get_logger(__name__)
 

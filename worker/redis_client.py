@@ -8,7 +8,7 @@ from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from campaigns import connection, schema
+from campaigns.db import connection, schema
 
 
 def connect(url: str, *, allow_unsafe: bool = False) -> Redis:

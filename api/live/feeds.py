@@ -15,7 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
-from campaigns import retrying
+from campaigns.db import retrying
 from campaigns.errors import UnknownCampaign
 from campaigns.progress import Progress
 

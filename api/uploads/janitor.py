@@ -19,8 +19,8 @@ from api.uploads import lists
 from api.uploads.bodies import MAX_EXPIRES_S
 from campaigns import keys
 from campaigns.catalog import Catalog
+from campaigns.db.typed_redis import typed
 from campaigns.errors import UnknownCampaign
-from campaigns.typed_redis import typed
 from storage import ObjectStore
 
 log = structlog.get_logger(__name__)

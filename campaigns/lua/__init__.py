@@ -1,1 +1,1 @@
-"""The ledger's Lua scripts, one command a file; `campaigns.scripts` loads them."""
+"""The ledger's Lua scripts, one command a file; `campaigns.db.scripts` loads them."""

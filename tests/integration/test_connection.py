@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import components
-from campaigns import connection
+from campaigns.db import connection
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the options are named so on Linux")

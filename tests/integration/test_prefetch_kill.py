@@ -42,7 +42,7 @@ import hashlib, os, signal, sys, threading
 from redis.connection import AbstractConnection
 import settings
 from campaigns.catalog import Catalog
-from campaigns.scripts import source
+from campaigns.db.scripts import source
 from worker import prefetcher
 from worker.composition import build_components, object_store
 from worker.prefetcher import Prefetcher

@@ -20,7 +20,7 @@ from redis.exceptions import ResponseError
 from api import components, dashboard
 from api.endpoints import ENDPOINTS
 from campaigns import keys
-from campaigns.scripts import Scripts
+from campaigns.db.scripts import Scripts
 from embedded.ports import free_port
 from tests.support import services
 from tests.support.app_harness import AppHarness
@@ -162,7 +162,7 @@ def test_a_script_that_only_reads_cannot_write_by_mistake(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "-- KEYS  key\nreturn redis.call('SET', key, '1')"
-    monkeypatch.setattr("campaigns.scripts.text_of", lambda _name: text)
+    monkeypatch.setattr("campaigns.db.scripts.text_of", lambda _name: text)
     with pytest.raises(ResponseError, match="Write commands are not allowed from read-only scripts"):
         Scripts(redis_client).read("write", {"key": "x"})
     assert not redis_client.exists("x")

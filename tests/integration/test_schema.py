@@ -15,9 +15,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from api.components import connect
-from campaigns import keys, schema
-from campaigns.schema import PreviousVersionRuns, WrongSchema
-from campaigns.server import WrongRedis
+from campaigns import keys
+from campaigns.db import schema
+from campaigns.db.schema import PreviousVersionRuns, WrongSchema
+from campaigns.db.server import WrongRedis
 from tests.support.doubles.loading_redis import loading_redis
 from tests.support.stack import Stack
 

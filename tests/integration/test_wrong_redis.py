@@ -12,7 +12,7 @@ import redis
 
 from api import components
 from campaigns import keys
-from campaigns.server import WrongRedis
+from campaigns.db.server import WrongRedis
 from embedded import ports, valkey
 from tests.support import services
 from tests.support.app_harness import AppHarness

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from redis import Redis
 
 from campaigns import keys
-from campaigns.scripts import with_includes
+from campaigns.db.scripts import with_includes
 from tests.support.ledger_harness import Clock, LedgerHarness
 
 #: What a test does to a campaign: wait this number of ms, ask for this number of rows, or change the limit.

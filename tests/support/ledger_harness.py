@@ -19,9 +19,10 @@ import msgspec
 import pytest
 from redis import RedisError
 
-from campaigns import keys, scripts
+from campaigns import keys
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
+from campaigns.db import scripts
 from campaigns.dispatcher import Dispatcher, DispatchResult
 from campaigns.ledger import Grant, Group, Ledger, Limits, Settlement, requeued_entry
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
@@ -77,7 +78,7 @@ class ServerClock(Clock):
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have the scripts read the key."""
         real = scripts.source
-        clock = (Path(scripts.__file__).parent / "lua" / "lib" / "clock.lua").read_text(encoding="utf-8")
+        clock = (Path(keys.__file__).parent / "lua" / "lib" / "clock.lua").read_text(encoding="utf-8")
         told = f"local function now_ms()\n  return tonumber(redis.call('GET', '{self.KEY}'))\nend\n"
         monkeypatch.setattr(scripts, "source", lambda name: real(name).replace(clock, told))
 

@@ -8,9 +8,10 @@ from typing import Final
 
 import pytest
 
-from campaigns import scripts
+from campaigns import keys
+from campaigns.db import scripts
 
-_FOLDER: Final = Path(scripts.__file__).parent / "lua"
+_FOLDER: Final = Path(keys.__file__).parent / "lua"
 
 
 def setting(name: str) -> int:

@@ -67,7 +67,7 @@ def test_a_call_whose_reply_was_lost_gets_the_same_grant_again(
     """Given a Redis that claims rows and dies before it replies, when the middleware asks again, then the rows are
     granted.
     """
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0)
     harness.start(rows=10)
     (batch,) = harness.batches()
     ledger: Any = LosesReplies(harness, times=2)
@@ -105,7 +105,7 @@ def test_granted_rows_are_sent_even_if_the_denied_ones_cannot_be_requeued(harnes
 
 
 def test_denied_rows_are_requeued_once_redis_is_back(harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0)
     harness.start(rows=10)
     (batch,) = harness.batches()
     harness.controls.pause("c1")

@@ -26,7 +26,7 @@ def app(fake_redis: Redis) -> AppHarness:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "POLL_S", 0.01)
-    monkeypatch.setattr("campaigns.retrying.CHECK_PAUSE_S", 0.01)
+    monkeypatch.setattr("campaigns.db.retrying.CHECK_PAUSE_S", 0.01)
 
 
 async def events(app: AppHarness) -> AsyncGenerator[str, None]:

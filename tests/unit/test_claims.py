@@ -138,5 +138,5 @@ def test_a_refused_deletion_says_what_to_wait_for(harness: LedgerHarness) -> Non
     with pytest.raises(WrongState, match="pause or cancel it first"):
         harness.catalog.delete("c1")
     harness.controls.pause("c1")
-    with pytest.raises(WrongState, match=r"now 10; .* by themselves, within a minute"):
+    with pytest.raises(WrongState, match=r"now 10; they usually settle within a minute"):
         harness.catalog.delete("c1")

@@ -10,7 +10,7 @@ import pytest
 from redis import ConnectionError as RedisConnectionError
 
 from api import components
-from campaigns import connection
+from campaigns.db import connection
 from worker import redis_client
 
 TCP = "redis://127.0.0.1:1/0"

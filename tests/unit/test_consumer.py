@@ -13,7 +13,7 @@ from dramatiq.errors import ConnectionClosed
 
 from broker.redis_broker import Broker
 from campaigns import keys
-from campaigns.retrying import StoppedWithoutRedis
+from campaigns.db.retrying import StoppedWithoutRedis
 from middleware.notifier import Notifier
 
 QUEUE = "post"

@@ -156,7 +156,7 @@ def test_templates_that_cannot_be_used_pause_the_campaign_and_send_nothing(monke
 
 
 def test_templates_are_compiled_once_even_if_redis_is_away_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     catalog = Catalog(failures=2)
     _, settler, _ = deliver(accepted, ["Ann"] * 50, catalog)
     assert len(settler.settled) == 50

@@ -9,10 +9,10 @@ import pytest
 from redis import ResponseError
 
 from campaigns import keys
+from campaigns.db.scripts import Call
 from campaigns.event_kinds import Event, EventKind, Unattributed, Why
 from campaigns.events import CALLS, GROUP, Applied, ProviderEvents
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
-from campaigns.scripts import Call
 from tests.support.ledger_harness import RESEND_QUIET_S, Batch, Clock, Exchanges, LedgerHarness
 
 PROOFS = [kind for kind in EventKind if kind is not EventKind.DROPPED]

@@ -8,7 +8,7 @@ import pytest
 from redis import ConnectionError as RedisConnectionError, TimeoutError as RedisTimeoutError
 from redis._parsers.base import BaseParser
 
-from campaigns import refusals
+from campaigns.db import refusals
 
 #: What Redis and Valkey append.
 IN_SCRIPT = (" script: 9e107d9d372bb6826bd81d3542a419d6aaaaaaaa, on @user_script:54.", " script: on @user_script:54.")

@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 from redis import ConnectionError as RedisConnectionError, RedisError
 
-from campaigns import retrying
+from campaigns.db import retrying
 
 
 class ComesBack:

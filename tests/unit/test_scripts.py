@@ -10,11 +10,12 @@ import fakeredis
 import pytest
 from redis import RedisError
 
-from campaigns import scripts
-from campaigns.scripts import Scripts, signature, source, with_includes
-from campaigns.signatures import WrongCall, WrongHeader
+from campaigns import keys
+from campaigns.db import scripts
+from campaigns.db.scripts import Scripts, signature, source, with_includes
+from campaigns.db.signatures import WrongCall, WrongHeader
 
-FOLDER = Path(scripts.__file__).parent / "lua"
+FOLDER = Path(keys.__file__).parent / "lua"
 FILES = sorted(FOLDER.rglob("*.lua"))
 NAMES = [path.stem for path in FILES if path.parent == FOLDER]
 #: The most lines of a script or include, and the most characters per line.

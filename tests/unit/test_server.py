@@ -8,8 +8,9 @@ import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
 from redis._parsers.base import BaseParser
 
-from campaigns import keys, server
-from campaigns.server import Writing, WrongRedis
+from campaigns import keys
+from campaigns.db import server
+from campaigns.db.server import Writing, WrongRedis
 
 GOOD = {
     "redis_version": "7.2.4",

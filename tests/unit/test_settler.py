@@ -112,7 +112,7 @@ def test_a_refused_group_is_sent_again_alone(monkeypatch: pytest.MonkeyPatch) ->
     """Given two campaigns' outcomes in one call, when Redis refuses one of them, then the other is not recorded
     twice.
     """
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     ledger = Ledger()
     ledger.refuses = ["c0", "c0"]
     assert settle(ledger, 1, campaigns=2)[0] == ["done 0", "done 0"]
@@ -133,7 +133,7 @@ def test_a_campaign_that_redis_refuses_is_given_up_and_holds_up_no_other(
     Then the healthy one is settled, the batches of both end, the refused one is paused with the error text of Redis and
     tried a few times, and its rows are given up.
     """
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "REFUSED_PAUSE_MAX_S", 0.01)
     monkeypatch.setattr(module, "REFUSED_S", 0.1)
     ledger = Ledger(failures)
@@ -149,7 +149,7 @@ def test_a_campaign_that_redis_refuses_is_given_up_and_holds_up_no_other(
 
 
 def test_outcomes_are_recorded_late_if_the_refusal_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     ledger = Ledger()
     ledger.refused_for_good = {"c0": WRONG_TYPE}
     assert settle(ledger, 2)[0] == [module.HELD] * 2
@@ -161,7 +161,7 @@ def test_outcomes_are_recorded_late_if_the_refusal_passes(monkeypatch: pytest.Mo
 
 def test_the_settler_waits_without_end_if_redis_refuses_all_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
     """These outcomes are certain, so they are never given up, and no campaign is paused for it."""
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "REFUSED_S", 0.0)
     ledger = Ledger()
     ledger.refuses = ["c0"] * 50
@@ -178,12 +178,12 @@ def test_a_completed_campaign_is_reported() -> None:
 def test_the_settler_waits_for_a_redis_that_is_away_whatever_the_error(
     monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     assert settle(Ledger(5, error), 1)[0] == ["done 0"]
 
 
 def test_a_stopping_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module, "STOPPING_S", 0.01)
     stopping = threading.Event()
     stopping.set()
@@ -209,7 +209,7 @@ def test_a_broken_stdout_does_not_stop_the_settler(monkeypatch: pytest.MonkeyPat
     def fails(*_args: object, **_event: object) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr("campaigns.retrying.PAUSE_S", 0.001)
+    monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     monkeypatch.setattr(module.log, "error", fails)
     assert len(settle(Ledger(2), 100, completed=fails, log=fails)[0]) == 100
 

@@ -8,7 +8,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from campaigns.signatures import MAX_ITEMS, Signature, WrongCall, WrongHeader
+from campaigns.db.signatures import MAX_ITEMS, Signature, WrongCall, WrongHeader
 
 HEADER = """-- example: takes one of each.
 --

@@ -14,8 +14,9 @@ from redis import RedisError, ResponseError
 from redis.connection import AbstractConnection
 from redis.exceptions import NoPermissionError
 
-from campaigns import keys, scripts, server
-from campaigns.server import WrongRedis
+from campaigns import keys
+from campaigns.db import scripts, server
+from campaigns.db.server import WrongRedis
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,9 @@ from typing import Final
 import structlog
 from redis import Redis, RedisError
 
-from campaigns import keys, refusals
-from campaigns.typed_redis import typed
+from campaigns import keys
+from campaigns.db import refusals
+from campaigns.db.typed_redis import typed
 
 log = structlog.get_logger(__name__)
 

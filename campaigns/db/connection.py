@@ -1,6 +1,6 @@
 """Connection options of all Redis clients of Postrider: they detect a lost peer, whatever the client waits for.
 
-This module knows no key and no command. `campaigns.schema` checks what a new connection finds in Redis.
+This module knows no key and no command. `campaigns.db.schema` checks what a new connection finds in Redis.
 """
 
 from __future__ import annotations

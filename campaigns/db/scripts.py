@@ -14,8 +14,8 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from campaigns.signatures import Keys, Signature, WrongCall, WrongHeader
-from campaigns.typed_redis import Script, typed
+from campaigns.db.signatures import Keys, Signature, WrongCall, WrongHeader
+from campaigns.db.typed_redis import Script, typed
 
 #: The command that runs a script, and the command for a script that only reads. Redis refuses all writes of the latter.
 _RUN: Final = "EVALSHA"
