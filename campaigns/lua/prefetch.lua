@@ -11,10 +11,8 @@
 -- $progress  hash: cursor: the next slice; prefetched_row: the last row of the slices before it; ready_bytes;
 --            prefetch_asked
 -- $ready     list: [row,"address",[values]]
---include clock
---include enqueue
 --include under_way
---include unreadable
+--include appended
 local state = redis.call('HMGET', campaign, 'status', 'list_version')
 local cursor = tonumber(redis.call('HGET', progress, 'cursor')) or 0
 if state[2] ~= list_version or cursor ~= slice or not is_under_way(state[1]) then
@@ -27,15 +25,5 @@ end
 for _, recipient in ipairs(recipients) do
   bytes = bytes + #recipient
 end
-redis.call('HSET', progress, 'cursor', cursor + 1, 'prefetched_row', last_row, 'prefetch_asked', now_ms())
-local count = redis.call('LLEN', ready)
-if state[1] == 'running' then
-  redis.call('HDEL', campaign, 'reason')
-  if bytes > 0 and count == #recipients then
-    notify('dispatch')
-  end
-end
-local k = { campaign = campaign, progress = progress, done = done, failed = failed, unknown = unknown,
-  reasons = reasons, running = running }
-fail_unreadable(k, campaign_id, unreadable, now_ms())
-return { count, redis.call('HINCRBY', progress, 'ready_bytes', bytes), state[1] }
+redis.call('HSET', progress, 'cursor', cursor + 1, 'prefetched_row', last_row)
+return after_append(state[1], #recipients, bytes, unreadable)

@@ -8,11 +8,9 @@
 -- unreadable: rows that fail
 --
 -- $refeed  bitmap by row: to be read from the list once more; progress.refeed counts its bits
---include clock
---include enqueue
 --include under_way
 --include rows
---include unreadable
+--include appended
 local state = redis.call('HMGET', campaign, 'status', 'list_version')
 if state[2] ~= list_version or not is_under_way(state[1]) then
   return { -1 }
@@ -37,15 +35,4 @@ for row, recipient in recipients() do
     bytes, refed = bytes + #recipient, refed + 1
   end
 end
-redis.call('HSET', progress, 'prefetch_asked', now_ms())
-local count = redis.call('LLEN', ready)
-if state[1] == 'running' then
-  redis.call('HDEL', campaign, 'reason')
-  if refed > 0 and count == refed then
-    notify('dispatch')
-  end
-end
-local k = { campaign = campaign, progress = progress, done = done, failed = failed, unknown = unknown,
-  reasons = reasons, running = running }
-fail_unreadable(k, campaign_id, failing, now_ms())
-return { count, redis.call('HINCRBY', progress, 'ready_bytes', bytes), state[1] }
+return after_append(state[1], refed, bytes, failing)

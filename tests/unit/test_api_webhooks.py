@@ -120,22 +120,26 @@ GOOD = b'[{"event":"processed"}]'
 @pytest.mark.parametrize(
     "headers",
     [
-        {},
-        Signer().headers(GOOD),
-        SIGNER.headers(GOOD + b" "),
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": str(int(time.time()) + 1)},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": ""},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "soon"},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "\u00b2"},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "9" * 5000},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": ""},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "x"},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "\u00e9"},
-        SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"not DER").decode()},
+        dict,
+        lambda: Signer().headers(GOOD),
+        lambda: SIGNER.headers(GOOD + b" "),
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": str(int(time.time()) + 1)},
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": ""},
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "soon"},
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "\u00b2"},
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Timestamp": "9" * 5000},
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": ""},
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "x"},
+        lambda: SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": "\u00e9"},
+        lambda: (
+            SIGNER.headers(GOOD) | {"X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(b"not DER").decode()}
+        ),
     ],
 )
-def test_a_request_that_the_key_has_not_signed_is_refused(app: AppHarness, headers: Mapping[str, str]) -> None:
-    answer = app.web.post(PATH, GOOD, headers)
+def test_a_request_that_the_key_has_not_signed_is_refused(
+    app: AppHarness, headers: Callable[[], Mapping[str, str]]
+) -> None:
+    answer = app.web.post(PATH, GOOD, headers())
     assert answer.status == 403
     assert answer.detail
 
@@ -171,7 +175,7 @@ def test_the_body_is_not_read_until_the_headers_are_right(
     assert answers[0]["status"] in {403, 413, 415}
 
 
-@pytest.mark.parametrize(("age_s", "expected"), [(-600, 403), (-60, 403), (-5, 200), (0, 200), (290, 200), (310, 403)])
+@pytest.mark.parametrize(("age_s", "expected"), [(-600, 403), (-60, 403), (-5, 200), (0, 200), (200, 200), (310, 403)])
 def test_old_timestamps_and_timestamps_in_the_future_are_refused(app: AppHarness, age_s: float, expected: int) -> None:
     assert post(app, [], age_s=age_s).status == expected
 
