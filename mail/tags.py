@@ -13,8 +13,10 @@ BLANK: Final = "\ue000"
 _OPENING: Final = re.compile(r"\{\{|\{%|\{#")
 _RAW: Final = re.compile(r"\{%[-+]?\s*raw\s*[-+]?%\}")
 _ENDRAW: Final = re.compile(r"\{%[-+]?\s*endraw\s*[-+]?%\}")
-#: What matters within a tag: strings, which may contain any mark, brackets, and the ends of tags.
-_PIECE: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\}\}|%\}|[(\[{]|[)\]}]""", re.DOTALL)
+#: What matters within a tag: strings, which may contain any mark, the tag's end, and brackets.
+_PIECE: Final = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|{end}|[(\[{{]|[)\]}}]"""
+_PIECE_OF_VARIABLE: Final = re.compile(_PIECE.format(end=r"\}\}"), re.DOTALL)
+_PIECE_OF_STATEMENT: Final = re.compile(_PIECE.format(end=r"%\}"), re.DOTALL)
 _VISIBLE: Final = re.compile(r"[^\r\n]")
 
 
@@ -56,8 +58,9 @@ def tags(source: str) -> Iterator[Tag]:
 
 def _end(source: str, position: int, variable: bool) -> int:
     """The end of a tag, which is the first mark of its end outside of strings and brackets."""
+    piece_of_tag = _PIECE_OF_VARIABLE if variable else _PIECE_OF_STATEMENT
     closing, depth = "}}" if variable else "%}", 0
-    while piece := _PIECE.search(source, position):
+    while piece := piece_of_tag.search(source, position):
         text, position = piece.group(), piece.end()
         if text == closing and not depth:
             return position

@@ -44,7 +44,7 @@ def test_rows_in_flight_of_a_killed_worker_are_settled_in_every_state(
         if step:
             stack.call("POST", f"/campaigns/c1/{step}")
             status, answer = stack.ask("DELETE", "/campaigns/c1")
-            assert (status, b"by themselves" in answer) == (409, True)
+            assert (status, b"within a minute" in answer) == (409, True)
         stack.double.behave(latency_ms=0)
         worker.start()
         deadline = killed + SETTLED_S + SLACK_S
