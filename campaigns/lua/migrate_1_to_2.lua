@@ -38,12 +38,20 @@ local function rename_fields(key, names)
   if redis.call('TYPE', key).ok ~= 'hash' then
     return
   end
-  for from, to in pairs(names) do
-    local value = redis.call('HGET', key, from)
+  local from, old, new = {}, {}, {}
+  for name in pairs(names) do
+    from[#from + 1] = name
+  end
+  for i, value in ipairs(redis.call('HMGET', key, unpack(from))) do
     if value then
-      redis.call('HSET', key, to, value)
-      redis.call('HDEL', key, from)
+      old[#old + 1] = from[i]
+      new[#new + 1] = names[from[i]]
+      new[#new + 1] = value
     end
+  end
+  if #old > 0 then
+    redis.call('HSET', key, unpack(new))
+    redis.call('HDEL', key, unpack(old))
   end
 end
 
