@@ -110,7 +110,7 @@ def test_zip_packed_in_an_unknown_way() -> None:
     assert "not supported" in reason(bytes(data))
 
 
-@pytest.mark.parametrize("inside", [gzip.compress(CSV), zipped({"people.csv": CSV})])
+@pytest.mark.parametrize("inside", [gzip.compress(CSV), zipped({"people.csv": CSV})], ids=["gzip", "zip"])
 def test_an_archive_in_an_archive(inside: bytes) -> None:
     assert "contains another archive" in reason(zipped({"people": inside}))
     assert "contains another archive" in reason(gzip.compress(inside))
