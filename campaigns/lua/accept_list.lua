@@ -1,5 +1,5 @@
--- accept_list: gives the campaign a new list and puts the message that parses it on the queue, in one step. A list that
--- it has already changes nothing.
+-- accept_list: gives the campaign a new list and enqueues the message that parses it, in one step. If the campaign has
+-- this list already, nothing changes.
 --
 -- KEYS  campaign  progress  parsing  queue  messages  held  list_keys...
 -- ARGV  campaign_id  changeable  list_version  message_id  message  object_key  email_column  fields(name value)...
@@ -7,7 +7,7 @@
 --
 -- changeable: states that allow another list, "draft,ready"
 -- object_key: where the list is; email_column: the column of the addresses; fields: further ones of $campaign
--- list_keys: all that the list before may have left
+-- list_keys: all keys that the previous list may have left
 --include clock
 --include enqueue
 --include lifecycle

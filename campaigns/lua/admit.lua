@@ -17,9 +17,9 @@
 -- $claims     zset: campaigns that may have rows in flight, see due
 -- $done, $failed  bitmaps by row   $unknown  zset: row by ms   windows, $breaker: see lib
 --
--- A call that is repeated because its answer was lost carries the same claim_id. The rows that it claimed are decided
--- once more, as things stand now (a pause may have come between), and count in the windows twice rather than late.
--- Another copy of the message gets none of them.
+-- A call that is repeated because its response was lost carries the same claim_id. The script decides again about the
+-- rows that it claimed, because a pause may have come between. These rows count twice in the windows, which is safer
+-- than to count them late. Another copy of the message gets none of them.
 --include clock
 --include under_way
 --include open_rows

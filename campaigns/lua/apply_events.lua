@@ -1,4 +1,4 @@
--- apply_events: what a provider tells afterwards of rows that it was given, in any order and any number of times.
+-- apply_events: records what a provider reports about rows that it was given, in any order and any number of times.
 --
 -- KEYS  campaign  running
 -- ARGV  campaign_id  key_prefix  events(row kind reason)...
@@ -13,9 +13,9 @@
 -- row, progress has a counter of the same name for each; dropped: hash, row -> why the provider threw its email away,
 -- whatever the row's end; progress counts them.
 --
--- A row without an end gets one: done, or failed where it was dropped. Its claim goes too, so that the worker's own
--- answer, if it still comes, finds the row final. A row with an end keeps it, but for a failed one that turns out to
--- have been taken: that is done, so that it is not sent again.
+-- A row that is not final becomes done, or failed if its email was dropped. Its claim is removed, so that a late
+-- outcome from the worker finds the row final. A final row keeps its state, with one exception: a failed row that the
+-- provider has accepted after all becomes done, so that it is not sent again.
 --include clock
 --include finish
 --include rows
@@ -27,9 +27,9 @@ local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', pref
 local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true }
 local settled, ignored = 0, {}
 
--- whether the row was given to the provider at least once: a failure that may pass leaves a reason. No row above the
--- list ever was. What is told of a row that was not can only be of a campaign of the same name before this one, and
--- must not keep it from being sent.
+-- whether the row was given to the provider at least once: a temporary failure leaves a reason. A row beyond the list
+-- never was. An event of a row that never was can only belong to an earlier campaign with the same id, and must not
+-- prevent the row from being sent.
 local function handed_over(row)
   return has_end(done, failed, row) or redis.call('HEXISTS', in_flight, row) == 1 or redis.call('ZSCORE', unknown, row)
     or redis.call('HEXISTS', reasons, row) == 1
@@ -50,7 +50,7 @@ local function settle(row, kind, reason)
   settled = settled + 1
 end
 
--- whether this is told of the row for the first time
+-- whether this is the row's first event of this kind
 local function is_new(row, kind, reason)
   if kind == 'dropped' then
     return redis.call('HSETNX', dropped, row, reason) == 1

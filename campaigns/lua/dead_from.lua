@@ -1,4 +1,4 @@
--- dead_from: from which time on dead letters have to be read.
+-- dead_from: the time from which dead letters must be read.
 --
 -- KEYS  dead_letters
 -- ->    milliseconds since 1970

@@ -4,7 +4,7 @@
 -- ARGV  campaign_id  list_version  lost_ms:int
 -- ->    { rows in flight that were looked at, rows that are unknown now }
 --
--- lost_ms: the age at which any claim is given up
+-- lost_ms: the age at which any claim expires
 --include clock
 --include claims
 if redis.call('HGET', campaign, 'list_version') ~= list_version then

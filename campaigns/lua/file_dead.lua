@@ -1,11 +1,11 @@
--- file_dead: notes the rows of a dead letter for the next reconciliation of their campaign, where they have no end yet.
+-- file_dead: notes those rows of a dead letter that are not final, for the next reconciliation of their campaign.
 --
 -- KEYS  campaign  progress  done  failed  dead
 -- ARGV  list_version  died_at:int  rows...
 -- ->    number of rows noted
 --
 -- died_at: when it became a dead letter (ms)
--- $dead  set of rows. A dead letter from before its campaign's failed rows were tried again is no evidence any more.
+-- $dead  set of rows. A dead letter that is older than the last retry of the campaign's failed rows is ignored.
 --include rows
 if redis.call('HGET', campaign, 'list_version') ~= list_version then
   return 0

@@ -1,6 +1,6 @@
--- give_up: rows whose outcome Redis refuses to record become unknown, as far as can be: the cause is a key of the
--- campaign that holds what it should not, and each step here may be refused too. A row that cannot be made unknown
--- keeps its claim, so that no worker sends it again; expire_claims does it once the key is mended.
+-- give_up: makes rows unknown whose outcomes Redis refuses to record, as far as Redis allows. The cause is a key of the
+-- campaign with a value of the wrong type, so Redis may refuse each step here too. A row that cannot become unknown
+-- keeps its claim, so that no worker sends it again; expire_claims makes it unknown once the key is repaired.
 --
 -- KEYS  campaign  in_flight  unknown  reasons  done  failed  progress  running
 -- ARGV  campaign_id  list_version  worker_id  outcomes(row claim_id reason)...

@@ -1,5 +1,5 @@
--- halt: the system itself pauses a running campaign, and says why. One that is paused already gets the reason where it
--- has none.
+-- halt: pauses a running campaign for the system, with a reason. A campaign that is paused already without a reason
+-- gets this one.
 --
 -- KEYS  campaign  running
 -- ARGV  campaign_id  list_version  reason

@@ -1,4 +1,4 @@
--- leave: a worker stops: its slots no longer count, and another may dispatch at once.
+-- leave: removes a stopping worker: its slots no longer count, and another worker may dispatch immediately.
 --
 -- KEYS  lease  workers  slots
 -- ARGV  worker_id

@@ -7,7 +7,7 @@
 --
 -- check_only: change nothing
 --
--- No worker of schema 1 may live: it would go on with the old names.
+-- No worker of schema 1 may be alive, because it would continue with the old names.
 --include clock
 --include claim_times
 local found = redis.call('GET', schema)
@@ -33,7 +33,7 @@ local function rename_key(from, to)
   end
 end
 
--- a key of another type stays: it is refused for what it is, as before
+-- a key of another type stays, and Redis refuses it as before
 local function rename_fields(key, names)
   if redis.call('TYPE', key).ok ~= 'hash' then
     return

@@ -1,5 +1,5 @@
--- name_columns: notes the names that the templates take from the list, of a campaign whose content was stored without
--- them. A content that is put has brought its own.
+-- name_columns: stores the column names that the templates use, for a campaign whose content was stored without them.
+-- A PUT of the content stores these names itself.
 --
 -- KEYS  campaign
 -- ARGV  template_names

@@ -1,5 +1,6 @@
--- parse_claim: makes this parser the one that parses the list, unless another one does that has given a sign of life
--- lately: a message that waited long in its queue was sent once more. One that has been silent finds itself superseded.
+-- parse_claim: makes this parser the one that parses the list, unless another parser sent a heartbeat recently. That
+-- happens if a message waited so long in its queue that it was sent again. A parser without recent heartbeats is
+-- superseded.
 --
 -- KEYS  campaign  progress  parsing
 -- ARGV  campaign_id  list_version  parser_id

@@ -1,5 +1,5 @@
--- parse_finish: records the parsed list in one step; a start asked for meanwhile takes effect now, where the list has
--- what the templates name, as they are now, and at least one valid recipient.
+-- parse_finish: records the parsed list in one step. If a client has started the campaign meanwhile, it starts now,
+-- provided that the list has all columns that the templates now name, and at least one valid recipient.
 --
 -- KEYS  campaign  progress  parsing  running  rejected  index
 -- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int  rejected_bitmap

@@ -1,4 +1,4 @@
--- parse_leave: a parser stops before the end: the next one need not wait until it is taken for lost.
+-- parse_leave: releases the list of a parser that stops early, so that the next parser need not wait for its timeout.
 --
 -- KEYS  campaign
 -- ARGV  parser_id

@@ -1,10 +1,10 @@
--- parse_progress: how far the parser has come, and its sign of life.
+-- parse_progress: records the parser's progress and its heartbeat.
 --
 -- KEYS  campaign  progress  parsing
 -- ARGV  campaign_id  list_version  parser_id  parsed_bytes:int  parsed_rows:int  reason
 -- ->    1, or 0 where this parser is superseded
 --
--- reason: why it does not go on, or ""
+-- reason: why parsing is held up, or ""
 --include clock
 local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser')
 if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then

@@ -1,4 +1,4 @@
--- put_campaign: makes a campaign, or changes its content where its state allows that.
+-- put_campaign: creates a campaign, or changes its content if its state allows that.
 --
 -- KEYS  campaign  campaigns
 -- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  fields(name value)...

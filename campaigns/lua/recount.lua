@@ -1,4 +1,4 @@
--- recount: makes the counters what the ledger says.
+-- recount: sets the counters to the values that the ledger's bitmaps give.
 --
 -- KEYS  campaign  progress  done  failed  refeed  unknown  running
 -- ARGV  campaign_id  list_version

@@ -1,11 +1,10 @@
--- retry_failed: all failed rows are pending again and will be refed; a completed campaign runs again.
+-- retry_failed: makes all failed rows pending again, to be refed; a completed campaign runs again.
 --
 -- KEYS  campaign  progress  failed  refeed  dead  running
 -- ARGV  campaign_id  list_version
 -- ->    number of rows, or -1 where the campaign's state does not allow it
 --
--- The reasons stay: what a row's last attempt left, and the mark that there was one. The dead letters so far are no
--- evidence any more.
+-- Each row keeps its reason, which also marks that it was attempted. The dead letters so far are ignored from now on.
 --include clock
 --include lifecycle
 local state = redis.call('HMGET', campaign, 'status', 'list_version')

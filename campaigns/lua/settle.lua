@@ -1,4 +1,4 @@
--- settle: records what became of rows that were claimed.
+-- settle: records the outcomes of claimed rows.
 --
 -- KEYS  campaign  progress  in_flight  done  failed  unknown  reasons  requeued  running  breaker  failing  own_breaker
 --       own_failing
@@ -12,8 +12,8 @@
 --
 -- accepted: rows; entry: as $requeued holds it, for kinds that may be tried again; claim_id: of its claim, or ""
 --
--- An accepted email is recorded even where the claim is gone: what happened, happened. Any other outcome that is
--- repeated because the answer was lost finds its claim gone, and leaves a newer claim of the same worker alone.
+-- An accepted email is recorded even if its claim is gone, because the provider has the email. Any other outcome that
+-- is repeated because the response was lost finds its claim gone, and does not touch a newer claim of the same worker.
 --include clock
 --include finish
 --include under_way

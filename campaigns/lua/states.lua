@@ -1,4 +1,4 @@
--- states: where some rows stand, read in one step. It writes nothing.
+-- states: reads the states of some rows in one step. It writes nothing.
 --
 -- KEYS  rejected  failed  done  unknown  campaign
 -- ARGV  first_row:int  count:int  list_version
@@ -12,7 +12,7 @@ end
 local last_row = first_row + count - 1
 local from, to = math.floor(first_row / 8), math.floor(last_row / 8)
 local found = {}
--- the shorter way, so that neither many unknown rows nor a long list makes a slice dear
+-- the cheaper of two ways, so that neither many unknown rows nor a long list makes a slice expensive
 local of_list = redis.call('ZCARD', unknown)
 if of_list <= count then
   for _, row in ipairs(redis.call('ZRANGE', unknown, 0, -1)) do

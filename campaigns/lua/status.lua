@@ -1,4 +1,4 @@
--- status: everything that the status report says, read in one step. It writes nothing (Redis holds it to that, see
+-- status: reads all figures of the status report in one step. It writes nothing, and Redis enforces that (see
 -- `Scripts.read`).
 --
 -- KEYS  campaign  progress  in_flight  unknown  window  breaker  own_breaker

@@ -1,4 +1,4 @@
--- still_dead: which of the rows that dead letters name have no end yet; the others are forgotten.
+-- still_dead: returns the rows of dead letters that are not final yet, and forgets the others.
 --
 -- KEYS  dead  done  failed
 -- ARGV  rows...

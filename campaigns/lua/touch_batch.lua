@@ -1,4 +1,4 @@
--- touch_batch: notes when a batch is next due, once its retry is safely on Dramatiq's queue.
+-- touch_batch: records when a batch is due again, after its retry is on Dramatiq's queue.
 --
 -- KEYS  batches
 -- ARGV  batch_id  delay_ms:int  rows

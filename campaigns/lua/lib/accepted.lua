@@ -1,4 +1,4 @@
--- accepted: records all accepted rows in a few commands: this is what nearly every settlement is about.
+-- accepted: records all accepted rows in a few commands, because nearly all settled rows are accepted ones.
 -- For scripts that declare worker_id, progress, in_flight, done, failed, unknown and reasons.
 --include claim
 

@@ -6,9 +6,9 @@
 --
 -- expire_claims(k, campaign_id, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
 --
--- A row whose worker is dead becomes unknown, and so does one that its worker, though alive, has not settled for
--- lost_ms: whether the provider took it is unknown. A row that has an end already (a resent one whose first sender
--- answered late) only loses its claim. An outcome that comes later all the same is recorded.
+-- A row becomes unknown if its worker is dead, or if its worker is alive but has not settled it for lost_ms: the
+-- provider may or may not have accepted the email. A row that is final already (a resent row whose first outcome came late) only
+-- loses its claim. An outcome that still comes later is recorded.
 -- k names the keys: campaign, progress, in_flight, unknown, running, workers, reasons, done, failed,
 -- dispatcher.
 --include claim_times

@@ -1,5 +1,5 @@
--- key_types: stops a script before it writes, where a key holds what it should not. A script that Redis refuses
--- half-way keeps what it has written.
+-- key_types: stops a script before its first write if a key has a value of the wrong type. When Redis refuses a command
+-- half-way through a script, the earlier writes stay.
 --
 -- check_key_types(hashes, bitmaps, sorted_sets, lists): each a table of keys
 local function check_key_types(hashes, bitmaps, sorted_sets, lists)

@@ -1,4 +1,4 @@
--- pause: the system itself pauses a running campaign.
+-- pause: pauses a running campaign for the system.
 --
 -- $campaign  hash: status, reason   $running  set of campaigns
 --

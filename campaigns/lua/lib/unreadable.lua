@@ -1,5 +1,5 @@
--- unreadable: rows of the list that yield no recipient any more: the list in the object store is another one, or an
--- address is judged otherwise by now. They can never be sent, so they fail.
+-- unreadable: rows of the list that yield no recipient any more, because the list in the object store has changed, or
+-- because a newer version rejects the address. They can never be sent, so they fail.
 --
 -- fail_unreadable(k, campaign_id, rows, now)
 -- k names the keys: campaign, progress, done, failed, unknown, reasons, running. A row that has an end, or may get one,

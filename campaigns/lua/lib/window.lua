@@ -1,13 +1,13 @@
 -- window: a strict sliding window of 60 s, counted in buckets of 100 ms, the oldest one counted in full.
 --
--- It is 200 ms longer than 60 s: what is admitted reaches the provider a little later, one email sooner and another not
--- so soon, and the promise is to hold at the provider's door too.
+-- It is 200 ms longer than 60 s: emails reach the provider after their admission, with varying delay, and the limit
+-- must also hold where they arrive.
 --
 -- $window  hash: <bucket number> -> admissions in it; sum: of all buckets kept; tail: the oldest bucket that may be
 --          kept; last: the latest time seen (ms), so that a clock that steps back cannot open the window.
 --
--- A bucket leaves the window only when the whole of it is older than that, so no 60 s whatever, aligned or not, hold
--- more than was allowed; the price is up to 300 ms in 60 s, 0.5 % of the allowance.
+-- A bucket leaves the window only when all of it is older than that. So no 60 s, aligned or not, hold more admissions
+-- than allowed. The cost is up to 300 ms in 60 s, 0.5 % of the allowance.
 local BUCKET_MS = 100
 local WINDOW_MS = 60200
 
