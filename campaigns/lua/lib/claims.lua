@@ -7,8 +7,8 @@
 -- expire_claims(k, campaign_id, lost_ms, now) -> rows in flight that were looked at, rows that are unknown now
 --
 -- A row becomes unknown if its worker is dead, or if its worker is alive but has not settled it for lost_ms: the
--- provider may or may not have accepted the email. A row that is final already (a resent row whose first outcome came late) only
--- loses its claim. An outcome that still comes later is recorded.
+-- provider may or may not have the email. A row that is final already (a resent row whose first outcome came late)
+-- only loses its claim. An outcome that still comes later is recorded.
 -- k names the keys: campaign, progress, in_flight, unknown, running, workers, reasons, done, failed,
 -- dispatcher.
 --include claim_times
