@@ -7,6 +7,7 @@ else in the project reads `os.environ`; components get their settings by constru
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -14,11 +15,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 T = TypeVar("T")
 
-PROVIDERS = ("sendgrid", "outbox")
+PROVIDERS = ("sendgrid", "smtp", "outbox")
 
 #: The highest rate a campaign can have, in transactions per minute.
 MAX_TPM = 10_000_000
@@ -39,11 +40,40 @@ _REDIS_FORM = (
 )
 
 
+#: A domain name or an IPv4 address, without the wildcard that `_HOST` allows.
+_SERVER = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+_SMTP_FORM = (
+    "expected smtp://user:password@host:587 or smtps://user:password@host:465; in a user or password write %, /, ?, #, "
+    "@ and : as %25, %2F, %3F, %23, %40 and %3A"
+)
+#: The endings of names that no public DNS answers: RFC 6762 (local), RFC 8375 (home.arpa), ICANN's reservation of
+#: `internal`. A name without a dot is private too, such as the name of a container.
+_PRIVATE_NAMES = (".local", ".internal", ".home.arpa", ".localhost")
+
+
 class SettingError(SystemExit):
     """A setting has a wrong value. This exception stops the start with one clear line."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"postrider: setting {name}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """The SMTP server of `SMTP_URL`, and how to reach it.
+
+    Args:
+        host: its name or IP address, without brackets.
+        user, password: what to authenticate with; both None: without authentication.
+        tls: `implicit` (TLS from the first byte), `starttls` (STARTTLS is required), `offered` (STARTTLS if the server
+            offers it) or `none`.
+    """
+
+    host: str
+    port: int
+    user: str | None
+    password: str | None = field(repr=False)
+    tls: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +92,9 @@ class Settings:
     email_provider: str
     sendgrid_api_key: str | None = field(repr=False)
     sendgrid_api_url: str
+    smtp: SmtpServer | None
+    smtp_connections: int  # of one worker process
+    smtp_messages_per_connection: int
     outbox_dir: Path
     default_tpm: int
     provider_tpm: int | None
@@ -188,11 +221,14 @@ def load(environ: Mapping[str, str]) -> Settings:
     """
     env = _Environment(environ)
     key = env.secret("SENDGRID_API_KEY")
-    provider = env.choice("EMAIL_PROVIDER", "sendgrid" if key else "outbox", PROVIDERS)
+    provider = env.choice("EMAIL_PROVIDER", _default_provider(env), PROVIDERS)
     if provider == "sendgrid" and not key:
         raise SettingError("SENDGRID_API_KEY", "needed for EMAIL_PROVIDER=sendgrid")
     var_dir = Path(env.required_text("VAR_DIR", "var"))
     s3_endpoint = env.url("S3_ENDPOINT_URL", None, ("http", "https"))
+    smtp = _smtp_server("SMTP_URL", env.secret("SMTP_URL"))
+    if provider == "smtp" and smtp is None:
+        raise SettingError("SMTP_URL", "needed for EMAIL_PROVIDER=smtp: smtp://user:password@host:587")
     port = env.integer("PORT", 8080, 1, HIGHEST_PORT)
     min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, DAY_S)
     return Settings(
@@ -208,6 +244,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         email_provider=provider,
         sendgrid_api_key=key,
         sendgrid_api_url=str(env.url("SENDGRID_API_URL", "https://api.sendgrid.com", ("http", "https"))),
+        smtp=smtp,
+        smtp_connections=env.integer("SMTP_CONNECTIONS", 10, 1, 1000),
+        smtp_messages_per_connection=env.integer("SMTP_MESSAGES_PER_CONNECTION", 100, 1, 1_000_000),
         outbox_dir=Path(env.required_text("OUTBOX_DIR", str(var_dir / "outbox"))),
         default_tpm=env.integer("DEFAULT_TPM", 1000, 1, MAX_TPM),
         provider_tpm=env.integer("PROVIDER_TPM", 0, 0, MAX_TPM) or None,
@@ -229,6 +268,80 @@ def load(environ: Mapping[str, str]) -> Settings:
         log_format=env.choice("LOG_FORMAT", "json", ("json", "console")),
         var_dir=var_dir,
     )
+
+
+def _default_provider(env: _Environment) -> str:
+    """The provider whose credentials are set: SendGrid before SMTP, and the outbox without any."""
+    if env.text("SENDGRID_API_KEY"):
+        return "sendgrid"
+    return "smtp" if env.text("SMTP_URL") else "outbox"
+
+
+def _smtp_server(name: str, url: str | None) -> SmtpServer | None:
+    """The server of an SMTP address; None without one. `name` is the setting's, for errors, which show no password."""
+    if url is None:
+        return None
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.fragment:
+        raise SettingError(name, _SMTP_FORM)
+    host = parts.hostname.removesuffix(".")
+    if parts.path not in {"", "/"} or parts.port == 0 or not (_address(host) or _SERVER.fullmatch(host)):
+        raise SettingError(name, _SMTP_FORM)
+    user, password = _credentials(name, parts)
+    server = SmtpServer(
+        host=host,
+        port=parts.port or (465 if parts.scheme == "smtps" else 587),
+        user=user,
+        password=password,
+        tls=_smtp_tls(name, parts),
+    )
+    if server.tls == "none":
+        _check_plain_text(name, server)
+    return server
+
+
+def _credentials(name: str, parts: SplitResult) -> tuple[str | None, str | None]:
+    if parts.username is None and parts.password is None:
+        return None, None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not user or not password:
+        raise SettingError(name, f"has only one of user and password; {_SMTP_FORM}")
+    if not f"{user}{password}".isprintable():
+        raise SettingError(name, "the user or the password has a control character in it; remove it")
+    return user, password
+
+
+def _smtp_tls(name: str, parts: SplitResult) -> str:
+    choices = {"": "offered", "tls=starttls": "starttls", "tls=none": "none"}
+    if parts.scheme == "smtps":
+        choices = {"": "implicit"}
+    if parts.query not in choices:
+        raise SettingError(
+            name,
+            "unknown text after ?; allowed are ?tls=starttls and ?tls=none after smtp://, and nothing after smtps://",
+        )
+    return choices[parts.query]
+
+
+def _check_plain_text(name: str, server: SmtpServer) -> None:
+    """`tls=none` sends emails unencrypted: to private hosts only; and a password to this machine only (RFC 4954, 4)."""
+    address = _address(server.host)
+    is_loopback = address.is_loopback if address else server.host == "localhost"
+    is_private = address.is_private if address else "." not in server.host or server.host.endswith(_PRIVATE_NAMES)
+    if not is_private:
+        raise SettingError(
+            name,
+            f"tls=none is only for this machine and private networks, and {server.host} is neither; remove tls=none",
+        )
+    if server.user is not None and not is_loopback:
+        raise SettingError(name, "a password is not sent without TLS; remove tls=none, or the user and the password")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _webhook_key(env: _Environment) -> str | None:
