@@ -26,27 +26,33 @@ MAX_LINE: Final = 998
 MAX_PLAIN: Final = 200
 
 
-def encode(message: Message, now_s: float | None = None) -> bytes:
+def encode(
+    message: Message, now_s: float | None = None, message_id: str | None = None, *, seven_bit: bool = False
+) -> bytes:
     """The whole message with Date and Message-ID. Lines end in CRLF and are not dot-stuffed.
 
     Args:
         message: the message to encode.
         now_s: the time for Date and Message-ID, in seconds since the epoch; None: now.
+        message_id: the part of the Message-ID before the `@`; None: campaign, row and time.
+        seven_bit: encode bodies beyond ASCII in base64, for a transport without 8BITMIME (RFC 6152).
     """
     now_s = time.time() if now_s is None else now_s
     domain = message.sender.address.rpartition("@")[2]
+    if message_id is None:
+        message_id = f"{message.campaign_id}.{message.row}.{int(now_s * 1_000_000):x}"
     lines = [
         f"From: {mailbox(message.sender)}",
         f"To: <{message.to}>",
         f"Subject: {unstructured(message.subject)}",
         f"Date: {_date(int(now_s))}",
-        f"Message-ID: <{message.campaign_id}.{message.row}.{int(now_s * 1_000_000):x}@{domain}>",
+        f"Message-ID: <{message_id}@{domain}>",
         "MIME-Version: 1.0",
     ]
     if message.reply_to:
         lines.append(f"Reply-To: {mailbox(message.reply_to)}")
     lines += [f"{name}: {value}" for name, value in message.headers.items()]
-    return "\r\n".join(lines).encode() + CRLF + _body(message)
+    return "\r\n".join(lines).encode() + CRLF + _body(message, seven_bit)
 
 
 @lru_cache(maxsize=256)
@@ -76,10 +82,10 @@ def _date(second: int) -> str:
     return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
-def _body(message: Message) -> bytes:
-    parts = [_part(b"plain", message.text)] if message.text else []
+def _body(message: Message, seven_bit: bool) -> bytes:
+    parts = [_part(b"plain", message.text, seven_bit)] if message.text else []
     if message.html:
-        parts.append(_part(b"html", message.html))
+        parts.append(_part(b"html", message.html, seven_bit))
     if len(parts) == 1:
         return parts[0]
     # Random, so that no part can contain it on purpose.
@@ -88,12 +94,13 @@ def _body(message: Message) -> bytes:
     return head + b"".join(b"--" + boundary + CRLF + part + CRLF for part in parts) + b"--" + boundary + b"--\r\n"
 
 
-def _part(subtype: bytes, text: str) -> bytes:
+def _part(subtype: bytes, text: str, seven_bit: bool) -> bytes:
     data = _NEWLINE.sub("\r\n", text).encode()
-    if b"\0" in data or max(map(len, data.split(CRLF))) > MAX_LINE:
+    is_ascii = data.isascii()
+    if b"\0" in data or (seven_bit and not is_ascii) or max(map(len, data.split(CRLF))) > MAX_LINE:
         encoding, data = b"base64", base64.encodebytes(data).replace(b"\n", CRLF).removesuffix(CRLF)
     else:
-        encoding = b"7bit" if data.isascii() else b"8bit"
+        encoding = b"7bit" if is_ascii else b"8bit"
     return (
         b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: %b\r\n\r\n" % (subtype, encoding)
     ) + data

@@ -5,9 +5,10 @@ from __future__ import annotations
 from mail.providers.base import Provider
 from mail.providers.outbox import Outbox
 from mail.providers.sendgrid import SendGrid
+from mail.providers.smtp import Smtp
 from settings import Settings
 
-__all__ = ["Outbox", "Provider", "SendGrid", "build"]
+__all__ = ["Outbox", "Provider", "SendGrid", "Smtp", "build"]
 
 
 def build(settings: Settings) -> Provider:
@@ -20,6 +21,12 @@ def build(settings: Settings) -> Provider:
         if not settings.sendgrid_api_key:
             raise ValueError("SendGrid needs an API key: set SENDGRID_API_KEY")
         return SendGrid(settings.sendgrid_api_key, settings.sendgrid_api_url, settings.send_timeout_s)
+    if settings.email_provider == "smtp":
+        if settings.smtp is None:
+            raise ValueError("SMTP needs a server: set SMTP_URL")
+        return Smtp(
+            settings.smtp, settings.send_timeout_s, settings.smtp_connections, settings.smtp_messages_per_connection
+        )
     if settings.email_provider == "outbox":
         return Outbox(settings.outbox_dir)
-    raise ValueError(f"there is no provider {settings.email_provider}: set EMAIL_PROVIDER to sendgrid or outbox")
+    raise ValueError(f"there is no provider {settings.email_provider}: set EMAIL_PROVIDER to sendgrid, smtp or outbox")
