@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.support.services import running
 from tests.support.stack import free_port
 
 PROGRAM: Final = Path("/usr/sbin/postfix")
+MASTER_PROGRAM: Final = Path("/usr/lib/postfix/sbin/master")
 #: The recipient whom it refuses.
 NOBODY: Final = "nobody@shop.test"
 
@@ -57,7 +59,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 def is_available() -> bool:
     """Whether it can be started here."""
-    return PROGRAM.exists() and os.geteuid() == 0
+    return MASTER_PROGRAM.exists() and os.geteuid() == 0
 
 
 @contextlib.contextmanager
@@ -79,7 +81,11 @@ def postfix(next_port: int, chain: Path) -> Iterator[int]:
         main = MAIN.format(directory=directory, next_port=next_port, nobody=NOBODY, chain=chain)
         (directory / "main.cf").write_text(main)
         (directory / "master.cf").write_text(MASTER.format(port=port))
-        with running([str(PROGRAM), "-c", str(directory), "start-fg"], port, directory / "log"):
+        subprocess.run(
+            [PROGRAM, "-c", directory, "check"], check=True, capture_output=True
+        )  # makes the queue's folders
+        # Not `postfix start-fg`: that leaves the server behind when it is terminated.
+        with running([str(MASTER_PROGRAM), "-c", str(directory), "-s"], port, directory / "log"):
             yield port
     finally:
         shutil.rmtree(directory, ignore_errors=True)
