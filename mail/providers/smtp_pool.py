@@ -43,6 +43,7 @@ class Pool:
         self._is_closed = False
         #: Connections that are lent, being opened or being closed.
         self._taken = 0
+        self._opening = 0
         self._lent: set[Connection] = set()
         #: The connection that was used last comes last, and is lent first: so the others become idle and are closed.
         self._idle: dict[Connection, asyncio.TimerHandle] = {}
@@ -115,19 +116,23 @@ class Pool:
 
     async def _opened(self) -> Connection | None:
         """A new connection; None if the server takes no more of them, and one of the others has to do."""
+        self._opening += 1
         try:
             return await self._connect()
         except NotSent as error:
-            if error.is_temporary and self._lent:
-                self._make_do()
+            others = len(self._lent) + self._opening - 1
+            if error.is_temporary and others:
+                self._make_do(others)
                 return None
             if not self._lent:
                 self._fail_all(error)
             raise
+        finally:
+            self._opening -= 1
 
-    def _make_do(self) -> None:
-        """Keep to the connections that the server has accepted, for a while."""
-        self._limit = len(self._lent)
+    def _make_do(self, connections: int) -> None:
+        """Keep to as many connections as there are, for a while."""
+        self._limit = connections
         asyncio.get_running_loop().call_later(FEWER_S, self._allow_all)
 
     def _allow_all(self) -> None:
