@@ -90,8 +90,12 @@ class Transport:
             .build()
         )
 
-    async def post(self, body: bytes) -> Answer:
+    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
         """Post one body.
+
+        Args:
+            body: the body.
+            headers: headers of this request alone, beside those of each request.
 
         Raises:
             NotWritten: posting it again is safe.
@@ -100,7 +104,10 @@ class Transport:
         if self._client is None:
             raise NotWritten("the HTTP client is closed")
         try:
-            return Answer(await self._client.post(self._url).body_bytes(body).build().send())
+            request = self._client.post(self._url).body_bytes(body)
+            if headers:
+                request = request.headers(dict(headers))
+            return Answer(await request.build().send())
         except DetailedPyreqwestError as error:
             raise _failure(error) from None
 
