@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 T = TypeVar("T")
 
-PROVIDERS = ("sendgrid", "smtp", "outbox")
+PROVIDERS = ("sendgrid", "smtp", "ses", "outbox")
 
 #: The highest rate a campaign can have, in transactions per minute.
 MAX_TPM = 10_000_000
@@ -34,6 +34,10 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f:.]+\]?")
 #: The path of a Redis address: the number of a database, or nothing.
 _DATABASE = re.compile(r"/?[0-9]{0,5}")
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
+_CONFIGURATION_SET = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_AWS_KEY = re.compile(r"[!-~]{1,256}")
+_TOPIC_ARN = re.compile(rf"arn:aws(-[a-z]+)*:sns:{_REGION.pattern}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}")
 _REDIS_FORM = (
     "expected redis://, rediss:// (both user:password@host:port/number) or unix://; in a user or password write %, /, "
     "?, #, @, : and brackets as %25, %2F, %3F, %23, %40, %3A, %5B and %5D"
@@ -77,6 +81,24 @@ class SmtpServer:
 
 
 @dataclass(frozen=True, slots=True)
+class SesAccount:
+    """The Amazon SES account of `SES_REGION`.
+
+    Args:
+        region: the AWS region, such as `eu-west-1`.
+        endpoint_url: the base URL of the API, without a slash at its end.
+        configuration_set: the configuration set of each email; None: the default one of the sender's identity.
+        access_key_id, secret_access_key: permanent credentials; both "": those of the usual AWS places.
+    """
+
+    region: str
+    endpoint_url: str
+    configuration_set: str | None
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of a process. Names and defaults: `docs/operations.md`."""
 
@@ -96,6 +118,8 @@ class Settings:
     smtp_connections: int  # of one worker process
     smtp_messages_per_connection: int
     outbox_dir: Path
+    ses: SesAccount | None  # None unless EMAIL_PROVIDER is ses
+    ses_topic_arns: tuple[str, ...]
     default_tpm: int
     provider_tpm: int | None
     domain_tpm: Mapping[str, int]
@@ -248,6 +272,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         smtp_connections=env.integer("SMTP_CONNECTIONS", 10, 1, 1000),
         smtp_messages_per_connection=env.integer("SMTP_MESSAGES_PER_CONNECTION", 100, 1, 1_000_000),
         outbox_dir=Path(env.required_text("OUTBOX_DIR", str(var_dir / "outbox"))),
+        ses=_ses_account(env) if provider == "ses" else None,
+        ses_topic_arns=_topic_arns(env, "SES_TOPIC_ARN"),
         default_tpm=env.integer("DEFAULT_TPM", 1000, 1, MAX_TPM),
         provider_tpm=env.integer("PROVIDER_TPM", 0, 0, MAX_TPM) or None,
         domain_tpm=env.limits("DOMAIN_TPM"),
@@ -342,6 +368,40 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _ses_account(env: _Environment) -> SesAccount:
+    """The SES account. With another S3 server, the AWS_* variables are those of that server, so its region is not used.
+
+    `make run` sets them so, too.
+    """
+    usual = None if env.text("S3_ENDPOINT_URL") else env.text("AWS_REGION") or env.text("AWS_DEFAULT_REGION")
+    region = env.text("SES_REGION", usual)
+    if region is None:
+        raise SettingError("SES_REGION", "needed for EMAIL_PROVIDER=ses: the AWS region of SES, such as eu-west-1")
+    if not _REGION.fullmatch(region):
+        raise SettingError("SES_REGION", f"{region!r} is not an AWS region; expected a name such as eu-west-1")
+    configuration_set = env.text("SES_CONFIGURATION_SET")
+    if configuration_set and not _CONFIGURATION_SET.fullmatch(configuration_set):
+        raise SettingError("SES_CONFIGURATION_SET", "expected 1 to 64 letters, digits, _ and -")
+    key_id, secret = env.secret("SES_ACCESS_KEY_ID") or "", env.secret("SES_SECRET_ACCESS_KEY") or ""
+    for name, value in (("SES_ACCESS_KEY_ID", key_id), ("SES_SECRET_ACCESS_KEY", secret)):
+        if bool(key_id) != bool(secret) and not value:
+            raise SettingError(name, "missing; set both SES_ACCESS_KEY_ID and SES_SECRET_ACCESS_KEY, or neither")
+        if value and not _AWS_KEY.fullmatch(value):
+            raise SettingError(name, "contains a character that no AWS key has; copy it again")
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    url = str(env.url("SES_ENDPOINT_URL", f"https://email.{region}.{domain}", ("http", "https")))
+    return SesAccount(region, url, configuration_set, key_id, secret)
+
+
+def _topic_arns(env: _Environment, name: str) -> tuple[str, ...]:
+    """`arn:aws:sns:eu-west-1:123456789012:events`, or several of them with commas."""
+    found = tuple(filter(None, (part.strip() for part in env.required_text(name, "").split(","))))
+    for arn in found:
+        if not _TOPIC_ARN.fullmatch(arn):
+            raise SettingError(name, f"{arn!r} is not an SNS topic; expected arn:aws:sns:region:account:name")
+    return found
 
 
 def _webhook_key(env: _Environment) -> str | None:

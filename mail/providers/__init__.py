@@ -5,10 +5,11 @@ from __future__ import annotations
 from mail.providers.base import Provider
 from mail.providers.outbox import Outbox
 from mail.providers.sendgrid import SendGrid
+from mail.providers.ses import Ses
 from mail.providers.smtp import Smtp
 from settings import Settings
 
-__all__ = ["Outbox", "Provider", "SendGrid", "Smtp", "build"]
+__all__ = ["Outbox", "Provider", "SendGrid", "Ses", "Smtp", "build"]
 
 
 def build(settings: Settings) -> Provider:
@@ -27,6 +28,12 @@ def build(settings: Settings) -> Provider:
         return Smtp(
             settings.smtp, settings.send_timeout_s, settings.smtp_connections, settings.smtp_messages_per_connection
         )
+    if settings.email_provider == "ses":
+        if settings.ses is None:
+            raise ValueError("Amazon SES needs a region: set SES_REGION")
+        return Ses(settings.ses, settings.send_timeout_s)
     if settings.email_provider == "outbox":
         return Outbox(settings.outbox_dir)
-    raise ValueError(f"there is no provider {settings.email_provider}: set EMAIL_PROVIDER to sendgrid, smtp or outbox")
+    raise ValueError(
+        f"there is no provider {settings.email_provider}: set EMAIL_PROVIDER to sendgrid, smtp, ses or outbox"
+    )
