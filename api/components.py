@@ -19,6 +19,7 @@ from campaigns.db.server import Writing
 from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
+from mail.providers.sns import Sns
 from settings import Settings
 from storage import ObjectStore
 
@@ -35,6 +36,7 @@ class Components:
     progress: Progress
     ledger: Ledger
     events: ProviderEvents
+    sns: Sns = field(repr=False)
     feeds: Feeds = field(repr=False)
     writing: Writing = field(repr=False)
 
@@ -49,6 +51,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "controls": Controls(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
         "events": ProviderEvents(redis),
+        "sns": Sns(settings.ses_topic_arns),
         "feeds": Feeds(progress),
         "writing": writing,
     }

@@ -108,6 +108,11 @@ ENDPOINTS: Final = (
         "Receive SendGrid's signed events; 404 unless SENDGRID_WEBHOOK_PUBLIC_KEY is set",
         {200: webhooks.EventsResponse}, (404,), webhooks.BODY,
     ),
+    Endpoint(
+        "POST", "/webhooks/ses", webhooks.ses,
+        "Receive the events of Amazon SES, signed by Amazon SNS; 404 unless SES_TOPIC_ARN is set",
+        {200: webhooks.EventsResponse}, (404,), webhooks.SNS_BODY,
+    ),
     # The server itself
     Endpoint("GET", "/healthz", health.healthz, "Check that the process is alive", {200: JSON}),
     Endpoint("GET", "/readyz", health.readyz, "Check that Redis and the object store are available", {200: JSON}),

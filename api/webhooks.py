@@ -1,16 +1,16 @@
-"""Events that providers report: `POST /webhooks/sendgrid` receives SendGrid's signed Event Webhook.
+"""Events that providers report: SendGrid's signed Event Webhook, and those of Amazon SES, signed by Amazon SNS.
 
-The endpoint is off unless the webhook's public key is set. The signature is the credential, so a request needs no API
-token. Since anyone can send requests here, a body is read only if the signature headers are present, and it stays out
-of memory until the signature has been verified. `mail.providers.sendgrid_events` parses SendGrid's events;
-`campaigns.events` decides what they mean for a row.
+Each endpoint is off unless its setting names whose signatures count. The signature is the credential, so a request
+needs no API token. Since anyone can send requests here, a body is read only if the headers are right, and SendGrid's
+larger ones stay out of memory until the signature has been verified. `mail.providers.sendgrid_events`, `sns` and
+`ses_events` parse them; `campaigns.events` decides what they mean for a row.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
@@ -25,9 +25,12 @@ from starlette.responses import Response
 from api import components
 from api.components import Components
 from api.http import inputs
-from api.http.errors import Problem, invalid
+from api.http.errors import TRY_AGAIN, Problem, invalid
 from api.http.responses import JSON, json_response
+from campaigns.event_kinds import Event, Unattributed
+from mail.providers import ses_events, sns
 from mail.providers.sendgrid_events import BadSignature, event_of, signature_of
+from mail.providers.sns_fetch import FetchFailed
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,10 @@ log = structlog.get_logger(__name__)
 MAX_BATCH_BYTES: Final = 8 * inputs.MIB
 #: How much of a batch memory holds before its signature is verified, in bytes; the rest waits on disk.
 MEMORY_BYTES: Final = 64 * 1024
+#: The largest message of SNS, in bytes: one of 256 KiB, as text in JSON.
+MAX_SNS_BYTES: Final = 1 * inputs.MIB
+#: A message of SNS, as OpenAPI's request body object. SNS sends JSON as text.
+SNS_BODY: Final = {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}
 #: A batch, as OpenAPI's request body object.
 BODY: Final = {"required": True, "content": {JSON: {"schema": {"type": "array", "items": {"type": "object"}}}}}
 
@@ -74,14 +81,49 @@ def _take(parts: Components, verify: Callable[[], None], file: IO[bytes]) -> Res
     file.seek(0)
     raw = file.read()
     batch = _batch(raw)
-    applied = parts.events.apply(map(event_of, batch))
-    taken = EventsResponse(applied.events, len(batch) - applied.events, applied.settled)
+    return _applied(parts, map(event_of, batch), len(batch))
+
+
+def _applied(parts: Components, events: Iterable[Event | Unattributed], count: int) -> Response:
+    applied = parts.events.apply(events)
+    taken = EventsResponse(applied.events, count - applied.events, applied.settled)
     log.info("events_taken", applied=taken.applied, ignored=taken.ignored, settled=taken.settled)
     for (kind, why), count in applied.unattributed.items():
         log.info("events_unattributed", kind=kind, why=why, count=count)
     for campaign_id in applied.completed:
         log.info("campaign_completed", campaign_id=campaign_id)
     return json_response(taken)
+
+
+async def ses(request: Request) -> Response:
+    """Take a message of SNS: an event of SES, or the confirmation of a subscription, which the server confirms."""
+    parts = components.of(request)
+    if not parts.sns.is_enabled:
+        detail = "The events of Amazon SES are not enabled; set SES_TOPIC_ARN on the server to receive them."
+        raise Problem(HTTPStatus.NOT_FOUND, detail)
+    try:
+        parts.sns.check_headers(request.headers)
+    except sns.BadSnsMessage as error:
+        raise _refused(str(error)) from None
+    body = await inputs.body(request, MAX_SNS_BYTES)
+    return await run_in_threadpool(_take_sns, parts, body)
+
+
+def _take_sns(parts: Components, body: bytes) -> Response:
+    try:
+        message = parts.sns.verified(body, parts.settings.webhook_max_age_s)
+        if message.type == sns.SUBSCRIPTION:
+            parts.sns.confirm(message)
+    except sns.BadSnsMessage as error:
+        raise _refused(str(error)) from None
+    except FetchFailed as error:
+        log.warning("sns_fetch_failed", reason=str(error))
+        detail = f"Amazon SNS could not be asked: {error}. Send the message again later."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, TRY_AGAIN) from None
+    if message.type == sns.NOTIFICATION:
+        return _applied(parts, [ses_events.event_of(message.message)], 1)
+    log.info("sns_subscription_changed", type=message.type, topic=message.topic_arn)
+    return json_response(EventsResponse(0, 0, 0))
 
 
 def _refused(detail: str) -> Problem:

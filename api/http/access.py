@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http import errors
 
 #: Paths that need no token: liveness, readiness, and the webhook, whose requests carry a signature.
-OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/webhooks/sendgrid"})
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/webhooks/sendgrid", "/webhooks/ses"})
 #: Headers that proxies add (RFC 9110, 7.6.3; RFC 7239; and customary ones), besides `x-forwarded-*`.
 PROXY_HEADERS: Final = frozenset({
     "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for",
