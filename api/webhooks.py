@@ -1,8 +1,7 @@
 """Events that providers report: SendGrid's signed Event Webhook, and those of Amazon SES, signed by Amazon SNS.
 
 Each endpoint is off unless its setting names whose signatures count. The signature is the credential, so a request
-needs no API token. Since anyone can send requests here, a body is read only if the headers are right, and SendGrid's
-larger ones stay out of memory until the signature has been verified. `mail.providers.sendgrid_events`, `sns` and
+needs no API XX `mail.providers.sendgrid_events`, `sns` and
 `ses_events` parse them; `campaigns.events` decides what they mean for a row.
 """
 
@@ -84,9 +83,9 @@ def _take(parts: Components, verify: Callable[[], None], file: IO[bytes]) -> Res
     return _applied(parts, map(event_of, batch), len(batch))
 
 
-def _applied(parts: Components, events: Iterable[Event | Unattributed], count: int) -> Response:
+def _applied(parts: Components, events: Iterable[Event | Unattributed], given: int) -> Response:
     applied = parts.events.apply(events)
-    taken = EventsResponse(applied.events, count - applied.events, applied.settled)
+    taken = EventsResponse(applied.events, given - applied.events, applied.settled)
     log.info("events_taken", applied=taken.applied, ignored=taken.ignored, settled=taken.settled)
     for (kind, why), count in applied.unattributed.items():
         log.info("events_unattributed", kind=kind, why=why, count=count)
@@ -105,13 +104,16 @@ async def ses(request: Request) -> Response:
         parts.sns.check_headers(request.headers)
     except sns.BadSnsMessage as error:
         raise _refused(str(error)) from None
-    body = await inputs.body(request, MAX_SNS_BYTES)
-    return await run_in_threadpool(_take_sns, parts, body)
+    with SpooledTemporaryFile(MEMORY_BYTES) as file:
+        async for chunk in inputs.pieces(request, MAX_SNS_BYTES, inputs.too_large(MAX_SNS_BYTES)):
+            await run_in_threadpool(file.write, chunk)
+        return await run_in_threadpool(_take_sns, parts, file)
 
 
-def _take_sns(parts: Components, body: bytes) -> Response:
+def _take_sns(parts: Components, file: IO[bytes]) -> Response:
+    file.seek(0)
     try:
-        message = parts.sns.verified(body, parts.settings.webhook_max_age_s)
+        message = parts.sns.verified(file.read(), parts.settings.webhook_max_age_s)
         if message.type == sns.SUBSCRIPTION:
             parts.sns.confirm(message)
     except sns.BadSnsMessage as error:
