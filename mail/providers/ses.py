@@ -1,7 +1,7 @@
 """Amazon SES through its v2 API: one request per recipient, with the whole message, so that its headers are exact.
 
 Source: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. This module does not use boto3: its
-client takes 1.2 ms of CPU per email and a thread per request under way (`docs/benchmarks.md`).
+client takes 1.1 ms of CPU per email and a thread per request under way, this module 0.14 ms (`python -m bench.ses`).
 """
 
 from __future__ import annotations
