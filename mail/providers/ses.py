@@ -25,6 +25,9 @@ PATH: Final = "/v2/email/outbound-emails"
 #: A request must not be larger than this, in bytes: https://docs.aws.amazon.com/ses/latest/dg/quotas.html
 MAX_REQUEST_BYTES: Final = 40_000_000
 
+#: The fewest characters of an AWS key. Shorter ones, which stand-ins of SES have, may be parts of words.
+MIN_KEY_CHARS: Final = 8
+
 ACCEPTED: Final = 200
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -118,7 +121,8 @@ def _failure(error: SesError, answer: Answer, message: Message, keys: Keys) -> O
     kind = kind_of(error, message.sender)
     # The errors of AWS about a signature repeat parts of the request.
     words = str(error).partition("\n")[0]
-    for secret in filter(None, keys):
-        words = words.replace(secret, "***")
+    for secret in keys:
+        if len(secret) >= MIN_KEY_CHARS:
+            words = words.replace(secret, "***")
     wait_ms = retry_after_ms(answer.header, time.time()) if kind in {Kind.THROTTLED, Kind.UNAVAILABLE} else None
     return Outcome(kind, reason(words), retry_after_ms=wait_ms)

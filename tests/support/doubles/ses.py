@@ -27,6 +27,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+START_TIMEOUT_S: Final = 60.0
 PATH: Final = "/v2/email/outbound-emails"
 REGION: Final = "eu-west-1"
 #: The credentials that the double knows: access key id -> secret access key.
@@ -89,21 +90,28 @@ class SesDouble:
     def running(cls, **fields: Any) -> Iterator[SesDouble]:
         """Start one on a free port, in a thread of this process."""
         double = cls(**fields)
+        ready = threading.Event()
+        stop = asyncio.Event()
         loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever)
+
+        async def serve() -> None:
+            server = await double.listen(0)
+            ready.set()
+            await stop.wait()
+            server.close()
+
+        def run() -> None:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:  # its end cancels what still hangs
+                runner.run(serve())
+
+        thread = threading.Thread(target=run)
         thread.start()
         try:
-            server = asyncio.run_coroutine_threadsafe(double.listen(0), loop).result()
+            assert ready.wait(START_TIMEOUT_S)
             yield double
-            loop.call_soon_threadsafe(server.close)
         finally:
-            loop.call_soon_threadsafe(loop.stop)
+            loop.call_soon_threadsafe(stop.set)
             thread.join()
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
 
     async def listen(self, port: int) -> asyncio.Server:
         server = await asyncio.start_server(self._serve, "127.0.0.1", port, backlog=1024, limit=2**16)
