@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from embedded import lock, ports, private, s3, valkey
+from embedded import lock, ports, private, s3, secret_key, valkey
 from embedded.processes import Program, StartError, Supervisor, say
 from settings import Settings, load
 
@@ -53,8 +53,10 @@ class House:
         """Start everything; return once the web process is ready.
 
         Raises:
-            StartError: an embedded server or the web process did not start.
+            StartError: the kept key is gone, or an embedded server or the web process did not start.
         """
+        if not self.settings.secret_key:
+            self.environment["SECRET_KEY"] = secret_key.kept(self.settings.var_dir / "secret-key")
         if not self.settings.redis_given:
             await self._start_redis()
         if not self.settings.s3_endpoint_url:

@@ -28,10 +28,15 @@ HIGHEST_PORT = 65_535
 
 DAY_S = 86_400
 
+#: The fewest characters of a secret that signs.
+SECRET_KEY_CHARS = 32
+
 #: A whole number in ASCII. `str.isdigit` also accepts "²", which `int` refuses; `int` also refuses very long numbers.
 _DIGITS = re.compile(r"[0-9]{1,9}")
 #: A name of this server: letters, digits, `.`, `-`, `_`, an IP address, or `*.` and a name.
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f:.]+\]?")
+#: An email address in ASCII whose domain has a dot.
+_MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 #: The path of a Redis address: the number of a database, or nothing.
 _DATABASE = re.compile(r"/?[0-9]{0,5}")
 _REGION = re.compile(r"[a-z]{2,3}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
@@ -133,6 +138,9 @@ class Settings:
     webhook_max_age_s: float
     api_token: str | None = field(repr=False)
     api_token_file: Path | None
+    secret_key: str | None = field(repr=False)
+    secret_key_previous: str | None = field(repr=False)
+    unsubscribe_mailto: str | None
     allow_anonymous: bool
     allowed_hosts: tuple[str, ...]
     public_url: str
@@ -202,6 +210,23 @@ class _Environment:
         value = self.text(name)
         if value is not None and not value.isprintable():
             raise SettingError(name, "has a line break or a control character in it; give it as one line")
+        return value
+
+    def key(self, name: str) -> str | None:
+        """A secret that signs."""
+        value = self.secret(name)
+        if value is not None and len(value) < SECRET_KEY_CHARS:
+            problem = (
+                f"has {len(value)} characters; give at least {SECRET_KEY_CHARS}, for example: openssl rand -hex 32"
+            )
+            raise SettingError(name, problem)
+        return value
+
+    def mailbox(self, name: str) -> str | None:
+        """An email address alone, without a name."""
+        value = self.text(name)
+        if value is not None and not _MAILBOX.fullmatch(value):
+            raise SettingError(name, f"{value!r} is no email address; expected name@example.com")
         return value
 
     def hosts(self, name: str) -> tuple[str, ...]:
@@ -287,6 +312,9 @@ def load(environ: Mapping[str, str]) -> Settings:
         webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 300.0, 1, 7 * DAY_S),
         api_token=env.secret("API_TOKEN"),
         api_token_file=Path(token_file) if (token_file := env.text("API_TOKEN_FILE")) else None,
+        secret_key=env.key("SECRET_KEY"),
+        secret_key_previous=env.key("SECRET_KEY_PREVIOUS"),
+        unsubscribe_mailto=env.mailbox("UNSUBSCRIBE_MAILTO"),
         allow_anonymous=env.flag("ALLOW_ANONYMOUS", False),
         allowed_hosts=env.hosts("ALLOWED_HOSTS"),
         public_url=str(env.url("PUBLIC_URL", f"http://localhost:{port}", ("http", "https"))),
