@@ -37,6 +37,10 @@ NOTIFICATIONS: Final = f"{PREFIX}:notify"
 DEAD_LETTERS: Final = f"{PREFIX}:dead_letters"
 #: hash: "kind|why" -> the number of the provider's events of that kind that belong to no row.
 UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
+#: hash: the suppression list's counters and hash key. Its buckets are sets whose keys begin with this one.
+SUPPRESSIONS: Final = f"{PREFIX}:suppressions"
+#: list: records of the suppression list that are not in the object store yet.
+SUPPRESSIONS_JOURNAL: Final = f"{PREFIX}:suppressions_journal"
 #: This key never exists. A write to it changes nothing, and shows whether Redis accepts writes.
 PROBE: Final = f"{PREFIX}:probe"
 #: string with expiry: the janitor's lease.
@@ -106,6 +110,10 @@ def objects_of_list(campaign_id: str, list_version: str) -> str:
 def rejected_report(campaign_id: str, list_version: str) -> str:
     """The object that lists a list's rejected rows: `row,email,reason`, in row order."""
     return f"{objects_of_list(campaign_id, list_version)}rejected.csv"
+
+
+#: The prefix of the suppression list's objects in the object store.
+SUPPRESSION_OBJECTS: Final = "suppressions/"
 
 
 #: The names of the keys that belong to a campaign's list. They are deleted with it.

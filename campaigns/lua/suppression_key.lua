@@ -1,0 +1,11 @@
+-- suppression_key: the random key of the address hashes, which never changes.
+--
+-- KEYS  suppressions
+-- ARGV  offered?  seq:int
+-- ->    the key; false if there is none and none is offered
+--
+-- offered: becomes the key if there is none; seq: that of the last record in the object store, 0 for none
+if offered and redis.call('HSETNX', suppressions, 'hash_key', offered) == 1 then
+  redis.call('HSET', suppressions, 'seq', seq)
+end
+return redis.call('HGET', suppressions, 'hash_key')

@@ -1,0 +1,204 @@
+"""The suppression list: exact, one for all processes, with reasons that survive in the object store."""
+
+from __future__ import annotations
+
+import pytest
+from fakeredis import FakeRedis
+from redis import Redis
+
+from campaigns import keys
+from consent import segments
+from consent.records import Change, Reason
+from consent.suppressions import Suppressions
+from storage import StoreUnavailable
+from tests.support.doubles.object_store import MemoryStore
+from tests.support.suppressions import suppressions
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def listed(fake_redis: Redis, store: MemoryStore) -> Suppressions:
+    return suppressions(fake_redis, store)
+
+
+def whats(found: Suppressions, address: str) -> list[str]:
+    return [record.what for record in found.find(address)]
+
+
+def test_case_and_the_two_forms_of_a_domain_are_one_address(listed: Suppressions) -> None:
+    listed.add(["ann@xn--mller-kva.test"], Reason.MANUAL)
+    for written in ("ann@müller.test", "ANN@MÜLLER.test", " Ann <ann@xn--mller-kva.TEST> "):
+        assert listed.contains(written)
+    assert not listed.contains("anna@müller.test")
+    assert not listed.contains("no address")
+
+
+@pytest.mark.parametrize(
+    ("reason", "other_mail"), [("bounced", True), ("complained", True), ("unsubscribed", False), ("manual", False)]
+)
+def test_bounces_and_complaints_alone_stop_mail_that_is_not_marketing(
+    listed: Suppressions, reason: str, other_mail: bool
+) -> None:
+    listed.add(["ann@x.test"], Reason(reason))
+    assert listed.contains("ann@x.test")
+    assert listed.contains("ann@x.test", marketing=False) == other_mail
+
+
+def test_adding_again_changes_nothing_and_a_bounce_adds_to_an_unsubscription(listed: Suppressions) -> None:
+    assert listed.add(["ann@x.test", "bob@x.test", "ann@x.test"], Reason.UNSUBSCRIBED)[:2] == (2, 1)
+    assert listed.add(["ann@x.test"], Reason.MANUAL)[:2] == (0, 1)
+    assert listed.add(["ann@x.test"], Reason.BOUNCED)[:2] == (1, 0)
+    assert whats(listed, "ann@x.test") == ["unsubscribed", "bounced"]
+
+
+def test_the_hash_in_a_link_is_enough_to_suppress(listed: Suppressions) -> None:
+    address_hash = listed.hash_of("Ann@x.test")
+    assert address_hash is not None
+    assert listed.add_hash(address_hash, Reason.UNSUBSCRIBED).added == 1
+    assert listed.contains("ann@x.test")
+
+
+def test_all_processes_share_one_hash_key_whatever_signs_links(
+    fake_redis: Redis, store: MemoryStore, listed: Suppressions
+) -> None:
+    assert suppressions(fake_redis, store).hash_of("a@x.test") == listed.hash_of("a@x.test")
+    assert listed.hash_of("a@x.test") != suppressions(FakeRedis(), MemoryStore()).hash_of("a@x.test")
+
+
+def test_a_removal_is_effective_in_both_classes_and_stays_on_record(listed: Suppressions) -> None:
+    listed.add(["ann@x.test"], Reason.UNSUBSCRIBED)
+    listed.add(["ann@x.test"], Reason.BOUNCED)
+    assert listed.remove("ANN@x.test", "asked by\tphone\n")
+    assert not listed.contains("ann@x.test")
+    assert not listed.remove("ann@x.test", "again")
+    [record] = listed.find("ann@x.test")
+    assert (record.what, record.note) == (Change.REMOVED, "asked by phone")
+    listed.add(["ann@x.test"], Reason.MANUAL)
+    assert whats(listed, "ann@x.test") == ["removed", "manual"]
+
+
+def test_records_are_found_and_streamed_alike_before_and_after_they_are_stored(
+    listed: Suppressions, store: MemoryStore, fake_redis: Redis
+) -> None:
+    listed.add([f"r{number}@x.test" for number in range(3_000)], Reason.MANUAL)
+    listed.remove("r7@x.test", "mistake")
+    before = list(listed.stream())
+    assert listed.flush() == 3_001
+    assert fake_redis.llen(keys.SUPPRESSIONS_JOURNAL) == 0
+    assert list(listed.stream()) == before
+    assert len(before) == 2_999
+    assert before == sorted(before, key=lambda record: record.line())
+    assert whats(listed, "r7@x.test") == ["removed"]
+    assert whats(listed, "r8@x.test") == ["manual"]
+    assert listed.find("r9999@x.test") == []
+    assert [key for key in store.objects if key.startswith("suppressions/segments/")]
+
+
+def test_every_record_is_found_in_a_segment_that_is_larger_than_one_read(
+    listed: Suppressions, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given searches that stop at 4 kB, then no record is missed at any edge, and few bytes are read."""
+    monkeypatch.setattr(segments, "SEARCH_BYTES", 4_096)
+    people = [f"r{number}@x.test" for number in range(2_000)]
+    listed.add(people, Reason.BOUNCED)
+    listed.flush()
+    assert [one for one in people if whats(listed, one) != ["bounced"]] == []
+    store.reads.clear()
+    assert listed.find("nobody@x.test") == []
+    [size] = [len(data) for key, data in store.objects.items() if "segments" in key]
+    assert sum(end - start for start, end in store.reads) < size / 3
+
+
+def test_many_small_segments_are_merged_without_a_loss(listed: Suppressions, store: MemoryStore) -> None:
+    for number in range(40):
+        listed.add([f"a{number}@x.test", f"b{number}@x.test"], Reason.MANUAL)
+        listed.remove(f"b{number}@x.test")
+        listed.flush()
+    names = [key for key in store.objects if "segments" in key]
+    assert len(names) < 2 * segments.MERGE_SEGMENTS
+    assert {record.address for record in listed.stream()} == {f"a{number}@x.test" for number in range(40)}
+    assert all(whats(listed, f"b{number}@x.test") == ["removed"] for number in range(40))
+
+
+def test_a_store_that_is_away_costs_no_record_and_stops_no_suppression(
+    listed: Suppressions, store: MemoryStore
+) -> None:
+    assert not listed.contains("ann@x.test")
+    store.away = True
+    listed.add(["ann@x.test"], Reason.UNSUBSCRIBED)
+    assert listed.contains("ann@x.test")
+    with pytest.raises(StoreUnavailable):
+        listed.flush()
+    store.away = False
+    assert listed.flush() == 1
+    assert whats(listed, "ann@x.test") == ["unsubscribed"]
+
+
+def test_a_reader_whose_segment_is_merged_away_begins_again(listed: Suppressions, store: MemoryStore) -> None:
+    """Given a listing that names a segment which another process has just merged away."""
+    listed.add(["ann@x.test"], Reason.MANUAL)
+    listed.flush()
+    [key] = [key for key in store.objects if "segments" in key]
+    listing, data, asked = store.list_objects, store.objects.pop(key), []
+
+    def list_objects(prefix: str) -> object:
+        asked.append(prefix)
+        store.objects |= {} if len(asked) == 1 else {f"{key}-merged": data}
+        store.modified[f"{key}-merged"] = store.modified[key]
+        if len(asked) == 1:
+            store.objects[key] = data
+            found = list(listing(prefix))
+            del store.objects[key]
+            return found
+        return listing(prefix)
+
+    store.list_objects = list_objects  # type: ignore[method-assign,assignment]
+    assert [record.address for record in listed.stream()] == ["ann@x.test"]
+    assert len(asked) == 2
+
+
+def test_an_erased_address_is_in_no_object_and_still_gets_no_email(listed: Suppressions, store: MemoryStore) -> None:
+    listed.add(["ann@x.test", "bob@x.test"], Reason.UNSUBSCRIBED)
+    listed.flush()
+    listed.erase("ann@x.test")
+    assert listed.contains("ann@x.test")
+    assert b"ann@x.test" not in b"".join(store.objects.values())
+    assert sorted(record.address for record in listed.stream()) == ["", "bob@x.test"]
+
+
+def test_a_redis_that_lost_the_list_gets_it_back_from_the_store(
+    listed: Suppressions, store: MemoryStore, fake_redis: Redis
+) -> None:
+    people = [f"r{number}@x.test" for number in range(1_500)]
+    listed.add(people, Reason.COMPLAINED)
+    listed.remove("r1@x.test")
+    listed.flush()
+    fake_redis.flushall()
+    again = suppressions(fake_redis, store)
+    assert again.restore() == 1_499
+    assert again.contains_many(people, marketing=False) == [one != "r1@x.test" for one in people]
+    again.remove("r2@x.test")
+    assert whats(again, "r2@x.test") == ["removed"]
+
+
+def test_two_processes_that_flush_at_once_store_nothing_twice(
+    listed: Suppressions, store: MemoryStore, fake_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a process that has read the journal and is overtaken by another one before it writes."""
+    listed.add(["ann@x.test", "bob@x.test"], Reason.MANUAL)
+    waiting = listed._waiting
+
+    def overtaken(most: int = 1) -> object:
+        found = waiting(most)
+        monkeypatch.setattr(listed, "_waiting", waiting)
+        suppressions(fake_redis, store).flush()
+        suppressions(fake_redis, store).add(["eve@x.test"], Reason.MANUAL)
+        return found
+
+    monkeypatch.setattr(listed, "_waiting", overtaken)
+    listed.flush()
+    assert sorted(record.address for record in listed.stream()) == ["ann@x.test", "bob@x.test", "eve@x.test"]
