@@ -12,6 +12,7 @@ from redis.retry import Retry
 from starlette.requests import Request
 
 from api.live.feeds import Feeds
+from campaigns import keys
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.db import connection, schema
@@ -19,9 +20,12 @@ from campaigns.db.server import Writing
 from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
+from campaigns.db.scripts import Scripts
+from consent.links import Links
+from consent.suppressions import Names, Suppressions
 from mail.providers.sns import Sns
 from settings import Settings
-from storage import ObjectStore
+from storage import MissingObject, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Components:
     sns: Sns = field(repr=False)
     feeds: Feeds = field(repr=False)
     writing: Writing = field(repr=False)
+    suppressions: Suppressions = field(repr=False)
+    links: Links | None = field(repr=False)  # None: SECRET_KEY is not set
 
 
 def build(settings: Settings, **overrides: Any) -> Components:
@@ -57,7 +63,20 @@ def build(settings: Settings, **overrides: Any) -> Components:
     }
     if "store" not in overrides:
         parts["store"] = ObjectStore(settings.s3_bucket, settings.s3_endpoint_url, settings.s3_public_endpoint_url)
-    return Components(settings=settings, redis=redis, progress=progress, **(parts | overrides))
+    parts |= overrides
+    parts.setdefault("links", _links(settings))
+    if "suppressions" not in parts:
+        parts["suppressions"] = _suppressions(redis, parts["store"])
+    return Components(settings=settings, redis=redis, progress=progress, **parts)
+
+
+def _links(settings: Settings) -> Links | None:
+    return Links(settings.secret_key, settings.secret_key_previous) if settings.secret_key else None
+
+
+def _suppressions(redis: Redis, store: ObjectStore) -> Suppressions:
+    names = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS)
+    return Suppressions(Scripts(redis), store, names, MissingObject)
 
 
 def connect(redis_url: str, *, allow_unsafe: bool = False) -> Redis:

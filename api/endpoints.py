@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import campaigns, controls, health, openapi, recipients, status, webhooks
+from api import campaigns, controls, health, openapi, recipients, status, suppressions, unsubscribe, webhooks
 from api.http.endpoint import Endpoint
 from api.http.responses import JSON
 from api.live import event_stream
@@ -101,6 +101,35 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", f"{_ONE}/recipients.csv", recipients.export, "Download the rows with their states",
         {200: "text/csv"}, (404, 409, 422), query=recipients.QUERY,
+    ),
+    # Who gets no email
+    Endpoint(
+        "GET", "/suppressions", suppressions.get, "Get what the suppression list knows of one address",
+        {200: suppressions.SuppressionResponse}, (422,), query=suppressions.QUERY,
+    ),
+    Endpoint(
+        "POST", "/suppressions", suppressions.add, "Add addresses to the suppression list",
+        {200: suppressions.SuppressResponse}, (), suppressions.SuppressRequest,
+    ),
+    Endpoint(
+        "DELETE", "/suppressions/{email}", suppressions.remove, "Remove an address from the suppression list",
+        {200: suppressions.RemovalResponse}, (422,), query=suppressions.NOTE_QUERY,
+    ),
+    Endpoint(
+        "GET", "/suppressions.csv", suppressions.export, "Download the suppression list", {200: "text/csv"},
+    ),
+    Endpoint(
+        "POST", "/suppressions/upload", suppressions.upload, "Add the addresses of a CSV to the suppression list",
+        {200: suppressions.SuppressionUploadResponse}, (), suppressions.UPLOAD_BODY, suppressions.UPLOAD_QUERY,
+    ),
+    # Unsubscribe links: open to everyone
+    Endpoint(
+        "GET", "/u/{token}", unsubscribe.page, "Show the page of an unsubscribe link; changes nothing",
+        {200: unsubscribe.HTML, 404: unsubscribe.HTML, 429: unsubscribe.HTML},
+    ),
+    Endpoint(
+        "POST", "/u/{token}", unsubscribe.act, "Unsubscribe the recipient of a link (RFC 8058)",
+        {200: unsubscribe.HTML, 404: unsubscribe.HTML, 429: unsubscribe.HTML}, (), unsubscribe.BODY,
     ),
     # Events that the provider reports
     Endpoint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -21,6 +22,13 @@ _ABOUT: Final = (
     "Postrider sends one email to each recipient of a CSV, never faster than the campaign's rate limit. Create a "
     "campaign with PUT, upload its list, start it, and follow its status."
 )
+#: The parameters in paths, as JSON schemas.
+_PATH_PARAMETERS: Final = {
+    "id": {"type": "string", "pattern": f"^{CAMPAIGN_ID.pattern}$"},
+    "email": {"type": "string"},
+    "token": {"type": "string"},
+}
+_IN_BRACES: Final = re.compile(r"{(\w+)}")
 #: The problems of every endpoint: no token, not allowed, Redis or the object store unavailable.
 _COMMON: Final = (401, 403, 503)
 #: The further problems of every endpoint with a request body: too slow, too large, compressed, invalid.
@@ -79,8 +87,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         },
     }
     parameters = [_parameter("query", name, schema) for name, schema in endpoint.query.items()]
-    if "{id}" in endpoint.path:
-        parameters.insert(0, _parameter("path", "id", {"type": "string", "pattern": f"^{CAMPAIGN_ID.pattern}$"}))
+    for name in reversed(_IN_BRACES.findall(endpoint.path)):
+        parameters.insert(0, _parameter("path", name, _PATH_PARAMETERS[name]))
     if parameters:
         described["parameters"] = parameters
     if isinstance(endpoint.body, dict):
@@ -95,7 +103,7 @@ def _problems(endpoint: Endpoint) -> list[int]:
 
 
 def _name(endpoint: Endpoint) -> str:
-    words = endpoint.path.replace("{id}", "one").replace("/", " ").replace(".", " ").replace("-", " ").split()
+    words = _IN_BRACES.sub("one", endpoint.path).replace("/", " ").replace(".", " ").replace("-", " ").split()
     return "_".join([endpoint.method.lower(), *words])
 
 

@@ -26,6 +26,8 @@ from api.http import errors
 
 #: Paths that need no token: liveness, readiness, and the webhook, whose requests carry a signature.
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/webhooks/sendgrid", "/webhooks/ses"})
+#: Paths below this one need no token either: unsubscribe links, whose last part is signed (RFC 8058).
+OPEN_PREFIX: Final = "/u/"
 #: Headers that proxies add (RFC 9110, 7.6.3; RFC 7239; and customary ones), besides `x-forwarded-*`.
 PROXY_HEADERS: Final = frozenset({
     "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for",
@@ -87,7 +89,7 @@ class Access:
             await send({"type": "websocket.close", "code": 1008})
 
     def _refusal(self, scope: Scope) -> Response | None:
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_PREFIX):
             return None
         headers = Headers(scope=scope)
         found = self._misled(scope, headers)

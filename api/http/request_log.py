@@ -18,6 +18,8 @@ QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 #: A path segment with characters that no id and no endpoint has: it may be anything, even an address.
 _ODD_SEGMENT: Final = re.compile(r"[^/]*[^/A-Za-z0-9_.-][^/]*")
 _LONGEST: Final = 200
+#: An unsubscribe link's path: its last part is a credential.
+_UNSUBSCRIBE_LINK: Final = re.compile(r"^/u/.*", re.DOTALL)
 
 
 def replace_server_log() -> None:
@@ -53,7 +55,11 @@ class RequestLog:
             write(
                 "request_answered",
                 method=scope["method"],
-                path=_ODD_SEGMENT.sub("*", scope["path"])[:_LONGEST],
+                path=_shown(scope["path"]),
                 status=status,
                 duration_ms=round((time.monotonic() - started) * 1000, 1),
             )
+
+
+def _shown(path: str) -> str:
+    return _ODD_SEGMENT.sub("*", _UNSUBSCRIBE_LINK.sub("/u/*", path))[:_LONGEST]
