@@ -21,6 +21,7 @@ from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
 from campaigns.db.scripts import Scripts
+from consent.dns_records import DnsTxtRecords, TxtRecords
 from consent.links import Links
 from consent.suppressions import Names, Suppressions
 from mail.providers.sns import Sns
@@ -44,6 +45,7 @@ class Components:
     feeds: Feeds = field(repr=False)
     writing: Writing = field(repr=False)
     suppressions: Suppressions = field(repr=False)
+    dns: TxtRecords = field(repr=False)
     links: Links | None = field(repr=False)  # None: SECRET_KEY is not set
 
 
@@ -60,6 +62,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "sns": Sns(settings.ses_topic_arns),
         "feeds": Feeds(progress),
         "writing": writing,
+        "dns": DnsTxtRecords(),
     }
     if "store" not in overrides:
         parts["store"] = ObjectStore(settings.s3_bucket, settings.s3_endpoint_url, settings.s3_public_endpoint_url)

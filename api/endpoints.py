@@ -12,13 +12,25 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import campaigns, controls, health, openapi, recipients, status, suppressions, unsubscribe, webhooks
+from api import (
+    campaigns,
+    controls,
+    health,
+    openapi,
+    recipients,
+    sender_check,
+    status,
+    suppressions,
+    unsubscribe,
+    webhooks,
+)
 from api.http.endpoint import Endpoint
 from api.http.responses import JSON
 from api.live import event_stream
 from api.uploads import bodies, direct_upload, multipart_upload
 from campaigns.models import Content, StatusReport
 from campaigns.reconciliation import Report
+from consent.sender_check import SenderReport
 
 
 def describe(_request: Request) -> Response:
@@ -121,6 +133,10 @@ ENDPOINTS: Final = (
     Endpoint(
         "POST", "/suppressions/upload", suppressions.upload, "Add the addresses of a CSV to the suppression list",
         {200: suppressions.SuppressionUploadResponse}, (), suppressions.UPLOAD_BODY, suppressions.UPLOAD_QUERY,
+    ),
+    Endpoint(
+        "GET", "/sender-check", sender_check.check, "Check SPF, DKIM and DMARC of a sender's domain",
+        {200: SenderReport}, (422,), query=sender_check.QUERY,
     ),
     # Unsubscribe links: open to everyone
     Endpoint(
