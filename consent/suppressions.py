@@ -33,7 +33,7 @@ _KEY_BYTES: Final = 16
 
 
 class Scripts(Protocol):
-    """Runs Lua scripts by name, see `campaigns.scripts.Scripts`."""
+    """Runs Lua scripts by name, see `campaigns.db.scripts.Scripts`."""
 
     def __call__(self, name: str, keys: Mapping[str, str | Sequence[str]], /, **args: Any) -> Any: ...
     def read(self, name: str, keys: Mapping[str, str | Sequence[str]], /, **args: Any) -> Any: ...

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from redis import Redis
 
 from campaigns import keys
-from campaigns.scripts import Scripts, with_includes
+from campaigns.db.scripts import Scripts, with_includes
 from campaigns.signatures import Signature
 from consent import suppressions as module
 from consent.records import Reason
@@ -130,7 +130,7 @@ def test_admission_asks_the_list_in_its_own_script(server: Redis, monkeypatch: p
         "local stopped, out = suppression_test(marketing), {}\n"
         "for i, hash in ipairs(hashes) do out[i] = stopped(hash) and 1 or 0 end\nreturn out"
     )
-    scripts_module = "campaigns.scripts"
+    scripts_module = "campaigns.db.scripts"
     monkeypatch.setattr(f"{scripts_module}.source", lambda _name: _source(text))
     monkeypatch.setattr(f"{scripts_module}.signature", lambda _name: _signature(text))
     hashes = ["", *found.hashes(["ann@x.test", "bob@x.test", "eve@x.test"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis import Redis
 
 from campaigns import keys
-from campaigns.scripts import Scripts
+from campaigns.db.scripts import Scripts
 from consent.suppressions import Names, Suppressions
 from storage import MissingObject
 from tests.support.doubles.object_store import MemoryStore

@@ -25,7 +25,7 @@ def listed(fake_redis: Redis, store: MemoryStore) -> Suppressions:
     return suppressions(fake_redis, store)
 
 
-def whats(found: Suppressions, address: str) -> list[str]:
+def kinds(found: Suppressions, address: str) -> list[str]:
     return [record.what for record in found.find(address)]
 
 
@@ -52,7 +52,7 @@ def test_adding_again_changes_nothing_and_a_bounce_adds_to_an_unsubscription(lis
     assert listed.add(["ann@x.test", "bob@x.test", "ann@x.test"], Reason.UNSUBSCRIBED)[:2] == (2, 1)
     assert listed.add(["ann@x.test"], Reason.MANUAL)[:2] == (0, 1)
     assert listed.add(["ann@x.test"], Reason.BOUNCED)[:2] == (1, 0)
-    assert whats(listed, "ann@x.test") == ["unsubscribed", "bounced"]
+    assert kinds(listed, "ann@x.test") == ["unsubscribed", "bounced"]
 
 
 def test_the_hash_in_a_link_is_enough_to_suppress(listed: Suppressions) -> None:
@@ -78,7 +78,7 @@ def test_a_removal_is_effective_in_both_classes_and_stays_on_record(listed: Supp
     [record] = listed.find("ann@x.test")
     assert (record.what, record.note) == (Change.REMOVED, "asked by phone")
     listed.add(["ann@x.test"], Reason.MANUAL)
-    assert whats(listed, "ann@x.test") == ["removed", "manual"]
+    assert kinds(listed, "ann@x.test") == ["removed", "manual"]
 
 
 def test_records_are_found_and_streamed_alike_before_and_after_they_are_stored(
@@ -92,8 +92,8 @@ def test_records_are_found_and_streamed_alike_before_and_after_they_are_stored(
     assert list(listed.stream()) == before
     assert len(before) == 2_999
     assert before == sorted(before, key=lambda record: record.line())
-    assert whats(listed, "r7@x.test") == ["removed"]
-    assert whats(listed, "r8@x.test") == ["manual"]
+    assert kinds(listed, "r7@x.test") == ["removed"]
+    assert kinds(listed, "r8@x.test") == ["manual"]
     assert listed.find("r9999@x.test") == []
     assert [key for key in store.objects if key.startswith("suppressions/segments/")]
 
@@ -106,7 +106,7 @@ def test_every_record_is_found_in_a_segment_that_is_larger_than_one_read(
     people = [f"r{number}@x.test" for number in range(2_000)]
     listed.add(people, Reason.BOUNCED)
     listed.flush()
-    assert [one for one in people if whats(listed, one) != ["bounced"]] == []
+    assert [one for one in people if kinds(listed, one) != ["bounced"]] == []
     store.reads.clear()
     assert listed.find("nobody@x.test") == []
     [size] = [len(data) for key, data in store.objects.items() if "segments" in key]
@@ -121,7 +121,7 @@ def test_many_small_segments_are_merged_without_a_loss(listed: Suppressions, sto
     names = [key for key in store.objects if "segments" in key]
     assert len(names) < 2 * segments.MERGE_SEGMENTS
     assert {record.address for record in listed.stream()} == {f"a{number}@x.test" for number in range(40)}
-    assert all(whats(listed, f"b{number}@x.test") == ["removed"] for number in range(40))
+    assert all(kinds(listed, f"b{number}@x.test") == ["removed"] for number in range(40))
 
 
 def test_a_store_that_is_away_costs_no_record_and_stops_no_suppression(
@@ -135,7 +135,7 @@ def test_a_store_that_is_away_costs_no_record_and_stops_no_suppression(
         listed.flush()
     store.away = False
     assert listed.flush() == 1
-    assert whats(listed, "ann@x.test") == ["unsubscribed"]
+    assert kinds(listed, "ann@x.test") == ["unsubscribed"]
 
 
 def test_a_reader_whose_segment_is_merged_away_begins_again(listed: Suppressions, store: MemoryStore) -> None:
@@ -182,7 +182,7 @@ def test_a_redis_that_lost_the_list_gets_it_back_from_the_store(
     assert again.restore() == 1_499
     assert again.contains_many(people, marketing=False) == [one != "r1@x.test" for one in people]
     again.remove("r2@x.test")
-    assert whats(again, "r2@x.test") == ["removed"]
+    assert kinds(again, "r2@x.test") == ["removed"]
 
 
 def test_two_processes_that_flush_at_once_store_nothing_twice(
