@@ -16,11 +16,11 @@ from campaigns import keys
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.db import connection, schema
+from campaigns.db.scripts import Scripts
 from campaigns.db.server import Writing
 from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
-from campaigns.db.scripts import Scripts
 from consent.dns_records import DnsTxtRecords, TxtRecords
 from consent.links import Links
 from consent.suppressions import Names, Suppressions

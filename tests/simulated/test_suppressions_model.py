@@ -11,7 +11,7 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.db.scripts import Scripts, with_includes
-from campaigns.signatures import Signature
+from campaigns.db.signatures import Signature
 from consent import suppressions as module
 from consent.records import Reason
 from tests.support.doubles.object_store import MemoryStore
