@@ -152,9 +152,14 @@ class Connection:
             raise NotSent(_refused("the SMTP server offers none of AUTH PLAIN, LOGIN and CRAM-MD5"))
 
     @property
-    def is_usable(self) -> bool:
-        """Whether another message can be sent on it, as far as this side knows."""
-        return self._client.is_connected and self._refusals < MAX_REFUSALS
+    def is_connected(self) -> bool:
+        """Whether the connection exists, as far as this side knows."""
+        return self._client.is_connected
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether it has had too many refusals for another message."""
+        return self._refusals >= MAX_REFUSALS
 
     def offers(self, extension: str) -> bool:
         """Whether the server has offered an extension, such as `8bitmime`."""
@@ -174,8 +179,7 @@ class Connection:
             data: the message as `mail.mime.encode` makes it; dots are stuffed here (RFC 5321, 4.5.2).
 
         Raises:
-            NotSent: the server refuses it, or the connection is lost. The connection is usable again only if
-                `is_usable` says so.
+            NotSent: the server refuses it, or the connection is lost, as `is_connected` says.
         """
         try:
             await self._begin(envelope, data)

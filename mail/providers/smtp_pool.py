@@ -110,7 +110,7 @@ class Pool:
         while self._idle:
             connection, timer = self._idle.popitem()
             timer.cancel()
-            if connection.is_usable:
+            if connection.is_connected:
                 return connection
         return None
 
@@ -149,10 +149,10 @@ class Pool:
     def release(self, connection: Connection) -> None:
         """Give a connection back. One that is used up is closed; one that is lost is forgotten."""
         self._lent.discard(connection)
-        if not connection.is_usable or self._is_closed:
+        if not connection.is_connected or self._is_closed:
             connection.abort()
             self._give_back()
-        elif connection.messages >= self._max_messages:
+        elif connection.messages >= self._max_messages or connection.is_worn:
             # It counts until the server knows that it is closed, so that there are never more than the limit.
             self._close(connection, self._give_back)
         else:

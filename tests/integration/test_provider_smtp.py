@@ -198,6 +198,7 @@ def test_a_connection_with_many_refusals_is_replaced_before_the_server_loses_pat
     double = SmtpDouble(at("RCPT", "550 5.1.1 no"))
     sent_in_turn(double, [message(row) for row in range(1, 13)])
     assert [session.commands.count("RCPT") for session in double.sessions] == [5, 5, 2]
+    assert [session.commands[-1] for session in double.sessions] == ["QUIT"] * 3
 
 
 def test_a_connection_is_replaced_after_its_messages() -> None:

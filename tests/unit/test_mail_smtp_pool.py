@@ -18,11 +18,12 @@ class Line:
 
     def __init__(self) -> None:
         self.messages = 0
-        self.is_usable = True
+        self.is_connected = True
+        self.is_worn = False
         self.ended = ""
 
     def abort(self) -> None:
-        self.is_usable = False
+        self.is_connected = False
         self.ended = self.ended or "abort"
 
     async def quit(self) -> None:
@@ -101,7 +102,7 @@ def test_an_idle_connection_that_is_lost_is_not_lent() -> None:
         pool = Pool(opener, 1, 100)
         first = await pool.acquire(9)
         pool.release(first)
-        line(first).is_usable = False
+        line(first).is_connected = False
         assert await pool.acquire(9) is not first
 
     run(test)
@@ -130,11 +131,12 @@ def test_first_come_first_served_and_never_above_the_limit() -> None:
     run(test)
 
 
-def test_a_used_up_connection_counts_until_it_is_closed() -> None:
+@pytest.mark.parametrize("change", [{"messages": 2}, {"is_worn": True}])
+def test_a_used_up_connection_counts_until_it_is_closed(change: dict[str, Any]) -> None:
     async def test(clock: Clock, opener: Opener) -> None:
         pool = Pool(opener, 1, 2)
         first = await pool.acquire(9)
-        first.messages = 2
+        vars(first).update(change)
         pool.release(first)
         task = asyncio.create_task(pool.acquire(9))
         assert len(opener.lines) == 1
