@@ -62,7 +62,7 @@ def test_a_campaign_through_a_server_that_fails_on_the_way(tmp_path: Path) -> No
     faults = Faults()
     rows = "".join(f"ann.{row}@shop.test,Zoë {row}\r\n" for row in range(1, ROWS + 1))
     with SmtpDouble(faults).in_thread() as double:
-        settings = {"EMAIL_PROVIDER": "smtp", "SMTP_URL": double.url, "SMTP_CONNECTIONS": "5"}
+        settings = {"EMAIL_PROVIDER": "smtp", "SMTP_URL": double.url, "SMTP_CONNECTIONS": "5", "SEND_TIMEOUT_S": "60"}
         with Stack.open(tmp_path, web=True, RETRY_MIN_BACKOFF_S="0.2", RETRY_MAX_BACKOFF_S="0.5", **settings) as stack:
             stack.add_worker()
             stack.add_worker()
