@@ -1,0 +1,138 @@
+"""What a campaign has done: status, watch, recipients."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from cli import options, progress_view, wording
+from cli.connection import BROKEN, reason
+from cli.errors import CommandError, ExitCode, Unreachable
+from cli.live_status import statuses
+from cli.session import Session, path_of, session_of
+
+app = typer.Typer()
+
+_READ_BYTES = 64 * 1024
+
+
+class State(StrEnum):
+    """The states by which `recipients` selects rows."""
+
+    ALL = "all"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    REJECTED = "rejected"
+
+
+@app.command()
+def status(context: typer.Context, campaign_id: options.Campaign, *, as_json: options.Json = False) -> None:
+    """Print the campaign's status now."""
+    session = session_of(context, as_json=as_json)
+    found = session.connection().call("GET", path_of(campaign_id, "/status"))
+    session.output.result(found, [wording.line(campaign_id, found, datetime.now().astimezone())])
+
+
+@app.command()
+def watch(context: typer.Context, campaign_id: options.Campaign, *, as_json: options.Json = False) -> None:
+    """Watch the campaign until it ends. Ctrl-C ends the watch alone; the campaign keeps running."""
+    watch_to_end(session_of(context, as_json=as_json), campaign_id)
+
+
+def watch_to_end(session: Session, campaign_id: str) -> None:
+    """Show a campaign until it has ended.
+
+    Raises:
+        CommandError: the campaign has ended, and not every recipient is done.
+        KeyboardInterrupt: Ctrl-C; the user has been told what goes on.
+    """
+    try:
+        last = progress_view.show(campaign_id, statuses(session.connection(), campaign_id), session.output)
+    except KeyboardInterrupt:
+        session.output.note(f"No longer watching. {campaign_id} goes on; `postrider pause {campaign_id}` pauses it.")
+        raise
+    if not wording.reached_all(last):
+        raise CommandError(_shortfall(campaign_id, last))
+
+
+def _shortfall(campaign_id: str, last: dict[str, Any]) -> str:
+    if last["status"] != "completed":
+        return f"{campaign_id} is {last['status']}: {last.get('reason') or wording.counts(last)}"
+    return (
+        f"{campaign_id} is completed, but not every recipient is done: {wording.counts(last)}. "
+        f"`postrider recipients {campaign_id} --state failed` names the failed rows."
+    )
+
+
+@app.command()
+def recipients(
+    context: typer.Context,
+    campaign_id: options.Campaign,
+    *,
+    state: Annotated[State, typer.Option(help="The rows to print.")] = State.ALL,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write.", dir_okay=False)
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Print each row with its address, state and reason, as CSV; with --json, one object per line."""
+    session = session_of(context, as_json=as_json)
+    with session.connection().open("GET", path_of(campaign_id, f"/recipients.csv?state={state}")) as response:
+        chunks = _objects(response) if as_json else _chunks(response)
+        if output is None:
+            _write(chunks, sys.stdout.buffer)
+            return
+        draft = output.with_name(f"{output.name}.part")
+        with draft.open("wb") as out:
+            _write(chunks, out)
+        draft.replace(output)
+
+
+def _write(chunks: Iterator[bytes], out: BinaryIO) -> None:
+    for chunk in chunks:
+        out.write(chunk)
+    out.flush()
+
+
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    """The body. A body that ends too early is an error, so that no one takes a part of the rows for all of them."""
+    try:
+        while chunk := response.read(_READ_BYTES):
+            yield chunk
+    except BROKEN as error:
+        raise Unreachable(f"The download broke off ({reason(error)}); run the command again.") from error
+
+
+def _objects(response: HTTPResponse) -> Iterator[bytes]:
+    import json
+
+    text = io.TextIOWrapper(_Reader(_chunks(response)), encoding="utf-8", newline="")
+    for row in csv.DictReader(text):
+        yield json.dumps(row | {"row": int(row["row"])}).encode() + b"\n"
+
+
+class _Reader(io.BufferedIOBase):
+    """Chunks as a file to read."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, _size: int = -1) -> bytes:
+        return next(self._chunks, b"")
+
+    def read(self, _size: int | None = -1) -> bytes:
+        return b"".join(self._chunks)
