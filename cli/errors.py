@@ -30,10 +30,11 @@ UNAVAILABLE: Final = frozenset({
     HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT,
 })  # fmt: skip
 _CODES: Final[dict[int, ExitCode]] = {
+    **dict.fromkeys(UNAVAILABLE, ExitCode.UNREACHABLE),
     HTTPStatus.NOT_FOUND: ExitCode.NOT_THERE,
     HTTPStatus.CONFLICT: ExitCode.REFUSED_BY_STATE,
     HTTPStatus.PRECONDITION_FAILED: ExitCode.REFUSED_BY_STATE,
-} | dict.fromkeys(UNAVAILABLE, ExitCode.UNREACHABLE)
+}
 
 
 class CommandError(Exception):

@@ -38,6 +38,7 @@ class ListUpload:
         uploads: PartialUploads,
         campaign_id: str,
         file: Path,
+        *,
         options: dict[str, str],
         bar: UploadBar,
     ) -> None:

@@ -41,8 +41,8 @@ class PartSender:
     Args:
         file: the file.
         patience_s: how long a part is tried without a response, in seconds.
-        sent: is told the number of bytes as they are sent, and a negative number when they have to be sent again. Several
-            threads call it.
+        sent: is told the number of bytes as they are sent, and a negative number when they have to be sent again.
+            Several threads call it.
     """
 
     def __init__(self, file: Path, patience_s: float, sent: Callable[[int], None]) -> None:

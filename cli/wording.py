@@ -33,12 +33,10 @@ def number(value: int) -> str:
 
 def size(count: int) -> str:
     """A number of bytes in the largest unit in which it is at least 1."""
-    value, unit = float(count), "bytes"
-    for unit in ("bytes", "KiB", "MiB", "GiB"):  # noqa: B007 - the last one is used after the loop
-        if value < 1024 or unit == "GiB":
-            break
-        value /= 1024
-    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+    for exponent, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if count >= 1024**exponent:
+            return f"{count / 1024**exponent:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def duration(seconds: float) -> str:
@@ -88,4 +86,4 @@ def line(campaign_id: str, status: Status, now: datetime) -> str:
 
 def reached_all(status: Status) -> bool:
     """Whether a campaign has ended and each of its recipients is done."""
-    return status["status"] == "completed" and status["done"] == status["total"]
+    return bool(status["status"] == "completed" and status["done"] == status["total"])

@@ -34,8 +34,8 @@ def new(
     """Create a campaign: its sender, subject and templates."""
     session = session_of(context, as_json=as_json)
     fields = {"from": sender, "subject": subject, "html": html, "text": text, "tpm": tpm, "reply_to": reply_to}
-    fields |= {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
-    wanted = content.body_of(body, **fields)
+    more = {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
+    wanted = content.body_of(body, **fields, **more)
     headers = {} if replace else {"If-None-Match": "*"}  # RFC 9110, 13.1.2: an existing campaign is refused
     found = session.connection().call("PUT", path_of(campaign_id), wanted, headers=headers, repeatable=replace)
     session.output.result(found, [f"{campaign_id} is {found['status']}. Next: postrider upload {campaign_id} FILE"])
@@ -70,7 +70,7 @@ def show(context: typer.Context, campaign_id: options.Campaign, *, as_json: opti
     """Show a campaign's content and list."""
     session = session_of(context, as_json=as_json)
     found = session.connection().call("GET", path_of(campaign_id))
-    empty = (None, "", [], {})
+    empty: tuple[object, ...] = (None, "", [], {})
     lines = [f"{name}: {value}" for name, value in found.items() if value not in empty and name not in {"html", "text"}]
     session.output.result(found, [*lines, *_parts(found)])
 

@@ -53,7 +53,7 @@ def put_list(session: Session, campaign_id: str, file: Path, email_column: str) 
     uploads = PartialUploads(state_directory() / "uploads")
     try:
         with UploadBar(file.name, file.stat().st_size) as bar:
-            ListUpload(connection, uploads, campaign_id, file, fields, bar).run()
+            ListUpload(connection, uploads, campaign_id, file, options=fields, bar=bar).run()
     except KeyboardInterrupt:
         session.output.note("The upload is interrupted; the same command continues it.")
         raise

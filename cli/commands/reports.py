@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,7 +16,7 @@ import typer
 
 from cli import options, progress_view, wording
 from cli.connection import BROKEN, reason
-from cli.errors import CommandError, ExitCode, Unreachable
+from cli.errors import CommandError, Unreachable
 from cli.live_status import statuses
 from cli.session import Session, path_of, session_of
 
@@ -100,8 +100,7 @@ def recipients(
 
 
 def _write(chunks: Iterator[bytes], out: BinaryIO) -> None:
-    for chunk in chunks:
-        out.write(chunk)
+    out.writelines(chunks)
     out.flush()
 
 
@@ -115,24 +114,15 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _objects(response: HTTPResponse) -> Iterator[bytes]:
-    import json
-
-    text = io.TextIOWrapper(_Reader(_chunks(response)), encoding="utf-8", newline="")
-    for row in csv.DictReader(text):
+    for row in csv.DictReader(line.decode() for line in _lines(_chunks(response))):
         yield json.dumps(row | {"row": int(row["row"])}).encode() + b"\n"
 
 
-class _Reader(io.BufferedIOBase):
-    """Chunks as a file to read."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def readable(self) -> bool:
-        return True
-
-    def read1(self, _size: int = -1) -> bytes:
-        return next(self._chunks, b"")
-
-    def read(self, _size: int | None = -1) -> bytes:
-        return b"".join(self._chunks)
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, cut after each line feed."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest

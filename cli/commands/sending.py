@@ -43,8 +43,8 @@ def send(
     session = session_of(context, as_json=as_json)
     campaign_id = name or content.id_for(file, datetime.now().astimezone())
     fields = {"from": sender, "subject": subject, "html": html, "text": text, "tpm": tpm, "reply_to": reply_to}
-    fields |= {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
-    _create(session, campaign_id, content.body_of(body, **fields))
+    more = {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
+    _create(session, campaign_id, content.body_of(body, **fields, **more))
     put_list(session, campaign_id, file, email_column)
     status = parsed(session, campaign_id)
     session.output.confirm(_question(session, campaign_id, status), yes=yes)
