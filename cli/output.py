@@ -30,13 +30,14 @@ class Output:
 
     def table(self, data: Any, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a result as a table; where stdout is no terminal, as cells between tabs, without a header."""
-        if self.as_json or not sys.stdout.isatty():
-            self.result(data, ["\t".join(row) for row in rows])
-            return
-        table = Table(*header, box=box.SIMPLE_HEAD)
-        for row in rows:
-            table.add_row(*(Text(plain(cell)) for cell in row))
-        Console().print(table)
+        cells = [[plain(cell) for cell in row] for row in rows]
+        if self.as_json:
+            self.result(data, ())
+        elif not sys.stdout.isatty():
+            for row in cells:
+                print("\t".join(row))
+        else:
+            _draw(header, cells)
 
     def note(self, line: str) -> None:
         """Print a line that is no result."""
@@ -64,3 +65,10 @@ def check_answerable(*, yes: bool) -> None:
     """Raise if a command that asks a question could not get an answer."""
     if not yes and not sys.stdin.isatty():
         raise CommandError("This command asks before it acts, and stdin is no terminal: add --yes.", ExitCode.USAGE)
+
+
+def _draw(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*header, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
