@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Final
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -62,19 +63,29 @@ class PartSender:
             PartRefused: the store refuses a part.
             Unreachable: the store cannot be reached.
         """
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="part") as pool:
-            open_parts = {pool.submit(self._part, upload, number): number for number in upload.missing}
-            try:
-                while open_parts:
-                    self._collect(open_parts, arrived)
-            finally:
-                self._stop.set()  # after an error or Ctrl-C the other parts end at their next chunk
-                pool.shutdown(wait=False, cancel_futures=True)
+        missing, results = upload.missing, _Results()
+        todo: SimpleQueue[int] = SimpleQueue()
+        for number in missing:
+            todo.put(number)
+        for _ in range(min(PARALLEL, len(missing))):
+            # Daemons: after Ctrl-C the program does not wait for a store that does not respond.
+            threading.Thread(target=self._work, args=(upload, todo, results), name="part", daemon=True).start()
+        try:
+            for _ in missing:
+                arrived(*results.next())
+        finally:
+            self._stop.set()  # after an error the other threads end at their next chunk
 
-    @staticmethod
-    def _collect(open_parts: dict[Future[str], int], arrived: Callable[[int, str], None]) -> None:
-        for future in wait(open_parts, return_when=FIRST_COMPLETED).done:
-            arrived(open_parts.pop(future), future.result())
+    def _work(self, upload: PartialUpload, todo: SimpleQueue[int], results: _Results) -> None:
+        """Send parts until none is left, or the upload is stopped."""
+        with suppress(Empty):
+            while not self._stop.is_set():
+                number = todo.get_nowait()
+                try:
+                    results.put(number, self._part(upload, number))
+                except Exception as error:  # noqa: BLE001 - the calling thread raises it
+                    results.put(number, error)
+                    return
 
     def _part(self, upload: PartialUpload, number: int) -> str:
         """Send one part; return its ETag."""
@@ -115,6 +126,23 @@ class PartSender:
                 yield chunk
                 left -= len(chunk)
                 count.add(len(chunk))
+
+
+class _Results:
+    """The ETag of each part that has arrived, or the exception that it has ended with."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[tuple[int, str | Exception]] = SimpleQueue()
+
+    def put(self, number: int, result: str | Exception) -> None:
+        self._queue.put((number, result))
+
+    def next(self) -> tuple[int, str]:
+        """Wait for a part; raise the exception that it has ended with."""
+        number, result = self._queue.get()
+        if isinstance(result, Exception):
+            raise result
+        return number, result
 
 
 class _Counter:

@@ -110,7 +110,13 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
         while chunk := response.read(_READ_BYTES):
             yield chunk
     except BROKEN as error:
-        raise Unreachable(f"The download broke off ({reason(error)}); run the command again.") from error
+        raise _broken_off(reason(error)) from error
+    if response.length:  # of a body with a Content-Length, http.client reports no early end
+        raise _broken_off(f"{response.length} bytes are missing")
+
+
+def _broken_off(why: str) -> Unreachable:
+    return Unreachable(f"The download broke off ({why}); run the command again.")
 
 
 def _objects(response: HTTPResponse) -> Iterator[bytes]:

@@ -131,7 +131,7 @@ def test_a_large_list_step_by_step(terminal: Terminal) -> None:
     terminal.run("watch", "big", code=1)
     terminal.run("start", "big", code=4)
     terminal.run("delete", "big", "--yes")
-    assert "big" in terminal.run("status", "big", code=3).stderr
+    assert "No campaign has this id" in terminal.run("status", "big", code=3).stderr
 
 
 def test_an_interrupted_watch_leaves_the_campaign_running(terminal: Terminal, stack: Stack) -> None:
