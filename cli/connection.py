@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, TypeVar, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -27,6 +27,8 @@ from urllib.request import (
 
 from cli.errors import UNAVAILABLE, ApiError, CommandError, Unreachable
 from cli.profile import Profile
+
+T = TypeVar("T")
 
 #: The longest silence of a server before the connection counts as broken, in seconds; event streams have a heartbeat
 #: every 15 s.
@@ -72,23 +74,7 @@ class Connection:
         self.sleep = sleep
         self._opener = opener_for(profile.url)
 
-    def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        """Send a request with JSON, or with a `Body`, and return the JSON of the response; None: it has no body.
-
-        `more`: as for `open`.
-
-        Raises:
-            ApiError: the API returned a problem.
-            Unreachable: no response until the patience was over.
-        """
-        with self.open(method, path, body, **more) as response:
-            raw = response.read()
-        try:
-            return json.loads(raw) if raw else None
-        except ValueError:
-            raise CommandError(f"{self.profile.url} is no Postrider server: its response is no JSON.") from None
-
-    def open(
+    def call(
         self,
         method: str,
         path: str,
@@ -97,8 +83,8 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         patience_s: float | None = None,
         repeatable: bool = True,
-    ) -> http.client.HTTPResponse:
-        """Send a request and return the response, whose body is still to be read. Close it.
+    ) -> Any:
+        """Send a request and return the JSON of the response; None: it has no body.
 
         Args:
             method: the HTTP method.
@@ -108,13 +94,29 @@ class Connection:
             patience_s: how long to repeat the request, in seconds, if it is not the connection's own patience.
             repeatable: whether the request may be repeated after it may have reached the server.
 
-        Raises: as `call`.
+        Raises:
+            ApiError: the API returned a problem.
+            Unreachable: no response until the patience was over.
         """
         sent = body if isinstance(body, Body) or body is None else _json(body)
+        raw = self._repeated(lambda: self._read(method, path, sent, headers or {}), patience_s, repeatable=repeatable)
+        try:
+            return json.loads(raw) if raw else None
+        except ValueError:
+            raise CommandError(f"{self.profile.url} is no Postrider server: its response is no JSON.") from None
+
+    def open(self, path: str, patience_s: float | None = None) -> http.client.HTTPResponse:
+        """Send a GET request and return the response, whose body is still to be read. Close it.
+
+        Args and Raises: as for `call`.
+        """
+        return self._repeated(lambda: self._attempt("GET", path, None, {}), patience_s, repeatable=True)
+
+    def _repeated(self, attempt: Callable[[], T], patience_s: float | None, *, repeatable: bool) -> T:
         waits = Waits(self.patience_s if patience_s is None else patience_s)
         while True:
             try:
-                return self._attempt(method, path, sent, headers or {})
+                return attempt()
             except (ApiError, Unreachable) as error:
                 away = isinstance(error, Unreachable) or error.status in UNAVAILABLE
                 wait_s = waits.next(getattr(error, "retry_after_s", None))
@@ -123,6 +125,16 @@ class Connection:
                 if waits.first:
                     self.note(f"{error.detail} Retrying for up to {waits.patience_s:g} s.")
                 self.sleep(wait_s)
+
+    def _read(self, method: str, path: str, body: Body | None, headers: Mapping[str, str]) -> bytes:
+        with self._attempt(method, path, body, headers) as response:
+            try:
+                return response.read()
+            except BROKEN as error:
+                raise self._unreachable(error) from error
+
+    def _unreachable(self, error: BaseException) -> Unreachable:
+        return Unreachable(f"{self.profile.url} cannot be reached ({reason(error)}).")
 
     def _attempt(
         self, method: str, path: str, body: Body | None, headers: Mapping[str, str]
@@ -136,7 +148,7 @@ class Connection:
             with error:
                 raise _api_error(error) from None
         except BROKEN as error:
-            raise Unreachable(f"{self.profile.url} cannot be reached ({reason(error)}).") from error
+            raise self._unreachable(error) from error
 
 
 class Waits:

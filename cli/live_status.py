@@ -25,7 +25,7 @@ def statuses(connection: Connection, campaign_id: str) -> Iterator[dict[str, Any
     """
     patience_s = max(PATIENCE_S, connection.patience_s)
     while True:
-        with connection.open("GET", path_of(campaign_id, "/events"), patience_s=patience_s) as stream:
+        with connection.open(path_of(campaign_id, "/events"), patience_s) as stream:
             try:
                 for status in decoded(stream):
                     yield status

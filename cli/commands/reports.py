@@ -88,15 +88,25 @@ def recipients(
 ) -> None:
     """Print each row with its address, state and reason, as CSV; with --json, one object per line."""
     session = session_of(context, as_json=as_json)
-    with session.connection().open("GET", path_of(campaign_id, f"/recipients.csv?state={state}")) as response:
+    with session.connection().open(path_of(campaign_id, f"/recipients.csv?state={state}")) as response:
         chunks = _objects(response) if as_json else _chunks(response)
         if output is None:
             _write(chunks, sys.stdout.buffer)
             return
-        draft = output.with_name(f"{output.name}.part")
+        _write_file(chunks, output)
+
+
+def _write_file(chunks: Iterator[bytes], file: Path) -> None:
+    """Write the file only once all of it has arrived."""
+    draft = file.with_name(f"{file.name}.part")
+    try:
         with draft.open("wb") as out:
             _write(chunks, out)
-        draft.replace(output)
+        draft.replace(file)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be written: {error.strerror}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _write(chunks: Iterator[bytes], out: BinaryIO) -> None:

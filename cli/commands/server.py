@@ -74,7 +74,7 @@ def _call(connection: Connection, path: str) -> None:
 
 
 def _clock(connection: Connection) -> None:
-    with connection.open("GET", "/healthz", patience_s=0) as response:
+    with connection.open("/healthz", patience_s=0) as response:
         stamp = response.headers.get("Date")
     if stamp is None:
         return
