@@ -36,6 +36,10 @@ class Commands(TyperGroup):
         except BrokenPipeError:  # the reader of a pipe, such as head, has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit from None
+        except OSError as error:  # a file of the user's that cannot be read or written
+            failed = CommandError(f"{error.filename or 'A file'}: {error.strerror or error}.")
+            session.output.error(failed)
+            raise typer.Exit(failed.code) from error
 
 
 app = typer.Typer(

@@ -10,6 +10,7 @@ import typer
 from cli import content, options
 from cli.commands.lists import parsed, put_list, recipients
 from cli.commands.reports import watch_to_end
+from cli.errors import CommandError
 from cli.output import check_answerable
 from cli.session import Session, path_of, session_of
 from cli.wording import duration, number
@@ -45,10 +46,17 @@ def send(
     fields = {"from": sender, "subject": subject, "html": html, "text": text, "tpm": tpm, "reply_to": reply_to}
     more = {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
     _create(session, campaign_id, content.body_of(body, **fields, **more))
-    put_list(session, campaign_id, file, email_column)
-    status = parsed(session, campaign_id)
-    session.output.confirm(_question(session, campaign_id, status), yes=yes)
-    started = session.connection().call("POST", path_of(campaign_id, "/start"))
+    try:
+        put_list(session, campaign_id, file, email_column)
+        status = parsed(session, campaign_id)
+        session.output.confirm(_question(session, campaign_id, status), yes=yes)
+        started = session.connection().call("POST", path_of(campaign_id, "/start"))
+    except (CommandError, KeyboardInterrupt):
+        session.output.note(
+            f"{campaign_id} is kept and has not been started. To go on: postrider upload {campaign_id} {file}, then "
+            f"postrider start {campaign_id}."
+        )
+        raise
     if watch:
         watch_to_end(session, campaign_id)
         return

@@ -1,0 +1,39 @@
+"""The event stream as the command line reads it, and the lines of a watch whose output is piped."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cli.live_status import decoded
+from cli.output import Output
+from cli.progress_view import LINE_EVERY_S, Lines
+
+
+def test_only_data_counts() -> None:
+    stream = b'retry: 2000\n\n: still here\n\nid: 1\ndata: {"a": 1}\n\ndata:{"a":\r\ndata: 2}\r\n\r\ndata: {"cut'
+    assert list(decoded(stream.splitlines(keepends=True))) == [{"a": 1}, {"a": 2}]
+
+
+def status(state: str, done: int) -> dict[str, Any]:
+    return {"status": state, "done": done, "failed": 0, "pending": 9 - done, "total": 9, "rate_limit": 60}
+
+
+def test_a_piped_watch_prints_changes_of_state_and_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 1.0, LINE_EVERY_S, LINE_EVERY_S + 1])
+    lines = Lines("c1", Output(), lambda: next(clock))
+    for shown in (status("running", 1), status("running", 2), status("running", 3), status("completed", 9)):
+        lines.show(shown)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.partition(",")[0] for line in printed] == [
+        "c1 running: done 1", "c1 running: done 3", "c1 completed: done 9",
+    ]  # fmt: skip
+
+
+def test_json_lines_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    output.as_json = True
+    output.result(status("running", 1), ["not this"])
+    assert json.loads(capsys.readouterr().out) == status("running", 1)
