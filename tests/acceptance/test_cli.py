@@ -87,6 +87,19 @@ def terminal(stack: Stack, tmp_path: Path) -> Terminal:
     return Terminal(stack, tmp_path)
 
 
+def test_the_command_of_the_repository_works_from_any_directory(tmp_path: Path) -> None:
+    # Given a link to the command, in a directory with another `cli`
+    (tmp_path / "postrider").symlink_to(ROOT / "postrider")
+    (tmp_path / "cli").mkdir()
+    (tmp_path / "cli" / "__main__.py").write_text("raise SystemExit(9)")
+    # When it is run there
+    command = [str(tmp_path / "postrider"), "recipients", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=PATIENCE_S)
+    # Then it is this one
+    assert done.returncode == 0, done.stderr
+    assert b"postrider recipients" in done.stdout
+
+
 def test_one_command_sends_a_campaign_and_says_who_failed(terminal: Terminal, stack: Stack) -> None:
     # Given a list in which the provider refuses one address
     people = terminal.list_of(ROWS)

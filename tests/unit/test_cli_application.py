@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,13 @@ def test_what_send_has_begun_is_named_when_it_fails(monkeypatch: pytest.MonkeyPa
     found = run("send", str(home / "list.csv"), "--name", "c1", "--yes")
     assert found.exit_code == ExitCode.UNREACHABLE
     assert "postrider start c1" in found.stderr
+
+
+def test_the_package_without_the_server_needs_what_the_server_locks() -> None:
+    alone = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())["project"]
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert alone["version"] == whole["version"]
+    assert set(alone["dependencies"]) <= set(whole["dependencies"])
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -46,7 +46,7 @@ def test_a_wrong_address_is_a_usage_error(url: str, tmp_path: Path) -> None:
     assert caught.value.code is ExitCode.USAGE
 
 
-@pytest.mark.parametrize("text", ["url = ", "uri = 'x'", "token = 5", 'token = "a\nb"', "\xff"])
+@pytest.mark.parametrize("text", ["url = ", "uri = 'x'", "token = 5", 'token = "a\nb"', 'token = "a\\nb"', "\xff"])
 def test_a_wrong_file_is_a_usage_error(text: str, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_bytes(text.encode("latin-1"))
