@@ -26,7 +26,6 @@ from campaigns.errors import WrongState
 from campaigns.models import Campaign, RowState, Status
 from lists.addresses import address
 from lists.cells import guarded
-from lists.header import CsvDialect
 from lists.index import Slice
 from lists.scan import read_slice
 
@@ -94,7 +93,7 @@ class Export:
         self._store = parts.store
         self._ledger = parts.ledger
         self._campaign = campaign
-        self._dialect = CsvDialect(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
+        self._dialect = campaign.dialect
 
     def only_rejected(self) -> Iterator[list[Row]]:
         """The rejected rows, `REPORT_ROWS` at a time."""

@@ -171,6 +171,8 @@ class Catalog:
             email_index=int(text.get("email_index", 0)),
             delimiter=text.get("delimiter", ","),
             encoding=text.get("encoding", "utf-8"),
+            skip_initial_space=text.get("skip_initial_space") == "1",
+            row_rules=int(text.get("row_rules", 1)),
             slices=int(text.get("slices", 0)),
             start_when_ready="start_when_ready" in text,
             started_at=iso(text.get("started_at")),

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from lists.header import CsvDialect
+
 #: The header of the address column if an upload names none.
 EMAIL_COLUMN: Final = "email"
 #: The form of a campaign id. The client chooses the id.
@@ -90,6 +92,7 @@ class Campaign(msgspec.Struct, frozen=True):
     `list_version` identifies the list in use and changes with every accepted upload. `columns` are the CSV's columns by
     position, as template names ("" if a column has no usable name). `start_when_ready`: a client has started the
     campaign while its list is being parsed. `columns_named`: the column names that the templates use are stored too.
+    `row_rules`: the rules of the scan (`lists.fields.ROW_RULES`); earlier versions stored none and had the rules 1.
     """
 
     id: str
@@ -108,10 +111,25 @@ class Campaign(msgspec.Struct, frozen=True):
     email_index: int = 0
     delimiter: str = ","
     encoding: str = "utf-8"
+    skip_initial_space: bool = False
+    row_rules: int = 1
     slices: int = 0
     start_when_ready: bool = False
     started_at: str | None = None
     finished_at: str | None = None
+
+    @property
+    def dialect(self) -> CsvDialect:
+        """How to read the rows of the list, by the rules by which it was scanned."""
+        return CsvDialect(
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            columns=self.columns,
+            email_index=self.email_index,
+            start=0,
+            skip_initial_space=self.skip_initial_space,
+            row_rules=self.row_rules,
+        )
 
 
 class Upload(msgspec.Struct, frozen=True):

@@ -111,6 +111,8 @@ class Parsing:
             "email_index": dialect.email_index,
             "delimiter": dialect.delimiter,
             "encoding": dialect.encoding,
+            "skip_initial_space": int(dialect.skip_initial_space),
+            "row_rules": dialect.row_rules,
             "slices": len(result.index),
         }
         return self._finish(
@@ -118,7 +120,7 @@ class Parsing:
             rows=result.rows,
             total=result.total,
             rejected_rows=result.rejected,
-            rejected_bitmap=bytes(result.skip),
+            rejected_bitmap=bytes(result.rejected_bitmap),
             packed_index=result.index.pack(),
             fields=fields,
         )

@@ -22,6 +22,12 @@ _LIKE_AN_ADDRESS: Final = re.compile(r"""[^\s@"<>():,;]+@[^\s@"<>():,;]+""").ful
 csv.field_size_limit(max(csv.field_size_limit(), 2 * csv_lines.RECORD.size))
 
 
+#: The rules by which lists are scanned. A list that was scanned by other rules is read by those, so that its rows keep
+#: their numbers. Rules 1 counted rows in which nothing can be seen, except empty lines, and every line of a record that
+#: is longer than a record may be.
+ROW_RULES: Final = 2
+
+
 class Shape(NamedTuple):
     """What the rows of a file have in common.
 
@@ -30,12 +36,14 @@ class Shape(NamedTuple):
         width: the number of fields.
         email_index: the position of the address.
         skip_initial_space: whether spaces before a field do not belong to it, so that a quote may follow them.
+        row_rules: the rules for what counts as a row, see `ROW_RULES`.
     """
 
     delimiter: str
     width: int
     email_index: int
     skip_initial_space: bool = False
+    row_rules: int = ROW_RULES
 
     @property
     def csv(self) -> dict[str, Any]:

@@ -226,6 +226,7 @@ def _transcoded(source: Iterator[bytes], encoding: str, warnings: list[ListWarni
                 "bytes_replaced",
                 f"{text.replaced:,} bytes or characters of the file do not exist in {encoding}; they became U+FFFD. "
                 "Check the encoding.",
+                text.replaced,
             )
         )
 
@@ -264,6 +265,7 @@ def _not_utf_8(count: int, lines: list[bytes], *, only_ascii: bool) -> ListWarni
     return ListWarning(
         "encoding_guessed" if only_ascii else "not_utf_8",
         f"About {count:,} lines of the file are not UTF-8; they are read as Windows-1252. If that is wrong, {advice}.",
+        count,
     )
 
 

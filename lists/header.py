@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from lists import header_errors, lines as csv_lines
 from lists.email_column import candidates
 from lists.errors import UnusableList
-from lists.fields import Shape, alone
+from lists.fields import ROW_RULES, Shape, alone
 from lists.invisible import is_blank, without_marks
 from lists.lines import Limits, Lines
 from lists.records import first_record
@@ -40,6 +40,7 @@ class CsvDialect:
         start: the offset of the first record after the header, in bytes.
         skip_initial_space: whether spaces before a field do not belong to it: `a, "b, c"` has two fields.
         header: the header's cells as they stand in the file; not needed to read rows.
+        row_rules: the rules for what counts as a row (`lists.fields.ROW_RULES`).
     """
 
     delimiter: str
@@ -49,10 +50,11 @@ class CsvDialect:
     start: int
     skip_initial_space: bool = False
     header: tuple[str, ...] = ()
+    row_rules: int = ROW_RULES
 
     @property
     def shape(self) -> Shape:
-        return Shape(self.delimiter, len(self.columns), self.email_index, self.skip_initial_space)
+        return Shape(self.delimiter, len(self.columns), self.email_index, self.skip_initial_space, self.row_rules)
 
 
 def column_names(header: Sequence[str]) -> tuple[str, ...]:

@@ -103,12 +103,14 @@ class _Tally:
                 "json_keys_dropped",
                 f"{self._late_rows:,} rows have keys that none of the first {HEADER_OBJECTS:,} rows has, such as "
                 f"{_shown(self._late_key)}; their values are not used.",
+                self._late_rows,
             )
         if self._bad_rows:
             yield ListWarning(
                 "json_rows_refused",
                 f"{self._bad_rows:,} lines are not a JSON object of texts, numbers, true, false and null, first row "
                 f"{self._first_bad:,}; these rows are rejected.",
+                self._bad_rows,
             )
 
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final
+
+import msgspec
+
+#: The codes of warnings that an operator must accept before the campaign can start.
+TO_ACCEPT: Final = frozenset({"encoding_guessed"})
 
 
-class ListWarning(NamedTuple):
-    """One warning: a code for programs, and a sentence for people. The sentence never contains an address."""
+class ListWarning(msgspec.Struct, frozen=True):
+    """Something that may be wrong with a list that can be used.
+
+    Attributes:
+        code: a word for programs, such as `surplus_cells`.
+        message: a sentence for people: what was found, and what to do. It never contains an address.
+        count: the number of rows, lines or characters that it is about; 0 if it is about the whole file.
+    """
 
     code: str
     message: str
+    count: int = 0

@@ -68,7 +68,8 @@ def read(lines: Lines, shape: Shape, encoding: str) -> Iterator[Rows]:
     limits = csv_lines.BLOCK
     while True:
         block = lines.take(limits)
-        if limits is csv_lines.RECORD and (long := _long_record(block, lines, shape, encoding)):
+        is_long = limits is csv_lines.RECORD and shape.row_rules > 1
+        if is_long and (long := _long_record(block, lines, shape, encoding)):
             limits = csv_lines.BLOCK
             yield long
             continue
@@ -113,7 +114,7 @@ def _read_block(block: Block, shape: Shape, *, full: bool) -> _Found:
             emails = list(map(itemgetter(shape.email_index), records))
             if all_ordinary(emails):
                 return _Found(records, len(texts), addresses=emails)
-            if all(map(_VISIBLE, emails)):
+            if all(map(_VISIBLE, emails)) or shape.row_rules == 1:
                 return _Found(records, len(texts))
         return _fitted(records, shape, len(texts))
     spans = _Spans(texts, shape, final=block.final, full=full)
@@ -214,9 +215,13 @@ def _is_whole(fields: list[str], shape: Shape) -> bool:
 
 def _fitted(records: Iterable[Row], shape: Shape, used: int) -> _Found:
     """The rows from records: without blank lines, each malformed or with the header's number of fields."""
-    rows = [record for record in records if isinstance(record, Malformed) or not all(map(is_blank, record))]
+    rows = [record for record in records if isinstance(record, Malformed) or not _is_blank_row(record, shape)]
     surplus = sum(1 for row in rows if isinstance(row, list) and has_surplus(row, shape.width))
     return _Found([_fit(row, shape) for row in rows], used, surplus)
+
+
+def _is_blank_row(record: list[str], shape: Shape) -> bool:
+    return not record if shape.row_rules == 1 else all(map(is_blank, record))
 
 
 def _fit(row: Row, shape: Shape) -> Row:

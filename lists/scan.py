@@ -15,8 +15,9 @@ from lists.fields import Malformed
 from lists.header import CsvDialect, read_header
 from lists.index import MAX_ROWS
 from lists.lines import Lines, opened
+from lists.list_warnings import ListWarning
 from lists.rejections import Rejections
-from lists.scan_result import ListWarning, ScanResult
+from lists.scan_result import ScanResult
 from lists.scan_state import Filters, Keep, ScanState, Suppressed
 from lists.temp_file import TempFile, temporary_file
 

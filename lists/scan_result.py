@@ -7,24 +7,10 @@ from typing import IO, Final
 
 from lists.header import CsvDialect
 from lists.index import Index
+from lists.list_warnings import ListWarning
 
 #: The code of the warning about rows with cells beyond the header.
 SURPLUS_CELLS: Final = "surplus_cells"
-
-
-@dataclass(frozen=True, slots=True)
-class ListWarning:
-    """Something that may be wrong with a list that can be used.
-
-    Attributes:
-        code: a word for programs, such as `surplus_cells`.
-        message: a sentence for people: what was found, and what to do.
-        count: the number of rows that it is about.
-    """
-
-    code: str
-    message: str
-    count: int
 
 
 @dataclass(slots=True)
@@ -37,7 +23,7 @@ class ScanResult:
         rows: the number of rows after the header, numbered from 1; blank lines do not count.
         total: the number of recipients.
         rejected: the number of rejected rows.
-        skip: one bit per row, set for rejected and excluded rows, in Redis' order: row n is byte n >> 3,
+        rejected_bitmap: one bit per row, set for rejected and excluded rows, in Redis' order: row n is byte n >> 3,
             mask 0x80 >> (n & 7).
         report: the rejected rows in row order as UTF-8 CSV `row,email,reason`, a temporary file at position 0. Reasons
             are `invalid_email`, `invalid_email:WHY`, `duplicate:FIRST_ROW`, `suppressed`, `malformed:WHY` and
@@ -54,7 +40,7 @@ class ScanResult:
     rows: int
     total: int
     rejected: int
-    skip: bytearray
+    rejected_bitmap: bytearray
     report: IO[bytes]
     excluded: int = 0
     surplus_rows: int = 0

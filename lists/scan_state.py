@@ -67,7 +67,7 @@ class ScanState:
         self._rejections = rejections
         self._offset = dialect.start
         self._index = Index()
-        self._skip = bytearray()
+        self._rejected_bitmap = bytearray()
         self._valid = 0
         self._excluded = 0
         self._surplus = 0
@@ -86,7 +86,7 @@ class ScanState:
             raise UnusableList(f"The file has more than {MAX_ROWS:,} rows; split it into several lists.")
         self._index.add(self._offset, first_row, len(found.rows))
         self._offset += found.size
-        self._skip += bytes((self.rows >> 3) + 1 - len(self._skip))
+        self._rejected_bitmap += bytes((self.rows >> 3) + 1 - len(self._rejected_bitmap))
         self._surplus += found.surplus
         if found.addresses is None:
             valid = self._valid_rows(first_row, found.rows)
@@ -143,7 +143,7 @@ class ScanState:
         self._mark(row)
 
     def _mark(self, row: int) -> None:
-        self._skip[row >> 3] |= 0x80 >> (row & 7)
+        self._rejected_bitmap[row >> 3] |= 0x80 >> (row & 7)
 
     def finish(self, end: int, on_rows: OnRows) -> None:
         """Find the duplicates among all rows of the file.
@@ -177,7 +177,7 @@ class ScanState:
             rows=self.rows,
             total=self.rows - rejected - self._excluded,
             rejected=rejected,
-            skip=self._skip,
+            rejected_bitmap=self._rejected_bitmap,
             report=report,
             excluded=self._excluded,
             surplus_rows=self._surplus,

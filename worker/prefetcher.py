@@ -11,7 +11,6 @@ import structlog
 from campaigns.ledger import READY_BYTES, Ledger, low_water
 from campaigns.models import Campaign
 from lists.addresses import address
-from lists.header import CsvDialect
 from lists.index import Index
 from lists.recipient import Recipient
 from lists.scan import read_slice
@@ -114,7 +113,7 @@ class _Source:
         self._store = store
         self._object_key = campaign.object_key
         self._email_index = campaign.email_index
-        self._dialect = CsvDialect(campaign.delimiter, campaign.encoding, campaign.columns, campaign.email_index, 0)
+        self._dialect = campaign.dialect
         self._fields = Templates(campaign.content).fields(campaign.columns)
         self._read_from = self._read_to = 0
         self._data = b""

@@ -73,7 +73,9 @@ def check(data: bytes, chunk: int) -> tuple[ScanResult, list[list[str] | None]] 
         return None
     assert result.rows == result.total + result.rejected
     assert len(rejected) == result.rejected
-    assert {row for row in range(result.rows + 1) if result.skip[row >> 3] & (0x80 >> (row & 7))} == set(rejected)
+    assert {row for row in range(result.rows + 1) if result.rejected_bitmap[row >> 3] & (0x80 >> (row & 7))} == set(
+        rejected
+    )
     slices = [result.index[k] for k in range(len(result.index))]
     assert slices[0].offset == result.dialect.start
     assert result.index.end == len(data)

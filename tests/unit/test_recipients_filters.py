@@ -25,7 +25,7 @@ def scanned(data: bytes = DATA, **options: Any) -> tuple[ScanResult, dict[int, s
 
 
 def marked(result: ScanResult) -> set[int]:
-    return {row for row in range(result.rows + 1) if result.skip[row >> 3] & (0x80 >> (row & 7))}
+    return {row for row in range(result.rows + 1) if result.rejected_bitmap[row >> 3] & (0x80 >> (row & 7))}
 
 
 def in_rome(cells: list[str]) -> bool:

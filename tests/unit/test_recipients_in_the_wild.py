@@ -272,7 +272,7 @@ def test_duplicates_whatever_their_case() -> None:
     result, rejected = parse(data)
     assert (result.rows, result.total, result.rejected) == (4, 2, 2)
     assert rejected == {3: ("anna@x.test", "duplicate:1"), 4: ("anna@x.test", "duplicate:1")}
-    assert result.skip == bytes([0b0001_1000])
+    assert result.rejected_bitmap == bytes([0b0001_1000])
 
 
 @pytest.mark.parametrize("start", "=+-@")

@@ -109,7 +109,7 @@ def test_empty_index() -> None:
 def test_skip_bits_are_in_redis_order() -> None:
     """Given rows 1, 8 and 9 rejected / Then bit n is byte n >> 3, mask 0x80 >> (n & 7), and bit 0 stays free."""
     data = b"email\n" + b"".join(b"bad\n" if n in {1, 8, 9} else b"u%d@x.test\n" % n for n in range(1, 12))
-    assert parse(data)[0].skip == bytes([0b0100_0000, 0b1100_0000])
+    assert parse(data)[0].rejected_bitmap == bytes([0b0100_0000, 0b1100_0000])
 
 
 def test_progress_in_bytes_and_rows() -> None:
@@ -163,7 +163,7 @@ def test_a_list_that_waits_on_disk_gives_the_same(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(rejections, "_LEAST_READ_BYTES", 50)
     monkeypatch.setattr(rejections, "_READ_BYTES", 50)
     again, rejected_again = parse(data)
-    assert (again.skip, rejected_again) == (result.skip, rejected)
+    assert (again.rejected_bitmap, rejected_again) == (result.rejected_bitmap, rejected)
     first: dict[str, int] = {}
     expected = {}
     for number, row in enumerate(rows, 1):
