@@ -25,6 +25,12 @@ from settings import MAX_TPM
 log = structlog.get_logger(__name__)
 
 
+class StartRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to start. `accept_warnings`: whether to start although there are warnings that must be accepted."""
+
+    accept_warnings: bool = False
+
+
 class StartResponse(msgspec.Struct, frozen=True):
     """The campaign's state after the request."""
 
@@ -66,13 +72,14 @@ class ReconcileResponse(msgspec.Struct, frozen=True):
     status: Literal["reconciling"] = "reconciling"
 
 
-def start(request: Request) -> Response:
+@inputs.takes(StartRequest)
+def start(request: Request, wanted: StartRequest) -> Response:
     """Start sending; during parsing, note that the campaign starts once parsing ends."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     campaign = parts.catalog.get(campaign_id)
     if not campaign.columns_named:
         name_columns(parts.redis, campaign_id, Templates(campaign.content).missing(()))
-    status = parts.controls.start(campaign_id)
+    status = parts.controls.start(campaign_id, accept_warnings=wanted.accept_warnings)
     log.info("start_answered", campaign_id=campaign_id, status=status)
     return json_response(StartResponse(status))
 

@@ -72,13 +72,14 @@ ENDPOINTS: Final = (
         {200: bodies.UploadAbortResponse}, (404, 409), bodies.UploadAbortRequest,
     ),
     Endpoint(
-        "POST", _UPLOAD, direct_upload.upload, "Upload a small list in one request",
-        {202: bodies.UploadResponse}, (404, 409), direct_upload.BODY, direct_upload.QUERY,
+        "POST", _UPLOAD, direct_upload.upload, "Upload a small list in one request, or only read it (dry_run)",
+        {202: bodies.UploadResponse, 200: bodies.DryRunResponse}, (404, 409, 503), direct_upload.BODY,
+        direct_upload.QUERY,
     ),
     # Its controls
     Endpoint(
         "POST", f"{_ONE}/start", controls.start, "Start sending; during parsing, as soon as it ends",
-        {200: controls.StartResponse}, (404, 409),
+        {200: controls.StartResponse}, (404, 409), controls.StartRequest,
     ),
     Endpoint(
         "POST", f"{_ONE}/pause", controls.pause, "Pause the campaign",

@@ -127,7 +127,7 @@ class Export:
         with_reason = [row for row, state in rows.items() if state in _HAVE_REASONS]
         reasons = self._ledger.reasons(self._campaign.id, with_reason)
         reasons |= self._ledger.drops(self._campaign.id, [row for row, state in rows.items() if state is RowState.DONE])
-        data = self._store.read(self._campaign.object_key, part.offset, part.end)
+        data = self._store.read(self._campaign.list_key, part.offset, part.end)
         for row, cells in read_slice(data, self._dialect, part.first_row):
             if row in rows and cells is not None:
                 raw = cells[self._campaign.email_index]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import uuid4
@@ -14,7 +14,9 @@ from campaigns import keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
-from campaigns.models import CHANGEABLE, EMAIL_COLUMN, Campaign, Content, Ramp, Status, Upload
+from campaigns.models import CHANGEABLE, Campaign, Content, Ramp, Status, Upload
+from lists.list_facts import ListFacts
+from lists.list_options import ListOptions
 
 #: Why a campaign that has been started refuses a list.
 _LIST_STAYS: Final = "a list cannot be replaced once the campaign has been started"
@@ -50,6 +52,17 @@ def _ramp_fields(ramp: Ramp | None) -> dict[str, str]:
         "ramp_to": str(ramp.to),
         "ramp_ms": str(max(1, int(ramp.over_hours * 3_600_000))),
     }
+
+
+def _encoded(options: ListOptions) -> str:
+    """Options as the campaign stores them: "" if all are to be recognised, as an earlier version stored nothing."""
+    return "" if options == ListOptions() else msgspec.json.encode(options).decode()
+
+
+def _options(campaign: Mapping[str, str]) -> ListOptions:
+    """What an upload said of the list, from its campaign's fields; an earlier version has stored the column alone."""
+    options = msgspec.json.decode(campaign.get("list_options") or b"{}", type=ListOptions)
+    return msgspec.structs.replace(options, email_column=campaign.get("email_column", ""))
 
 
 def name_columns(redis: Redis, campaign_id: str, template_names: Sequence[str]) -> None:
@@ -165,7 +178,10 @@ class Catalog:
             object_key=text.get("object_key", ""),
             filename=text.get("filename", ""),
             size=int(text.get("size", 0)),
-            email_column=text.get("email_column", EMAIL_COLUMN),
+            list_size=int(text.get("list_size") or text.get("size") or 0),
+            options=_options(text),
+            list_key=text.get("list_key") or text.get("object_key", ""),
+            facts=msgspec.json.decode(text["list_facts"], type=ListFacts) if text.get("list_facts") else None,
             columns_named="template_names" in text,
             columns=tuple(msgspec.json.decode(text.get("columns", "[]"), type=list[str])),
             email_index=int(text.get("email_index", 0)),
@@ -244,9 +260,28 @@ class Catalog:
             raise WrongState(status, _LIST_STAYS)
 
     def accept_list(
-        self, campaign_id: str, *, object_key: str, size: int, filename: str, email_column: str
+        self,
+        campaign_id: str,
+        *,
+        object_key: str,
+        size: int,
+        filename: str,
+        email_column: str = "",
+        encoding: str = "",
+        delimiter: str = "",
+        sheet: str = "",
     ) -> tuple[str, str]:
         """Give the campaign a list and enqueue its parsing, in one atomic step.
+
+        Args:
+            campaign_id: the campaign.
+            object_key: the object with the list.
+            size: its size in bytes.
+            filename: its name to show.
+            email_column: the header of its column of addresses, or "" (see `ListOptions`).
+            encoding: its encoding, or "".
+            delimiter: the character between its cells, or "".
+            sheet: the name of the sheet, or "".
 
         Returns:
             The list version, and the key of the object that the list replaces ("": none). If the campaign has this list
@@ -274,6 +309,7 @@ class Catalog:
             message=message.data,
             object_key=object_key,
             email_column=email_column,
+            list_options=_encoded(ListOptions(encoding=encoding, delimiter=delimiter, sheet=sheet)),
             fields=fields.items(),
         )
         if outcome == b"missing":

@@ -51,15 +51,19 @@ class Controls:
         self._redis = typed(redis)
         self._scripts = Scripts(redis)
 
-    def start(self, campaign_id: str) -> Status:
+    def start(self, campaign_id: str, *, accept_warnings: bool = False) -> Status:
         """Start sending now, or as soon as the list is parsed.
+
+        Args:
+            campaign_id: the campaign.
+            accept_warnings: whether the operator accepts the warnings that would stop the start.
 
         Raises:
             UnknownCampaign: no campaign has this id.
-            WrongState: the state does not allow a start, the list has no valid recipient, or it lacks columns that the
-                templates name.
+            WrongState: the state does not allow a start, the list has no valid recipient, it lacks columns that the
+                templates name, or there are warnings that must be accepted.
         """
-        status, _ = self._take("start", campaign_id)
+        status, _ = self._take("start", campaign_id, accepts_warnings=accept_warnings)
         return status
 
     def pause(self, campaign_id: str) -> int:
@@ -74,16 +78,17 @@ class Controls:
         """Cancel the campaign, which is final. Returns the number of rows still in flight."""
         return self._take("cancel", campaign_id)[1]
 
-    def _take(self, name: str, campaign_id: str) -> tuple[Status, int]:
+    def _take(self, name: str, campaign_id: str, *, accepts_warnings: bool = False) -> tuple[Status, int]:
         step = STEPS[name]
         names = "campaign progress in_flight ready requeued batches held"
-        outcome, before, in_flight, lacking = self._scripts(
+        outcome, before, in_flight, detail = self._scripts(
             "transition",
             {**keys.named(campaign_id, names), "running": keys.RUNNING, "parsing": keys.PARSING},
             campaign_id=campaign_id,
             target=step.target.value,
             comes_from=",".join(step.comes_from),
             is_there=",".join(step.is_there),
+            accepts_warnings=accepts_warnings,
         )
         match outcome.decode():
             case "missing":
@@ -93,9 +98,15 @@ class Controls:
             case "empty":
                 raise WrongState(before.decode(), "the list has no valid recipient: upload a list with at least one")
             case "columns":
-                columns = lacking.decode()
+                columns = detail.decode()
                 raise WrongState(
                     before.decode(), f"the templates name columns that the CSV lacks: {columns}; change one of the two"
+                )
+            case "warnings":
+                raise WrongState(
+                    before.decode(),
+                    f"there are warnings to accept: {detail.decode()}; the status explains them. Correct what they are "
+                    'about, or start with {"accept_warnings": true}',
                 )
             case "moved" if name == "start":
                 self._prime(campaign_id)

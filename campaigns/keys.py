@@ -112,6 +112,11 @@ def rejected_report(campaign_id: str, list_version: str) -> str:
     return f"{objects_of_list(campaign_id, list_version)}rejected.csv"
 
 
+def converted_list(campaign_id: str, list_version: str) -> str:
+    """The object with a list that was converted to UTF-8 CSV from another encoding or format."""
+    return f"{objects_of_list(campaign_id, list_version)}list.csv"
+
+
 #: The prefix of the suppression list's objects in the object store.
 SUPPRESSION_OBJECTS: Final = "suppressions/"
 

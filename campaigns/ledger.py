@@ -390,7 +390,7 @@ class Ledger:
     def index(self, campaign: Campaign) -> Index:
         """The list's index of slices."""
         packed = self._redis.get(keys.of(campaign.id, "index"))
-        return Index.unpack(packed or b"", campaign.size)
+        return Index.unpack(packed or b"", campaign.list_size)
 
     def bits(self, campaign_id: str, name: str, first_row: int, count: int) -> set[int]:
         """Those of the `count` rows from `first_row` on whose bit is set in the bitmap `name` of the ledger."""

@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 
 from lists.header import CsvDialect
+from lists.list_facts import ListFacts
+from lists.list_options import ListOptions
+from lists.list_warnings import ListWarning
 
-#: The header of the address column if an upload names none.
-EMAIL_COLUMN: Final = "email"
 #: The form of a campaign id. The client chooses the id.
 CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -92,6 +93,9 @@ class Campaign(msgspec.Struct, frozen=True):
     `list_version` identifies the list in use and changes with every accepted upload. `columns` are the CSV's columns by
     position, as template names ("" if a column has no usable name). `start_when_ready`: a client has started the
     campaign while its list is being parsed. `columns_named`: the column names that the templates use are stored too.
+    `object_key`: the uploaded object; `list_key`: the object that the rows are read from, which is the same one unless
+    the list was converted. `size` and `list_size`: the sizes of these objects, in bytes. `options`: what the upload
+    said of the list; `facts`: what was recognised, once it is parsed.
     `row_rules`: the rules of the scan (`lists.fields.ROW_RULES`); earlier versions stored none and had the rules 1.
     """
 
@@ -105,7 +109,10 @@ class Campaign(msgspec.Struct, frozen=True):
     object_key: str = ""
     filename: str = ""
     size: int = 0
-    email_column: str = EMAIL_COLUMN
+    options: ListOptions = ListOptions()
+    list_key: str = ""
+    list_size: int = 0
+    facts: ListFacts | None = None
     columns_named: bool = False
     columns: tuple[str, ...] = ()
     email_index: int = 0
@@ -117,6 +124,11 @@ class Campaign(msgspec.Struct, frozen=True):
     start_when_ready: bool = False
     started_at: str | None = None
     finished_at: str | None = None
+
+    @property
+    def email_column(self) -> str:
+        """The header of the column of addresses: as recognised, or before that as the upload named it."""
+        return self.facts.email_column if self.facts else self.options.email_column
 
     @property
     def dialect(self) -> CsvDialect:
@@ -159,7 +171,9 @@ class StatusReport(msgspec.Struct, frozen=True):
 
     `limit_now`: the emails that the campaign may send per minute now: `rate_limit`, or less during a warm-up.
     `changeable`: content and list may be replaced. `has_list`: the list is parsed. `delivered`, `bounced`, `dropped`,
-    `complained`, `unsubscribed`: recipients with such an event from the provider, each row counted once.
+    `complained`, `unsubscribed`: recipients with such an event from the provider, each row counted once. `excluded`:
+    rows that `where` or `exclude` left out. `format` to `warnings`: what was recognised in the list, once it is parsed
+    (`lists.list_facts.ListFacts`); `unaccepted`: the codes of warnings that a start must accept.
     """
 
     done: int
@@ -186,3 +200,12 @@ class StatusReport(msgspec.Struct, frozen=True):
     changeable: bool
     has_list: bool
     parsed: ParseProgress | None = None
+    excluded: int = 0
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    email_column: str | None = None
+    samples: list[str] = []
+    reasons: dict[str, int] = {}
+    warnings: list[ListWarning] = []
+    unaccepted: list[str] = []

@@ -16,6 +16,7 @@ from campaigns import keys
 from campaigns.db.scripts import Scripts
 from campaigns.errors import Superseded
 from campaigns.models import Status
+from lists.list_facts import ListFacts
 from lists.scan import ScanResult
 
 #: Time between two heartbeats of a parser, in s.
@@ -98,12 +99,17 @@ class Parsing:
             self._told = (bytes_read, rows, reason)
             self._tell()
 
-    def finish(self, result: ScanResult) -> Status:
+    def finish(self, result: ScanResult, facts: ListFacts | None = None, list_key: str = "") -> Status:
         """Record the parsed list.
 
+        Args:
+            result: the result of the scan.
+            facts: what was recognised in the list.
+            list_key: the object that was scanned, if it is not the uploaded one.
+
         Returns:
-            The campaign's new status: ready; or running, if a client has started the campaign during parsing and the
-            list has all columns that the templates now name.
+            The campaign's new status: ready; or running, if a client has started the campaign during parsing, the list
+            has all columns that the templates now name, and no warning is left to accept.
         """
         dialect = result.dialect
         fields = {
@@ -114,12 +120,17 @@ class Parsing:
             "skip_initial_space": int(dialect.skip_initial_space),
             "row_rules": dialect.row_rules,
             "slices": len(result.index),
+            "list_key": list_key,
+            "list_size": result.index.end,
+            "list_facts": msgspec.json.encode(facts) if facts else "",
+            "unaccepted": msgspec.json.encode(facts.to_accept if facts else []),
         }
         return self._finish(
             "ready",
             rows=result.rows,
             total=result.total,
             rejected_rows=result.rejected,
+            excluded_rows=result.excluded,
             rejected_bitmap=bytes(result.rejected_bitmap),
             packed_index=result.index.pack(),
             fields=fields,
@@ -137,6 +148,7 @@ class Parsing:
         rows: int = 0,
         total: int = 0,
         rejected_rows: int = 0,
+        excluded_rows: int = 0,
         rejected_bitmap: bytes = b"",
         packed_index: bytes = b"",
         fields: Mapping[str, Any] = {},
@@ -150,6 +162,7 @@ class Parsing:
             rows=rows,
             total=total,
             rejected_rows=rejected_rows,
+            excluded_rows=excluded_rows,
             rejected_bitmap=rejected_bitmap,
             packed_index=packed_index,
             fields=fields.items(),

@@ -16,6 +16,7 @@ from campaigns.db.scripts import Scripts
 from campaigns.db.server import Writing
 from campaigns.errors import UnknownCampaign
 from campaigns.models import CHANGEABLE, WITHOUT_LIST, ParseProgress, Status, StatusReport
+from lists.list_facts import ListFacts
 
 #: The greatest age of a cached check that Redis accepts writes, in s.
 REFUSAL_S: Final = 1.0
@@ -78,7 +79,8 @@ def _report(found: Sequence[Any]) -> StatusReport:
     status, tpm, reason, started_at, finished_at, size = (value.decode() for value in found[:6])
     total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
     in_flight, unknown, last_minute, limit_now = found[13:17]
-    delivered, bounced, complained, unsubscribed, dropped = (int(value) for value in found[17:22])
+    delivered, bounced, complained, unsubscribed, dropped, excluded = (int(value) for value in found[17:23])
+    facts = msgspec.json.decode(found[23], type=ListFacts) if found[23] else None
     pending = total - done - failed
     parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
     return StatusReport(
@@ -106,7 +108,20 @@ def _report(found: Sequence[Any]) -> StatusReport:
         changeable=status in CHANGEABLE,
         has_list=status not in WITHOUT_LIST,
         parsed=parsed,
+        excluded=excluded,
+        format=facts.format if facts else None,
+        encoding=facts.encoding if facts else None,
+        delimiter=facts.delimiter if facts else None,
+        email_column=facts.email_column if facts else None,
+        samples=facts.samples if facts else [],
+        reasons=facts.reasons if facts else {},
+        warnings=facts.warnings if facts else [],
+        unaccepted=_codes(found[24]) + _codes(found[25]),
     )
+
+
+def _codes(stored: bytes) -> list[str]:
+    return msgspec.json.decode(stored, type=list[str]) if stored else []
 
 
 def _eta_s(status: str, left: int, tpm: int, last_minute: int, started_at: str) -> int | None:

@@ -104,7 +104,7 @@ class _Reading(NamedTuple):
     candidates: list[int]
 
 
-def read_header(lines: Lines, email_column: str, encoding: str, start: int) -> CsvDialect:
+def read_header(lines: Lines, email_column: str, encoding: str, start: int, delimiter: str = "") -> CsvDialect:
     """Read the header of a file, and take it from its lines.
 
     Args:
@@ -112,11 +112,14 @@ def read_header(lines: Lines, email_column: str, encoding: str, start: int) -> C
         email_column: the header of the column of addresses, or "" to recognise it (`email_column.candidates`).
         encoding: the file's encoding.
         start: the offset at which the lines begin, in bytes.
+        delimiter: the character between fields, or "" to recognise it.
 
     Raises:
         UnusableList: the file has no header, or the header has no such column, or several.
     """
     beginning = _beginning(lines, encoding)
+    if delimiter:
+        beginning = beginning._replace(declared=delimiter)
     reading = _best_reading(beginning, email_column)
     header = reading.fields
     if len(header) > MAX_COLUMNS:

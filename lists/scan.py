@@ -7,7 +7,7 @@ data that must be compared across the file are kept in temporary files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Literal
+from typing import Final
 
 from lists import records
 from lists.duplicates import Duplicates
@@ -17,11 +17,12 @@ from lists.index import MAX_ROWS
 from lists.lines import Lines, opened
 from lists.list_warnings import ListWarning
 from lists.rejections import Rejections
+from lists.row_filters import NO_FILTERS, RowFilters
 from lists.scan_result import ScanResult
-from lists.scan_state import Filters, Keep, ScanState, Suppressed
+from lists.scan_state import ScanState
 from lists.temp_file import TempFile, temporary_file
 
-__all__ = ["MAX_ROWS", "Keep", "ListWarning", "ScanResult", "Suppressed", "read_slice", "scan"]
+__all__ = ["MAX_ROWS", "ListWarning", "ScanResult", "read_slice", "scan"]
 
 #: The bytes read, or the rows checked later, between two calls of `on_progress`.
 _PROGRESS_BYTES: Final = 1024 * 1024
@@ -35,9 +36,8 @@ def scan(
     *,
     email_column: str = "",
     on_progress: OnProgress | None = None,
-    keep: Keep | None = None,
-    suppressed: Suppressed | None = None,
-    duplicates: Literal["reject", "keep"] = "reject",
+    delimiter: str = "",
+    filters: RowFilters = NO_FILTERS,
 ) -> ScanResult:
     """Read a whole file once. No sequence of bytes makes it fail, except as stated below.
 
@@ -50,11 +50,8 @@ def scan(
         email_column: the header of the column of addresses, or "" to recognise it (`lists.email_column.candidates`).
         on_progress: called with the bytes and rows read so far, about every MiB and while duplicates are searched; may
             raise to stop the scan.
-        keep: called with the cells of each row that has a valid address, one per column of the header. False excludes
-            the row: it is neither a recipient nor rejected.
-        suppressed: called with the addresses of a block, in ASCII and lower case; returns as many flags. A True rejects
-            the row.
-        duplicates: whether a row that repeats an earlier address is rejected, or is another recipient.
+        delimiter: the character between cells, or "" to recognise it.
+        filters: what excludes or rejects rows with valid addresses. They get whole blocks of up to 1,000 rows.
 
     Raises:
         UnusableList: the file has no header with such a column or several of them, no row, too many rows, or its
@@ -63,10 +60,10 @@ def scan(
     progress = _Progress(on_progress)
     encoding, mark, rest = opened(progress.counted(chunks))
     lines = Lines(rest, encoding)
-    dialect = read_header(lines, email_column.strip(), encoding, mark)
+    dialect = read_header(lines, email_column.strip(), encoding, mark, delimiter)
     with TempFile() as addresses, TempFile() as rejections:
-        index = Duplicates(addresses) if duplicates == "reject" else None
-        state = ScanState(dialect, Filters(keep, suppressed), index, Rejections(rejections))
+        index = Duplicates(addresses) if filters.duplicates == "reject" else None
+        state = ScanState(dialect, filters, index, Rejections(rejections))
         for rows in records.read(lines, dialect.shape, encoding):
             state.add(rows)
             progress.rows = state.rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from itertools import compress
 from operator import not_
 from typing import IO, NamedTuple, cast
@@ -16,21 +16,10 @@ from lists.header import CsvDialect
 from lists.index import MAX_ROWS, Index
 from lists.records import Rows
 from lists.rejections import Rejections
+from lists.row_filters import RowFilters
 from lists.sample import Sample
 from lists.scan_result import ScanResult, surplus_warning
 from lists.temp_file import OnRows
-
-#: Whether a row with a valid address is for this campaign, from its cells; False excludes it.
-Keep = Callable[[list[str]], bool]
-#: Which of some addresses, in ASCII and lower case, are suppressed.
-Suppressed = Callable[[Sequence[str]], Iterable[bool]]
-
-
-class Filters(NamedTuple):
-    """What excludes or rejects rows with valid addresses; None does neither."""
-
-    keep: Keep | None
-    suppressed: Suppressed | None
 
 
 class _Valid(NamedTuple):
@@ -58,11 +47,12 @@ class ScanState:
     """
 
     def __init__(
-        self, dialect: CsvDialect, filters: Filters, duplicates: Duplicates | None, rejections: Rejections
+        self, dialect: CsvDialect, filters: RowFilters, duplicates: Duplicates | None, rejections: Rejections
     ) -> None:
         self.rows = 0
         self._dialect = dialect
         self._filters = filters
+        self._keep = filters.keep(dialect) if filters.keep else None
         self._duplicates = duplicates
         self._rejections = rejections
         self._offset = dialect.start
@@ -119,12 +109,15 @@ class ScanState:
 
     def _filtered(self, valid: _Valid) -> _Valid:
         """The rows that are neither excluded nor suppressed."""
-        if self._filters.keep and valid.rows:
-            kept = [bool(self._filters.keep(row)) for row in valid.rows]
-            for number in compress(valid.numbers, map(not_, kept)):
-                self._mark(number)
-                self._excluded += 1
-            valid = valid.where(kept)
+        if self._keep and valid.rows:
+            valid = valid.where(
+                [self._keeps(number, row) for number, row in zip(valid.numbers, valid.rows, strict=True)]
+            )
+        if self._filters.excluded and valid.rows:
+            excluded = list(self._filters.excluded(valid.addresses))
+            for number in compress(valid.numbers, excluded):
+                self._exclude(number)
+            valid = valid.where(list(map(not_, excluded)))
         if self._filters.suppressed and valid.rows:
             sendable = list(map(not_, self._filters.suppressed(valid.addresses)))
             for number, recipient, wanted in zip(valid.numbers, valid.addresses, sendable, strict=True):
@@ -132,6 +125,21 @@ class ScanState:
                     self._reject(number, recipient, "suppressed")
             valid = valid.where(sendable)
         return valid
+
+    def _keeps(self, number: int, row: list[str]) -> bool:
+        """Whether the condition keeps a row; otherwise the row is excluded, or rejected if the condition fails."""
+        assert self._keep is not None  # noqa: S101 - the caller has checked it
+        kept = self._keep(row)
+        if isinstance(kept, str):
+            self._reject(number, row[self._dialect.email_index], kept)
+            return False
+        if not kept:
+            self._exclude(number)
+        return kept
+
+    def _exclude(self, number: int) -> None:
+        self._mark(number)
+        self._excluded += 1
 
     def _accept(self, valid: _Valid) -> None:
         self._sample.add(valid.rows)

@@ -1,4 +1,4 @@
-"""Scan a campaign's list and record the result. Recognising the CSV and checking its rows is `lists.scan`."""
+"""Read a campaign's list and record the result. Recognising the file and checking its rows is `lists.reading`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from contextlib import ExitStack
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 import dramatiq
 import structlog
@@ -17,7 +17,7 @@ from campaigns.catalog import name_columns
 from campaigns.models import Campaign
 from campaigns.parsing import Parsing
 from lists.errors import UnusableList
-from lists.scan import ScanResult, scan
+from lists.reading import ReadList, read_list
 from mail.rendering import Templates
 from storage import MissingObject, ObjectStore, StoreError
 
@@ -32,11 +32,23 @@ REPORT_DELAYED: Final = (
     "the list has been read, but the object store does not accept the report of rejected rows at the moment; the "
     "worker retries on its own"
 )
-#: Wait before the worker sends the report again, in s. It doubles each time, up to the longest wait.
+#: The same for a list that was converted from another encoding or format.
+LIST_DELAYED: Final = (
+    "the list has been read and converted, but the object store does not accept it at the moment; the worker retries "
+    "on its own"
+)
+#: Wait before the worker sends an object again, in s. It doubles each time, up to the longest wait.
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 30.0
 #: Time between two checks during a wait whether the parse should still continue, in s.
 LOOK_S: Final = 0.5
+
+
+class _Derived(NamedTuple):
+    """An object that the parser makes from a list: its key, and a file with its content."""
+
+    key: str
+    file: IO[bytes]
 
 
 class ListScan:
@@ -68,27 +80,33 @@ class ListScan:
 
     def _parse(self, parsing: Parsing, campaign: Campaign) -> None:
         started = self._logged_at = time.monotonic()
-        result = self._scan(parsing, campaign)
-        if result is None:
+        found = self._read(parsing, campaign)
+        if found is None:
             return
-        with result.report as report:
-            self._store_report(parsing, campaign, result, report)
-        status = parsing.finish(result)
+        with found:
+            list_key = self._store_converted(parsing, campaign, found)
+            report = _Derived(keys.rejected_report(campaign.id, campaign.list_version), found.result.report)
+            self._keep(parsing, campaign, found, report, REPORT_DELAYED)
+        result = found.result
+        status = parsing.finish(result, found.facts, list_key)
         log.info(
             "list_parsed",
             status=status,
+            format=found.facts.format,
+            encoding=found.facts.encoding,
             rows=result.rows,
             total=result.total,
             rejected=result.rejected,
+            excluded=result.excluded,
             duration_s=round(time.monotonic() - started, 2),
         )
 
-    def _scan(self, parsing: Parsing, campaign: Campaign) -> ScanResult | None:
+    def _read(self, parsing: Parsing, campaign: Campaign) -> ReadList | None:
         """Read the list. If it cannot be used, record why and return None."""
         try:
-            return scan(
+            return read_list(
                 self._store.stream(campaign.object_key),
-                email_column=campaign.email_column,
+                campaign.options,
                 on_progress=lambda read, rows: self._report(parsing, campaign, read, rows),
             )
         except UnusableList as error:
@@ -102,15 +120,22 @@ class ListScan:
             parsing.report(0, 0, "the object store cannot be read at the moment; the worker retries on its own")
             raise
 
-    def _store_report(self, parsing: Parsing, campaign: Campaign, result: ScanResult, report: IO[bytes]) -> None:
-        """Store the report of rejected rows. While the store does not accept it, keep the parsed result and retry."""
-        key = keys.rejected_report(campaign.id, campaign.list_version)
+    def _store_converted(self, parsing: Parsing, campaign: Campaign, found: ReadList) -> str:
+        """Store a list that was converted. Returns its key, or "" if the uploaded object is read as it is."""
+        if found.converted is None:
+            return ""
+        key = keys.converted_list(campaign.id, campaign.list_version)
+        self._keep(parsing, campaign, found, _Derived(key, found.converted), LIST_DELAYED)
+        return key
+
+    def _keep(self, parsing: Parsing, campaign: Campaign, found: ReadList, derived: _Derived, reason: str) -> None:
+        """Store an object. While the store does not accept it, keep what has been read and retry."""
         wait_s = FIRST_WAIT_S
         with ExitStack() as stack:
-            while (error := self._send(parsing, key, report)) is not None:
+            while (error := self._send(parsing, derived)) is not None:
                 self._check(parsing)
-                parsing.report(campaign.size, result.rows, REPORT_DELAYED)
-                log.warning("report_delayed", error=str(error), again_s=wait_s)
+                parsing.report(campaign.size, found.result.rows, reason)
+                log.warning("object_delayed", error=str(error), again_s=wait_s)
                 if wait_s == FIRST_WAIT_S:
                     if not self._waiters.acquire(blocking=False):
                         raise error
@@ -118,13 +143,13 @@ class ListScan:
                 self._wait(parsing, wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    def _send(self, parsing: Parsing, key: str, report: IO[bytes]) -> StoreError | None:
-        """Send the report once. Returns None if the store has accepted it, else the error."""
-        # The store closes the file that it gets, and a retry needs the report again: hence a duplicate descriptor.
-        with os.fdopen(os.dup(report.fileno()), "rb") as file:
+    def _send(self, parsing: Parsing, derived: _Derived) -> StoreError | None:
+        """Send an object once. Returns None if the store has accepted it, else the error."""
+        # The store closes the file that it gets, and a retry needs it again: hence a duplicate descriptor.
+        with os.fdopen(os.dup(derived.file.fileno()), "rb") as file:
             file.seek(0)
             try:
-                self._store.put_file(key, file, on_progress=lambda: self._check(parsing))
+                self._store.put_file(derived.key, file, on_progress=lambda: self._check(parsing))
             except StoreError as error:
                 return error
         return None

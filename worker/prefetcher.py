@@ -111,7 +111,7 @@ class _Source:
     def __init__(self, campaign: Campaign, index: Index, store: ObjectStore) -> None:
         self.index = index
         self._store = store
-        self._object_key = campaign.object_key
+        self._object_key = campaign.list_key
         self._email_index = campaign.email_index
         self._dialect = campaign.dialect
         self._fields = Templates(campaign.content).fields(campaign.columns)

@@ -61,6 +61,18 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
     raise invalid(f"{name}: expected a whole number from {low} to {high}.")
 
 
+def flag(request: Request, name: str) -> bool:
+    """Whether a flag in the query is set: `true` or `false`; without it, or without a value, false.
+
+    Raises:
+        Problem: 422: the value is another one.
+    """
+    raw = request.query_params.get(name, "").lower()
+    if raw not in {"", "true", "1", "false", "0"}:
+        raise invalid(f"{name}: expected true or false.")
+    return raw in {"true", "1"}
+
+
 def takes(
     model: type[T], limit_bytes: int = MAX_BODY_BYTES
 ) -> Callable[[Callable[[Request, T], Response]], Callable[[Request], Awaitable[Response]]]:

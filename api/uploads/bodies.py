@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from campaigns.models import EMAIL_COLUMN
+from lists.list_options import ListOptions
+from lists.list_warnings import ListWarning
 
 #: The largest list that can be uploaded in parts, in bytes: 100 GiB, more than a billion rows.
 MAX_SIZE_BYTES: Final = 100 * 1024**3
@@ -21,9 +22,12 @@ MIN_EXPIRES_S: Final = 60
 #: The most characters of a list's file name, and of the header of its column of addresses.
 MAX_FILENAME: Final = 255
 MAX_COLUMN_NAME: Final = 200
+#: The most characters of the name of an encoding or a delimiter.
+MAX_OPTION: Final = 40
 
 Filename = Annotated[str, Meta(max_length=MAX_FILENAME)]
-ColumnName = Annotated[str, Meta(min_length=1, max_length=MAX_COLUMN_NAME)]
+ColumnName = Annotated[str, Meta(max_length=MAX_COLUMN_NAME)]
+OptionName = Annotated[str, Meta(max_length=MAX_OPTION)]
 
 
 class UploadInitRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,11 +62,24 @@ class SentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UploadCompleteRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An upload whose parts have all been sent. Without `parts`, the server uses the parts that the store lists."""
+    """An upload whose parts have all been sent. Without `parts`, the server uses the parts that the store lists.
+
+    `email_column`, `encoding`, `delimiter` and `sheet` are recognised if they are empty.
+    """
 
     upload_id: str
     parts: Annotated[list[SentPart], Meta(max_length=MAX_PARTS)] = []
-    email_column: ColumnName = EMAIL_COLUMN
+    email_column: ColumnName = ""
+    encoding: OptionName = ""
+    delimiter: OptionName = ""
+    sheet: ColumnName = ""
+
+    @property
+    def options(self) -> ListOptions:
+        """What the upload says of the list."""
+        return ListOptions(
+            email_column=self.email_column, encoding=self.encoding, delimiter=self.delimiter, sheet=self.sheet
+        )
 
 
 class UploadAbortRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +92,31 @@ class UploadResponse(msgspec.Struct, frozen=True):
     """The list has arrived and is being parsed."""
 
     status: Literal["parsing"] = "parsing"
+
+
+class DryRunResponse(msgspec.Struct, frozen=True):
+    """What a list would give. Nothing is kept.
+
+    `email_column`: the header of the column of addresses that was found; `columns`: the names for templates, in order;
+    `samples`: values with other than ASCII characters; `sample`: the first accepted rows as they would be used;
+    `unaccepted`: the codes of warnings that a start must accept.
+    """
+
+    format: str
+    encoding: str
+    encoding_confidence: float
+    samples: list[str]
+    delimiter: str
+    columns: tuple[str, ...]
+    email_column: str
+    rows: int
+    accepted: int
+    rejected: int
+    excluded: int
+    reasons: dict[str, int]
+    sample: list[dict[str, str]]
+    warnings: list[ListWarning]
+    unaccepted: list[str]
 
 
 class UploadAbortResponse(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
@@ -20,9 +20,10 @@ from api.http import inputs
 from api.http.endpoint import Schema
 from api.http.errors import Problem, invalid
 from api.http.responses import json_response
-from api.uploads import bodies, lists
+from api.uploads import bodies, list_parameters, lists
+from api.uploads.dry_run import dry_run
 from campaigns.errors import CampaignError
-from campaigns.models import EMAIL_COLUMN
+from lists.list_options import ListOptions
 
 #: The largest list that can be uploaded in one request, in bytes.
 MAX_LIST_BYTES: Final = 10 * inputs.MIB
@@ -32,59 +33,77 @@ FORM_BYTES: Final = 64 * 1024
 MEMORY_BYTES: Final = inputs.MIB
 
 _FORM: Final = "multipart/form-data"
-#: The media types that clients use for a CSV. The parser detects the encoding from the bytes and ignores the charset.
-_CSV: Final = frozenset({
+#: The media types that clients use for lists. The parser recognises format and encoding from the bytes alone.
+_LISTS: Final = frozenset({
     "", "text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/octet-stream",
-    "application/vnd.ms-excel",
+    "application/vnd.ms-excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.oasis.opendocument.spreadsheet", "application/gzip", "application/x-gzip", "application/zip",
+    "application/x-zip-compressed", "application/x-ndjson", "application/jsonl", "application/x-jsonlines",
+    "application/json-lines",
 })  # fmt: skip
 _FILE: Final = {"type": "string", "format": "binary", "maxLength": MAX_LIST_BYTES}
-_COLUMN: Final = {"type": "string", "minLength": 1, "maxLength": bodies.MAX_COLUMN_NAME, "default": EMAIL_COLUMN}
 #: The list, as an OpenAPI request body object.
 BODY: Final = {
     "required": True,
     "content": {
         "text/csv": {"schema": _FILE},
         _FORM: {
-            "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE, "email_column": _COLUMN}}
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": _FILE, **list_parameters.SCHEMAS},
+            }
         },
     },
 }
 #: The query of the upload, as JSON schemas.
-QUERY: Final[dict[str, Schema]] = {"email_column": _COLUMN, "filename": {"type": "string"}}
+QUERY: Final[dict[str, Schema]] = {
+    **list_parameters.SCHEMAS,
+    "filename": {"type": "string"},
+    "dry_run": {"type": "boolean", "default": False},
+}
 
 
 class Received(NamedTuple):
-    """A list that has arrived: the file at position 0, its size in bytes, its name and the column of the addresses."""
+    """A list that has arrived: the file at position 0, its size in bytes, its name, and what the upload says of it."""
 
     file: IO[bytes]
     size: int
     filename: str
-    email_column: str
+    options: ListOptions
 
 
 async def upload(request: Request) -> Response:
-    """Take a CSV as the body, or as the field `file` of a form, and queue its parsing."""
+    """Take a list as the body, or as the field `file` of a form, and queue its parsing. `dry_run`: only read it."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != _FORM and media_type not in _CSV:
-        raise invalid("Send the CSV as text/csv, or as the field `file` of a multipart/form-data form.")
+    if media_type != _FORM and media_type not in _LISTS:
+        raise invalid(
+            "Send the list as text/csv or with the media type of its format, or as the field `file` of a "
+            "multipart/form-data form."
+        )
     overhead = FORM_BYTES if media_type == _FORM else 0
     inputs.refuse_encoded(request)
     inputs.refuse_longer(request, MAX_LIST_BYTES + overhead, _too_large())
-    await run_in_threadpool(parts.catalog.check_replaceable, campaign_id)
+    only_read = inputs.flag(request, "dry_run")
+    await run_in_threadpool(parts.catalog.get if only_read else parts.catalog.check_replaceable, campaign_id)
     receive = _form if media_type == _FORM else _body
     async with receive(request, inputs.pieces(request, MAX_LIST_BYTES + overhead, _too_large())) as received:
+        _check_size(received)
+        if only_read:
+            return json_response(await run_in_threadpool(dry_run, parts, campaign_id, received.file, received.options))
         await run_in_threadpool(_take, parts, campaign_id, received)
     return json_response(bodies.UploadResponse(), HTTPStatus.ACCEPTED)
 
 
-def _take(parts: Components, campaign_id: str, received: Received) -> None:
+def _check_size(received: Received) -> None:
     if received.size == 0:
-        raise invalid("The CSV is empty; send a header row and at least one row.")
+        raise invalid("The list is empty; send a header row and at least one row.")
     if received.size > MAX_LIST_BYTES:
         raise _too_large()
-    if not 1 <= len(received.email_column) <= bodies.MAX_COLUMN_NAME:
-        raise invalid(f"email_column: expected a column name of 1 to {bodies.MAX_COLUMN_NAME} characters.")
+
+
+def _take(parts: Components, campaign_id: str, received: Received) -> None:
     key = lists.new_key(campaign_id)
     parts.store.put_file(key, received.file)
     try:
@@ -94,7 +113,7 @@ def _take(parts: Components, campaign_id: str, received: Received) -> None:
             key=key,
             size=received.size,
             filename=lists.shown_name(received.filename),
-            email_column=received.email_column,
+            options=received.options,
         )
     except CampaignError:  # the campaign was started or deleted while the list arrived
         lists.discard(parts, campaign_id, key)
@@ -103,13 +122,13 @@ def _take(parts: Components, campaign_id: str, received: Received) -> None:
 
 @asynccontextmanager
 async def _body(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[Received]:
+    options = list_parameters.options(request.query_params)
     with SpooledTemporaryFile(MEMORY_BYTES) as file:
         async for chunk in chunks:
             await run_in_threadpool(file.write, chunk)
         size = file.tell()
         file.seek(0)
-        query = request.query_params
-        yield Received(file, size, query.get("filename", ""), query.get("email_column", EMAIL_COLUMN))
+        yield Received(file, size, request.query_params.get("filename", ""), options)
 
 
 @asynccontextmanager
@@ -119,17 +138,23 @@ async def _form(request: Request, chunks: AsyncGenerator[bytes, None]) -> AsyncI
     except MultiPartException as error:
         raise invalid(f"The form cannot be read: {error.message}") from error
     try:
-        yield _received(form, request.query_params.get("email_column", EMAIL_COLUMN))
+        yield _received(form, request.query_params)
     finally:
         await form.close()
 
 
-def _received(form: FormData, email_column: str) -> Received:
+def _received(form: FormData, query: Mapping[str, str]) -> Received:
+    """The list of a form. A field of the form counts before the query's parameter of that name."""
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise invalid("The form has no file in its field `file`; send the CSV there.")
-    column = form.get("email_column", email_column)
-    return Received(file.file, file.size or 0, file.filename or "", column if isinstance(column, str) else "")
+        raise invalid("The form has no file in its field `file`; send the list there.")
+    given = dict(query)
+    for name in list_parameters.SCHEMAS:
+        value = form.get(name, given.get(name, ""))
+        if not isinstance(value, str):
+            raise invalid(f"{name}: expected a text, not a file.")
+        given[name] = value
+    return Received(file.file, file.size or 0, file.filename or "", list_parameters.options(given))
 
 
 def _too_large() -> Problem:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import msgspec
 import structlog
 
 from api.components import Components
 from api.uploads.bodies import MAX_FILENAME
 from campaigns import keys
 from campaigns.models import Campaign
+from lists.list_options import ListOptions
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -33,7 +35,7 @@ def shown_name(filename: str) -> str:
     return "".join(character for character in name if character.isprintable())[:MAX_FILENAME]
 
 
-def accept(parts: Components, campaign_id: str, *, key: str, size: int, filename: str, email_column: str) -> None:
+def accept(parts: Components, campaign_id: str, *, key: str, size: int, filename: str, options: ListOptions) -> None:
     """Make a stored object the campaign's list, queue its parsing, and delete the previous list.
 
     Args:
@@ -42,13 +44,13 @@ def accept(parts: Components, campaign_id: str, *, key: str, size: int, filename
         key: the object's key.
         size: the object's size in bytes.
         filename: the name to show.
-        email_column: the header of the column of addresses.
+        options: what the upload says of the list.
 
     Raises:
         UnknownCampaign, WrongState: nothing has been changed.
     """
     list_version, replaced = parts.catalog.accept_list(
-        campaign_id, object_key=key, size=size, filename=filename, email_column=email_column
+        campaign_id, object_key=key, size=size, filename=filename, **msgspec.structs.asdict(options)
     )
     log.info("list_accepted", campaign_id=campaign_id, list_version=list_version, size=size)
     if replaced and replaced != key:

@@ -20,7 +20,7 @@ from api.components import Components
 from api.http import inputs
 from api.http.errors import Problem
 from api.http.responses import json_response
-from api.uploads import bodies, lists, upload_parts
+from api.uploads import bodies, list_parameters, lists, upload_parts
 from campaigns.errors import UnknownUpload
 from campaigns.models import Upload
 from storage import BadParts, MissingUpload
@@ -79,12 +79,13 @@ def _begin(parts: Components, campaign_id: str, wanted: bodies.UploadInitRequest
 def complete(request: Request, wanted: bodies.UploadCompleteRequest) -> Response:
     """Assemble the parts and queue the parsing of the list. Repeating it gives the same response, with no effect."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    options = list_parameters.checked(wanted.options)
     parts.catalog.get(campaign_id)
     upload = parts.catalog.upload(campaign_id, wanted.upload_id)
     # The campaign is read after the upload: if another request has completed the upload meanwhile, the campaign already
     # has its list, or a later one.
     campaign = parts.catalog.get(campaign_id)
-    if campaign.object_key == upload.object_key and campaign.email_column == wanted.email_column:
+    if campaign.object_key == upload.object_key and campaign.options == options:
         return _accepted()
     parts.catalog.check_replaceable(campaign_id)
     if campaign.object_key != upload.object_key:
@@ -95,7 +96,7 @@ def complete(request: Request, wanted: bodies.UploadCompleteRequest) -> Response
         key=upload.object_key,
         size=upload.size,
         filename=upload.filename,
-        email_column=wanted.email_column,
+        options=options,
     )
     parts.catalog.begin_upload(campaign_id, msgspec.structs.replace(upload, completed=True))
     return _accepted()

@@ -2,11 +2,13 @@
 -- this list already, nothing changes.
 --
 -- KEYS  campaign  progress  parsing  queue  messages  held  list_keys...
--- ARGV  campaign_id  changeable  list_version  message_id  message  object_key  email_column  fields(name value)...
+-- ARGV  campaign_id  changeable  list_version  message_id  message  object_key  email_column  list_options
+--       fields(name value)...
 -- ->    { "ok", object key before }, { "same", list_version in use } or { "refused", status }; { "missing" }
 --
 -- changeable: states that allow another list, "draft,ready"
--- object_key: where the list is; email_column: the column of the addresses; fields: further ones of $campaign
+-- object_key: where the list is; email_column: the column of the addresses; list_options: what else the upload says of
+-- the list, JSON or ""; fields: further ones of $campaign
 -- list_keys: all keys that the previous list may have left
 --include clock
 --include enqueue
@@ -16,8 +18,8 @@ local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '' }
 end
-local before = redis.call('HMGET', campaign, 'object_key', 'email_column', 'list_version')
-if before[1] == object_key and before[2] == email_column then
+local before = redis.call('HMGET', campaign, 'object_key', 'email_column', 'list_version', 'list_options')
+if before[1] == object_key and before[2] == email_column and (before[4] or '') == list_options then
   return { 'same', before[3] }
 end
 if not is_one_of(status, changeable) then
@@ -28,9 +30,10 @@ for _, key in ipairs(list_keys) do
   redis.call('DEL', key)
 end
 redis.call('DEL', progress)
-redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready')
+redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready', 'accepts_warnings', 'list_key', 'list_size',
+  'list_facts', 'unaccepted')
 redis.call('HSET', campaign, 'status', 'parsing', 'list_version', list_version, 'object_key', object_key,
-  'email_column', email_column)
+  'email_column', email_column, 'list_options', list_options)
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
 end

@@ -2,26 +2,30 @@
 -- provided that the list has all columns that the templates now name, and at least one valid recipient.
 --
 -- KEYS  campaign  progress  parsing  running  rejected  index
--- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int  rejected_bitmap
---       packed_index  fields(name value)...
+-- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int
+--       excluded_rows:int  rejected_bitmap  packed_index  fields(name value)...
 -- ->    the new status, or "" where this parser is superseded
 --
--- status: "ready" or "rejected"; reason: "" for none; rejected_rows: how many; fields: further ones of $campaign
+-- status: "ready" or "rejected"; reason: "" for none; rejected_rows, excluded_rows: how many;
+-- fields: further ones of $campaign
 --include clock
 --include columns
 --include lifecycle
-local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready')
+--include unaccepted
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready',
+  'accepts_warnings')
 if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then
   return ''
 end
 redis.call('ZREM', parsing, campaign_id)
-redis.call('HDEL', campaign, 'parser', 'start_when_ready')
+redis.call('HDEL', campaign, 'parser', 'start_when_ready', 'accepts_warnings')
 if reason == '' then
   redis.call('HDEL', campaign, 'reason')
 else
   redis.call('HSET', campaign, 'reason', reason)
 end
-redis.call('HSET', progress, 'rows', rows, 'total', total, 'rejected', rejected_rows, 'parsed_rows', rows)
+redis.call('HSET', progress, 'rows', rows, 'total', total, 'rejected', rejected_rows, 'excluded', excluded_rows,
+  'parsed_rows', rows)
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
 end
@@ -32,6 +36,9 @@ if status == 'ready' then
   if state[4] == '1' and complete and total == 0 then
     redis.call('HSET', campaign, 'reason',
       'the list has no valid recipient: upload a list with at least one')
+  elseif state[4] == '1' and complete and state[5] ~= '1' and unaccepted_warnings(campaign) ~= '' then
+    redis.call('HSET', campaign, 'reason', 'warnings must be accepted before the start: ' ..
+      unaccepted_warnings(campaign))
   elseif state[4] == '1' and complete then
     status = 'running'
     redis.call('HSETNX', campaign, 'started_at', now_ms())

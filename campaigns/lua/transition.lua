@@ -1,25 +1,28 @@
 -- transition: moves a campaign to another state where its state allows that.
 --
 -- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held
--- ARGV  campaign_id  target  comes_from  is_there
--- ->    { outcome, state before, rows in flight, missing columns }; outcome one of moved, same, refused, missing,
---       empty, columns, later
+-- ARGV  campaign_id  target  comes_from  is_there  accepts_warnings:flag
+-- ->    { outcome, state before, rows in flight, missing columns or unaccepted warnings }; outcome one of moved,
+--       same, refused, missing, empty, columns, warnings, later
 --       empty: the list has no valid recipient; columns: the list lacks some that the templates name
---       later: it will start as soon as its list is parsed
+--       warnings: some must be accepted; later: it will start as soon as its list is parsed
 --
 -- target: the new state; comes_from: states it may come from, "ready,running"; is_there: states in which it is there
--- already
+-- already; accepts_warnings: whether the operator accepts the warnings that would stop a start
 --include clock
 --include columns
 --include held
 --include lifecycle
+--include unaccepted
 local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '', 0, '' }
 end
 local total = tonumber(redis.call('HGET', progress, 'total')) or 0
 local function answer(outcome)
-  return { outcome, status, redis.call('HLEN', in_flight), outcome == 'columns' and missing_columns(campaign) or '' }
+  local detail = outcome == 'columns' and missing_columns(campaign) or
+    outcome == 'warnings' and unaccepted_warnings(campaign) or ''
+  return { outcome, status, redis.call('HLEN', in_flight), detail }
 end
 
 if is_one_of(status, is_there) then
@@ -31,6 +34,9 @@ end
 if target == 'running' then
   if status == 'parsing' then
     redis.call('HSET', campaign, 'start_when_ready', '1')
+    if accepts_warnings then
+      redis.call('HSET', campaign, 'accepts_warnings', '1')
+    end
     return answer('later')
   end
   if total == 0 then
@@ -38,6 +44,9 @@ if target == 'running' then
   end
   if status == 'ready' and missing_columns(campaign) ~= '' then
     return answer('columns')
+  end
+  if status == 'ready' and not accepts_warnings and unaccepted_warnings(campaign) ~= '' then
+    return answer('warnings')
   end
   redis.call('HSETNX', campaign, 'started_at', now_ms())
   redis.call('HDEL', campaign, 'reason')

@@ -63,9 +63,12 @@ def test_the_query_can_name_the_email_column(app: AppHarness) -> None:
     assert app.web.get("/campaigns/c1").json()["email_column"] == "E-Mail Adresse"
 
 
-@pytest.mark.parametrize("query", ["?email_column=", "?email_column=" + "x" * 201])
-def test_an_invalid_column_name_is_422(app: AppHarness, query: str) -> None:
-    assert app.upload(query=query).status == 422
+@pytest.mark.parametrize(
+    "query",
+    ["email_column=" + "x" * 201, "encoding=klingon", "delimiter=ab", "delimiter=x", "sheet=" + "x" * 201, "dry_run=x"],
+)
+def test_an_invalid_parameter_is_422(app: AppHarness, query: str) -> None:
+    assert app.upload(query=f"?{query}").status == 422
     assert untouched(app)
 
 

@@ -213,7 +213,6 @@ def test_the_same_list_accepted_again_changes_nothing(app: AppHarness) -> None:
         "object_key": campaign.object_key,
         "size": campaign.size,
         "filename": "",
-        "email_column": "email",
     }
     assert catalog.accept_list("c1", **again) == (campaign.list_version, "")
     assert catalog.get("c1").start_when_ready

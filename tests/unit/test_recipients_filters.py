@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 
+from lists.row_filters import Keep, RowFilters
 from lists.scan import ScanResult, scan
 from tests.support.lists import rows_of
 
 DATA = b"email,city\nann@x.test,Oslo\nBOB@x.test,Rome\nbad,Rome\ncy@x.test,Rome\nANN@x.test,Rome\ndan@x.test,Oslo\n"
 
 
+def filters(keep: Keep | None = None, **others: Any) -> RowFilters:
+    return RowFilters(keep=(lambda _dialect: keep) if keep else None, **others)
+
+
 def scanned(data: bytes = DATA, **options: Any) -> tuple[ScanResult, dict[int, str]]:
     """The scan of a file, and its rejected rows: number -> reason."""
-    result = scan([data], **options)
+    result = scan([data], filters=filters(**options))
     with result.report as report:
         rejected = {int(row): reason for row, _, reason in list(csv.reader(io.StringIO(report.read().decode())))[1:]}
     assert result.rows == result.total + result.rejected + result.excluded
@@ -63,7 +68,7 @@ def test_keep_may_stop_the_scan() -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        scan([DATA], keep=fail)
+        scan([DATA], filters=filters(keep=fail))
 
 
 def test_suppressed_addresses_are_rejected() -> None:
@@ -89,7 +94,7 @@ def test_an_excluded_row_is_not_suppressed() -> None:
 
 def test_suppressed_answers_for_each_address() -> None:
     with pytest.raises(ValueError, match="zip"):
-        scan([DATA], suppressed=lambda _addresses: [True])
+        scan([DATA], filters=filters(suppressed=lambda _addresses: [True]))
 
 
 def test_duplicates_can_be_kept() -> None:
@@ -132,3 +137,27 @@ def test_sample_is_the_first_accepted_rows_as_they_would_be_used() -> None:
 def test_sample_has_no_excluded_and_no_suppressed_row() -> None:
     result, _ = scanned(keep=in_rome, suppressed=lambda addresses: [address[0] == "b" for address in addresses])
     assert [row["email"] for row in result.sample] == ["cy@x.test", "ANN@x.test"]
+
+
+def test_a_condition_that_cannot_be_judged_rejects_its_row() -> None:
+    """Given a condition that gives a reason instead of a flag / Then the row is rejected for that reason."""
+    result, rejected = scanned(keep=lambda cells: "malformed:where: no number" if cells[1] == "Oslo" else True)
+    assert rejected == {1: "malformed:where: no number", 3: "invalid_email", 6: "malformed:where: no number"}
+    assert (result.excluded, result.reasons) == (0, {"malformed": 2, "invalid_email": 1})
+
+
+def test_excluded_addresses_are_excluded_before_they_are_suppressed() -> None:
+    """Given addresses that are excluded and suppressed / Then their rows are excluded, and are no duplicates."""
+    result, rejected = scanned(
+        excluded=lambda addresses: [address == "ann@x.test" for address in addresses],
+        suppressed=lambda addresses: [address in {"ann@x.test", "bob@x.test"} for address in addresses],
+    )
+    assert (result.excluded, rejected) == (2, {2: "suppressed", 3: "invalid_email"})
+    assert marked(result) == {1, 2, 3, 5}
+    assert [row["email"] for row in result.sample] == ["cy@x.test", "dan@x.test"]
+
+
+def test_a_given_delimiter_counts_before_what_would_be_recognised() -> None:
+    result = scan([b"sep=;\nemail;a,b;c\nx@x.test;1,2;3\n"], delimiter=",", email_column="email;a")
+    with result.report:
+        assert result.dialect.columns == ("email_a", "b_c")
