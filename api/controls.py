@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class StartRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to start. `accept_warnings`: whether to start although there are warnings that must be accepted."""
+    """How to start. `accept_warnings`: a person accepts all warnings about the content and the list."""
 
     accept_warnings: bool = False
 

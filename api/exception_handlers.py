@@ -37,6 +37,8 @@ async def on_campaign_error(_request: Request, error: campaign_errors.CampaignEr
     members: dict[str, Any] = {}
     if isinstance(error, campaign_errors.WrongState):
         members["campaign_status"] = error.status
+    if isinstance(error, campaign_errors.NotAccepted):
+        members["unaccepted"] = error.codes
     status = next((_CAMPAIGN_STATUS[kind] for kind in type(error).__mro__ if kind in _CAMPAIGN_STATUS), None)
     return errors.answer(status or HTTPStatus.CONFLICT, error.detail, **members)
 

@@ -13,7 +13,7 @@ from redis import Redis
 from campaigns import keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
-from campaigns.errors import UnknownCampaign, WrongState
+from campaigns.errors import NotAccepted, UnknownCampaign, WrongState
 from campaigns.models import Status
 
 
@@ -56,14 +56,15 @@ class Controls:
 
         Args:
             campaign_id: the campaign.
-            accept_warnings: whether the operator accepts the warnings that would stop the start.
+            accept_warnings: a person accepts all warnings about the content and the list.
 
         Raises:
+            NotAccepted: some warnings must be accepted first.
             UnknownCampaign: no campaign has this id.
-            WrongState: the state does not allow a start, the list has no valid recipient, it lacks columns that the
-                templates name, or there are warnings that must be accepted.
+            WrongState: the state does not allow a start, the list has no valid recipient, or it lacks columns that the
+                templates name.
         """
-        status, _ = self._take("start", campaign_id, accepts_warnings=accept_warnings)
+        status, _ = self._take("start", campaign_id, accepts=accept_warnings)
         return status
 
     def pause(self, campaign_id: str) -> int:
@@ -78,7 +79,7 @@ class Controls:
         """Cancel the campaign, which is final. Returns the number of rows still in flight."""
         return self._take("cancel", campaign_id)[1]
 
-    def _take(self, name: str, campaign_id: str, *, accepts_warnings: bool = False) -> tuple[Status, int]:
+    def _take(self, name: str, campaign_id: str, *, accepts: bool = False) -> tuple[Status, int]:
         step = STEPS[name]
         names = "campaign progress in_flight ready requeued batches held"
         outcome, before, in_flight, detail = self._scripts(
@@ -88,7 +89,7 @@ class Controls:
             target=step.target.value,
             comes_from=",".join(step.comes_from),
             is_there=",".join(step.is_there),
-            accepts_warnings=accepts_warnings,
+            accepts=accepts,
         )
         match outcome.decode():
             case "missing":
@@ -103,11 +104,7 @@ class Controls:
                     before.decode(), f"the templates name columns that the CSV lacks: {columns}; change one of the two"
                 )
             case "warnings":
-                raise WrongState(
-                    before.decode(),
-                    f"there are warnings to accept: {detail.decode()}; the status explains them. Correct what they are "
-                    'about, or start with {"accept_warnings": true}',
-                )
+                raise NotAccepted(before.decode(), detail.decode().split(", "))
             case "moved" if name == "start":
                 self._prime(campaign_id)
                 return step.target, in_flight

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CampaignError(Exception):
     """The campaign cannot do this."""
@@ -25,6 +27,18 @@ class WrongState(CampaignError):
     def __init__(self, status: str, detail: str) -> None:
         super().__init__(f"{detail} (the campaign is {status})")
         self.status = status
+
+
+class NotAccepted(WrongState):
+    """Some warnings must be accepted before the campaign starts. `codes`: theirs."""
+
+    def __init__(self, status: str, codes: Sequence[str]) -> None:
+        super().__init__(
+            status,
+            f"these warnings must be accepted before the start: {', '.join(codes)}; GET the campaign to read them, "
+            'then change the campaign, or start it with {"accept_warnings": true}',
+        )
+        self.codes = codes
 
 
 class UnknownUpload(CampaignError):

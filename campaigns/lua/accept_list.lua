@@ -30,7 +30,7 @@ for _, key in ipairs(list_keys) do
   redis.call('DEL', key)
 end
 redis.call('DEL', progress)
-redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready', 'accepts_warnings', 'list_key', 'list_size',
+redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready', 'accepted_warnings', 'list_key', 'list_size',
   'list_facts', 'unaccepted')
 redis.call('HSET', campaign, 'status', 'parsing', 'list_version', list_version, 'object_key', object_key,
   'email_column', email_column, 'list_options', list_options)

@@ -1,5 +1,6 @@
 -- parse_finish: records the parsed list in one step. If a client has started the campaign meanwhile, it starts now,
--- provided that the list has all columns that the templates now name, and at least one valid recipient.
+-- provided that the list has all columns that the templates now name, at least one valid recipient, and no warning that
+-- a person must accept.
 --
 -- KEYS  campaign  progress  parsing  running  rejected  index
 -- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int
@@ -8,17 +9,16 @@
 --
 -- status: "ready" or "rejected"; reason: "" for none; rejected_rows, excluded_rows: how many;
 -- fields: further ones of $campaign
+--include acceptance
 --include clock
 --include columns
 --include lifecycle
---include unaccepted
-local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready',
-  'accepts_warnings')
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready')
 if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then
   return ''
 end
 redis.call('ZREM', parsing, campaign_id)
-redis.call('HDEL', campaign, 'parser', 'start_when_ready', 'accepts_warnings')
+redis.call('HDEL', campaign, 'parser', 'start_when_ready')
 if reason == '' then
   redis.call('HDEL', campaign, 'reason')
 else
@@ -36,9 +36,8 @@ if status == 'ready' then
   if state[4] == '1' and complete and total == 0 then
     redis.call('HSET', campaign, 'reason',
       'the list has no valid recipient: upload a list with at least one')
-  elseif state[4] == '1' and complete and state[5] ~= '1' and unaccepted_warnings(campaign) ~= '' then
-    redis.call('HSET', campaign, 'reason', 'warnings must be accepted before the start: ' ..
-      unaccepted_warnings(campaign))
+  elseif state[4] == '1' and complete and needs_acceptance(campaign) ~= '' then
+    redis.call('HSET', campaign, 'reason', 'accept the warnings to start: ' .. needs_acceptance(campaign))
   elseif state[4] == '1' and complete then
     status = 'running'
     redis.call('HSETNX', campaign, 'started_at', now_ms())

@@ -1,28 +1,28 @@
 -- transition: moves a campaign to another state where its state allows that.
 --
 -- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held
--- ARGV  campaign_id  target  comes_from  is_there  accepts_warnings:flag
--- ->    { outcome, state before, rows in flight, missing columns or unaccepted warnings }; outcome one of moved,
---       same, refused, missing, empty, columns, warnings, later
---       empty: the list has no valid recipient; columns: the list lacks some that the templates name
---       warnings: some must be accepted; later: it will start as soon as its list is parsed
+-- ARGV  campaign_id  target  comes_from  is_there  accepts:flag
+-- ->    { outcome, state before, rows in flight, detail }; outcome one of moved, same, refused, missing, empty,
+--       columns, warnings, later
+--       empty: the list has no valid recipient; columns: the list lacks some that the templates name; the detail
+--       says which. warnings: some must be accepted first; the detail has their codes
+--       later: it will start as soon as its list is parsed
 --
+-- accepts: whether a person accepts all warnings
 -- target: the new state; comes_from: states it may come from, "ready,running"; is_there: states in which it is there
--- already; accepts_warnings: whether the operator accepts the warnings that would stop a start
+-- already
+--include acceptance
 --include clock
 --include columns
 --include held
 --include lifecycle
---include unaccepted
 local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '', 0, '' }
 end
 local total = tonumber(redis.call('HGET', progress, 'total')) or 0
-local function answer(outcome)
-  local detail = outcome == 'columns' and missing_columns(campaign) or
-    outcome == 'warnings' and unaccepted_warnings(campaign) or ''
-  return { outcome, status, redis.call('HLEN', in_flight), detail }
+local function answer(outcome, detail)
+  return { outcome, status, redis.call('HLEN', in_flight), detail or '' }
 end
 
 if is_one_of(status, is_there) then
@@ -32,21 +32,28 @@ if not is_one_of(status, comes_from) then
   return answer('refused')
 end
 if target == 'running' then
+  local codes = accepts and '' or status ~= 'paused' and needs_acceptance(campaign) or ''
   if status == 'parsing' then
-    redis.call('HSET', campaign, 'start_when_ready', '1')
-    if accepts_warnings then
-      redis.call('HSET', campaign, 'accepts_warnings', '1')
+    if codes ~= '' then
+      return answer('warnings', codes)
     end
+    if accepts then
+      accept_warnings(campaign)
+    end
+    redis.call('HSET', campaign, 'start_when_ready', '1')
     return answer('later')
   end
   if total == 0 then
     return answer('empty')
   end
   if status == 'ready' and missing_columns(campaign) ~= '' then
-    return answer('columns')
+    return answer('columns', missing_columns(campaign))
   end
-  if status == 'ready' and not accepts_warnings and unaccepted_warnings(campaign) ~= '' then
-    return answer('warnings')
+  if codes ~= '' then
+    return answer('warnings', codes)
+  end
+  if accepts then
+    accept_warnings(campaign)
   end
   redis.call('HSETNX', campaign, 'started_at', now_ms())
   redis.call('HDEL', campaign, 'reason')

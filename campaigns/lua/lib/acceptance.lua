@@ -1,0 +1,21 @@
+-- acceptance: the warnings that a person must accept before the campaign starts.
+--
+-- $campaign  hash: unaccepted, content_unaccepted: JSON lists of the codes of such warnings about the list and about
+--            the content; accepted_warnings: "1" once a person has accepted them
+--
+-- needs_acceptance(campaign) -> the codes that are not accepted, "foreign_tag, free_mail_from", or "" for none
+local function needs_acceptance(campaign)
+  local found = redis.call('HMGET', campaign, 'unaccepted', 'content_unaccepted', 'accepted_warnings')
+  local codes = {}
+  for place = 1, found[3] == '1' and 0 or 2 do
+    for _, code in ipairs(cjson.decode(found[place] or '[]')) do
+      codes[#codes + 1] = code
+    end
+  end
+  return table.concat(codes, ', ')
+end
+
+-- accept_warnings(campaign): a person accepts them
+local function accept_warnings(campaign)
+  redis.call('HSET', campaign, 'accepted_warnings', '1')
+end
