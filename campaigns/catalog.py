@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -13,8 +13,8 @@ from redis import Redis
 from campaigns import keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
-from campaigns.errors import UnknownCampaign, UnknownUpload, WrongState
-from campaigns.models import CHANGEABLE, Campaign, Content, Ramp, Status, Upload
+from campaigns.errors import InvalidCampaign, UnknownCampaign, UnknownUpload, WrongState
+from campaigns.models import CAMPAIGN_ID, CHANGEABLE, Campaign, Content, Ramp, Status, Upload
 from lists.list_facts import ListFacts
 from lists.list_options import ListOptions
 
@@ -98,24 +98,39 @@ class Catalog:
 
         Raises:
             WrongState: the content differs, and the campaign has been started.
+            InvalidCampaign: a campaign in `exclude` does not exist.
         """
+        self._check_excluded(campaign_id, content.excluded_campaigns)
+        list_version = uuid4().hex[:12]
+        message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
         fields |= {"from": content.from_, "subject": content.subject}  # the list of campaigns reads these alone
         if content.tpm is not None:
             fields["tpm"] = str(content.tpm)
         outcome = self._scripts(
             "put_campaign",
-            {"campaign": keys.campaign(campaign_id), "campaigns": keys.CAMPAIGNS},
+            {**self._keys_of_new_list(campaign_id, message.queue), "campaigns": keys.CAMPAIGNS},
             campaign_id=campaign_id,
             changeable=",".join(CHANGEABLE),
             content=msgspec.json.encode(content),
             default_tpm=self._default_tpm,
             template_names=msgspec.json.encode(template_names),
+            filters=content.filters,
+            list_version=list_version,
+            message_id=message.message_id,
+            message=message.data,
             fields=fields.items(),
         ).decode()
         if outcome not in {"created", "changed", "same"}:
             raise WrongState(outcome, "the content cannot be changed once the campaign has been started")
         return self.get(campaign_id), outcome == "created"
+
+    def _check_excluded(self, campaign_id: str, excluded: Sequence[str]) -> None:
+        for other in excluded:
+            if other == campaign_id:
+                raise InvalidCampaign("exclude: a campaign cannot exclude its own recipients: take its id out")
+            if not (CAMPAIGN_ID.fullmatch(other) and self._redis.hget(keys.campaign(other), "status")):
+                raise InvalidCampaign(f"exclude: there is no campaign {other[:64]!r}: correct the id, or take it out")
 
     def get(self, campaign_id: str) -> Campaign:
         """Return the campaign with this id.
@@ -259,6 +274,16 @@ class Catalog:
         if status not in CHANGEABLE:
             raise WrongState(status, _LIST_STAYS)
 
+    @staticmethod
+    def _keys_of_new_list(campaign_id: str, queue: str) -> dict[str, Any]:
+        return {
+            **keys.named(campaign_id, "campaign progress held"),
+            "parsing": keys.PARSING,
+            "queue": keys.dramatiq_queue(queue),
+            "messages": keys.dramatiq_messages(queue),
+            "list_keys": [keys.of(campaign_id, name) for name in keys.LIST_KEYS],
+        }
+
     def accept_list(
         self,
         campaign_id: str,
@@ -292,16 +317,10 @@ class Catalog:
         """
         list_version = uuid4().hex[:12]
         message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
-        fields = {"size": size, "filename": filename, "slices": 0}
+        fields = {"size": size, "filename": filename}
         outcome, detail = self._scripts(
             "accept_list",
-            {
-                **keys.named(campaign_id, "campaign progress held"),
-                "parsing": keys.PARSING,
-                "queue": keys.dramatiq_queue(message.queue),
-                "messages": keys.dramatiq_messages(message.queue),
-                "list_keys": [keys.of(campaign_id, name) for name in keys.LIST_KEYS],
-            },
+            self._keys_of_new_list(campaign_id, message.queue),
             campaign_id=campaign_id,
             changeable=",".join(CHANGEABLE),
             list_version=list_version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ from lists.list_facts import ListFacts
 from lists.list_options import ListOptions
 from lists.list_warnings import ListWarning
 
+#: The most campaigns whose recipients a campaign can exclude.
+MAX_EXCLUDED: Final = 20
 #: The form of a campaign id. The client chooses the id.
 CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -73,6 +75,9 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     """The content of a campaign: the body of `PUT /campaigns/{id}`.
 
     `tpm`: transactions per minute. `weight` (1 to 100): the campaign's share while several campaigns compete.
+    `where`: a Jinja2 expression over the list's columns; rows for which it is false are excluded. `duplicates`: whether
+    a row that repeats an address is rejected or kept. `exclude`: ids of campaigns; who is done or pending there is
+    excluded.
     """
 
     from_: str
@@ -85,6 +90,31 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     headers: dict[str, str] = {}
     weight: int = 1
     ramp: Ramp | None = None
+    # UNSET is not encoded: the stored content of campaigns without these fields stays the same.
+    where: str | msgspec.UnsetType | None = msgspec.UNSET
+    duplicates: Literal["reject", "keep"] | msgspec.UnsetType = msgspec.UNSET
+    exclude: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_EXCLUDED)] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def condition(self) -> str | None:
+        """The condition that a row must meet, or None."""
+        return None if self.where is msgspec.UNSET else self.where
+
+    @property
+    def keeps_duplicates(self) -> bool:
+        """Whether two rows with one address are two recipients."""
+        return self.duplicates == "keep"
+
+    @property
+    def excluded_campaigns(self) -> tuple[str, ...]:
+        """The ids of the campaigns whose recipients are left out."""
+        return () if self.exclude is msgspec.UNSET else self.exclude
+
+    @property
+    def filters(self) -> str:
+        """What decides which rows of the list are recipients, as one text; "" for nothing."""
+        chosen = {"where": self.condition, "duplicates": self.keeps_duplicates, "exclude": self.excluded_campaigns}
+        return msgspec.json.encode(chosen).decode() if any(chosen.values()) else ""
 
 
 class Campaign(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from campaigns.models import Content
 from mail.addresses import mailbox
 from mail.budget import ROOM, Budget
 from mail.cells import CellError, described
+from mail.condition import Condition
 from mail.header_templates import HeaderTemplates, InvalidHeader
 from mail.message import Message
 from mail.outcome import reason
@@ -78,8 +79,10 @@ class Templates:
         return (*(one for one in (self._subject, self._html, self._text) if one), *self._headers.each)
 
     def missing(self, columns: Sequence[str]) -> list[str]:
-        """The names that the templates use and these columns lack, sorted."""
-        return sorted(self.used.difference(columns, (EMAIL,)))
+        """The names that the templates and `where` use and these columns lack, sorted."""
+        where = self._content.condition
+        names = self.used if where is None else self.used | Condition(where).names
+        return sorted(names.difference(columns, (EMAIL,)))
 
     def fields(self, columns: Sequence[str]) -> tuple[int, ...]:
         """The positions of the columns that the templates use: only their values have to travel with a row."""

@@ -12,14 +12,17 @@ import dramatiq
 import structlog
 from redis import Redis
 
-from campaigns import keys
+from campaigns import exclusion, keys
 from campaigns.catalog import name_columns
-from campaigns.models import Campaign
+from campaigns.list_filters import row_filters
+from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
+from lists.address_set import AddressSet
 from lists.errors import UnusableList
 from lists.reading import ReadList, read_list
+from mail.condition import Condition
 from mail.rendering import Templates
-from storage import MissingObject, ObjectStore, StoreError
+from storage import MissingObject, ObjectStore, ShortObject, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +39,10 @@ REPORT_DELAYED: Final = (
 LIST_DELAYED: Final = (
     "the list has been read and converted, but the object store does not accept it at the moment; the worker retries "
     "on its own"
+)
+#: Why a list cannot be used if the list of a campaign that it excludes is gone.
+LIST_GONE: Final = (
+    "exclude: the list of one of these campaigns is no longer in the object store; take that campaign out of `exclude`"
 )
 #: Wait before the worker sends an object again, in s. It doubles each time, up to the longest wait.
 FIRST_WAIT_S: Final = 1.0
@@ -104,11 +111,8 @@ class ListScan:
     def _read(self, parsing: Parsing, campaign: Campaign) -> ReadList | None:
         """Read the list. If it cannot be used, record why and return None."""
         try:
-            return read_list(
-                self._store.stream(campaign.object_key),
-                campaign.options,
-                on_progress=lambda read, rows: self._report(parsing, campaign, read, rows),
-            )
+            with AddressSet() as excluded:
+                return self._filtered(parsing, campaign, excluded)
         except UnusableList as error:
             parsing.reject(error.detail)
             log.warning("list_rejected", reason=error.detail)
@@ -119,6 +123,26 @@ class ListScan:
         except StoreError:
             parsing.report(0, 0, "the object store cannot be read at the moment; the worker retries on its own")
             raise
+
+    def _filtered(self, parsing: Parsing, campaign: Campaign, excluded: AddressSet) -> ReadList:
+        content = campaign.content
+        self._fill(parsing, content, excluded)
+        condition = None if content.condition is None else Condition(content.condition).of
+        return read_list(
+            self._store.stream(campaign.object_key),
+            campaign.options,
+            row_filters(content, condition, excluded),
+            on_progress=lambda read, rows: self._report(parsing, campaign, read, rows),
+        )
+
+    def _fill(self, parsing: Parsing, content: Content, excluded: AddressSet) -> None:
+        """Fill the set with the recipients of the campaigns that the content excludes."""
+        try:
+            exclusion.fill(
+                excluded, self._redis, self._store.read, content.excluded_campaigns, lambda: self._check(parsing)
+            )
+        except (MissingObject, ShortObject) as error:
+            raise UnusableList(LIST_GONE) from error
 
     def _store_converted(self, parsing: Parsing, campaign: Campaign, found: ReadList) -> str:
         """Store a list that was converted. Returns its key, or "" if the uploaded object is read as it is."""

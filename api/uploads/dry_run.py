@@ -12,9 +12,13 @@ from api.components import Components
 from api.http import errors
 from api.http.errors import Problem, invalid
 from api.uploads.bodies import DryRunResponse
+from campaigns import exclusion
+from campaigns.list_filters import row_filters
+from lists.address_set import AddressSet
 from lists.errors import UnusableList
 from lists.list_options import ListOptions
 from lists.reading import ReadList, read_list
+from mail.condition import Condition
 
 #: The most dry runs at once in one process, and the longest one, in s. A small archive may unpack to a large list.
 AT_ONCE: Final = 2
@@ -37,13 +41,20 @@ def dry_run(parts: Components, campaign_id: str, file: IO[bytes], options: ListO
         Problem: 422: the list cannot be used, or takes too long; 503: too many dry runs are under way.
         UnknownCampaign: no campaign has this id.
     """
-    parts.catalog.get(campaign_id)
+    content = parts.catalog.get(campaign_id).content
+    condition = None if content.condition is None else Condition(content.condition).of
+    check = _deadline()
     if not _slots.acquire(blocking=False):
         detail = f"{AT_ONCE} dry runs are under way already; try again in a few seconds."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, errors.TRY_AGAIN)
     try:
-        with read_list(_chunks(file), options, on_progress=_deadline()) as found:
-            return _answer(found)
+        with AddressSet() as excluded:
+            exclusion.fill(
+                excluded, parts.redis, parts.store.read, content.excluded_campaigns, on_slice=lambda: check(0, 0)
+            )
+            filters = row_filters(content, condition, excluded)
+            with read_list(_chunks(file), options, filters, on_progress=check) as found:
+                return _answer(found)
     except UnusableList as error:
         raise invalid(error.detail) from None
     finally:

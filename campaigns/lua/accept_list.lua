@@ -10,10 +10,8 @@
 -- object_key: where the list is; email_column: the column of the addresses; list_options: what else the upload says of
 -- the list, JSON or ""; fields: further ones of $campaign
 -- list_keys: all keys that the previous list may have left
---include clock
---include enqueue
 --include lifecycle
---include held
+--include new_list
 local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '' }
@@ -25,19 +23,10 @@ end
 if not is_one_of(status, changeable) then
   return { 'refused', status }
 end
-drop_held(held)
-for _, key in ipairs(list_keys) do
-  redis.call('DEL', key)
-end
-redis.call('DEL', progress)
-redis.call('HDEL', campaign, 'reason', 'parser', 'start_when_ready', 'accepted_warnings', 'list_key', 'list_size',
-  'list_facts', 'unaccepted')
-redis.call('HSET', campaign, 'status', 'parsing', 'list_version', list_version, 'object_key', object_key,
-  'email_column', email_column, 'list_options', list_options)
+begin_parsing(list_version, message_id, message)
+redis.call('HDEL', campaign, 'start_when_ready', 'accepted_warnings')
+redis.call('HSET', campaign, 'object_key', object_key, 'email_column', email_column, 'list_options', list_options)
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
 end
-redis.call('ZADD', parsing, now_ms(), campaign_id)
-enqueue(queue, messages, message_id, message)
-notify('parse_csv')
 return { 'ok', before[1] or '' }

@@ -1,15 +1,19 @@
 -- put_campaign: creates a campaign, or changes its content if its state allows that.
 --
--- KEYS  campaign  campaigns
--- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  fields(name value)...
+-- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  list_keys...
+-- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  filters
+--       list_version  message_id  message  fields(name value)...
 -- ->    "created", "changed", "same", or the state that does not allow it
 --
 -- changeable: states that allow a change, "draft,ready"; content: encoded; default_tpm: for a new campaign
 -- template_names: that the templates take from the list, JSON; fields: further ones of $campaign
+-- filters: what decides which rows are recipients; if it has changed, the list is parsed again, as list_version, by
+-- message
 --include clock
 --include columns
 --include lifecycle
-local before = redis.call('HMGET', campaign, 'status', 'content')
+--include new_list
+local before = redis.call('HMGET', campaign, 'status', 'content', 'filters', 'object_key')
 if before[2] == content then
   redis.call('HSETNX', campaign, 'template_names', template_names)
   return 'same'
@@ -26,7 +30,11 @@ redis.call('HSET', campaign, 'content', content, 'template_names', template_name
 if before[1] == 'ready' then
   note_columns(campaign)
 end
+redis.call('HSET', campaign, 'filters', filters)
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
+end
+if before[4] and before[1] ~= 'draft' and (before[3] or '') ~= filters then
+  begin_parsing(list_version, message_id, message)
 end
 return before[1] and 'changed' or 'created'
