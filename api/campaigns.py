@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import structlog
@@ -20,6 +20,7 @@ from campaigns import keys
 from campaigns.catalog import Heading
 from campaigns.errors import UnknownCampaign
 from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
+from lists.list_facts import ListFacts
 from mail import content as mail_content
 from mail.rendering import Templates
 from storage import StoreError
@@ -68,7 +69,8 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A campaign: the fields that were PUT, under the same names, and its state.
 
     `missing_columns`: columns that the templates use and the parsed list lacks; the campaign cannot start before this
-    is fixed. `start_when_ready`: the campaign starts as soon as its list is parsed.
+    is fixed. `start_when_ready`: the campaign starts as soon as its list is parsed. `list`: what was recognised in the
+    list, once it is parsed.
     """
 
     id: str
@@ -93,6 +95,10 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     columns: tuple[str, ...]
     missing_columns: list[str]
     start_when_ready: bool
+    where: str | None
+    duplicates: Literal["reject", "keep"]
+    exclude: tuple[str, ...]
+    list: ListFacts | None
 
 
 @inputs.takes(Content, MAX_CAMPAIGN_BYTES)
@@ -149,6 +155,10 @@ def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
         columns=campaign.columns,
         missing_columns=missing_columns,
         start_when_ready=campaign.start_when_ready,
+        where=content.condition,
+        duplicates="keep" if content.keeps_duplicates else "reject",
+        exclude=content.excluded_campaigns,
+        list=campaign.facts,
     )
 
 

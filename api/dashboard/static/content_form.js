@@ -95,8 +95,8 @@ export function editCampaignPage(campaignId) {
 }
 
 /** The fields that the form does not show. They keep their values. */
-function kept({ headers, weight, ramp }) {
-  return { headers, weight, ramp };
+function kept({ headers, weight, ramp, where, duplicates, exclude }) {
+  return { headers, weight, ramp, where, duplicates, exclude };
 }
 
 function sheet(label, parts, submit) {

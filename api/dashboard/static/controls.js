@@ -87,15 +87,18 @@ export function controlsRow(campaignId, perform) {
     );
     return { step, node };
   });
-  const node = h(
+  const accepts = acceptance();
+  const row = h(
     "div",
     { class: "actions steps", role: "group", "aria-label": "Steps" },
     buttons.map((button) => button.node),
   );
+  const node = h("div", {}, accepts.node, row);
 
   async function take(step) {
     if (step.ask && !(await confirmStep(step.ask(latest, campaignId)))) return;
-    perform(async () => step.said(await post(path(campaignId, step.name))));
+    const body = step.name === "start" && accepts.given() ? { accept_warnings: true } : undefined;
+    perform(async () => step.said(await post(path(campaignId, step.name), body)));
   }
 
   function update(status, campaign) {
@@ -106,11 +109,30 @@ export function controlsRow(campaignId, perform) {
       button.hidden = !step.shown(status, shown);
       write(button, step.label(status));
     }
-    node.hidden = buttons.every((button) => button.node.hidden);
+    row.hidden = buttons.every((button) => button.node.hidden);
+    accepts.update(status);
     // If the focused button disappears, the focus moves to the next step.
     if (focused?.node.hidden) buttons.find((button) => !button.node.hidden)?.node.focus();
   }
   return { node, update };
+}
+
+/** The tick with which an operator accepts warnings; without it, the server refuses the start. */
+function acceptance() {
+  const tick = h("input", { type: "checkbox" });
+  const node = h(
+    "div",
+    { class: "callout", hidden: true },
+    h("label", {}, tick, " I have read the warnings below and want to start all the same."),
+  );
+  let before = "";
+  const update = ({ status, unaccepted }) => {
+    const now = unaccepted.join();
+    node.hidden = !now || !["ready", "parsing"].includes(status);
+    if (now !== before) tick.checked = false;
+    before = now;
+  };
+  return { node, update, given: () => !node.hidden && tick.checked };
 }
 
 /** The panel to delete the campaign. */

@@ -26,10 +26,10 @@ export function listFields() {
   const input = h("input", {
     id: file,
     type: "file",
-    accept: ".csv,.tsv,.txt,text/csv,text/tab-separated-values",
+    accept: ".csv,.tsv,.txt,.xlsx,.ods,.gz,.zip,.jsonl,.ndjson,text/csv,text/tab-separated-values",
     "aria-describedby": hint,
   });
-  const field = h("input", { id: column, type: "text", maxlength: 200, placeholder: "email", autocomplete: "off" });
+  const field = h("input", { id: column, type: "text", maxlength: 200, placeholder: "recognised", autocomplete: "off" });
   const node = h(
     "div",
     { class: "fields" },
@@ -41,11 +41,12 @@ export function listFields() {
       h(
         "p",
         { id: hint, class: "hint" },
-        "It needs a header row and a column of email addresses. Any size is possible: ",
+        "CSV, Excel (XLSX), ODS or JSON Lines, also as gzip or zip. It needs a header row and a column of email ",
+        "addresses. Any size is possible: ",
         `above ${bytes(DIRECT_BYTES)} the browser uploads it in parts, straight to the object store.`,
       ),
     ),
-    h("div", { class: "field" }, h("label", { for: column }, "Email column (if not “email”)"), field),
+    h("div", { class: "field" }, h("label", { for: column }, "Email column (if it is not recognised)"), field),
   );
   return { node, input, chosen: () => input.files[0], column: () => field.value.trim() };
 }
@@ -79,6 +80,8 @@ export function listPanel(campaignId, perform) {
       status.status,
       status.total,
       status.rejected,
+      status.excluded,
+      status.warnings,
       campaign.filename,
       campaign.size,
       campaign.columns,
@@ -95,6 +98,7 @@ export function listPanel(campaignId, perform) {
 function listFacts(campaignId, status, campaign, perform) {
   if (!campaign.size) return h("p", {}, "No list yet.");
   const rejected = status.rejected ? count(status.rejected, "row") : "no row";
+  const excluded = status.excluded ? `, ${count(status.excluded, "row")} excluded` : "";
   const parsed = status.has_list && campaign.columns.length > 0;
   return [
     h(
@@ -109,11 +113,42 @@ function listFacts(campaignId, status, campaign, perform) {
       h(
         "div",
         { class: "beside" },
-        h("p", {}, `${count(status.total, "recipient")}, ${rejected} rejected.`),
+        h("p", {}, `${count(status.total, "recipient")}, ${rejected} rejected${excluded}.`),
         status.rejected > 0 && recipientsButton(campaignId, "rejected", "Rejected rows as CSV", perform),
       ),
+    parsed && recognised(status),
+    parsed && status.warnings.map(({ message }) => h("div", { class: "callout" }, h("p", {}, message))),
     parsed && columnList(campaign),
   ];
+}
+
+/** Words for the reasons of rejected rows. */
+const REASONS = {
+  duplicate: "repeat an address",
+  invalid_email: "without a valid address",
+  malformed: "cannot be read",
+  suppressed: "suppressed",
+  too_long: "too long",
+};
+const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar" };
+
+/** What Postrider has recognised in the file, and why rows are rejected. */
+function recognised({ format, encoding, delimiter, email_column: column, samples, reasons }) {
+  if (!format) return null;
+  const facts = [
+    ["Format", format.toUpperCase()],
+    ["Encoding", encoding],
+    ["Delimiter", DELIMITERS[delimiter] ?? delimiter],
+    ["Email column", column],
+  ];
+  if (samples.length) facts.push(["Sample values", samples.join(" · ")]);
+  for (const [reason, rows] of Object.entries(reasons))
+    facts.push([`Rejected: ${REASONS[reason] ?? reason}`, number(rows)]);
+  return h(
+    "dl",
+    { class: "facts" },
+    facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+  );
 }
 
 function columnList({ columns }) {

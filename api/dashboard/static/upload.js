@@ -51,7 +51,7 @@ class Upload extends EventTarget {
     super();
     this.campaignId = campaignId;
     this.file = file;
-    this.emailColumn = emailColumn || "email";
+    this.emailColumn = emailColumn; // "": the server recognises it
     this.state = "sending";
     this.error = null;
     this.plan = null;
