@@ -69,8 +69,8 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A campaign: the fields that were PUT, under the same names, and its state.
 
     `missing_columns`: columns that the templates use and the parsed list lacks; the campaign cannot start before this
-    is fixed. `start_when_ready`: the campaign starts as soon as its list is parsed. `list`: what was recognised in the
-    list, once it is parsed.
+    is fixed. `start_when_ready`: the campaign starts as soon as its list is parsed. `list_facts`: what was recognised
+    in the list, once it is parsed.
     """
 
     id: str
@@ -98,7 +98,7 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     where: str | None
     duplicates: Literal["reject", "keep"]
     exclude: tuple[str, ...]
-    list: ListFacts | None
+    list_facts: ListFacts | None
 
 
 @inputs.takes(Content, MAX_CAMPAIGN_BYTES)
@@ -158,7 +158,7 @@ def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
         where=content.condition,
         duplicates="keep" if content.keeps_duplicates else "reject",
         exclude=content.excluded_campaigns,
-        list=campaign.facts,
+        list_facts=campaign.facts,
     )
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import threading
 from typing import Any
 
-import msgspec
 import pytest
 from redis import Redis
 
 from campaigns import keys
 from campaigns.models import Status
-from lists.recipient import Recipient
 from tests.corpus.generate import EXPORTS, FOLDER
 from tests.support.app_harness import AppHarness
+from tests.support.list_agreement import check_agreement, dry_run, prefetched, status_of
 from tests.support.spreadsheets import xlsx
-from worker.prefetcher import Prefetcher
 
 #: Sure by its number of lines; and too short to be sure.
 RUSSIAN = "имя,email\n" + "".join(f"Екатерина Соколова {n},r{n}@shop.test\n" for n in range(1, 60))
@@ -28,56 +24,6 @@ GREETING = {"subject": "Hello", "text": "Hi {{ email }}"}
 @pytest.fixture
 def app(fake_redis: Redis) -> AppHarness:
     return AppHarness(fake_redis)
-
-
-def dry_run(app: AppHarness, data: bytes, query: str = "") -> dict[str, Any]:
-    answer = app.upload(data, query=f"?dry_run=true{query}")
-    assert answer.status == 200, answer.body
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def status_of(app: AppHarness) -> dict[str, Any]:
-    found: dict[str, Any] = app.web.get("/campaigns/c1/status").json()
-    return found
-
-
-def exported(app: AppHarness, state: str = "all") -> list[dict[str, str]]:
-    body = app.web.get(f"/campaigns/c1/recipients.csv?state={state}").body.decode()
-    return list(csv.DictReader(io.StringIO(body)))
-
-
-def prefetched(app: AppHarness) -> list[Recipient]:
-    campaign = app.harness.catalog.get("c1")
-    Prefetcher(app.harness.ledger, app.store, threading.Event()).prefetch(campaign)
-    ready: Any = app.redis.lrange(keys.of("c1", "ready"), 0, -1)
-    return [msgspec.json.decode(one, type=Recipient) for one in ready]
-
-
-def check_agreement(app: AppHarness, data: bytes, query: str = "") -> dict[str, Any]:
-    """Upload and parse a list; dry run, status, export and prefetch agree. Returns the status."""
-    dry = dry_run(app, data, query)
-    assert app.upload(data, query=f"?{query.lstrip('&')}").status == 202
-    campaign = app.parse()
-    status = status_of(app)
-    for name in ("format", "encoding", "delimiter", "email_column", "samples", "warnings", "reasons", "unaccepted"):
-        assert status[name] == dry[name], name
-    assert (status["total"], status["rejected"], status["excluded"]) == (
-        dry["accepted"],
-        dry["rejected"],
-        dry["excluded"],
-    )
-    assert list(campaign.columns) == dry["columns"]
-    assert len(exported(app, "rejected")) == dry["rejected"]
-    pending = exported(app, "pending")
-    assert len(pending) == dry["accepted"]
-    if dry["accepted"]:
-        app.web.post("/campaigns/c1/start", {"accept_warnings": True})
-        found = prefetched(app)
-        assert [(str(one.row), one.address) for one in found] == [(one["row"], one["email"]) for one in pending]
-        column = campaign.columns[campaign.email_index]
-        assert [one.address for one in found[:5]] == [row[column] for row in dry["sample"]]
-    return status
 
 
 @pytest.mark.parametrize("name", EXPORTS)
