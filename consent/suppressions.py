@@ -73,6 +73,7 @@ class Suppressions:
         self._key_object = f"{names.objects}hash-key"
         self._segments = Segments(store, f"{names.objects}segments/", missing)
         self._key: bytes | None = None
+        self._used = False
 
     # The hashes
 
@@ -132,12 +133,19 @@ class Suppressions:
             folded: in the form that `lists.addresses.folded` makes.
             marketing: as in `contains`.
         """
+        if not self._has_entries():
+            return [False] * len(folded)
         hashes = self.hashes(folded)
         found = b"".join(
             self._scripts.read("which_suppressed", self._list, marketing=marketing, hashes=hashes[at : at + BLOCK])
             for at in range(0, len(hashes), BLOCK)
         )
         return [mark == ord("1") for mark in found]
+
+    def _has_entries(self) -> bool:
+        """Whether the list has ever had an entry. Hashing costs more than this question, which a Yes ends for good."""
+        self._used = self._used or bool(self._scripts.read("suppressions_used", self._list))
+        return self._used
 
     # Changes
 
