@@ -90,7 +90,7 @@ class Ses:
 def payload(message: Message, configuration_set: str | None) -> dict[str, Any]:
     """The request's body; msgspec writes the message in base64.
 
-    The message has 7-bit parts, as https://docs.aws.amazon.com/ses/latest/dg/send-email-raw.html requires. The tags
+    The message has 7-bit parts, as https://docs.aws.amazon.com/ses/latest/dg/send-email-raw.html advises. The tags
     name the row in the events of SES. A campaign id has only characters that a tag may have.
     """
     body: dict[str, Any] = {

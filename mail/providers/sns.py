@@ -22,8 +22,8 @@ from mail.providers.sns_fetch import fetch
 
 TOPIC_HEADER: Final = "x-amz-sns-topic-arn"
 RAW_HEADER: Final = "x-amz-sns-rawdelivery"
-#: The greatest age that every message may have, in seconds. SNS repeats a message for an hour and never stamps it
-#: anew; an operator may repeat it from a dead-letter queue later. Applying an event twice changes nothing.
+#: The greatest age that every message may have, in seconds. SNS repeats a message for up to an hour and does not
+#: stamp it anew; an operator may repeat it from a dead-letter queue later. Applying an event twice changes nothing.
 MAX_AGE_S: Final = 86_400.0
 #: How far in the future a timestamp may be, in seconds: clocks differ.
 AHEAD_S: Final = 300.0
