@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import codecs
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, NamedTuple, Self, cast
 
 from lists import archives, encodings, json_lines, ods, other_files, xlsx
 from lists.csv_chunks import csv_chunks
@@ -23,6 +23,7 @@ from lists.lines import HEAD_BYTES, UTF_8, UTF_16_BE, UTF_16_LE, opened
 from lists.list_warnings import ListWarning
 from lists.temp_file import temporary_file
 from lists.transcoding import Transcoding
+from lists.watched_file import WatchedFile
 
 CSV: Final = "csv"
 JSON_LINES: Final = "jsonl"
@@ -78,30 +79,44 @@ class Recognised:
         self._resources.close()
 
 
-def recognised(chunks: Iterable[bytes], *, encoding: str | None = None, sheet: str | None = None) -> Recognised:
+class _Copying(NamedTuple):
+    """What keeps the copy of a file open, and what is called while the copy is read."""
+
+    resources: ExitStack
+    on_read: Callable[[], None]
+
+
+def recognised(
+    chunks: Iterable[bytes],
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    on_read: Callable[[], None] = lambda: None,
+) -> Recognised:
     """Recognise a file by its first 4 MiB. Zip archives and spreadsheets are first copied to a temporary file.
 
     Args:
         chunks: the file's bytes, in chunks of about 1 MiB.
         encoding: the text's encoding, by any name that Python knows; None: it is recognised.
         sheet: the name of a spreadsheet's sheet; None: the first one.
+        on_read: called now and then while a copied file is read, also before the first row; must not raise.
 
     Raises:
         UnusableList: the file is no list, it cannot be unpacked, or the encoding or the sheet is unknown.
     """
     wanted = encodings.named(encoding) if encoding is not None and encoding.strip() else None
     with ExitStack() as resources:
-        found = _recognised(iter(chunks), wanted, sheet, resources)
+        found = _recognised(iter(chunks), wanted, sheet, _Copying(resources, on_read))
         found._resources = resources.pop_all()  # noqa: SLF001 - its own class
         return found
 
 
-def _recognised(source: Iterator[bytes], wanted: str | None, sheet: str | None, resources: ExitStack) -> Recognised:
+def _recognised(source: Iterator[bytes], wanted: str | None, sheet: str | None, copying: _Copying) -> Recognised:
     head, source = _peeked(source, _KIND_BYTES)
     if head.startswith(_GZIP_MARK):
         return _packed("gzip", archives.unzipped(source), wanted)
     if head.startswith(_ZIP_MARKS):
-        return _zipped(source, wanted, sheet, resources)
+        return _zipped(source, wanted, sheet, copying)
     if sheet is not None:
         raise UnusableList(f"The file has no sheets, so that there is no sheet {sheet[:40]!r}; leave `sheet` out.")
     return _text(head, source, wanted)
@@ -128,11 +143,12 @@ def _packed(kind: str, content: Iterator[bytes], wanted: str | None) -> Recognis
     return found
 
 
-def _zipped(source: Iterator[bytes], wanted: str | None, sheet: str | None, resources: ExitStack) -> Recognised:
-    file = resources.enter_context(temporary_file())
+def _zipped(source: Iterator[bytes], wanted: str | None, sheet: str | None, copying: _Copying) -> Recognised:
+    copy = copying.resources.enter_context(temporary_file())
     for piece in source:
-        file.write(piece)
-    archive = resources.enter_context(archives.opened_zip(file))
+        copy.write(piece)
+    file = cast("IO[bytes]", WatchedFile(copy, copying.on_read))
+    archive = copying.resources.enter_context(archives.opened_zip(file))
     names = set(archive.namelist())
     warnings: list[ListWarning] = []
     if xlsx.WORKBOOK in names:

@@ -6,7 +6,7 @@ The parser and the dry run both read lists through `read_list`, so that they agr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import IO, Final, Self
 
@@ -69,7 +69,12 @@ def read_list(
     source = _Source(chunks, on_progress)
     with ExitStack() as resources:
         found = resources.enter_context(
-            recognised(source, encoding=named.encoding or None, sheet=named.sheet.strip() or None)
+            recognised(
+                source,
+                encoding=named.encoding or None,
+                sheet=named.sheet.strip() or None,
+                on_read=source.report_without_stop,
+            )
         )
         converted = resources.enter_context(temporary_file()) if found.converted else None
         result = scan(
@@ -112,16 +117,21 @@ class _Source:
         self._chunks = chunks
         self._on_progress = on_progress
         self._bytes = 0
-        self._rows = 0
+        self.rows = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             self._bytes += len(chunk)
             yield chunk
-            if not self._rows:
+            if not self.rows:
                 self.report(0)
 
+    def report_without_stop(self) -> None:
+        """Report from within a library that takes any exception for a damaged file; the next report may stop."""
+        with suppress(Exception):
+            self.report(self.rows)
+
     def report(self, rows: int) -> None:
-        self._rows = rows
+        self.rows = rows
         if self._on_progress:
             self._on_progress(self._bytes, rows)

@@ -11,10 +11,12 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.models import Status
+from lists.list_options import ListOptions
+from lists.reading import read_list
 from tests.corpus.generate import EXPORTS, FOLDER
 from tests.support.app_harness import AppHarness
 from tests.support.list_agreement import check_agreement, dry_run, prefetched, status_of
-from tests.support.spreadsheets import xlsx
+from tests.support.spreadsheets import with_table_of_texts, xlsx
 
 #: Sure by its number of lines; and too short to be sure.
 RUSSIAN = "имя,email\n" + "".join(f"Екатерина Соколова {n},r{n}@shop.test\n" for n in range(1, 60))
@@ -174,3 +176,27 @@ def test_a_killed_parser_leaves_nothing_that_the_next_one_does_not_replace(app: 
     app.store.objects[key] = b"half"
     app.parse()
     assert app.store.objects[key].decode() == RUSSIAN
+
+
+def test_reading_a_large_table_of_texts_reports_progress() -> None:
+    """Given a workbook whose texts are read before its first row, then progress is reported meanwhile."""
+    data = with_table_of_texts(xlsx([["email"], *([f"{hash(row):x}{row}@shop.test"] for row in range(60_000))]))
+    reports: list[tuple[int, int]] = []
+    with read_list([data], ListOptions(), on_progress=lambda read, rows: reports.append((read, rows))) as found:
+        assert found.result.total == 60_000
+    assert reports.count((len(data), 0)) > 1
+
+
+def test_a_stop_while_texts_are_read_is_no_damage() -> None:
+    """Given a worker that stops while the texts of a workbook are read, then the list is not refused as damaged."""
+    data = with_table_of_texts(xlsx([["email"], *([f"{hash(row):x}{row}@shop.test"] for row in range(60_000))]))
+    reports: list[int] = []
+
+    def stop(_read: int, rows: int) -> None:
+        reports.append(rows)
+        if len(reports) > 1:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        read_list([data], ListOptions(), on_progress=stop)
+    assert reports[:2] == [0, 0]
