@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from cli import profile
 from cli.commands import campaigns, controls, lists, reports, sending, server
-from cli.errors import CommandError, ExitCode
+from cli.errors import CommandError
 from cli.session import Session
 
 #: The program's name in its texts, however it was started.
@@ -21,7 +21,7 @@ PATIENCE_S: Final = 30.0
 
 
 class Commands(TyperGroup):
-    """The group of all commands: no error of theirs ends as a traceback."""
+    """The group of all commands: no error of theirs ends as a traceback. Typer itself exits with 130 after Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -31,8 +31,6 @@ class Commands(TyperGroup):
         except CommandError as error:
             session.output.error(error)
             raise typer.Exit(error.code) from error
-        except KeyboardInterrupt:
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:  # the reader of a pipe, such as head, has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit from None
@@ -76,5 +74,5 @@ def options(
 
 
 def main() -> None:
-    """Run the program; it exits with an `ExitCode`, or 0."""
+    """Run the program; it exits with an exit code of `cli.errors`, or 0."""
     app(prog_name=NAME)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from cli import list_upload, live_status, part_sender
 from cli.application import app
-from cli.connection import Connection
+from cli.connection import TIMEOUT_S, Connection
 from cli.errors import ApiError, CommandError, ExitCode, Unreachable
 from cli.list_upload import ListUpload
 from cli.part_sender import PartRefused
@@ -43,12 +43,15 @@ class Seen(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A response. `status` 0: the connection breaks instead. `short`: the body ends before the length that it has."""
+    """A response. `status` 0: the connection breaks instead. `short`: this number of bytes is
+    missing at its end. `cut`: it has no length, and its last chunk is missing (RFC 9112, 7.1).
+    """
 
     status: int = 200
     body: Any = b"{}"
     headers: Mapping[str, str] = MappingProxyType({})
     short: int = 0
+    cut: bool = False
 
 
 class Server:
@@ -77,7 +80,11 @@ class Server:
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(raw) + answer.short))
+                if answer.cut:
+                    self.send_header("Transfer-Encoding", "chunked")
+                    raw = b"%x\r\n%s\r\n" % (len(raw), raw)
+                else:
+                    self.send_header("Content-Length", str(len(raw) + answer.short))
                 self.end_headers()
                 self.wfile.write(raw)
 
@@ -148,7 +155,7 @@ def test_the_patience_ends_with_the_servers_own_words(server: Server) -> None:
 def test_a_request_for_a_new_campaign_only_is_not_repeated_after_it_may_have_arrived(
     server: Server, client: Client
 ) -> None:
-    server.answers = lambda _: Answer(0)
+    server.in_turn(Answer(0))
     with pytest.raises(Unreachable):
         client.call("PUT", "/campaigns/c1", {}, repeatable=False)
     assert len(server.seen) == 1
@@ -192,7 +199,7 @@ def test_a_broken_stream_is_opened_again_until_the_campaign_has_ended(server: Se
     def event(status: str) -> bytes:
         return b": still here\n\nid: 1\ndata: " + json.dumps({"status": status}).encode() + b"\n\n"
 
-    server.in_turn(Answer(0), Answer(200, event("running"), {}, 5), Answer(200, event("completed")))
+    server.in_turn(Answer(0), Answer(200, event("running"), cut=True), Answer(200, event("completed")))
     seen = [status["status"] for status in live_status.statuses(client.connection, "c1")]
     assert seen == ["running", "completed"]
     assert len(server.seen) == 3
@@ -201,13 +208,14 @@ def test_a_broken_stream_is_opened_again_until_the_campaign_has_ended(server: Se
 # A download
 
 
+@pytest.mark.parametrize("short", [0, 7])
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_download_that_breaks_off_is_an_error_and_leaves_no_file(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool, short: int
 ) -> None:
     monkeypatch.setenv("POSTRIDER_CONFIG", str(tmp_path / "none.toml"))
     rows = b'row,email,state,reason\r\n"1","a@shop.test","done",""\r\n'
-    server.in_turn(Answer(200, rows, {}, 7), Answer(200, rows))
+    server.in_turn(Answer(200, rows, short=short, cut=not short), Answer(200, rows))
     words = ["--url", server.url, "recipients", "c1", "-o", str(tmp_path / "out"), *(["--json"] if as_json else [])]
     broken = CliRunner().invoke(app, words)
     assert broken.exit_code == ExitCode.UNREACHABLE
@@ -375,7 +383,7 @@ def test_ctrl_c_ends_an_upload_at_once_and_says_how_to_continue(server: Server, 
     until(two_are_kept, "two parts")
     # When the user presses Ctrl-C
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=PATIENCE_S)
+    _, told = process.communicate(timeout=TIMEOUT_S / 2)  # sooner than the program itself gives the store up
     hang.set()
     # Then the program ends, and the next one sends the rest
     assert process.returncode == ExitCode.INTERRUPTED, told
