@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from cli.live_status import decoded
+from cli.connection import Connection
+from cli.live_status import decoded, statuses
 from cli.output import Output
+from cli.profile import Profile
 from cli.progress_view import LINE_EVERY_S, Lines
 
 
 def test_only_data_counts() -> None:
     stream = b'retry: 2000\n\n: still here\n\nid: 1\ndata: {"a": 1}\n\ndata:{"a":\r\ndata: 2}\r\n\r\ndata: {"cut'
     assert list(decoded(stream.splitlines(keepends=True))) == [{"a": 1}, {"a": 2}]
+
+
+class Stream:
+    """A response whose connection is reset after its lines."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self._lines = lines
+        self.closed = False
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._lines
+        raise ConnectionResetError
+
+
+def test_a_reset_connection_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a stream that is reset, and a second one
+    streams = [Stream(b'data: {"status": "running"}\n', b"\n"), Stream(b'data: {"status": "completed"}\n', b"\n")]
+    left, notes, waits_s = list(streams), list[str](), list[float]()
+    monkeypatch.setattr(Connection, "open", lambda *_: left.pop(0))
+    connection = Connection(Profile("http://localhost"), 0, notes.append, waits_s.append)
+    # When the campaign is followed
+    seen = [status["status"] for status in statuses(connection, "c1")]
+    # Then it goes on to the end, says so, and leaves nothing open
+    assert seen == ["running", "completed"]
+    assert (len(notes), len(waits_s)) == (1, 1)
+    assert all(stream.closed for stream in streams)
 
 
 def status(state: str, done: int) -> dict[str, Any]:
