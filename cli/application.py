@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import profile
-from cli.commands import campaigns, controls, lists, reports, sending, server
+from cli.commands import campaigns, controls, lists, reports, sending, server, suppression
 from cli.errors import CommandError
 from cli.session import Session
 
@@ -48,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (sending, campaigns, lists, controls, reports, server):
+for part in (sending, campaigns, lists, controls, reports, suppression, server):
     app.add_typer(part.app)
 
 

@@ -15,6 +15,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the result.")]
 EmailColumn = Annotated[str, typer.Option(metavar="NAME", help="The column with the addresses, if it is not found.")]
+Encoding = Annotated[str, typer.Option(metavar="NAME", help="The list's encoding, if it is recognised wrongly.")]
+Delimiter = Annotated[str, typer.Option(metavar="CHARACTER", help="The list's delimiter, likewise.")]
+Sheet = Annotated[str, typer.Option(metavar="NAME", help="The sheet of a workbook; else the first one.")]
+AcceptWarnings = Annotated[
+    bool, typer.Option("--accept-warnings", help="Start in spite of warnings about the content and the list.")
+]
 
 # The content of a campaign
 From = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help='The sender: "News <news@example.com>".')]

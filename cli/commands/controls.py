@@ -20,9 +20,20 @@ _DECISIONS = ("resend", "failed", "done")
 
 
 @app.command()
-def start(context: typer.Context, campaign_id: options.Campaign, *, as_json: options.Json = False) -> None:
+def start(
+    context: typer.Context,
+    campaign_id: options.Campaign,
+    *,
+    accept_warnings: options.AcceptWarnings = False,
+    as_json: options.Json = False,
+) -> None:
     """Start sending; during parsing, as soon as it ends."""
-    _control(context, campaign_id, "start", as_json=as_json)
+    _control(context, campaign_id, "start", accepted(accept_warnings=accept_warnings), as_json=as_json)
+
+
+def accepted(*, accept_warnings: bool) -> dict[str, bool] | None:
+    """The body of `start`; None: nothing is accepted, so it needs none."""
+    return {"accept_warnings": True} if accept_warnings else None
 
 
 @app.command()
@@ -46,9 +57,9 @@ def cancel(
     _control(context, campaign_id, "cancel", as_json=as_json)
 
 
-def _control(context: typer.Context, campaign_id: str, verb: str, *, as_json: bool) -> None:
+def _control(context: typer.Context, campaign_id: str, verb: str, body: Any = None, *, as_json: bool) -> None:
     session = session_of(context, as_json=as_json)
-    found = session.connection().call("POST", path_of(campaign_id, f"/{verb}"))
+    found = session.connection().call("POST", path_of(campaign_id, f"/{verb}"), body)
     in_flight = found.get("in_flight")
     on_their_way = f"; {number(in_flight)} emails are still on their way" if in_flight else ""
     session.output.result(found, [f"{campaign_id} is {found['status']}{on_their_way}."])

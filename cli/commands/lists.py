@@ -1,13 +1,15 @@
-"""The list of a campaign: upload. `put_list` also serves the command `send`."""
+"""The list of a campaign: check, upload. `put_list` also serves the command `send`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import typer
 
 from cli import options
+from cli.connection import Body
 from cli.errors import CommandError
 from cli.list_upload import ListUpload, described
 from cli.live_status import until_parsed
@@ -27,33 +29,83 @@ def upload(
     file: options.ListFile,
     *,
     email_column: options.EmailColumn = "",
+    encoding: options.Encoding = "",
+    delimiter: options.Delimiter = "",
+    sheet: options.Sheet = "",
     no_wait: options.NoWait = False,
     as_json: options.Json = False,
 ) -> None:
     """Upload the list. An interrupted upload continues when the same command runs again."""
     session = session_of(context, as_json=as_json)
-    put_list(session, campaign_id, file, email_column)
+    put_list(session, campaign_id, file, given(email_column, encoding, delimiter, sheet))
     if no_wait:
         session.output.result(
             {"status": "parsing"}, [f"{campaign_id}: {described(file)} is uploaded and being parsed."]
         )
         return
     status = parsed(session, campaign_id)
-    session.output.result(status, [f"{campaign_id} is {status['status']}: {recipients(status)}."])
+    session.output.result(status, [f"{campaign_id} is {status['status']}: {recipients(status)}.", *warnings(status)])
 
 
-def put_list(session: Session, campaign_id: str, file: Path, email_column: str) -> None:
-    """Upload a list, with a bar at a terminal.
+@app.command()
+def check(
+    context: typer.Context,
+    campaign_id: options.Campaign,
+    file: options.ListFile,
+    *,
+    email_column: options.EmailColumn = "",
+    encoding: options.Encoding = "",
+    delimiter: options.Delimiter = "",
+    sheet: options.Sheet = "",
+    as_json: options.Json = False,
+) -> None:
+    """Show what a list of up to 10 MiB would give for the campaign; nothing is kept."""
+    session = session_of(context, as_json=as_json)
+    query = urlencode({"dry_run": "true", "filename": file.name, **given(email_column, encoding, delimiter, sheet)})
+    body = Body(file.read_bytes(), file.stat().st_size, "text/csv")
+    found = session.connection().call("POST", path_of(campaign_id, f"/upload?{query}"), body)
+    session.output.result(found, _findings(found))
+
+
+def _findings(found: dict[str, Any]) -> list[str]:
+    """A dry run as lines."""
+    reasons = ", ".join(f"{reason} {number(count)}" for reason, count in found["reasons"].items())
+    rejected = f"rejected: {number(found['rejected'])}" + (f" ({reasons})" if reasons else "")
+    return [
+        f"format: {found['format']}, encoding {found['encoding']}, delimiter {found['delimiter']!r}",
+        f"columns: {', '.join(found['columns'])}; addresses in {found['email_column']!r}",
+        f"accepted: {number(found['accepted'])} of {number(found['rows'])} rows",
+        rejected,
+        f"excluded: {number(found['excluded'])}",
+        *(f"row as it would be used: {', '.join(f'{name}={cell}' for name, cell in row.items())}"
+          for row in found["sample"]),
+        *warnings(found),
+    ]  # fmt: skip
+
+
+def given(email_column: str, encoding: str, delimiter: str, sheet: str) -> dict[str, str]:
+    """What the user says of the list, without what is left to the server."""
+    said = {"email_column": email_column, "encoding": encoding, "delimiter": delimiter, "sheet": sheet}
+    return {name: value for name, value in said.items() if value}
+
+
+def warnings(found: dict[str, Any]) -> list[str]:
+    """The warnings of a status or a dry run as lines."""
+    return [f"warning: {warning['message']}" for warning in found.get("warnings", ())]
+
+
+def put_list(session: Session, campaign_id: str, file: Path, said: dict[str, str]) -> None:
+    """Upload a list, with a bar at a terminal. `said`: what the user says of it, as `given` makes it.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the user has been told how to continue.
     """
-    connection, fields = session.connection(), {"email_column": email_column} if email_column else {}
+    connection = session.connection()
     connection.call("GET", path_of(campaign_id, "/status"))  # an unknown campaign is refused before any byte is sent
     uploads = PartialUploads(state_directory() / "uploads")
     try:
         with UploadBar(file.name, file.stat().st_size) as bar:
-            ListUpload(connection, uploads, campaign_id, file, options=fields, bar=bar).run()
+            ListUpload(connection, uploads, campaign_id, file, options=said, bar=bar).run()
     except KeyboardInterrupt:
         session.output.note("The upload is interrupted; the same command continues it.")
         raise

@@ -88,12 +88,17 @@ def recipients(
 ) -> None:
     """Print each row with its address, state and reason, as CSV; with --json, one object per line."""
     session = session_of(context, as_json=as_json)
-    with session.connection().open(path_of(campaign_id, f"/recipients.csv?state={state}")) as response:
-        chunks = _objects(response) if as_json else _chunks(response)
-        if output is None:
+    save_csv(session, path_of(campaign_id, f"/recipients.csv?state={state}"), output)
+
+
+def save_csv(session: Session, path: str, file: Path | None) -> None:
+    """Download a CSV of the API to a file; None: to stdout. With `--json` it is one object per line."""
+    with session.connection().open(path) as response:
+        chunks = _objects(response) if session.output.as_json else _chunks(response)
+        if file is None:
             _write(chunks, sys.stdout.buffer)
-            return
-        _write_file(chunks, output)
+        else:
+            _write_file(chunks, file)
 
 
 def _write_file(chunks: Iterator[bytes], file: Path) -> None:
@@ -131,7 +136,7 @@ def _broken_off(why: str) -> Unreachable:
 
 def _objects(response: HTTPResponse) -> Iterator[bytes]:
     for row in csv.DictReader(line.decode() for line in _lines(_chunks(response))):
-        yield json.dumps(row | {"row": int(row["row"])}).encode() + b"\n"
+        yield json.dumps(row | ({"row": int(row["row"])} if "row" in row else {})).encode() + b"\n"
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

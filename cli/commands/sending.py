@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from cli import content, options
-from cli.commands.lists import parsed, put_list, recipients
+from cli.commands.controls import accepted
+from cli.commands.lists import given, parsed, put_list, recipients, warnings
 from cli.commands.reports import watch_to_end
 from cli.errors import CommandError
 from cli.output import check_answerable
@@ -34,6 +35,10 @@ def send(
     weight: options.Weight = None,
     body: options.Body = None,
     email_column: options.EmailColumn = "",
+    encoding: options.Encoding = "",
+    delimiter: options.Delimiter = "",
+    sheet: options.Sheet = "",
+    accept_warnings: options.AcceptWarnings = False,
     name: Annotated[str | None, typer.Option(metavar="ID", help="The campaign's id; else one is made.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Watch the campaign until it ends.")] = False,
     yes: options.Yes = False,
@@ -47,10 +52,14 @@ def send(
     more = {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
     _create(session, campaign_id, content.body_of(body, **fields, **more))
     try:
-        put_list(session, campaign_id, file, email_column)
+        put_list(session, campaign_id, file, given(email_column, encoding, delimiter, sheet))
         status = parsed(session, campaign_id)
+        for line in warnings(status):
+            session.output.note(line)
         session.output.confirm(_question(session, campaign_id, status), yes=yes)
-        started = session.connection().call("POST", path_of(campaign_id, "/start"))
+        started = session.connection().call(
+            "POST", path_of(campaign_id, "/start"), accepted(accept_warnings=accept_warnings)
+        )
     except (CommandError, KeyboardInterrupt):
         session.output.note(
             f"{campaign_id} is kept and has not been started. To go on: postrider upload {campaign_id} {file}, then "

@@ -147,6 +147,23 @@ def test_a_large_list_step_by_step(terminal: Terminal) -> None:
     assert "No campaign has this id" in terminal.run("status", "big", code=3).stderr
 
 
+def test_a_list_is_checked_before_it_is_uploaded_and_suppressed_people_are_left_out(terminal: Terminal) -> None:
+    # Given a campaign, a list with a bad row, and someone who wants no email
+    (terminal.home / "people.csv").write_text("email;name\nann@shop.test;Ann\nnobody;X\nbob@shop.test;Bob\n")
+    terminal.run("new", "checked", *CONTENT, "--text", "text.txt")
+    assert terminal.json("suppress", "bob@shop.test") == {"added": 1, "already": 0}
+    assert "bob@shop.test gets no" in terminal.run("suppressions", "--email", "bob@shop.test").stdout
+    assert "bob@shop.test" in terminal.run("suppressions").stdout
+    # When the list is checked, then nothing of it is kept
+    shown = terminal.run("check", "checked", "people.csv").stdout
+    assert "invalid_email 1" in shown
+    assert "email=ann@shop.test" in shown
+    assert terminal.json("status", "checked")["status"] == "draft"
+    # And the address can be taken off the list again
+    assert terminal.json("unsuppress", "bob@shop.test", "--yes") == {"removed": True}
+    assert "is not suppressed" in terminal.run("suppressions", "--email", "bob@shop.test").stdout
+
+
 def test_an_interrupted_watch_leaves_the_campaign_running(terminal: Terminal, stack: Stack) -> None:
     # Given a slow campaign that someone watches
     people = terminal.list_of(1_000)

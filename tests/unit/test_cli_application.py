@@ -70,7 +70,9 @@ def test_every_command_has_help_and_all_but_one_json(name: str) -> None:
     "words",
     [("nothing",), ("status",), ("status", "c1", "--nope"), ("rate", "c1", "0"), ("rate", "c1", "fast"),
      ("recipients", "c1", "--state", "sent"), ("upload", "c1", "no-such-file.csv"), ("new", "c1", "--header", "x"),
-     ("reconcile", "c1", "--unknown", "forget"), ("--url", "nowhere", "list"), ("cancel", "c1"), ("delete", "c1")],
+     ("reconcile", "c1", "--unknown", "forget"), ("--url", "nowhere", "list"), ("cancel", "c1"), ("delete", "c1"),
+     ("unsuppress", "a@shop.test"), ("suppress",),
+     ("suppressions", "--email", "a@shop.test", "-o", "x")],
 )  # fmt: skip
 def test_a_wrong_command_line_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
     calls = answering(monkeypatch)
@@ -108,7 +110,7 @@ def test_errors_are_json_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_id_never_leaves_its_place_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = answering(monkeypatch, {"status": "running"})
     run("start", "../x?y#z")
-    assert calls == [("POST", "/campaigns/..%2Fx%3Fy%23z/start")]
+    assert calls[0][:2] == ("POST", "/campaigns/..%2Fx%3Fy%23z/start")
 
 
 def test_a_file_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
