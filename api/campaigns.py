@@ -11,7 +11,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import components
+from api import components, content_review
 from api.components import Components
 from api.http import inputs
 from api.http.errors import Problem
@@ -21,8 +21,8 @@ from campaigns.catalog import Heading
 from campaigns.errors import UnknownCampaign
 from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from lists.list_facts import ListFacts
-from mail import content as mail_content
-from mail.rendering import Templates
+from mail import content as mail_content, derivation
+from mail.check import Check
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,8 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
     `missing_columns`: columns that the templates use and the parsed list lacks; the campaign cannot start before this
     is fixed. `start_when_ready`: the campaign starts as soon as its list is parsed. `list_facts`: what was recognised
-    in the list, once it is parsed.
+    in the list, once it is parsed. `warnings`: the findings about the content, and about the columns once the list is
+    parsed, the gravest first; `level` says what each of them stops.
     """
 
     id: str
@@ -84,6 +85,8 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     weight: int
     ramp: Ramp | None
     headers: dict[str, str]
+    inline_css: bool
+    text_from_html: bool | None
     tpm: int
     created_at: str
     started_at: str | None
@@ -99,18 +102,21 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     duplicates: Literal["reject", "keep"]
     exclude: tuple[str, ...]
     list_facts: ListFacts | None
+    warnings: list[Check]
 
 
 @inputs.takes(Content, MAX_CAMPAIGN_BYTES)
 def put(request: Request, content: Content) -> Response:
     """Create a campaign, or change its content before it starts."""
     parts, campaign_id = components.of(request), inputs.new_campaign_id(request)
-    templates = mail_content.check(content)
+    names = mail_content.check(content).missing(())
+    derived = derivation.derived(content)
+    found = content_review.unaccepted(content_review.review(content, derived, None))
     if request.headers.get("if-none-match") == "*":
         _refuse_existing(parts, campaign_id)
-    campaign, created = parts.catalog.put(campaign_id, content, templates.missing(()))
+    campaign, created = parts.catalog.put(campaign_id, content, names, derived=derived, unaccepted=found)
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return json_response(_details(campaign, templates), status, {"Location": request.url.path} if created else None)
+    return json_response(_details(campaign), status, {"Location": request.url.path} if created else None)
 
 
 def _refuse_existing(parts: Components, campaign_id: str) -> None:
@@ -122,16 +128,9 @@ def _refuse_existing(parts: Components, campaign_id: str) -> None:
     raise Problem(HTTPStatus.PRECONDITION_FAILED, f"The campaign {campaign_id} already exists: choose another id.")
 
 
-def _details(campaign: Campaign, templates: Templates | None = None) -> CampaignResponse:
-    # Templates may be large, so they are compiled only in the state in which missing columns matter.
-    if campaign.status is not Status.READY:
-        return _shown(campaign, [])
-    return _shown(campaign, (templates or Templates(campaign.content)).missing(campaign.columns))
-
-
-def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
+def _details(campaign: Campaign) -> CampaignResponse:
     """The response for a campaign, with all fields that were PUT."""
-    content = campaign.content
+    content, review = campaign.content, content_review.of(campaign)
     return CampaignResponse(
         id=campaign.id,
         status=campaign.status,
@@ -144,6 +143,8 @@ def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
         weight=content.weight,
         ramp=content.ramp,
         headers=content.headers,
+        inline_css=content.inline_css is True,
+        text_from_html=_text_from_html(content),
         tpm=campaign.tpm,
         created_at=campaign.created_at,
         started_at=campaign.started_at,
@@ -153,13 +154,19 @@ def _shown(campaign: Campaign, missing_columns: list[str]) -> CampaignResponse:
         size=campaign.size,
         email_column=campaign.email_column,
         columns=campaign.columns,
-        missing_columns=missing_columns,
+        missing_columns=list(review.missing_columns) if campaign.status is Status.READY else [],
         start_when_ready=campaign.start_when_ready,
         where=content.condition,
         duplicates="keep" if content.keeps_duplicates else "reject",
         exclude=content.excluded_campaigns,
         list_facts=campaign.facts,
+        warnings=list(review.warnings),
     )
+
+
+def _text_from_html(content: Content) -> bool | None:
+    """Whether a text is made from the HTML; None: it is not, and the client has not said so."""
+    return content.makes_text or (False if content.text_from_html is False else None)
 
 
 def page(request: Request) -> Response:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from api.live.feeds import Feeds
 from campaigns import keys
+from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.db import connection, schema
@@ -21,9 +22,12 @@ from campaigns.db.server import Writing
 from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
+from campaigns.trial_limit import TrialLimit
 from consent.dns_records import DnsTxtRecords, TxtRecords
 from consent.links import Links
 from consent.suppressions import Names, Suppressions
+from mail import providers
+from mail.providers import OnDemand, Provider
 from mail.providers.sns import Sns
 from settings import Settings
 from storage import MissingObject, ObjectStore
@@ -41,6 +45,9 @@ class Components:
     progress: Progress
     ledger: Ledger
     events: ProviderEvents
+    attachments: Attachments
+    trial_limit: TrialLimit
+    provider: Provider
     sns: Sns = field(repr=False)
     feeds: Feeds = field(repr=False)
     writing: Writing = field(repr=False)
@@ -59,6 +66,9 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "controls": Controls(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
         "events": ProviderEvents(redis),
+        "attachments": Attachments(redis),
+        "trial_limit": TrialLimit(redis, settings.email_provider),
+        "provider": OnDemand(partial(providers.build, settings)),
         "sns": Sns(settings.ses_topic_arns),
         "feeds": Feeds(progress),
         "writing": writing,

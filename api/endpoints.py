@@ -13,14 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import (
+    attachments,
     campaigns,
     controls,
     health,
     openapi,
+    preview,
     recipients,
+    sample_email,
     sender_check,
     status,
     suppressions,
+    test_send,
     unsubscribe,
     webhooks,
 )
@@ -58,6 +62,28 @@ ENDPOINTS: Final = (
     ),
     Endpoint("GET", _ONE, campaigns.get, "Get a campaign", {200: campaigns.CampaignResponse}, (404,)),
     Endpoint("DELETE", _ONE, campaigns.delete, "Delete a campaign with all its data", {204: None}, (404, 409)),
+    # One email of it
+    Endpoint(
+        "POST", f"{_ONE}/preview", preview.preview, "Show one email as it would be sent",
+        {200: preview.PreviewResponse}, (404, 409), sample_email.SampleRequest,
+    ),
+    Endpoint(
+        "POST", f"{_ONE}/test-send", test_send.test_send, "Send one email to up to 10 addresses, as a test",
+        {200: test_send.TestSendResponse}, (404, 409, 429), test_send.TestSendRequest,
+    ),
+    # The files that its emails carry
+    Endpoint(
+        "PUT", f"{_ONE}/attachments/{{filename}}", attachments.put, "Attach a file to every email, or replace it",
+        {201: attachments.AttachmentResponse, 200: attachments.AttachmentResponse}, (404, 409), attachments.BODY,
+    ),
+    Endpoint(
+        "GET", f"{_ONE}/attachments", attachments.listed, "List the attachments",
+        {200: attachments.AttachmentsResponse}, (404,),
+    ),
+    Endpoint(
+        "DELETE", f"{_ONE}/attachments/{{filename}}", attachments.remove, "Remove an attachment",
+        {204: None}, (404, 409),
+    ),
     # Its list, uploaded in parts or in one request
     Endpoint(
         "POST", f"{_UPLOAD}/init", multipart_upload.init, "Begin an upload in parts",

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 _CAMPAIGN_STATUS: Final[dict[type[campaign_errors.CampaignError], HTTPStatus]] = {
     campaign_errors.UnknownCampaign: HTTPStatus.NOT_FOUND,
     campaign_errors.UnknownUpload: HTTPStatus.NOT_FOUND,
+    campaign_errors.UnknownAttachment: HTTPStatus.NOT_FOUND,
+    campaign_errors.AttachmentsTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     campaign_errors.InvalidCampaign: HTTPStatus.UNPROCESSABLE_ENTITY,
     campaign_errors.WrongState: HTTPStatus.CONFLICT,
     campaign_errors.IncompleteUpload: HTTPStatus.CONFLICT,
@@ -39,6 +41,8 @@ async def on_campaign_error(_request: Request, error: campaign_errors.CampaignEr
         members["campaign_status"] = error.status
     if isinstance(error, campaign_errors.NotAccepted):
         members["unaccepted"] = error.codes
+    if isinstance(error, campaign_errors.InvalidCampaign) and error.mistakes:
+        members["errors"] = error.mistakes
     status = next((_CAMPAIGN_STATUS[kind] for kind in type(error).__mro__ if kind in _CAMPAIGN_STATUS), None)
     return errors.answer(status or HTTPStatus.CONFLICT, error.detail, **members)
 

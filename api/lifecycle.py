@@ -56,6 +56,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
             duty.cancel()
         await asyncio.gather(*duties, return_exceptions=True)
         parts.feeds.close()
+        await parts.provider.close()
 
 
 def _check(redis: Redis) -> None:

@@ -13,6 +13,7 @@ from api.http.endpoint import Endpoint, ResponseBody
 from api.http.errors import MEDIA_TYPE as PROBLEM
 from api.http.responses import JSON
 from campaigns.models import CAMPAIGN_ID
+from mail.attachment import MAX_NAME_BYTES
 
 #: The project's version, repeated here because an installation may lack `pyproject.toml`; a test compares the two.
 VERSION: Final = "0.1.0"
@@ -23,10 +24,11 @@ _ABOUT: Final = (
     "campaign with PUT, upload its list, start it, and follow its status."
 )
 #: The parameters in paths, as JSON schemas.
-_PATH_PARAMETERS: Final = {
+_PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "id": {"type": "string", "pattern": f"^{CAMPAIGN_ID.pattern}$"},
     "email": {"type": "string"},
     "token": {"type": "string"},
+    "filename": {"type": "string", "maxLength": MAX_NAME_BYTES},
 }
 _IN_BRACES: Final = re.compile(r"{(\w+)}")
 #: The problems of every endpoint: no token, not allowed, Redis or the object store unavailable.
@@ -45,6 +47,16 @@ _PROBLEM_SCHEMA: Final = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "campaign_status": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {"$ref": _REF.format(name="Check")},
+            "description": "all mistakes in the content of a campaign; `detail` is the first",
+        },
+        "unaccepted": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "codes of the warnings that a person must accept before the campaign starts",
+        },
         "missing": {"type": "array", "items": {"type": "integer"}, "description": "numbers of the missing parts"},
         "wrong": {"type": "array", "items": {"type": "integer"}, "description": "numbers of the parts to send again"},
     },
@@ -94,7 +106,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     if isinstance(endpoint.body, dict):
         described["requestBody"] = endpoint.body
     elif endpoint.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(endpoint.body)}
+        required = any(field.required for field in msgspec.structs.fields(endpoint.body))
+        described["requestBody"] = {"required": required, "content": _content(endpoint.body)}
     return described
 
 

@@ -87,7 +87,15 @@ class Catalog:
         self._scripts = Scripts(redis)
         self._default_tpm = default_tpm
 
-    def put(self, campaign_id: str, content: Content, template_names: Sequence[str] = ()) -> tuple[Campaign, bool]:
+    def put(
+        self,
+        campaign_id: str,
+        content: Content,
+        template_names: Sequence[str] = (),
+        *,
+        derived: Content | None = None,
+        unaccepted: Sequence[str] = (),
+    ) -> tuple[Campaign, bool]:
         """Create a campaign or change its content. Returns the campaign, and whether it is new.
 
         Args:
@@ -95,6 +103,8 @@ class Catalog:
             content: its content.
             template_names: the column names that the templates use, sorted. The campaign cannot start with a list that
                 lacks one of them.
+            derived: what is sent instead of the content; None: the content itself.
+            unaccepted: the codes of the warnings about the content that a person must accept before the start.
 
         Raises:
             WrongState: the content differs, and the campaign has been started.
@@ -119,6 +129,8 @@ class Catalog:
             list_version=list_version,
             message_id=message.message_id,
             message=message.data,
+            sent_content=b"" if derived is None else msgspec.json.encode(derived),
+            unaccepted=msgspec.json.encode(unaccepted),
             fields=fields.items(),
         ).decode()
         if outcome not in {"created", "changed", "same"}:
@@ -208,6 +220,7 @@ class Catalog:
             start_when_ready="start_when_ready" in text,
             started_at=iso(text.get("started_at")),
             finished_at=iso(text.get("finished_at")),
+            derived=msgspec.json.decode(text["sent_content"], type=Content) if text.get("sent_content") else None,
         )
 
     def delete(self, campaign_id: str) -> None:

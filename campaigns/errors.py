@@ -18,7 +18,14 @@ class UnknownCampaign(CampaignError):
 
 
 class InvalidCampaign(CampaignError):
-    """The campaign's content is not usable."""
+    """The campaign's content is not usable.
+
+    `mistakes`: all that is wrong, each with its code, message and place, if more than the detail is known.
+    """
+
+    def __init__(self, detail: str | None = None, mistakes: Sequence[object] = ()) -> None:
+        super().__init__(detail or "The campaign's content is not usable.")
+        self.mistakes = mistakes
 
 
 class WrongState(CampaignError):
@@ -51,3 +58,39 @@ class IncompleteUpload(CampaignError):
 
 class Superseded(CampaignError):
     """The list has been replaced, or another parser has taken over this one's work."""
+
+
+class TooManyTestEmails(CampaignError):
+    """At most 60 test emails are sent per minute.
+
+    Args:
+        wait_ms: until the refused ones could be sent, in ms.
+    """
+
+    def __init__(self, wait_ms: int) -> None:
+        super().__init__(
+            f"At most 60 test emails are sent per minute: send these again in {-(-wait_ms // 1000)} s, or fewer now."
+        )
+        self.wait_ms = wait_ms
+
+
+class BreakerOpen(CampaignError):
+    """The circuit breaker of the provider is open.
+
+    Args:
+        wait_ms: until it is half-open, in ms.
+        why: the provider's words.
+    """
+
+    def __init__(self, wait_ms: int, why: str) -> None:
+        words = f" ({why})" if why else ""
+        super().__init__(f"The provider takes no emails at the moment{words}: try again in {-(-wait_ms // 1000)} s.")
+        self.wait_ms = wait_ms
+
+
+class UnknownAttachment(CampaignError):
+    """The campaign has no attachment of this name; GET /campaigns/{id}/attachments lists them."""
+
+
+class AttachmentsTooLarge(CampaignError):
+    """The campaign's attachments are too large together, or too many."""

@@ -43,6 +43,8 @@ class Why(StrEnum):
     UNKNOWN_CAMPAIGN = "unknown_campaign"
     #: Postrider never handed the row to the provider.
     UNKNOWN_ROW = "unknown_row"
+    #: The event is about a test email, which belongs to no row.
+    TEST_EMAIL = "test_email"
 
 
 class Unattributed(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Final
+from uuid import uuid4
 
 PREFIX: Final = "postrider"
 #: The version of the Redis schema that this file describes.
@@ -41,6 +42,8 @@ UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
 SUPPRESSIONS: Final = f"{PREFIX}:suppressions"
 #: list: records of the suppression list that are not in the object store yet.
 SUPPRESSIONS_JOURNAL: Final = f"{PREFIX}:suppressions_journal"
+#: zset with expiry: the test emails of the last minute, by when they were granted (ms).
+TEST_SENDS: Final = f"{PREFIX}:test_sends"
 #: This key never exists. A write to it changes nothing, and shows whether Redis accepts writes.
 PROBE: Final = f"{PREFIX}:probe"
 #: string with expiry: the janitor's lease.
@@ -107,6 +110,11 @@ def objects_of_list(campaign_id: str, list_version: str) -> str:
     return f"{objects(campaign_id)}{list_version}/"
 
 
+def new_attachment(campaign_id: str) -> str:
+    """A new, unique key for a file that a campaign's emails carry, so that a file never changes while it is sent."""
+    return f"{objects(campaign_id)}attachments/{uuid4().hex}"
+
+
 def rejected_report(campaign_id: str, list_version: str) -> str:
     """The object that lists a list's rejected rows: `row,email,reason`, in row order."""
     return f"{objects_of_list(campaign_id, list_version)}rejected.csv"
@@ -146,7 +154,7 @@ LIST_KEYS: Final = (
     "failing",
 )
 #: The names of all keys that a campaign can have, so that a deletion finds all of them.
-CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", *LIST_KEYS)
+CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", "attachments", *LIST_KEYS)
 
 
 def dramatiq_queue(queue: str) -> str:

@@ -78,6 +78,8 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     `where`: a Jinja2 expression over the list's columns; rows for which it is false are excluded. `duplicates`: whether
     a row that repeats an address is rejected or kept. `exclude`: ids of campaigns; who is done or pending there is
     excluded.
+    `inline_css`: move the CSS of `<style>` into the elements; false by default. `text_from_html`: make the text part
+    from the HTML; by default true if only `html` is given.
     """
 
     from_: str
@@ -94,6 +96,13 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     where: str | msgspec.UnsetType | None = msgspec.UNSET
     duplicates: Literal["reject", "keep"] | msgspec.UnsetType = msgspec.UNSET
     exclude: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_EXCLUDED)] | msgspec.UnsetType = msgspec.UNSET
+    inline_css: bool | msgspec.UnsetType = msgspec.UNSET
+    text_from_html: bool | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def makes_text(self) -> bool:
+        """Whether the text part is made from the HTML: never if a text is given."""
+        return self.html is not None and self.text is None and self.text_from_html is not False
 
     @property
     def condition(self) -> str | None:
@@ -127,6 +136,7 @@ class Campaign(msgspec.Struct, frozen=True):
     the list was converted. `size` and `list_size`: the sizes of these objects, in bytes. `options`: what the upload
     said of the list; `facts`: what was recognised, once it is parsed.
     `row_rules`: the rules of the scan (`lists.fields.ROW_RULES`); earlier versions stored none and had the rules 1.
+    `derived`: what is sent if it differs from `content`: with inlined CSS, or with a text made from the HTML.
     """
 
     id: str
@@ -154,6 +164,12 @@ class Campaign(msgspec.Struct, frozen=True):
     start_when_ready: bool = False
     started_at: str | None = None
     finished_at: str | None = None
+    derived: Content | None = None
+
+    @property
+    def sent_content(self) -> Content:
+        """The content whose templates are rendered."""
+        return self.derived or self.content
 
     @property
     def email_column(self) -> str:

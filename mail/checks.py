@@ -16,10 +16,12 @@ from mail.check import Check, Level
 from mail.header_templates import FIELD
 from mail.html_outline import Outline, outline
 from mail.rendering import Templates
+from mail.template import HTML, TEXT, Template
 
 __all__ = ["Check", "Level", "checks"]
 
-#: The most characters of HTML whose tags and links are checked; the time that this takes grows with them.
+#: The most characters of HTML whose tags and links are checked; the time that this takes grows with them. Templates
+#: with more characters together are not compiled one by one to find all mistakes.
 MAX_HTML: Final = 300_000
 #: The most characters of a template that are searched for tags of other systems.
 MAX_SEARCHED: Final = 1_000_000
@@ -77,19 +79,33 @@ def sources_of(content: Content) -> dict[str, str]:
     return {field: source for field, source in given.items() if source is not None} | headers
 
 
-def refusal(content: Content, templates: Templates | None) -> Check | None:
-    """The first finding for which a campaign is refused.
-
-    Args:
-        content: the content.
-        templates: its compiled templates; None: only what can be found before they are compiled.
-    """
+def refusals(content: Content) -> tuple[list[Check], Templates | None]:
+    """The findings for which a campaign is refused: in the sources, or else in the templates; and the templates."""
     sources = sources_of(content)
-    if templates is None:
-        found = (one for field, source in sources.items() for one in source_checks.errors(field, source))
-    else:
-        found = (one for each in templates.each for one in column_checks.uncalled(each, sources[each.field]))
-    return next(found, None)
+    found = [finding for field, source in sources.items() for finding in source_checks.errors(field, source)]
+    if found:
+        return found, None
+    templates, invalid = None, None
+    try:
+        templates = Templates(content)
+    except InvalidCampaign as error:
+        invalid = _invalid(error)
+    if invalid or templates is None:
+        each = _all_invalid(sources) if sum(map(len, sources.values())) <= MAX_HTML else []
+        return each or ([invalid] if invalid else []), None
+    found = [one for each in templates.each for one in column_checks.uncalled(each, sources[each.field])]
+    return found, templates
+
+
+def _all_invalid(sources: Mapping[str, str]) -> list[Check]:
+    """The templates that do not compile, each on its own."""
+    found: list[Check] = []
+    for field, source in sources.items():
+        try:
+            Template(HTML if field == "html" else TEXT, field, source)
+        except InvalidCampaign as error:
+            found.append(_invalid(error))
+    return found
 
 
 def _without_list(content: Content, sources: Mapping[str, str], is_readable: bool) -> Iterator[Check]:

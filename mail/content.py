@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from campaigns.errors import InvalidCampaign
 from campaigns.models import Content, Ramp
 from mail import checks
 from mail.addresses import mailbox
+from mail.check import Check, Level
 from mail.header_templates import MAX_HEADER, is_sendable
 from mail.rendering import Templates
 from settings import MAX_TPM
@@ -24,6 +26,11 @@ MAX_WEIGHT: Final = 100
 #: The longest warm-up, in hours: a year.
 MAX_RAMP_HOURS: Final = 8_760
 
+#: The code of a mistake in a field, outside of the templates' tags.
+INVALID: Final = "invalid_field"
+
+#: The field with which the detail of an error begins.
+_FIELD: Final = re.compile(r"[a-z_]+")
 #: A token of RFC 9110, which is stricter than RFC 5322's field names and safe with every provider.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,76}")
 
@@ -38,24 +45,36 @@ def check(content: Content) -> Templates:
     """Check everything that does not depend on the list; return the compiled templates.
 
     Raises:
-        InvalidCampaign: a field is invalid; the detail begins with the field's name.
+        InvalidCampaign: a field is invalid. The detail is the first mistake and begins with the field's name;
+            `mistakes` are all of them, as `Check`s.
     """
-    _check_mailbox("from", content.from_)
-    if content.reply_to is not None:
-        _check_mailbox("reply_to", content.reply_to)
-    _check_tpm(content.tpm)
-    _check_share(content.weight, content.ramp)
-    _check_sizes(content)
-    _check_headers(content.headers)
-    _refuse(checks.refusal(content, None))
-    templates = Templates(content)
-    _refuse(checks.refusal(content, templates))
+    found = [mistake for step in _STEPS for mistake in step(content)]
+    templates = None
+    if not any(mistake.field in {"html", "subject"} for mistake in found):  # a template that is too large costs time
+        refused, templates = checks.refusals(content)
+        found += refused
+    if found or templates is None:
+        raise InvalidCampaign(_words(found[0]), found)
     return templates
 
 
-def _refuse(finding: checks.Check | None) -> None:
-    if finding is not None:
-        raise InvalidCampaign(str(finding))
+def _words(mistake: Check) -> str:
+    """The first mistake as a detail. A field that has no place in a template stands in its message already."""
+    return mistake.message if mistake.code == INVALID else str(mistake)
+
+
+def _step(check: Callable[[Content], None]) -> Callable[[Content], list[Check]]:
+    """A check that raises, as one that returns its mistake."""
+
+    def step(content: Content) -> list[Check]:
+        try:
+            check(content)
+        except InvalidCampaign as error:
+            field = _FIELD.match(error.detail)
+            return [Check(INVALID, error.detail, field[0] if field else "", None, None, Level.ERROR)]
+        return []
+
+    return step
 
 
 def _check_mailbox(field: str, written: str) -> None:
@@ -82,11 +101,14 @@ def _check_tpm(tpm: int | None) -> None:
         raise InvalidCampaign(f"tpm: expected 1 to {MAX_TPM:,} emails per minute")
 
 
-def _check_sizes(content: Content) -> None:
+def _check_subject(content: Content) -> None:
     if not content.subject.strip():
         raise InvalidCampaign("subject: it is empty")
     if len(content.subject) > MAX_SUBJECT:
         raise InvalidCampaign(f"subject: longer than {MAX_SUBJECT} characters")
+
+
+def _check_parts(content: Content) -> None:
     if not content.html and not content.text:
         raise InvalidCampaign("html, text: give at least one of the two")
     size = sum(len(part.encode("utf-8", "replace")) for part in (content.html, content.text) if part)
@@ -112,3 +134,17 @@ def _check_header(name: str, value: str) -> None:
         raise InvalidCampaign(
             f"headers: {name} needs a value of 1 to {MAX_HEADER} printable ASCII characters on one line"
         )
+
+
+_STEPS: Final = tuple(
+    _step(check)
+    for check in (
+        lambda content: _check_mailbox("from", content.from_),
+        lambda content: _check_mailbox("reply_to", content.reply_to) if content.reply_to is not None else None,
+        lambda content: _check_tpm(content.tpm),
+        lambda content: _check_share(content.weight, content.ramp),
+        _check_subject,
+        _check_parts,
+        lambda content: _check_headers(content.headers),
+    )
+)

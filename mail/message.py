@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formataddr
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from mail.attachment import Attachment
+
+#: The row of an email that belongs to no row: a test email.
+NO_ROW: Final = 0
 
 
 class Mailbox(NamedTuple):
@@ -25,9 +30,9 @@ class Mailbox(NamedTuple):
 class Message:
     """A rendered email.
 
-    `campaign_id` and `row` (from 1) are all that the provider learns about its origin. `subject` is one line without
-    control characters. At least one of `html` and `text` is given, and neither is "". `headers` are those of the
-    campaign, checked by `mail.content`.
+    `campaign_id` and `row` (from 1; `NO_ROW` for a test email) are all that the provider learns about its origin.
+    `subject` is one line without control characters. At least one of `html` and `text` is given, and neither is "".
+    `headers` are those of the campaign, checked by `mail.content`. `attachments` are the files that it carries.
     """
 
     campaign_id: str
@@ -39,3 +44,4 @@ class Message:
     html: str | None
     text: str | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: Sequence[Attachment] = ()

@@ -11,12 +11,15 @@ import base64
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, quote
 from functools import lru_cache
 from typing import Final
+from urllib.parse import quote as urlquote
 
+from mail.attachment import Attachment
 from mail.message import Mailbox, Message
 
 CRLF: Final = b"\r\n"
@@ -86,12 +89,36 @@ def _body(message: Message, seven_bit: bool) -> bytes:
     parts = [_part(b"plain", message.text, seven_bit)] if message.text else []
     if message.html:
         parts.append(_part(b"html", message.html, seven_bit))
-    if len(parts) == 1:
-        return parts[0]
+    body = parts[0] if len(parts) == 1 else _multipart(b"alternative", parts)
+    if not message.attachments:
+        return body
+    inline = [_attached(one) for one in message.attachments if one.inline]
+    attached = [_attached(one) for one in message.attachments if not one.inline]
+    if inline:
+        body = _multipart(b"related", [body, *inline])
+    return _multipart(b"mixed", [body, *attached]) if attached else body
+
+
+def _multipart(subtype: bytes, parts: Sequence[bytes]) -> bytes:
     # Random, so that no part can contain it on purpose.
     boundary = secrets.token_hex(16).encode()
-    head = b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n'
+    head = b'Content-Type: multipart/%b; boundary="%b"\r\n\r\n' % (subtype, boundary)
     return head + b"".join(b"--" + boundary + CRLF + part + CRLF for part in parts) + b"--" + boundary + b"--\r\n"
+
+
+def _attached(file: Attachment) -> bytes:
+    """The part of a file (RFC 2183; RFC 2231 for a name beyond ASCII; RFC 2392 for its Content-ID)."""
+    name = f'filename="{file.filename}"'
+    if not file.filename.isascii():
+        name = f"filename*=utf-8''{urlquote(file.filename, safe='')}"
+    lines = [
+        f"Content-Type: {file.content_type}",
+        f"Content-Disposition: {'inline' if file.inline else 'attachment'}; {name}",
+        "Content-Transfer-Encoding: base64",
+    ]
+    if file.inline:
+        lines.append(f"Content-ID: <{file.filename}>")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + file.base64_lines
 
 
 def _part(subtype: bytes, text: str, seven_bit: bool) -> bytes:

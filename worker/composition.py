@@ -21,6 +21,7 @@ from redis import Redis
 import logs
 from broker.encoder import MsgspecEncoder
 from broker.redis_broker import Broker
+from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
 from campaigns.dispatcher import Dispatcher
 from campaigns.ledger import Ledger, Limits
@@ -39,6 +40,7 @@ from middleware.notifier import Notifier
 from middleware.schema_version import SchemaVersion
 from settings import Settings
 from storage import ObjectStore
+from worker.attached_files import AttachedFiles
 from worker.parse_csv import ParseCsv
 from worker.reconcile import Reconcile
 from worker.redis_client import connect
@@ -135,13 +137,15 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     """
     settings, redis, ledger, stopping = components.settings, components.redis, components.ledger, components.stopping
     catalog = Catalog(redis, settings.default_tpm)
-    ParseCsv(redis, ledger, catalog, object_store(settings), stopping, threads=settings.workers).declare(broker)
+    store = object_store(settings)
+    ParseCsv(redis, ledger, catalog, store, stopping, threads=settings.workers).declare(broker)
     reconciler = Reconciler(redis, settings.send_timeout_s, settings.resend_quiet_s)
     Reconcile(catalog, reconciler, Progress(redis, settings.email_provider)).declare(broker)
     # The worker builds the provider at its start: a malformed key then stops the start, and the first email does not
     # wait until the certificates are loaded.
     provider = providers.build(settings)
-    SendEmail(ledger, catalog, provider, components.worker_id, stopping).declare(broker)
+    files = AttachedFiles(Attachments(redis), store)
+    SendEmail(ledger, catalog, provider, components.worker_id, stopping, files=files).declare(broker)
 
 
 def object_store(settings: Settings) -> Callable[[], ObjectStore]:

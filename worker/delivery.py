@@ -15,6 +15,7 @@ import structlog
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
+from campaigns.attachments import StoredFile
 from campaigns.catalog import Catalog
 from campaigns.db import refusals, retrying
 from campaigns.ledger import Settlement, requeued_entry
@@ -24,6 +25,7 @@ from mail.message import Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.base import Provider
 from mail.rendering import Renderer, RenderError, Templates
+from worker.attached_files import AttachedFiles, FilesGone, NotNow
 from worker.costly_rows import CostlyRows
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,14 @@ class Batch(NamedTuple):
     claim_id: str = ""
 
 
+class _Compiled(NamedTuple):
+    """A campaign's renderer, the files that its emails carry, and the HTML that may refer to them."""
+
+    renderer: Renderer
+    files: Sequence[StoredFile]
+    html: str | None
+
+
 class _Unusable(NamedTuple):
     """Replaces the renderer if the templates cannot be read or compiled, with the reason."""
 
@@ -54,11 +64,14 @@ class _Unusable(NamedTuple):
 class Delivery:
     """Sends batches through one provider."""
 
-    def __init__(self, catalog: Catalog, provider: Provider, settler: Settler) -> None:
+    def __init__(
+        self, catalog: Catalog, provider: Provider, settler: Settler, files: AttachedFiles | None = None
+    ) -> None:
         self._catalog = catalog
         self._provider = provider
         self._settler = settler
-        self._renderers: OrderedDict[tuple[str, str], asyncio.Task[Renderer]] = OrderedDict()
+        self._files = files
+        self._renderers: OrderedDict[tuple[str, str], asyncio.Task[_Compiled]] = OrderedDict()
         self._costly = CostlyRows(self._is_sending)
 
     async def deliver(self, batch: Batch) -> frozenset[int]:
@@ -67,18 +80,18 @@ class Delivery:
         Raises:
             NotSettled: the worker is stopping and Redis is unavailable.
         """
-        renderer: Renderer | _Unusable
+        compiled: _Compiled | _Unusable
         try:
-            renderer = await self._renderer(batch.campaign_id, batch.list_version)
+            compiled = await self._compiled(batch.campaign_id, batch.list_version)
         except Exception as error:
             # No row of the batch can be sent, and no other batch could be: the campaign pauses with the reason.
             log.exception("templates_unusable")
             self._renderers.pop((batch.campaign_id, batch.list_version), None)
-            renderer = _Unusable(reason(f"the templates cannot be used: {error}"))
+            compiled = _Unusable(reason(f"the templates cannot be used: {error}"))
         progress = BatchProgress(batch.campaign_id, batch.list_version, len(batch.recipients))
         context = get_contextvars()
         await asyncio.gather(
-            *(self._send(batch, progress, context, renderer, recipient) for recipient in batch.recipients)
+            *(self._send(batch, progress, context, compiled, recipient) for recipient in batch.recipients)
         )
         await progress.ended
         return frozenset(row for row, verdict in progress.verdicts.items() if verdict == "retry")
@@ -88,12 +101,12 @@ class Delivery:
         batch: Batch,
         progress: BatchProgress,
         context: Mapping[str, Any],
-        renderer: Renderer | _Unusable,
+        compiled: _Compiled | _Unusable,
         recipient: Recipient,
     ) -> None:
         row = recipient.row
         started = time.perf_counter()
-        outcome = await self._outcome(batch, renderer, recipient)
+        outcome = await self._outcome(batch, compiled, recipient)
         kind = outcome.kind.value
         entry = requeued_entry(batch.retries, recipient) if outcome.kind in _PASSING else b""
         event = {
@@ -108,13 +121,13 @@ class Delivery:
         settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, batch.claim_id)
         self._settler.settle(progress, settlement, event)
 
-    async def _outcome(self, batch: Batch, renderer: Renderer | _Unusable, recipient: Recipient) -> Outcome:
-        if isinstance(renderer, _Unusable):
-            return Outcome(Kind.REFUSED, renderer.reason)
+    async def _outcome(self, batch: Batch, compiled: _Compiled | _Unusable, recipient: Recipient) -> Outcome:
+        if isinstance(compiled, _Unusable):
+            return Outcome(Kind.REFUSED, compiled.reason)
         key = batch.campaign_id, batch.list_version
 
         def render() -> Message:
-            return renderer.message(recipient.row, recipient.address, recipient.values)
+            return compiled.renderer.message(recipient.row, recipient.address, recipient.values)
 
         message: Message | None
         try:
@@ -126,11 +139,27 @@ class Delivery:
             return Outcome(Kind.REJECTED, error.reason)
         if message is None:
             return Outcome(Kind.NOT_TRIED)
+        return await self._sent_with(compiled, message)
+
+    async def _sent_with(self, compiled: _Compiled, message: Message) -> Outcome:
+        """Send an email with the campaign's files."""
+        if self._files is None or not compiled.files:
+            return await self._sent(message)
+        try:
+            async with self._files.taken(compiled.files, compiled.html) as attachments:
+                message.attachments = attachments
+                return await self._sent(message)
+        except FilesGone as error:
+            return Outcome(Kind.REFUSED, reason(str(error)))
+        except NotNow:
+            return Outcome(Kind.NOT_TRIED)
+
+    async def _sent(self, message: Message) -> Outcome:
         try:
             return await self._provider.send(message)
         except Exception as error:
             # A provider returns outcomes. After an unexpected exception it may or may not have sent the email.
-            log.exception("provider_failed", row=recipient.row)
+            log.exception("provider_failed", row=message.row)
             return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
 
     async def _is_sending(self, campaign_id: str, list_version: str) -> bool:
@@ -141,8 +170,8 @@ class Delivery:
             log.error("campaign_unreadable", error=type(error).__name__)
             return True
 
-    async def _renderer(self, campaign_id: str, list_version: str) -> Renderer:
-        """The list's renderer, compiled once per process. Content cannot change after a campaign was started."""
+    async def _compiled(self, campaign_id: str, list_version: str) -> _Compiled:
+        """The list's renderer, compiled once per process. Content and files cannot change after the start."""
         key = campaign_id, list_version
         task = self._renderers.get(key)
         if task is None:
@@ -151,7 +180,7 @@ class Delivery:
                 self._renderers.popitem(last=False)
         return await task
 
-    async def _compile(self, campaign_id: str) -> Renderer:
+    async def _compile(self, campaign_id: str) -> _Compiled:
         def failed(error: RedisError) -> None:
             if refusals.is_of_one_campaign(error):
                 raise error  # a retry would fail too
@@ -160,6 +189,9 @@ class Delivery:
         campaign = await retrying.until_answered_async(
             lambda: asyncio.to_thread(self._catalog.get, campaign_id), failed
         )
+        files: Sequence[StoredFile] = ()
+        if (attached := self._files) is not None:
+            files = await retrying.until_answered_async(lambda: asyncio.to_thread(attached.of, campaign_id), failed)
         # In a thread too, because large templates take 100 ms to compile.
-        templates = await asyncio.to_thread(Templates, campaign.content)
-        return templates.renderer(campaign_id, campaign.columns)
+        templates = await asyncio.to_thread(Templates, campaign.sent_content)
+        return _Compiled(templates.renderer(campaign_id, campaign.columns), files, campaign.sent_content.html)

@@ -114,7 +114,7 @@ class _Source:
         self._object_key = campaign.list_key
         self._email_index = campaign.email_index
         self._dialect = campaign.dialect
-        self._fields = Templates(campaign.content).fields(campaign.columns)
+        self._fields = Templates(campaign.sent_content).fields(campaign.columns)
         self._read_from = self._read_to = 0
         self._data = b""
 

@@ -19,6 +19,7 @@ from lists.recipient import Recipient
 from mail.providers import Provider
 from middleware.admission import CLAIM_ID
 from middleware.batches import MayBeTriedAgain
+from worker.attached_files import AttachedFiles
 from worker.delivery import Batch, Delivery
 
 log = structlog.get_logger(__name__)
@@ -30,16 +31,25 @@ class SendEmail:
     Args:
         worker_id: identifies this process in its claims.
         stopping: set when the worker shuts down.
+        files: the files that emails carry.
     """
 
     def __init__(
-        self, ledger: Ledger, catalog: Catalog, provider: Provider, worker_id: str, stopping: threading.Event
+        self,
+        ledger: Ledger,
+        catalog: Catalog,
+        provider: Provider,
+        worker_id: str,
+        stopping: threading.Event,
+        *,
+        files: AttachedFiles | None = None,
     ) -> None:
         self._ledger = ledger
         self._catalog = catalog
         self._provider = provider
         self._worker_id = worker_id
         self._stopping = stopping
+        self._files = files
         self._delivery: Delivery | None = None
 
     def declare(self, broker: dramatiq.Broker) -> None:
@@ -70,7 +80,7 @@ class SendEmail:
         """Build this process's delivery, which belongs to the running event loop."""
         loop = asyncio.get_running_loop()
         settler = Settler(self._ledger, self._worker_id, loop, self._stopping, completed=_completed, log=logs.write)
-        return Delivery(self._catalog, self._provider, settler)
+        return Delivery(self._catalog, self._provider, settler, self._files)
 
 
 def _completed(campaign_id: str) -> None:

@@ -99,6 +99,15 @@ def takes(
     return wrap
 
 
+async def json_body(request: Request, model: type[T], limit_bytes: int = MAX_BODY_BYTES) -> T:
+    """The JSON body of a small request, for handlers that run in the event loop. An empty body counts as `{}`.
+
+    Raises:
+        Problem: 422: it is not JSON or does not match the model; and what `body` raises.
+    """
+    return _decode(msgspec.json.Decoder(model), await body(request, limit_bytes) or b"{}")
+
+
 def _decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
     try:
         return decoder.decode(raw)

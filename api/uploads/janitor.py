@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from api.uploads import lists
 from api.uploads.bodies import MAX_EXPIRES_S
 from campaigns import keys
+from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
 from campaigns.db.typed_redis import typed
 from campaigns.errors import UnknownCampaign
@@ -50,6 +51,7 @@ class Janitor:
     def __init__(self, redis: Redis, catalog: Catalog, store: ObjectStore) -> None:
         self._redis = typed(redis)
         self._catalog = catalog
+        self._attachments = Attachments(redis)
         self._store = store
 
     async def run(self) -> None:
@@ -112,7 +114,10 @@ class Janitor:
         return len(unused)
 
     def _is_used(self, key: str) -> bool:
+        campaign_id = key.split("/")[1]
         try:
-            return lists.owns(self._catalog.get(key.split("/")[1]), key)
+            if lists.owns(self._catalog.get(campaign_id), key):
+                return True
+            return any(file.object_key == key for file in self._attachments.all(campaign_id))
         except UnknownCampaign:
             return False

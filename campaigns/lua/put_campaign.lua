@@ -1,7 +1,7 @@
 -- put_campaign: creates a campaign, or changes its content if its state allows that.
 --
 -- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  list_keys...
--- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  filters
+-- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  sent_content  unaccepted  filters
 --       list_version  message_id  message  fields(name value)...
 -- ->    "created", "changed", "same", or the state that does not allow it
 --
@@ -9,6 +9,8 @@
 -- template_names: that the templates take from the list, JSON; fields: further ones of $campaign
 -- filters: what decides which rows are recipients; if it has changed, the list is parsed again, as list_version, by
 -- message
+-- sent_content: what is sent instead of the content, encoded, "" for the content itself
+-- unaccepted: codes of the warnings about the content that a person must accept before the start, JSON list
 --include clock
 --include columns
 --include lifecycle
@@ -26,7 +28,9 @@ if not before[1] then
   redis.call('HSET', campaign, 'status', 'draft', 'created_at', now, 'tpm', default_tpm)
   redis.call('ZADD', campaigns, now, campaign_id)
 end
-redis.call('HSET', campaign, 'content', content, 'template_names', template_names)
+redis.call('HSET', campaign, 'content', content, 'template_names', template_names, 'sent_content', sent_content,
+  'content_unaccepted', unaccepted)
+redis.call('HDEL', campaign, 'accepted_warnings')
 if before[1] == 'ready' then
   note_columns(campaign)
 end

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from mail.providers.base import Provider
+from mail.providers.on_demand import OnDemand
 from mail.providers.outbox import Outbox
 from mail.providers.sendgrid import SendGrid
 from mail.providers.ses import Ses
 from mail.providers.smtp import Smtp
 from settings import Settings
 
-__all__ = ["Outbox", "Provider", "SendGrid", "Ses", "Smtp", "build"]
+__all__ = ["OnDemand", "Outbox", "Provider", "SendGrid", "Ses", "Smtp", "build"]
 
 
 def build(settings: Settings) -> Provider:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mail.attachment import Attachment
 from mail.message import Mailbox, Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.retry_after import retry_after_ms
@@ -93,7 +94,16 @@ def payload(message: Message) -> dict[str, Any]:
         body["reply_to"] = _mailbox(message.reply_to)
     if message.headers:
         body["headers"] = dict(message.headers)
+    if message.attachments:
+        body["attachments"] = [_attached(file) for file in message.attachments]
     return body
+
+
+def _attached(file: Attachment) -> dict[str, str]:
+    # SendGrid refuses a type with parameters.
+    kind = file.content_type.partition(";")[0]
+    attached = {"content": file.base64, "type": kind, "filename": file.filename, "disposition": "attachment"}
+    return attached | {"disposition": "inline", "content_id": file.filename} if file.inline else attached
 
 
 def _mailbox(mailbox: Mailbox) -> dict[str, str]:

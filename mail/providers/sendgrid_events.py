@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from campaigns.event_kinds import Event, EventKind, Unattributed, Why
 from campaigns.models import CAMPAIGN_ID
+from mail.message import NO_ROW
 from mail.outcome import reason
 
 SIGNATURE_HEADER: Final = "X-Twilio-Email-Event-Webhook-Signature"
@@ -113,6 +114,8 @@ def event_of(raw: Any) -> Event | Unattributed:
     kind = _KINDS.get(name)
     if kind is None:
         return Unattributed("other", Why.OTHER_KIND)
+    if CAMPAIGN_ID.fullmatch(campaign_id) and row == str(NO_ROW):
+        return Unattributed(kind, Why.TEST_EMAIL)
     if not CAMPAIGN_ID.fullmatch(campaign_id) or not _ROW.fullmatch(row):
         return Unattributed(kind, Why.NO_CUSTOM_ARGS)
     return Event(campaign_id, int(row), kind, _why(raw) if kind is EventKind.DROPPED else "")

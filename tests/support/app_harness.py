@@ -28,13 +28,17 @@ class AppHarness:
 
     redis: Redis
     environment: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
     store: MemoryStore = field(default_factory=MemoryStore)
     waiters: threading.Semaphore = field(default_factory=threading.BoundedSemaphore)
 
     def __post_init__(self) -> None:
         self.harness = LedgerHarness(self.redis)
         self.starlette: Starlette = create_app(
-            settings.load({"LOG_LEVEL": "error", **self.environment}), redis=self.redis, store=self.store
+            settings.load({"LOG_LEVEL": "error", **self.environment}),
+            redis=self.redis,
+            store=self.store,
+            **self.overrides,
         )
         self.web = Web(self.starlette)
 

@@ -6,21 +6,25 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from redis import ConnectionError as RedisConnectionError
 from structlog.contextvars import bound_contextvars
 
+from campaigns.attachments import StoredFile
 from campaigns.ledger import Settlement
 from campaigns.models import Campaign, Content, Status
 from campaigns.settler import BatchProgress
 from lists.recipient import Recipient
+from mail.attachment import Attachment
 from mail.message import Message
 from mail.outcome import Kind, Outcome
 from mail.rendering import Templates
 from worker import costly_rows, delivery as module
+from worker.attached_files import FilesGone, NotNow
 from worker.delivery import Batch, Delivery
 
 #: Takes about 10 ms per row.
@@ -273,3 +277,45 @@ def test_templates_are_compiled_off_the_event_loop(monkeypatch: pytest.MonkeyPat
     deliver(accepted, ["Ann"])
     assert threads
     assert threading.get_ident() not in threads
+
+
+class Files:
+    """The files of a campaign, or the error with which they cannot be had."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def of(self, campaign_id: str) -> list[StoredFile]:
+        del campaign_id
+        return [StoredFile("a.pdf", 1, "application/pdf", "key")]
+
+    @asynccontextmanager
+    async def taken(self, files: list[StoredFile], html: str | None) -> AsyncIterator[list[Attachment]]:
+        del html
+        if self.error is not None:
+            raise self.error
+        yield [Attachment(file.filename, file.content_type, inline=False, data=b"x") for file in files]
+
+
+def deliver_with(files: Files) -> tuple[Settlement, list[Message]]:
+    settler, provider = Settler(), Provider(accepted)
+    made = Delivery(Catalog(), provider, settler, files)  # type: ignore[arg-type]
+    asyncio.run(made.deliver(Batch("c1", "g", 0, [Recipient(1, "a@shop.test", ["Ann"])], "n1")))
+    return settler.settled[1], provider.messages
+
+
+def test_every_email_carries_the_campaigns_files() -> None:
+    settled, [sent] = deliver_with(Files())
+    assert settled.kind == "accepted"
+    assert [file.filename for file in sent.attachments] == ["a.pdf"]
+
+
+def test_a_file_that_is_gone_pauses_the_campaign_and_sends_nothing() -> None:
+    settled, sent = deliver_with(Files(FilesGone("the attachment a.pdf is no longer in the object store")))
+    assert (settled.kind, settled.reason) == ("refused", "the attachment a.pdf is no longer in the object store")
+    assert sent == []
+
+
+def test_a_file_that_cannot_be_read_now_hands_the_row_back() -> None:
+    settled, sent = deliver_with(Files(NotNow()))
+    assert (settled.kind, bool(settled.entry), sent) == ("not_tried", True, [])

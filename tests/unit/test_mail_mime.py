@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mail.attachment import Attachment, encoded_bytes
 from mail.message import Mailbox, Message
 from mail.mime import MAX_LINE, encode
 
@@ -130,3 +131,42 @@ def test_text_reads_back_as_it_is_but_for_line_ends(text: str, encoding: str) ->
 
 def test_a_local_part_beyond_ascii_is_written_as_utf_8() -> None:
     assert b"To: <zo\xc3\xab@example.com>\r\n" in encode(message(to="zoë@example.com"))
+
+
+def attached(filename: str, data: bytes = b"x" * 1000, *, inline: bool = False, kind: str = "image/png") -> Attachment:
+    return Attachment(filename, kind, inline, data)
+
+
+def test_attached_files_stand_after_the_text() -> None:
+    files = [attached("a b.png"), attached("Prüfung ☂.txt", "ü\n".encode(), kind="text/plain; charset=utf-8")]
+    parsed = read(encode(message(attachments=files)))
+    assert parsed.get_content_type() == "multipart/mixed"
+    assert content(parsed.get_body(("plain",))) == "Hi"
+    assert content(parsed.get_body(("html",))) == "<p>Hi</p>"
+    found = [(part.get_filename(), part.get_content()) for part in parsed.iter_attachments()]
+    assert found == [("a b.png", b"x" * 1000), ("Prüfung ☂.txt", "ü\n")]
+
+
+@pytest.mark.parametrize("text", ["Hi", None])
+def test_an_inline_file_is_related_to_the_html(text: str | None) -> None:
+    parsed = read(encode(message(text=text, attachments=[attached("logo.png", inline=True)])))
+    assert parsed.get_content_type() == "multipart/related"
+    first, image = parsed.iter_parts()
+    assert first.get_content_type() == ("multipart/alternative" if text else "text/html")
+    assert image["Content-ID"] == "<logo.png>"
+    assert image.get_content_disposition() == "inline"
+
+
+def test_inline_and_attached_files_go_together() -> None:
+    files = [attached("logo.png", inline=True), attached("a.pdf", kind="application/pdf")]
+    parsed = read(encode(message(attachments=files)))
+    assert [part.get_content_type() for part in parsed.walk()] == [
+        "multipart/mixed", "multipart/related", "multipart/alternative", "text/plain", "text/html", "image/png",
+        "application/pdf",
+    ]  # fmt: skip
+    assert max(map(len, encode(message(attachments=files)).split(b"\r\n"))) <= MAX_LINE
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 56, 57, 58, 1000])
+def test_the_size_of_a_file_is_known_before_it_is_encoded(size: int) -> None:
+    assert len(attached("a.png", b"x" * size).base64_lines) == encoded_bytes(size)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mail.attachment import Attachment
 from mail.message import Mailbox, Message
 from mail.outcome import Kind, Outcome
 from mail.providers.sendgrid import SendGrid, kind_of, payload
@@ -140,3 +141,20 @@ def test_a_key_that_is_none_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(ValueError, match="no key has") as raised:
         SendGrid(key, "http://127.0.0.1:1", 1.0)
     assert "SG." not in str(raised.value)
+
+
+def test_files_are_attached_as_sendgrid_wants_them() -> None:
+    files = [
+        Attachment("terms.csv", "text/csv; charset=utf-8", inline=False, data=b"a,b"),
+        Attachment("logo.png", "image/png", inline=True, data=b"PNG"),
+    ]
+    sent = payload(replace(MESSAGE, attachments=files))
+    assert problems(sent) == []
+    assert sent["attachments"] == [
+        {"content": "YSxi", "type": "text/csv", "filename": "terms.csv", "disposition": "attachment"},
+        {
+            "content": "UE5H", "type": "image/png", "filename": "logo.png", "disposition": "inline",
+            "content_id": "logo.png",
+        },
+    ]  # fmt: skip
+    assert "attachments" not in payload(MESSAGE)

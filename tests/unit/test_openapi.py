@@ -62,7 +62,8 @@ def test_the_campaigns_body_is_the_one_that_the_server_accepts() -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
 def test_every_campaign_endpoint_describes_its_404(endpoint: Endpoint) -> None:
-    needs = ("{id}" in endpoint.path and endpoint.method != "PUT") or endpoint.path.startswith("/webhooks/")
+    can_make = (endpoint.method, endpoint.path) == ("PUT", "/campaigns/{id}")
+    needs = ("{id}" in endpoint.path and not can_make) or endpoint.path.startswith("/webhooks/")
     assert (404 in endpoint.errors) == needs
 
 

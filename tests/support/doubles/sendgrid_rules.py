@@ -31,7 +31,7 @@ RESERVED_HEADERS: Final = frozenset({
 _ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\x00-\x1f\x7f]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
 _CAMPAIGN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_ROW: Final = re.compile(r"[1-9][0-9]{0,18}")
+_ROW: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 class Problem(NamedTuple):
