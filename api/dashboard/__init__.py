@@ -78,14 +78,16 @@ def _answer(request: Request, found: _File) -> Response:
 def _policy(store_url: str | None) -> str:
     """The Content-Security-Policy: the page may load and call this server, and call the object store for uploads.
 
-    Inline scripts and HTML from text are forbidden.
+    Inline scripts and HTML from text are forbidden. The frame with the preview of an email is a `data:` address, which
+    inherits this policy: it may use styles and images, and sandboxing keeps it from everything else.
     """
     store = _AWS
     if store_url:
         parts = urlsplit(store_url)
         store = f"{parts.scheme}://{parts.netloc}"
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' https: data:; "
+        "frame-src data:; "
         f"connect-src 'self' {store}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )

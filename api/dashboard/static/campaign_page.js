@@ -10,6 +10,7 @@ import { follow } from "./events.js";
 import { KINDS, progressBar, settled, shares, statusBadge } from "./figures.js";
 import { count, duration, number, percent, time } from "./format.js";
 import { listPanel } from "./list_panel.js";
+import { messagePanel } from "./message_panel.js";
 import { performer } from "./performer.js";
 import { throughputPanel } from "./throughput.js";
 
@@ -84,7 +85,7 @@ function campaignView(campaignId, first, signal) {
   const rate = throughputPanel(campaignId, perform);
   const decisions = decisionPanels(campaignId, perform);
   const list = listPanel(campaignId, perform);
-  const message = messagePanel(campaignId);
+  const message = messagePanel(campaignId, perform);
   const panels = [
     downloadsPanel(campaignId, perform),
     booksPanel(campaignId, perform),
@@ -246,45 +247,4 @@ function progressPanel() {
     }
   };
   return { node, update };
-}
-
-function messagePanel(campaignId) {
-  const body = h("div", {});
-  const edit = h("a", { class: "button small", href: `#${path(campaignId, "edit")}` }, "Edit");
-  const node = h(
-    "section",
-    { class: "panel", "aria-labelledby": "message-title" },
-    h("h2", { id: "message-title" }, "Message"),
-    body,
-    h("div", { class: "actions" }, edit),
-  );
-  let shown = null;
-  const update = (status, campaign) => {
-    edit.parentNode.hidden = !status.changeable;
-    if (shown !== campaign) fill(body, messageFacts(campaign));
-    shown = campaign;
-  };
-  return { node, update };
-}
-
-function messageFacts(campaign) {
-  const held = campaign.on_unknown === "hold" ? "held until someone decides" : "sent again automatically after a while";
-  const facts = [
-    ["From", campaign.from],
-    ["Reply-To", campaign.reply_to],
-    ["Subject", campaign.subject],
-    ["Unknown rows", held],
-    ...Object.entries(campaign.headers),
-  ].filter(([, value]) => value);
-  return [
-    h(
-      "dl",
-      { class: "pairs" },
-      facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
-    ),
-    [
-      ["Text", campaign.text],
-      ["HTML", campaign.html],
-    ].map(([name, source]) => source && h("details", {}, h("summary", {}, name), h("pre", { tabindex: "0" }, source))),
-  ];
 }
