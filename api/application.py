@@ -47,7 +47,7 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
             Middleware(headers.SecurityHeaders),
             Middleware(access.Access, policy, dashboard.serves),
             Middleware(slow_bodies.SlowBodies),
-            Middleware(changes.Changes, parts.feeds),
+            Middleware(changes.PublishChanges, parts.feeds),
         ],
         exception_handlers=exception_handlers.HANDLERS,
         lifespan=lifecycle.lifespan,

@@ -25,7 +25,7 @@ GROUP: Final = 1000
 CALLS: Final = 500
 
 
-class Applied(NamedTuple):
+class EventsRecorded(NamedTuple):
     """The result of recording events.
 
     `events`: the number of events whose row was handed to the provider. `settled`: the number of rows that these events
@@ -46,7 +46,7 @@ class ProviderEvents:
         self._redis = typed(redis)
         self._scripts = Scripts(redis)
 
-    def apply(self, events: Iterable[Event | Unattributed]) -> Applied:
+    def apply(self, events: Iterable[Event | Unattributed]) -> EventsRecorded:
         """Record events. Count by kind those whose row was never handed to the provider.
 
         Raises:
@@ -78,7 +78,7 @@ class ProviderEvents:
         if refused is not None:
             raise refused
         self._count(unattributed)
-        return Applied(named, settled, completed, dict(unattributed))
+        return EventsRecorded(named, settled, completed, dict(unattributed))
 
     def unattributed(self) -> dict[Unattributed, int]:
         """The number of events so far that could not be attributed to a row, by kind and cause."""

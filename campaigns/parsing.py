@@ -40,9 +40,9 @@ class Parsing:
         self._parser_id = uuid4().hex
         self._identity = {"campaign_id": campaign_id, "list_version": list_version, "parser_id": self._parser_id}
         self._keys = {**keys.named(campaign_id, "campaign progress"), "parsing": keys.PARSING}
-        self._told: tuple[int, int, str] = (0, 0, "")
+        self._report: tuple[int, int, str] = (0, 0, "")
         self._moved_at = time.monotonic()
-        self._telling = threading.Lock()
+        self._sending = threading.Lock()
         self._left = threading.Event()
         self._superseded = threading.Event()
         self._check(self._scripts("parse_claim", self._keys, **self._identity))
@@ -52,7 +52,7 @@ class Parsing:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with self._telling:
+        with self._sending:
             self._left.set()
         with suppress(RedisError):  # without this call, the next parser waits until this parser's claim expires
             self._scripts("parse_leave", keys.named(self._campaign_id, "campaign"), parser_id=self._parser_id)
@@ -60,11 +60,11 @@ class Parsing:
     def _beat(self) -> None:
         """Repeat the last report as a heartbeat, as long as the parser makes progress."""
         while not self._left.wait(BEAT_S) and time.monotonic() - self._moved_at < HANGS_S:
-            with self._telling:
+            with self._sending:
                 if self._left.is_set():
                     return
                 try:
-                    self._tell()
+                    self._send_report()
                 except Superseded:
                     self._superseded.set()
                     return
@@ -76,8 +76,8 @@ class Parsing:
         if not answer:
             raise Superseded
 
-    def _tell(self) -> None:
-        bytes_read, rows, reason = self._told
+    def _send_report(self) -> None:
+        bytes_read, rows, reason = self._report
         told = {"parsed_bytes": bytes_read, "parsed_rows": rows, "reason": reason}
         self._check(self._scripts("parse_progress", self._keys, **self._identity, **told))
 
@@ -95,9 +95,9 @@ class Parsing:
             reason: why parsing is held up; empty if it is not.
         """
         self.moved()
-        with self._telling:
-            self._told = (bytes_read, rows, reason)
-            self._tell()
+        with self._sending:
+            self._report = (bytes_read, rows, reason)
+            self._send_report()
 
     def finish(self, result: ScanResult, facts: ListFacts | None = None, list_key: str = "") -> Status:
         """Record the parsed list.

@@ -33,7 +33,7 @@ REFUSED_PAUSE_MAX_S: Final = 8.0
 #: Time after which the settler stops retrying such a group, in s. Its rows then become unknown.
 REFUSED_S: Final = 45.0
 #: The verdict of an outcome in a group that Redis refuses alone.
-HELD: Final = "held"
+WAITS_FOR_REDIS: Final = "waits for Redis"
 #: How long a stopping worker keeps trying, in s. Rows that are not settled by then become unknown; they are not lost.
 STOPPING_S: Final = 20.0
 
@@ -168,7 +168,7 @@ class Settler:
             waiting, error = self._ask(waiting)
             if error is None:
                 continue
-            with _whatever_logging_does():
+            with _despite_logging():
                 log.error(
                     "settling_delayed",
                     campaigns=len(waiting),
@@ -211,7 +211,7 @@ class Settler:
                 left.append(pending)
                 why = answer
         for campaign_id in over:
-            with _whatever_logging_does():
+            with _despite_logging():
                 self._completed(campaign_id)
         for pending, refusal in refused:
             self._hold(pending, refusal)
@@ -226,14 +226,14 @@ class Settler:
         now, reason = time.monotonic(), refusals.of_one_campaign(error)
         if pending.give_up_at is None:
             pending.give_up_at = now + REFUSED_S
-            with _whatever_logging_does():
+            with _despite_logging():
                 log.error("settling_refused", **pending.described, reason=reason)
             self._attempt(lambda: self._ledger.halt(pending.group.campaign_id, pending.group.list_version, reason))
-            self._end(pending, [HELD] * len(pending.records))
+            self._end(pending, [WAITS_FOR_REDIS] * len(pending.records))
         if now >= pending.give_up_at or self._stopping.is_set():
             found = self._attempt(lambda: self._ledger.give_up(self._worker_id, pending.group, reason))
             if found is not None:
-                with _whatever_logging_does():
+                with _despite_logging():
                     log.error(
                         "settling_given_up", **pending.described, unknown=found[0], claimed=found[1], reason=reason
                     )
@@ -246,7 +246,7 @@ class Settler:
         try:
             return step()
         except Exception as error:  # noqa: BLE001 - as in `_ask`
-            with _whatever_logging_does():
+            with _despite_logging():
                 log.error("settling_delayed", error=type(error).__name__, reason=refusals.words(error))
             return None
 
@@ -254,7 +254,7 @@ class Settler:
         """Log the outcomes, and end the batches that they complete."""
         for record, verdict in zip(pending.records, verdicts, strict=True):
             record.event["verdict"] = verdict
-        with _whatever_logging_does():
+        with _despite_logging():
             self._log([record.event for record in pending.records])
         if pending.give_up_at is None:
             self._end(pending, verdicts)
@@ -274,7 +274,7 @@ class Settler:
         self._loop.call_soon_threadsafe(_end, batches, NotSettled())
 
 
-def _whatever_logging_does() -> contextlib.suppress:
+def _despite_logging() -> contextlib.suppress:
     """Ignore errors of logging. They must not end this thread, because the worker hangs without it."""
     return contextlib.suppress(Exception)
 

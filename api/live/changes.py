@@ -12,7 +12,7 @@ from api.live.feeds import Feeds
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Changes:
+class PublishChanges:
     """Notifies the feeds before the response to each request that may have changed a campaign.
 
     Listeners hear of the change at once. After that response, they hear of no state from before the change.
@@ -28,9 +28,9 @@ class Changes:
             await self._app(scope, receive, send)
             return
 
-        async def tell_and_send(message: Message) -> None:
+        async def publish_and_send(message: Message) -> None:
             if message["type"] == "http.response.start" and (campaign_id := scope.get("path_params", {}).get("id")):
                 self._feeds.changed(campaign_id)
             await send(message)
 
-        await self._app(scope, receive, tell_and_send)
+        await self._app(scope, receive, publish_and_send)

@@ -65,9 +65,9 @@ class Feed:
     def end(self) -> None:
         """End the feed, and wake its listeners."""
         self.ended = True
-        self._tell()
+        self._publish()
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
 
@@ -102,7 +102,7 @@ class Feed:
         self.found = self.begun
         if status != self.status:
             self.status, self.version = status, self.version + 1
-        self._tell()
+        self._publish()
 
 
 class Listener:

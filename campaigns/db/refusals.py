@@ -13,7 +13,7 @@ from typing import Final
 from redis import ConnectionError as RedisConnectionError, RedisError, ResponseError, TimeoutError as RedisTimeoutError
 
 #: The codes of errors with which a server refuses all clients. NOSCRIPT: Redis forgot a script between two calls.
-_EVERYBODYS: Final = frozenset(
+_SERVER_WIDE: Final = frozenset(
     (
         *("OOM", "MISCONF", "READONLY", "NOREPLICAS", "LOADING", "BUSY", "UNKILLABLE", "NOSCRIPT"),
         *("CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MOVED", "ASK", "CROSSSLOT"),
@@ -29,7 +29,7 @@ _LONGEST: Final = 300
 
 def is_of_one_campaign(error: Exception) -> bool:
     """Whether Redis has refused only this campaign's keys, and will refuse them again."""
-    return isinstance(error, ResponseError) and _code(error) not in _EVERYBODYS
+    return isinstance(error, ResponseError) and _code(error) not in _SERVER_WIDE
 
 
 def words(error: Exception) -> str | None:

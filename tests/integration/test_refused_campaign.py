@@ -13,7 +13,7 @@ from redis import Redis, RedisError, ResponseError
 
 from campaigns import keys, settler as module
 from campaigns.ledger import Group, Settlement
-from campaigns.settler import HELD, BatchProgress, Settler
+from campaigns.settler import WAITS_FOR_REDIS, BatchProgress, Settler
 from middleware.admission import Admission, Requeued
 from tests.support.ledger_harness import Batch, LedgerHarness
 from tests.support.lua_settings import change_setting
@@ -86,7 +86,7 @@ def test_a_refused_campaign_is_paused_and_given_up_and_the_other_is_settled_at_o
     # When the outcomes of both come together
     verdicts = settle(harness, batches, kind)
     # Then
-    assert verdicts == {"ill": [HELD] * 3, "well": ["done" if kind == "accepted" else "failed"] * 3}
+    assert verdicts == {"ill": [WAITS_FOR_REDIS] * 3, "well": ["done" if kind == "accepted" else "failed"] * 3}
     assert harness.report("well").status == "completed"
     report = harness.report("ill")
     assert (report.status, report.reason, report.in_flight) == ("paused", WORDS, 3)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from api.live import feeds
-from api.live.changes import Changes
+from api.live.changes import PublishChanges
 from api.live.feeds import Feeds
 
 
@@ -125,6 +125,6 @@ def test_a_request_that_may_change_a_campaign_is_announced_before_its_response(
     async def send(_message: Any) -> None:
         seen.append("sent")
 
-    changes = Changes(app, SimpleNamespace(changed=seen.append))  # type: ignore[arg-type]
+    changes = PublishChanges(app, SimpleNamespace(changed=seen.append))  # type: ignore[arg-type]
     asyncio.run(changes({"type": "http", "method": method}, None, send))  # type: ignore[arg-type]
     assert seen == told

@@ -11,7 +11,7 @@ from redis import ResponseError
 from campaigns import keys
 from campaigns.db.scripts import Call
 from campaigns.event_kinds import Event, EventKind, Unattributed, Why
-from campaigns.events import CALLS, GROUP, Applied, ProviderEvents
+from campaigns.events import CALLS, GROUP, EventsRecorded, ProviderEvents
 from campaigns.models import OnUnknown, RowState, Status, StatusReport, UnknownDecision
 from tests.support.ledger_harness import RESEND_QUIET_S, Batch, Clock, Exchanges, LedgerHarness
 
@@ -27,7 +27,9 @@ def sending(harness: LedgerHarness, rows: int = 3, **options: Any) -> Batch:
     return batch
 
 
-def tell(harness: LedgerHarness, kind: EventKind, *rows: int, reason: str = "", campaign_id: str = "c1") -> Applied:
+def tell(
+    harness: LedgerHarness, kind: EventKind, *rows: int, reason: str = "", campaign_id: str = "c1"
+) -> EventsRecorded:
     return ProviderEvents(harness.redis).apply(Event(campaign_id, row, kind, reason) for row in rows)
 
 
@@ -42,7 +44,7 @@ def test_an_event_that_proves_acceptance_settles_an_unknown_row_as_done(
     batch = sending(harness)
     harness.settle(batch, [1, 2], "accepted")
     harness.settle(batch, [3], "unknown", reason="no answer")
-    assert tell(harness, kind, 3) == Applied(1, 1, [])  # the campaign is completed already
+    assert tell(harness, kind, 3) == EventsRecorded(1, 1, [])  # the campaign is completed already
     report = harness.report()
     assert (report.done, report.unknown, report.pending, report.status) == (3, 0, 0, Status.COMPLETED)
     assert counted(report) == tuple(
@@ -54,7 +56,7 @@ def test_an_event_that_proves_acceptance_settles_an_unknown_row_as_done(
 def test_an_unknown_row_that_the_provider_dropped_fails_with_the_providers_reason(harness: LedgerHarness) -> None:
     batch = sending(harness)
     harness.settle(batch, [3], "unknown")
-    assert tell(harness, EventKind.DROPPED, 3, reason="Bounced Address") == Applied(1, 1, [])
+    assert tell(harness, EventKind.DROPPED, 3, reason="Bounced Address") == EventsRecorded(1, 1, [])
     report = harness.report()
     assert (report.failed, report.unknown, counted(report)) == (1, 0, (0, 0, 0, 0))
     assert harness.ledger.reasons("c1", [3]) == {3: "Bounced Address"}
@@ -119,7 +121,7 @@ def test_an_event_of_the_first_email_settles_a_row_that_is_to_be_resent(harness:
     harness.reconciler.reconcile(harness.catalog.get("c1"))
     assert (harness.report().unknown, harness.report().pending) == (0, 1)
     # When the provider's event comes before the second send
-    assert tell(harness, EventKind.DELIVERED, 2) == Applied(1, 1, ["c1"])
+    assert tell(harness, EventKind.DELIVERED, 2) == EventsRecorded(1, 1, ["c1"])
     assert harness.report().status == Status.COMPLETED
     # Then there is no second send
     assert harness.drain() == []
@@ -145,7 +147,7 @@ def test_a_done_row_stays_done_and_a_failed_row_that_was_accepted_becomes_done(
     harness.settle(batch, [1], "accepted")
     harness.settle(batch, [2], "rejected", reason="400: no")
     taken = kind is not EventKind.DROPPED
-    assert tell(harness, kind, 1, 2, reason="dropped") == Applied(2, int(taken), [])
+    assert tell(harness, kind, 1, 2, reason="dropped") == EventsRecorded(2, int(taken), [])
     report = harness.report()
     assert (report.done, report.failed) == ((2, 0) if taken else (1, 1))
     assert sum(counted(report)) == (2 if kind in MARKS else 0)
@@ -173,7 +175,9 @@ def test_events_do_not_touch_rows_that_were_never_sent(harness: LedgerHarness) -
     harness.start(rows=100)
     dispatched = harness.batches()
     for kind in EventKind:
-        assert tell(harness, kind, *range(1, 200)) == Applied(0, 0, [], {Unattributed(kind, Why.UNKNOWN_ROW): 199})
+        assert tell(harness, kind, *range(1, 200)) == EventsRecorded(
+            0, 0, [], {Unattributed(kind, Why.UNKNOWN_ROW): 199}
+        )
     assert counted(harness.report()) == (0, 0, 0, 0)
     assert sorted(row for one in dispatched for row in harness.admit(one).granted) == list(range(1, 101))
 
@@ -183,11 +187,11 @@ def test_events_without_a_campaign_or_a_row_change_nothing_and_are_counted(harne
     harness.settle(batch, batch.rows, "accepted")
     before = set(harness.redis.keys())
     gone, row = (Unattributed("delivered", why) for why in (Why.UNKNOWN_CAMPAIGN, Why.UNKNOWN_ROW))
-    assert tell(harness, EventKind.DELIVERED, 1, campaign_id="gone") == Applied(0, 0, [], {gone: 1})
+    assert tell(harness, EventKind.DELIVERED, 1, campaign_id="gone") == EventsRecorded(0, 0, [], {gone: 1})
     impossible = -1, 0, 4, 2**31, 2**32 - 1, 2**32, 2**70
-    assert tell(harness, EventKind.DELIVERED, *impossible) == Applied(0, 0, [], {row: len(impossible)})
+    assert tell(harness, EventKind.DELIVERED, *impossible) == EventsRecorded(0, 0, [], {row: len(impossible)})
     harness.make("c2")
-    assert tell(harness, EventKind.DELIVERED, 1, campaign_id="c2") == Applied(0, 0, [], {row: 1})
+    assert tell(harness, EventKind.DELIVERED, 1, campaign_id="c2") == EventsRecorded(0, 0, [], {row: 1})
     harness.catalog.delete("c2")
     assert tell(harness, EventKind.BOUNCED, 1, campaign_id="c2").events == 0
     assert set(harness.redis.keys()) - before == {keys.UNATTRIBUTED.encode()}

@@ -139,7 +139,7 @@ def test_a_campaign_that_redis_refuses_is_given_up_and_holds_up_no_other(
     ledger = Ledger(failures)
     ledger.refused_for_good = {"c0": WRONG_TYPE}
     verdicts, _ = settle(ledger, 2, campaigns=2)
-    assert verdicts == [module.HELD, "done 0", module.HELD, "done 1"]
+    assert verdicts == [module.WAITS_FOR_REDIS, "done 0", module.WAITS_FOR_REDIS, "done 1"]
     until(lambda: ledger.given_up, "the end")
     assert ledger.halted == [
         ("c0", "Redis refuses this campaign: WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -152,7 +152,7 @@ def test_outcomes_are_recorded_late_if_the_refusal_passes(monkeypatch: pytest.Mo
     monkeypatch.setattr("campaigns.db.retrying.PAUSE_S", 0.001)
     ledger = Ledger()
     ledger.refused_for_good = {"c0": WRONG_TYPE}
-    assert settle(ledger, 2)[0] == [module.HELD] * 2
+    assert settle(ledger, 2)[0] == [module.WAITS_FOR_REDIS] * 2
     ledger.refused_for_good = {}
     until(lambda: EVENTS, "the events")
     assert [(event["row"], event["verdict"]) for event in EVENTS] == [(0, "done 0"), (1, "done 1")]
