@@ -23,7 +23,7 @@ HEAD_BYTES: Final = 4 * 1024 * 1024
 #: The most bytes of lines with other than ASCII bytes that the detector sees. It is as sure with a tenth of that.
 SAMPLE_BYTES: Final = 256 * 1024
 #: From this confidence on, a recognised encoding is taken without a warning.
-SURE: Final = 0.75
+SURE: Final = 0.68
 #: The number of sample values, and the most characters of each.
 SAMPLES: Final = 3
 _SAMPLE_CHARS: Final = 60

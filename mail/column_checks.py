@@ -78,7 +78,7 @@ def empty(
             told.add(use.name)
             rows = "1 row" if count == 1 else f"{count:,} rows"
             message = f'{use.name} is empty in {rows}: give a fallback, such as {{{{ {use.name}|default("friend") }}}}'
-            yield _check("empty_column", message, Level.ACKNOWLEDGE, template, _at(sources[template.field], use))
+            yield _check("empty_column", message, Level.HINT, template, _at(sources[template.field], use))
 
 
 def failing(templates: Templates, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> Iterator[Check]:

@@ -45,7 +45,7 @@ def envelope(content: Content) -> Iterator[Check]:
             "free_mail_from",
             f"{sender} lets no one else send for its addresses (DMARC), so most mailboxes would reject these emails: "
             "send from a domain of your own",
-            "from", None, None, Level.ACKNOWLEDGE,
+            "from", None, None, Level.HINT,
         )  # fmt: skip
     if content.reply_to is not None:
         reply_to = _domain(mailbox("reply_to", content.reply_to).address)

@@ -56,7 +56,7 @@ def _link(link: Link) -> Iterator[Check]:
         code, message = "empty_link", f'the link "{_shown(link.text)}" leads nowhere: fill in its href'
     else:
         return
-    yield Check(code, message, "html", *link.place, Level.ACKNOWLEDGE)
+    yield Check(code, message, "html", *link.place, Level.HINT)
 
 
 def _shown(text: str) -> str:

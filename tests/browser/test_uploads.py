@@ -153,4 +153,4 @@ def test_a_list_that_the_server_refuses_says_why(visit: Visit, stack: Stack) -> 
     visit.expected += ["422 .*empty/upload"]
     visit.choose_list("nothing.csv", b"")
     visit.press("Upload")
-    expect(visit.page.locator(".upload").get_by_role("alert")).to_contain_text("The CSV is empty")
+    expect(visit.page.locator(".upload").get_by_role("alert")).to_contain_text("The list is empty")

@@ -102,7 +102,7 @@ def test_a_good_request_is_accepted_and_recorded(double: SendGridDouble) -> None
         ({"custom_args": None}, "custom_args"),
         ({"custom_args": {"campaign_id": "c1", "row": 7}}, "custom_args"),
         ({"custom_args": {"campaign_id": "c1", "row": "7", "email": "a@b.test"}}, "custom_args"),
-        ({"custom_args": {"campaign_id": "c1", "row": "0"}}, "custom_args"),
+        ({"custom_args": {"campaign_id": "c1", "row": "00"}}, "custom_args"),
         ({"custom_args": {"campaign_id": "c" * 10_000, "row": "7"}}, "custom_args"),
         ({"headers": {"Reply-To": "a@b.test"}}, "headers.Reply-To"),
         ({"headers": {"X-A": "1\r\nBcc: x@y.test"}}, "headers.X-A"),

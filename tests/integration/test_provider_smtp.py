@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from email import message_from_bytes
@@ -89,7 +90,7 @@ def test_an_accepted_message_arrives_with_envelope_date_and_an_id_that_tells_not
     mail = message_from_bytes(arrival.data)
     assert mail.get_all("Message-ID") == [f"<{outcome.provider_message_id}@example.org>"]
     assert len(mail.get_all("Date") or ()) == 1
-    assert b"c1" not in arrival.data
+    assert not [name for name in mail if name.lower().startswith("x-")]
     assert double.sessions[0].commands == ["EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
 
 
@@ -144,7 +145,10 @@ def test_silence_after_the_dot_is_unknown() -> None:
 
 @pytest.mark.parametrize("ends", ["stalls", "drops"])
 def test_a_large_message_that_is_not_taken_to_its_end_is_surely_not_sent(ends: str) -> None:
+    conversations: list[asyncio.StreamWriter] = []
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.append(writer)
         writer.write(b"220 double\r\n")
         for reply in (b"250 double", b"250 ok", b"250 ok", b"354 go on"):
             await reader.readline()
@@ -159,6 +163,10 @@ def test_a_large_message_that_is_not_taken_to_its_end_is_surely_not_sent(ends: s
         smtp = provider(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}?tls=none", timeout_s=timeout_s)
         outcome = await smtp.send(message(text="x" * 70 + "\n" * 2 + "line of text\n" * 2_000_000))
         server.close()
+        for writer in conversations:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
         return outcome
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -27,8 +27,11 @@ from tests.support.app_harness import AppHarness
 from tests.support.ledger_harness import recipient
 
 CSV = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\nBad,nobody\nCy,cy@shop.test\nDan,dan@shop.test\n"
-#: GET routes that do not read campaigns: readiness says what is wrong with Redis.
-OTHERS = {"/readyz"}
+#: GET routes that do not read campaigns: readiness says what is wrong with Redis, `/u/` needs a signed token, and the
+#: sender check asks the DNS.
+OTHERS = {"/readyz", "/u/{token}", "/sender-check"}
+#: Queries that a path needs.
+QUERIES = {"/suppressions": "?email=a@shop.test"}
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def reading() -> list[str]:
     """Every path that is read."""
     paths = [endpoint.path for endpoint in ENDPOINTS if endpoint.method == "GET"]
     paths += [route.path for route in dashboard.ROUTES]
-    named = [path.format(id="c1", name="app.js") for path in paths if path not in OTHERS]
+    named = [path.format(id="c1", name="app.js") + QUERIES.get(path, "") for path in paths if path not in OTHERS]
     return [path for path in named if not path.endswith("/events")]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lists import formats
-from lists.encodings import HEAD_BYTES
+from lists.encodings import HEAD_BYTES, SURE
 from lists.errors import UnusableList
 from lists.formats import Recognised, recognised
 from tests.support import spreadsheets
@@ -59,7 +59,7 @@ def test_what_it_does_not_read_is_converted(encoding: str, size: int) -> None:
 def test_an_encoding_that_is_not_certain_is_a_warning_with_samples() -> None:
     _, found = read("email,name\na@x.test,Zoé\n".encode("mac-roman"))
     assert codes(found) == ["encoding_guessed"]
-    assert found.confidence < 0.75
+    assert found.confidence < SURE
     assert found.samples[0] in found.warnings[0].message
     assert found.encoding in found.warnings[0].message
     assert "`encoding`" in found.warnings[0].message
