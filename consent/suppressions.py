@@ -103,8 +103,14 @@ class Suppressions:
 
     def _hash_key(self) -> bytes:
         if self._key is None:
-            self._key = self._scripts("suppression_key", self._list, offered=None, seq=0) or self._new_key()
+            self._key = self._scripts.read("suppression_key", self._list, offered=None, seq=0) or self._new_key()
         return self._key
+
+    def _is_new(self) -> bool:
+        """Whether nothing has ever been on the list: then there is no hash key, and a read makes none."""
+        if self._key is None:
+            self._key = self._scripts.read("suppression_key", self._list, offered=None, seq=0) or None
+        return self._key is None and self._store.size(self._key_object) is None
 
     def _new_key(self) -> bytes:
         """The key for a Redis that has none: that of the records in the store, or a random one."""
@@ -216,7 +222,7 @@ class Suppressions:
         Raises:
             StoreError: the store is unavailable.
         """
-        number = self.hash_of(address)
+        number = None if self._is_new() else self.hash_of(address)
         if number is None:
             return []
         newer = [record for record in self._waiting() if record.address_hash == number]
