@@ -31,7 +31,7 @@ from api import (
 from api.http.endpoint import Endpoint
 from api.http.responses import JSON
 from api.live import event_stream
-from api.uploads import bodies, direct_upload, multipart_upload
+from api.uploads import bodies, direct_upload, multipart_upload, resumption
 from campaigns.models import Content, StatusReport
 from campaigns.reconciliation import Report
 from consent.sender_check import SenderReport
@@ -88,6 +88,10 @@ ENDPOINTS: Final = (
     Endpoint(
         "POST", f"{_UPLOAD}/init", multipart_upload.init, "Begin an upload in parts",
         {201: bodies.UploadInitResponse}, (404, 409), bodies.UploadInitRequest,
+    ),
+    Endpoint(
+        "GET", f"{_ONE}/uploads/{{upload_id}}", resumption.get, "Get the missing parts of an upload, with fresh URLs",
+        {200: bodies.UploadStateResponse}, (404,),
     ),
     Endpoint(
         "POST", f"{_UPLOAD}/complete", multipart_upload.complete, "Complete an upload and parse the list",

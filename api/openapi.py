@@ -28,6 +28,7 @@ _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "id": {"type": "string", "pattern": f"^{CAMPAIGN_ID.pattern}$"},
     "email": {"type": "string"},
     "token": {"type": "string"},
+    "upload_id": {"type": "string"},
     "filename": {"type": "string", "maxLength": MAX_NAME_BYTES},
 }
 _IN_BRACES: Final = re.compile(r"{(\w+)}")

@@ -54,6 +54,23 @@ class UploadInitResponse(msgspec.Struct, frozen=True):
     expires_at: str
 
 
+class PartState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of an upload: it has arrived with `size` bytes, or it is missing and `url` is where to PUT it."""
+
+    part_number: int
+    received: bool
+    size: int | msgspec.UnsetType = msgspec.UNSET
+    url: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class UploadStateResponse(msgspec.Struct, frozen=True):
+    """The state of an upload. Its URLs are valid until `expires_at`; each request makes new ones."""
+
+    part_size: int
+    expires_at: str
+    parts: list[PartState]
+
+
 class SentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part that the client has sent, with the ETag of the store's response."""
 

@@ -1,4 +1,4 @@
-"""Removes leftovers from the object store: uploads whose presigned URLs have expired, and objects of no campaign.
+"""Removes leftovers from the object store: uploads that cannot be resumed any more, and objects of no campaign.
 
 All web processes together make one sweep per hour. Only crashes and outages leave anything to remove. The janitor never
 touches an object that a campaign uses.
@@ -15,7 +15,7 @@ import structlog
 from redis import Redis
 from starlette.concurrency import run_in_threadpool
 
-from api.uploads import lists
+from api.uploads import lists, resumption
 from api.uploads.bodies import MAX_EXPIRES_S
 from campaigns import keys
 from campaigns.attachments import Attachments
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 #: The shortest time between two sweeps of all processes together.
 EVERY: Final = timedelta(hours=1)
-#: How long an upload can still be completed after its presigned URLs have expired.
+#: How long an upload can still be completed after its last presigned URL has expired.
 GRACE: Final = timedelta(hours=1)
 #: How old an upload without a record must be before it is removed: its presigned URLs have expired by then.
 UNKNOWN_UPLOAD_AGE: Final = timedelta(seconds=MAX_EXPIRES_S) + GRACE
@@ -81,7 +81,7 @@ class Janitor:
         uploads = 0
         for campaign_id in self._campaign_ids():
             for upload in self._catalog.uploads(campaign_id):
-                if datetime.fromisoformat(upload.expires_at or upload.created_at) + GRACE < now:
+                if resumption.resumable_until(upload) + GRACE < now:
                     self._store.abort_upload(upload.object_key, upload.upload_id)
                     self._catalog.end_upload(campaign_id, upload.upload_id)
                     uploads += not upload.completed

@@ -35,6 +35,11 @@ def part_count(size: int, each: int) -> int:
     return -(-size // each)
 
 
+def expected_bytes(upload: Upload, number: int) -> int:
+    """The size of a part, by its number, in bytes: the last part has the rest of the file."""
+    return upload.part_bytes if number < upload.parts else upload.size - upload.part_bytes * (upload.parts - 1)
+
+
 def checked(upload: Upload, arrived: Sequence[Part], sent: Sequence[SentPart]) -> list[Part]:
     """The parts to assemble, once all have arrived as planned.
 
@@ -58,8 +63,7 @@ def checked(upload: Upload, arrived: Sequence[Part], sent: Sequence[SentPart]) -
 
 
 def _fits(upload: Upload, part: Part, claims: Mapping[int, str]) -> bool:
-    whole = upload.part_bytes
-    expected = whole if part.number < upload.parts else upload.size - whole * (upload.parts - 1)
+    expected = expected_bytes(upload, part.number)
     return part.size == expected and claims.get(part.number, part.etag.lower()) == part.etag.lower()
 
 

@@ -37,13 +37,13 @@ def age_everything(app: AppHarness) -> None:
     app.store.modified = dict.fromkeys(app.store.objects, datetime.now(UTC) - timedelta(days=2))
 
 
-def test_an_upload_is_removed_once_its_addresses_have_expired(app: AppHarness, now: datetime) -> None:
+def test_an_upload_is_removed_once_it_cannot_be_resumed_any_more(app: AppHarness, now: datetime) -> None:
     upload_id = begin(app)
-    # Within the day for which its addresses are valid, and the hour after it, the upload stays
-    assert janitor(app).sweep(now + timedelta(hours=24, minutes=59)) == Swept(0, 0)
+    # Within the 7 days in which it gets fresh addresses, and the hour after them, the upload stays
+    assert janitor(app).sweep(now + timedelta(days=7, minutes=59)) == Swept(0, 0)
     assert upload_id in app.store.uploads
     # Then the janitor removes it and its record
-    assert janitor(app).sweep(now + timedelta(hours=25, minutes=1)) == Swept(1, 0)
+    assert janitor(app).sweep(now + timedelta(days=7, hours=1, minutes=1)) == Swept(1, 0)
     assert app.store.uploads == {}
     assert app.harness.catalog.uploads("c1") == []
     assert app.web.post("/campaigns/c1/upload/complete", {"upload_id": upload_id}).status == 404

@@ -1,7 +1,7 @@
 // Uploads a file: a small one in one request, a larger one in parts straight to the object store.
 // This module shows nothing; `list_panel.js` shows the upload.
 
-import { Problem, Unreachable, credentials, path, post } from "./client.js";
+import { Problem, Unreachable, credentials, get, path, post } from "./client.js";
 import { askToken } from "./token.js";
 
 /** The most that the API accepts in one request, in bytes. */
@@ -149,6 +149,7 @@ class Upload extends EventTarget {
   }
 
   async sendParts() {
+    if (this.plan) await this.renewPlan();
     this.plan ??= await post(path(this.campaignId, "upload", "init"), {
       size: this.size,
       filename: this.file.name.slice(0, 255),
@@ -165,6 +166,23 @@ class Upload extends EventTarget {
         for (const number of wanted) this.parts.delete(number);
         this.become("sending");
       }
+    }
+  }
+
+  /** Fresh URLs for an upload that is resumed: the first ones may have expired. A lost upload begins anew. */
+  async renewPlan() {
+    try {
+      const { parts, ...fresh } = await get(path(this.campaignId, "uploads", this.plan.upload_id));
+      const urls = new Map(parts.map((part) => [part.part_number, part.url]));
+      for (const part of this.plan.parts) {
+        part.url = urls.get(part.part_number) ?? part.url;
+        if (urls.get(part.part_number)) this.parts.delete(part.part_number);
+      }
+      Object.assign(this.plan, fresh);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      this.plan = null;
+      this.parts.clear();
     }
   }
 
@@ -211,7 +229,7 @@ class Upload extends EventTarget {
       ? `the object store answered ${answer.status}`
       : "the object store cannot be reached from this browser";
     const late =
-      Date.parse(this.plan.expires_at) < Date.now() ? " Its presigned URLs have expired: start a new upload." : "";
+      Date.parse(this.plan.expires_at) < Date.now() ? " Its presigned URLs have expired: resume the upload." : "";
     return `Part ${number} of ${this.plan.parts.length} was not uploaded: ${why}.${late}`;
   }
 
