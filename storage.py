@@ -295,6 +295,15 @@ class ObjectStore:
                 Config=_TRANSFER,
             )
 
+    def copy(self, key: str, to_key: str) -> None:
+        """Copy an object of at most 5 GiB inside the store. Its bytes do not pass through this process.
+
+        Raises:
+            MissingObject: there is no such object.
+        """
+        with _translated():
+            self._client.copy_object(Bucket=self.bucket, Key=to_key, CopySource={"Bucket": self.bucket, "Key": key})
+
     def read(self, key: str, start: int, end: int) -> bytes:
         """The bytes from offset `start` to `end` (exclusive), all of them.
 

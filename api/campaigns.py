@@ -109,14 +109,30 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 def put(request: Request, content: Content) -> Response:
     """Create a campaign, or change its content before it starts."""
     parts, campaign_id = components.of(request), inputs.new_campaign_id(request)
+    if request.headers.get("if-none-match") == "*":
+        _refuse_existing(parts, campaign_id)
+    campaign, created = save(parts, campaign_id, content)
+    status = HTTPStatus.CREATED if created else HTTPStatus.OK
+    return json_response(details(campaign), status, {"Location": request.url.path} if created else None)
+
+
+def save(parts: Components, campaign_id: str, content: Content, *, only_new: bool = False) -> tuple[Campaign, bool]:
+    """Check a content and make it the campaign's. Returns the campaign, and whether it is new.
+
+    Args:
+        parts: the components.
+        campaign_id: the campaign.
+        content: what was PUT.
+        only_new: a campaign that exists already stays as it is.
+
+    Raises:
+        InvalidCampaign: the content is invalid.
+        WrongState: the campaign has been started, or must be new.
+    """
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
     found = content_review.unaccepted(content_review.review(content, derived, None))
-    if request.headers.get("if-none-match") == "*":
-        _refuse_existing(parts, campaign_id)
-    campaign, created = parts.catalog.put(campaign_id, content, names, derived=derived, unaccepted=found)
-    status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return json_response(_details(campaign), status, {"Location": request.url.path} if created else None)
+    return parts.catalog.put(campaign_id, content, names, derived=derived, unaccepted=found, only_new=only_new)
 
 
 def _refuse_existing(parts: Components, campaign_id: str) -> None:
@@ -128,7 +144,7 @@ def _refuse_existing(parts: Components, campaign_id: str) -> None:
     raise Problem(HTTPStatus.PRECONDITION_FAILED, f"The campaign {campaign_id} already exists: choose another id.")
 
 
-def _details(campaign: Campaign) -> CampaignResponse:
+def details(campaign: Campaign) -> CampaignResponse:
     """The response for a campaign, with all fields that were PUT."""
     content, review = campaign.content, content_review.of(campaign)
     return CampaignResponse(
@@ -206,7 +222,7 @@ def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> Camp
 
 def get(request: Request) -> Response:
     """One campaign."""
-    return json_response(_details(components.of(request).catalog.get(inputs.campaign_id(request))))
+    return json_response(details(components.of(request).catalog.get(inputs.campaign_id(request))))
 
 
 def delete(request: Request) -> Response:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from api import (
     attachments,
+    campaign_copy,
     campaigns,
     controls,
     health,
@@ -62,6 +63,10 @@ ENDPOINTS: Final = (
     ),
     Endpoint("GET", _ONE, campaigns.get, "Get a campaign", {200: campaigns.CampaignResponse}, (404,)),
     Endpoint("DELETE", _ONE, campaigns.delete, "Delete a campaign with all its data", {204: None}, (404, 409)),
+    Endpoint(
+        "POST", f"{_ONE}/copy", campaign_copy.copy, "Make a new campaign with the same content, and no list",
+        {201: campaigns.CampaignResponse}, (404, 409), campaign_copy.CopyRequest,
+    ),
     # One email of it
     Endpoint(
         "POST", f"{_ONE}/preview", preview.preview, "Show one email as it would be sent",

@@ -95,6 +95,7 @@ class Catalog:
         *,
         derived: Content | None = None,
         unaccepted: Sequence[str] = (),
+        only_new: bool = False,
     ) -> tuple[Campaign, bool]:
         """Create a campaign or change its content. Returns the campaign, and whether it is new.
 
@@ -105,9 +106,10 @@ class Catalog:
                 lacks one of them.
             derived: what is sent instead of the content; None: the content itself.
             unaccepted: the codes of the warnings about the content that a person must accept before the start.
+            only_new: a campaign that exists already stays as it is.
 
         Raises:
-            WrongState: the content differs, and the campaign has been started.
+            WrongState: the content differs, and the campaign has been started, or must be new.
             InvalidCampaign: a campaign in `exclude` does not exist.
         """
         self._check_excluded(campaign_id, content.excluded_campaigns)
@@ -121,7 +123,7 @@ class Catalog:
             "put_campaign",
             {**self._keys_of_new_list(campaign_id, message.queue), "campaigns": keys.CAMPAIGNS},
             campaign_id=campaign_id,
-            changeable=",".join(CHANGEABLE),
+            changeable="" if only_new else ",".join(CHANGEABLE),
             content=msgspec.json.encode(content),
             default_tpm=self._default_tpm,
             template_names=msgspec.json.encode(template_names),
@@ -133,6 +135,9 @@ class Catalog:
             unaccepted=msgspec.json.encode(unaccepted),
             fields=fields.items(),
         ).decode()
+        if only_new and outcome != "created":
+            status = self.get(campaign_id).status
+            raise WrongState(status, f"the campaign {campaign_id} already exists: choose another id")
         if outcome not in {"created", "changed", "same"}:
             raise WrongState(outcome, "the content cannot be changed once the campaign has been started")
         return self.get(campaign_id), outcome == "created"

@@ -41,12 +41,18 @@ def new_campaign_id(request: Request) -> str:
     Raises:
         Problem: 422: the id is malformed.
     """
-    try:
-        return campaign_id(request)
-    except UnknownCampaign:
-        raise invalid(
-            "The campaign id is invalid: use 1 to 64 letters, digits, _ and -, the first a letter or digit."
-        ) from None
+    return checked_campaign_id(str(request.path_params["id"]))
+
+
+def checked_campaign_id(wanted: str) -> str:
+    """An id for a campaign that may be new.
+
+    Raises:
+        Problem: 422: the id is malformed.
+    """
+    if not CAMPAIGN_ID.fullmatch(wanted):
+        raise invalid("The campaign id is invalid: use 1 to 64 letters, digits, _ and -, the first a letter or digit.")
+    return wanted
 
 
 def number(request: Request, name: str, default: int, low: int, high: int) -> int:

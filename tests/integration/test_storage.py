@@ -134,6 +134,15 @@ def test_a_missing_object_is_reported_as_missing(store: ObjectStore) -> None:
         next(store.stream(KEY))
 
 
+def test_an_object_is_copied_inside_the_store(store: ObjectStore) -> None:
+    put(store, KEY, b"hello")
+    store.copy(KEY, "campaigns/c2/a copy")
+    store.delete([KEY])
+    assert store.read("campaigns/c2/a copy", 0, 5) == b"hello"
+    with pytest.raises(MissingObject):
+        store.copy(KEY, "campaigns/c2/other")
+
+
 def test_objects_are_listed_by_prefix_and_removed(store: ObjectStore) -> None:
     for key in ("campaigns/c1/a", "campaigns/c1/b", "campaigns/c10/a"):
         put(store, key, b"x")

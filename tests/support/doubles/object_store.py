@@ -106,6 +106,9 @@ class MemoryStore(ObjectStore):
         self.objects[key] = data
         self.modified[key] = datetime.now(UTC)
 
+    def copy(self, key: str, to_key: str) -> None:
+        self._put(to_key, self._object(key))
+
     def read(self, key: str, start: int, end: int) -> bytes:
         data = self._object(key)[start:end]
         if len(data) != end - start:
