@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import (
+    accounts,
     attachments,
     campaign_copy,
     campaigns,
@@ -173,6 +174,11 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", "/sender-check", sender_check.check, "Check SPF, DKIM and DMARC of a sender's domain",
         {200: SenderReport}, (422,), query=sender_check.QUERY,
+    ),
+    # The provider accounts that send
+    Endpoint(
+        "GET", "/accounts", accounts.listed, "List the provider accounts with their rates and circuit breakers",
+        {200: list[accounts.AccountResponse]},
     ),
     # Unsubscribe links: open to everyone
     Endpoint(

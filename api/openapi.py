@@ -83,7 +83,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 def _models(endpoints: Sequence[Endpoint]) -> list[type]:
     found = [model for endpoint in endpoints for model in (*endpoint.responses.values(), endpoint.body)]
-    return list(dict.fromkeys(model for model in found if isinstance(model, type)))
+    return list(dict.fromkeys(model for model in found if model is not None and not isinstance(model, str | dict)))
 
 
 def _schemas(models: Sequence[type]) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _response(status: int, model: ResponseBody) -> dict[str, Any]:
 def _content(model: type | str) -> dict[str, Any]:
     if isinstance(model, str):
         return {model: {"schema": {"type": "object"} if model == JSON else {"type": "string"}}}
-    return {JSON: {"schema": {"$ref": _REF.format(name=model.__name__)}}}
+    return {JSON: {"schema": msgspec.json.schema_components((model,), ref_template=_REF)[0][0]}}
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.routing import Route
 
-#: A `msgspec` model, or a media type for other bodies; None: no body.
+#: A `msgspec` model, a list of one, or a media type for other bodies; None: no body.
 ResponseBody = type | str | None
 #: A JSON schema.
 Schema = dict[str, Any]

@@ -1,0 +1,36 @@
+"""The provider accounts with their rates and circuit breakers. Shows no credentials."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import components
+from api.http.responses import json_response
+from campaigns.accounts import Accounts, Breaker
+
+#: The name of the only account.
+DEFAULT: Final = "default"
+
+
+class AccountResponse(msgspec.Struct, frozen=True):
+    """An account. `tpm`: its limit in emails per minute, or null. `reason`: why its breaker is not closed, or null."""
+
+    name: str
+    provider: str
+    tpm: int | None
+    sent_last_minute: int
+    breaker: Breaker
+    reason: str | None
+
+
+def listed(request: Request) -> Response:
+    """All accounts."""
+    parts = components.of(request)
+    provider, tpm = parts.settings.email_provider, parts.settings.provider_tpm
+    state = Accounts(parts.redis, provider, tpm).state()
+    account = AccountResponse(DEFAULT, provider, tpm, state.sent_last_minute, state.breaker, state.reason)
+    return json_response([account])
