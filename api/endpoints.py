@@ -21,6 +21,7 @@ from api import (
     health,
     openapi,
     preview,
+    recipient_search,
     recipients,
     sample_email,
     sender_check,
@@ -150,6 +151,10 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", f"{_ONE}/recipients.csv", recipients.export, "Download the rows with their states",
         {200: "text/csv"}, (404, 409, 422), query=recipients.QUERY,
+    ),
+    Endpoint(
+        "GET", f"{_ONE}/recipients", recipient_search.get, "Get what became of one address",
+        {200: recipient_search.RecipientsResponse}, (404, 409, 422), query=recipient_search.QUERY,
     ),
     # Who gets no email
     Endpoint(

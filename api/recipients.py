@@ -50,7 +50,7 @@ def export(request: Request) -> Response:
     """The recipients in one state, or all rows, in row order."""
     parts, wanted = components.of(request), _wanted(request)
     campaign = parts.catalog.get(inputs.campaign_id(request))
-    _check_parsed(campaign)
+    check_parsed(campaign)
     headers = {"Content-Disposition": f'attachment; filename="{campaign.id}-recipients.csv"'}
     if request.method == "HEAD":
         return Response(None, HTTPStatus.OK, headers, media_type=_MEDIA_TYPE)
@@ -68,7 +68,8 @@ def _wanted(request: Request) -> frozenset[RowState]:
         raise invalid(f"state: {state[:50]!r} is unknown; use {', '.join(RowState)} or {_ALL}.") from None
 
 
-def _check_parsed(campaign: Campaign) -> None:
+def check_parsed(campaign: Campaign) -> None:
+    """Raise an error if the campaign has no parsed list."""
     never = campaign.status is Status.CANCELLED and campaign.slices == 0
     if never or campaign.status in {Status.DRAFT, Status.PARSING, Status.REJECTED}:
         raise WrongState(campaign.status, "the campaign has no parsed list yet; upload one, or wait until it is parsed")
@@ -97,13 +98,13 @@ class Export:
 
     def only_rejected(self) -> Iterator[list[Row]]:
         """The rejected rows, `REPORT_ROWS` at a time."""
-        report = self._report()
+        report = self.report()
         while rows := list(islice(report, REPORT_ROWS)):
             yield rows
 
     def slices(self, wanted: frozenset[RowState]) -> Iterator[list[Row]]:
         """The rows in these states, slice by slice. A slice without a wanted recipient is not read from the store."""
-        rejections = self._report() if RowState.REJECTED in wanted else iter(())
+        rejections = self.report() if RowState.REJECTED in wanted else iter(())
         rejection = next(rejections, None)
         index = self._ledger.index(self._campaign)
         for number in range(len(index)):
@@ -133,7 +134,8 @@ class Export:
                 raw = cells[self._campaign.email_index]
                 yield row, address(raw) or raw.strip(), rows[row], reasons.get(row, "")
 
-    def _report(self) -> Iterator[Row]:
+    def report(self) -> Iterator[Row]:
+        """The rejected rows, as the parser reported them, in row order."""
         chunks = self._store.stream(keys.rejected_report(self._campaign.id, self._campaign.list_version))
         records = csv.reader(_lines(codecs.iterdecode(chunks, "utf-8")))
         next(records, None)
