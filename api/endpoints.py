@@ -188,22 +188,22 @@ ENDPOINTS: Final = (
     # Unsubscribe links: open to everyone
     Endpoint(
         "GET", "/u/{token}", unsubscribe.page, "Show the page of an unsubscribe link; changes nothing",
-        {200: unsubscribe.HTML, 404: unsubscribe.HTML, 429: unsubscribe.HTML},
+        {200: unsubscribe.HTML, 404: unsubscribe.HTML, 429: unsubscribe.HTML}, any_query=True,
     ),
     Endpoint(
         "POST", "/u/{token}", unsubscribe.act, "Unsubscribe the recipient of a link (RFC 8058)",
-        {200: unsubscribe.HTML, 404: unsubscribe.HTML, 429: unsubscribe.HTML}, (), unsubscribe.BODY,
+        {200: unsubscribe.HTML, 404: unsubscribe.HTML, 429: unsubscribe.HTML}, (), unsubscribe.BODY, any_query=True,
     ),
     # Events that the provider reports
     Endpoint(
         "POST", "/webhooks/sendgrid", webhooks.sendgrid,
         "Receive SendGrid's signed events; 404 unless SENDGRID_WEBHOOK_PUBLIC_KEY is set",
-        {200: webhooks.EventsResponse}, (404,), webhooks.BODY,
+        {200: webhooks.EventsResponse}, (404,), webhooks.BODY, any_query=True,
     ),
     Endpoint(
         "POST", "/webhooks/ses", webhooks.ses,
         "Receive the events of Amazon SES, signed by Amazon SNS; 404 unless SES_TOPIC_ARN is set",
-        {200: webhooks.EventsResponse}, (404,), webhooks.SNS_BODY,
+        {200: webhooks.EventsResponse}, (404,), webhooks.SNS_BODY, any_query=True,
     ),
     # The server itself
     Endpoint("GET", "/healthz", health.healthz, "Check that the process is alive", {200: JSON}),

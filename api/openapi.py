@@ -113,7 +113,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _problems(endpoint: Endpoint) -> list[int]:
-    return sorted({*_COMMON, *endpoint.errors, *(_READING if endpoint.body is not None else ())})
+    query = () if endpoint.any_query else (422,)
+    return sorted({*_COMMON, *query, *endpoint.errors, *(_READING if endpoint.body is not None else ())})
 
 
 def _name(endpoint: Endpoint) -> str:

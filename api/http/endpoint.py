@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.middleware import Middleware
 from starlette.routing import Route
+
+from api.http.known_query import KnownQuery
 
 #: A `msgspec` model, a list of one, or a media type for other bodies; None: no body.
 ResponseBody = type | str | None
@@ -26,7 +29,8 @@ class Endpoint:
         responses: the body of each successful response, by status.
         errors: the statuses of its problems, besides those of every endpoint and those of reading a body.
         body: the model of the JSON request, or an OpenAPI request body object; None: it takes no body.
-        query: the JSON schemas of its query parameters, by name.
+        query: the JSON schemas of its query parameters, by name; others are refused (422).
+        any_query: whether other query parameters are ignored instead, since others may add some to the URL.
     """
 
     method: str
@@ -37,7 +41,9 @@ class Endpoint:
     errors: tuple[int, ...] = ()
     body: type | Schema | None = None
     query: Mapping[str, Schema] = field(default_factory=dict)
+    any_query: bool = False
 
     def route(self) -> Route:
         """The route that leads to the handler."""
-        return Route(self.path, self.handler, methods=[self.method])
+        checks = [] if self.any_query else [Middleware(KnownQuery, frozenset(self.query))]
+        return Route(self.path, self.handler, methods=[self.method], middleware=checks)
