@@ -43,14 +43,14 @@ def app() -> AppHarness:
     return made
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=30)
 @given(rows=ROWS, encoding=ENCODINGS, delimiter=st.sampled_from(",;\t|"), packed=st.booleans())
 def test_any_csv(rows: list[list[str]], encoding: str, delimiter: str, packed: bool) -> None:
     data = written(rows, encoding, delimiter)
     check(app(), gzip.compress(data) if packed else data)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=20)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=10)
 @given(rows=ROWS)
 def test_any_workbook(rows: list[list[str]]) -> None:
     check(app(), xlsx([["name", "email", "city"], *rows]))

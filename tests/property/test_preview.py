@@ -71,7 +71,7 @@ def sent(app: AppHarness, campaign: Campaign) -> Sent:
     return found
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(CONTENT, CELLS, CELLS)
 def test_a_preview_is_what_is_sent(content: dict[str, Any], a: str, b: str) -> None:
     app = AppHarness(fakeredis.FakeRedis(server=fakeredis.FakeServer()))
