@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import components, content_review
 from api.components import Components
 from api.http import inputs
-from api.http.errors import Problem
+from api.http.errors import Problem, invalid
 from api.http.responses import json_response
 from campaigns import keys
 from campaigns.catalog import Heading
@@ -87,6 +87,7 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     headers: dict[str, str]
     inline_css: bool
     text_from_html: bool | None
+    unsubscribe: bool | None
     tpm: int
     created_at: str
     started_at: str | None
@@ -127,12 +128,26 @@ def save(parts: Components, campaign_id: str, content: Content, *, only_new: boo
 
     Raises:
         InvalidCampaign: the content is invalid.
+        Problem: 422: it asks for links that the server cannot make.
         WrongState: the campaign has been started, or must be new.
     """
+    content = _with_links(parts, content)
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
     found = content_review.unaccepted(content_review.review(content, derived, None))
     return parts.catalog.put(campaign_id, content, names, derived=derived, unaccepted=found, only_new=only_new)
+
+
+def _with_links(parts: Components, content: Content) -> Content:
+    """The content, with `unsubscribe` decided: links by default, and none if the server cannot make them."""
+    if content.unsubscribe is False or (parts.links is None and not content.has_links):
+        return content
+    if parts.links is None:
+        raise invalid(
+            "unsubscribe: this server has no SECRET_KEY, so it cannot make unsubscribe links: set SECRET_KEY for the "
+            "web process and all workers, or leave `unsubscribe` out."
+        )
+    return msgspec.structs.replace(content, unsubscribe=True)
 
 
 def _refuse_existing(parts: Components, campaign_id: str) -> None:
@@ -161,6 +176,7 @@ def details(campaign: Campaign) -> CampaignResponse:
         headers=content.headers,
         inline_css=content.inline_css is True,
         text_from_html=_text_from_html(content),
+        unsubscribe=content.unsubscribe if isinstance(content.unsubscribe, bool) else None,
         tpm=campaign.tpm,
         created_at=campaign.created_at,
         started_at=campaign.started_at,

@@ -25,6 +25,7 @@ from campaigns.progress import Progress
 from campaigns.trial_limit import TrialLimit
 from consent.dns_records import DnsTxtRecords, TxtRecords
 from consent.links import Links
+from consent.recipient_links import RecipientLinks
 from consent.suppressions import Names, Suppressions
 from mail import providers
 from mail.providers import OnDemand, Provider
@@ -54,6 +55,7 @@ class Components:
     suppressions: Suppressions = field(repr=False)
     dns: TxtRecords = field(repr=False)
     links: Links | None = field(repr=False)  # None: SECRET_KEY is not set
+    recipient_links: RecipientLinks | None = field(repr=False)  # the same
 
 
 def build(settings: Settings, **overrides: Any) -> Components:
@@ -80,11 +82,16 @@ def build(settings: Settings, **overrides: Any) -> Components:
     parts.setdefault("links", _links(settings))
     if "suppressions" not in parts:
         parts["suppressions"] = _suppressions(redis, parts["store"])
+    parts.setdefault("recipient_links", _recipient_links(settings, parts["links"], parts["suppressions"]))
     return Components(settings=settings, redis=redis, progress=progress, **parts)
 
 
 def _links(settings: Settings) -> Links | None:
     return Links(settings.secret_key, settings.secret_key_previous) if settings.secret_key else None
+
+
+def _recipient_links(settings: Settings, links: Links | None, suppressions: Suppressions) -> RecipientLinks | None:
+    return RecipientLinks(links, suppressions, settings.public_url, settings.unsubscribe_mailto) if links else None
 
 
 def _suppressions(redis: Redis, store: ObjectStore) -> Suppressions:

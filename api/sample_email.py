@@ -20,7 +20,7 @@ from lists.addresses import address
 from lists.index import Index
 from lists.scan import MAX_ROWS, read_slice
 from mail.message import Message
-from mail.rendering import EMAIL, RenderError, Templates
+from mail.rendering import EMAIL, LinkOf, RenderError, Templates
 
 T = TypeVar("T")
 
@@ -80,10 +80,20 @@ def message(
     cells = _of_list(parts, campaign, row) if columns is None else _given(campaign, templates, columns)
     used = [cells.values[place] for place in templates.fields(cells.columns)]
     try:
-        return templates.renderer(campaign.id, cells.columns).message(cells.row, cells.to, used)
+        return templates.renderer(campaign.id, cells.columns, _link_of(parts, campaign)).message(
+            cells.row, cells.to, used
+        )
     except RenderError as error:
         what = f"Row {cells.row}" if cells.row else "The email"
         raise invalid(f"{what} cannot be rendered: {error.reason}.") from None
+
+
+def _link_of(parts: Components, campaign: Campaign) -> LinkOf | None:
+    """Links of the same form as the recipients' own. Opened by mistake, they unsubscribe only the sample address."""
+    if not campaign.content.has_links or parts.recipient_links is None:
+        return None
+    link_of = parts.recipient_links.of(campaign.id)
+    return lambda row, _address: link_of(row, SAMPLE_ADDRESS)
 
 
 def has_list(campaign: Campaign) -> bool:

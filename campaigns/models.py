@@ -78,6 +78,9 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     `where`: a Jinja2 expression over the list's columns; rows for which it is false are excluded. `duplicates`: whether
     a row that repeats an address is rejected or kept. `exclude`: ids of campaigns; who is done or pending there is
     excluded.
+    `unsubscribe`: true: each email carries an unsubscribe link. false: the emails are no marketing, so that only
+    `bounced` and `complained` addresses of the suppression list are left out. null or missing: marketing; the server
+    stores true instead if it can make links.
     `inline_css`: move the CSS of `<style>` into the elements; false by default. `text_from_html`: make the text part
     from the HTML; by default true if only `html` is given.
     """
@@ -98,6 +101,17 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     exclude: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_EXCLUDED)] | msgspec.UnsetType = msgspec.UNSET
     inline_css: bool | msgspec.UnsetType = msgspec.UNSET
     text_from_html: bool | msgspec.UnsetType = msgspec.UNSET
+    unsubscribe: bool | msgspec.UnsetType | None = msgspec.UNSET
+
+    @property
+    def has_links(self) -> bool:
+        """Whether each email carries an unsubscribe link."""
+        return self.unsubscribe is True
+
+    @property
+    def is_marketing(self) -> bool:
+        """Whether the whole suppression list stops the emails, and not only `bounced` and `complained`."""
+        return self.unsubscribe is not False
 
     @property
     def makes_text(self) -> bool:
@@ -123,6 +137,8 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     def filters(self) -> str:
         """What decides which rows of the list are recipients, as one text; "" for nothing."""
         chosen = {"where": self.condition, "duplicates": self.keeps_duplicates, "exclude": self.excluded_campaigns}
+        if not self.is_marketing:  # only then, so that the stored text of other campaigns stays the same
+            chosen["unsubscribe"] = "false"
         return msgspec.json.encode(chosen).decode() if any(chosen.values()) else ""
 
 

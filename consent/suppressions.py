@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import groupby, islice
 from typing import Any, Final, NamedTuple, Protocol
@@ -97,9 +96,23 @@ class Suppressions:
         Raises:
             StoreError: as `hash_of`.
         """
-        digest = partial(hashlib.blake2b, digest_size=8, key=self._hash_key(), person=b"suppression")
+        return list(map(self.hasher(), folded))
+
+    def hasher(self) -> Callable[[str], int]:
+        """A function that makes the hash of one address in its folded form. It asks neither Redis nor the store.
+
+        Raises:
+            StoreError: as `hash_of`.
+        """
+        keyed = hashlib.blake2b(digest_size=8, key=self._hash_key(), person=b"suppression")
         from_bytes = int.from_bytes
-        return [from_bytes(digest(address.encode()).digest(), "big", signed=True) for address in folded]
+
+        def hash_of(folded: str) -> int:
+            digest = keyed.copy()  # half the time of a new one
+            digest.update(folded.encode())
+            return from_bytes(digest.digest(), "big", signed=True)
+
+        return hash_of
 
     def _hash_key(self) -> bytes:
         if self._key is None:

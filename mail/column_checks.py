@@ -15,6 +15,8 @@ from mail.template_review import Use
 
 #: The address with which rows of the sample are rendered.
 SAMPLE_ADDRESS: Final = "ann@example.com"
+#: The unsubscribe link with which they are rendered.
+SAMPLE_LINK: Final = "https://example.com/u/" + "x" * 48
 #: The most rows of the sample that are rendered.
 MAX_SAMPLE: Final = 5
 #: The reason of a row, as `mail.rendering` writes it.
@@ -84,7 +86,7 @@ def empty(
 def failing(templates: Templates, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> Iterator[Check]:
     """The first row of the sample that cannot be rendered."""
     fields = templates.fields(columns)
-    renderer = templates.renderer("sample", columns)
+    renderer = templates.renderer("sample", columns, lambda _row, _address: (SAMPLE_LINK, {}))
     for number, row in enumerate(sample[:MAX_SAMPLE], 1):
         try:
             renderer.message(number, SAMPLE_ADDRESS, [row[index] if index < len(row) else "" for index in fields])

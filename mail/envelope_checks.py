@@ -82,9 +82,9 @@ def unsubscribing(content: Content, links: list[str]) -> Iterator[Check]:
         content: the campaign's content.
         links: the addresses and texts of the links in its HTML.
     """
-    header = any(name.lower() == "list-unsubscribe" for name in content.headers)
+    header = content.has_links or any(name.lower() == "list-unsubscribe" for name in content.headers)
     text = "\n".join([*links, (content.text or "")[-MAX_SEARCHED:]]).lower()
-    if header or any(word in text for word in _UNSUBSCRIBE):
+    if header or not content.is_marketing or any(word in text for word in _UNSUBSCRIBE):
         return
     message = (
         "there is no link to unsubscribe, which Gmail, Yahoo and Outlook require of marketing emails: add one, or a "

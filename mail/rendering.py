@@ -3,14 +3,14 @@
 `mail.content` checks the rest of the content.
 
 Templates run in Jinja2's immutable sandbox with strict undefined names; only HTML is escaped.
-They see the columns that they name and `email`, no files and no other templates. The sandbox keeps a template from
-reaching the process. The budget limits a row to 50 ms of CPU time and 10 MB (`docs/templates.md`).
+They see the columns that they name, `email` and `unsubscribe_url`, no files and no other templates. The sandbox keeps
+a template from reaching the process. The budget limits a row to 50 ms of CPU time and 10 MB (`docs/templates.md`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from campaigns.errors import InvalidCampaign
@@ -27,6 +27,14 @@ from mail.template import GLOBALS, HTML, TEXT, Template
 #: The name of the recipient's address in every template, whatever the column is called.
 EMAIL: Final = "email"
 
+#: The name of the recipient's unsubscribe link in every template of a campaign with links. It wins over a column.
+UNSUBSCRIBE_URL: Final = "unsubscribe_url"
+#: The headers of an unsubscribe link, in lower case. A campaign that sets one of them itself gets neither.
+UNSUBSCRIBE_HEADERS: Final = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
+
+#: Makes a recipient's unsubscribe link and its headers, from the row and the address.
+LinkOf = Callable[[int, str], tuple[str, Mapping[str, str]]]
+
 #: The longest rendered body, html or text, in characters.
 MAX_BODY: Final = 10_000_000
 #: The longest rendered subject before its white space is collapsed, in characters.
@@ -35,6 +43,8 @@ MAX_SUBJECT: Final = 10_000
 LONGEST_SUBJECT: Final = 998
 #: The longest address, in characters: the limit of RFC 5321, 4.5.3.1, with a margin.
 MAX_ADDRESS: Final = 400
+#: The longest unsubscribe link, in characters, for the same purpose.
+MAX_LINK: Final = 600
 #: The characters that are encoded at once to check that a text can be encoded.
 _CHUNK: Final = 65_536
 
@@ -70,8 +80,9 @@ class Templates:
                 "is not ASCII: shorten them, or link to images instead of embedding them"
             )
         self._names = frozenset().union(*(one.names for one in self.each))
+        self._own = frozenset((EMAIL, UNSUBSCRIBE_URL) if content.has_links else (EMAIL,))
         #: The names that the templates take from the list (or from `email`).
-        self.used = frozenset(self._names.difference(GLOBALS))
+        self.used = frozenset(self._names.difference(GLOBALS, self._own - {EMAIL}))
 
     @property
     def each(self) -> tuple[Template, ...]:
@@ -87,15 +98,32 @@ class Templates:
     def fields(self, columns: Sequence[str]) -> tuple[int, ...]:
         """The positions of the columns that the templates use: only their values have to travel with a row."""
         return tuple(
-            index for index, column in enumerate(columns) if column in self._names and column and column != EMAIL
+            index
+            for index, column in enumerate(columns)
+            if column in self._names and column and column not in self._own
         )
 
-    def renderer(self, campaign_id: str, columns: Sequence[str]) -> Renderer:
-        """A renderer for a list with these columns."""
+    def renderer(self, campaign_id: str, columns: Sequence[str], link_of: LinkOf | None = None) -> Renderer:
+        """A renderer for a list with these columns.
+
+        Args:
+            campaign_id: the campaign.
+            columns: the list's template names by position.
+            link_of: makes the unsubscribe links, if the campaign has them.
+
+        Raises:
+            InvalidCampaign: the campaign has links, and `link_of` is missing.
+        """
+        if self._content.has_links and link_of is None:
+            raise InvalidCampaign("unsubscribe: this process cannot make links: give it the server's SECRET_KEY")
         names = tuple(columns[index] for index in self.fields(columns))
         constants = {name: GLOBALS[name] for name in self._names.intersection(GLOBALS).difference(names)}
         parts = (self._subject, self._html, self._text)
-        return Renderer(campaign_id, self._content, parts, self._headers, names=names, constants=constants)
+        if not self._content.has_links:
+            link_of = None
+        return Renderer(
+            campaign_id, self._content, parts, self._headers, names=names, constants=constants, link_of=link_of
+        )
 
 
 class Renderer:
@@ -110,6 +138,7 @@ class Renderer:
         *,
         names: tuple[str, ...],
         constants: dict[str, Any],
+        link_of: LinkOf | None = None,
     ) -> None:
         self._campaign_id = campaign_id
         self._sender = mailbox("from", content.from_)
@@ -120,9 +149,11 @@ class Renderer:
         self._names = names
         self._constants = constants
         made = [*(template for template in templates if template), *headers.each]
+        self._link_of = link_of
+        self._adds_headers = UNSUBSCRIBE_HEADERS.isdisjoint(map(str.lower, content.headers))
         self._computes = any(template.computes for template in made)
         #: The most characters of a row's cells together for which forms need no budget.
-        self._room = min(template.room for template in made) - MAX_ADDRESS
+        self._room = min(template.room for template in made) - MAX_ADDRESS - (MAX_LINK if link_of else 0)
 
     def message(self, row: int, email: str, values: Sequence[str]) -> Message:
         """The message of one row.
@@ -141,6 +172,9 @@ class Renderer:
         variables[EMAIL] = email
         if self._constants:
             variables.update(self._constants)
+        link_headers: Mapping[str, str] | None = None
+        if self._link_of:
+            variables[UNSUBSCRIBE_URL], link_headers = self._link_of(row, email)
         budget = Budget() if self._computes or len("".join(values)) > self._room else None
         subject = one_line(_render(self._subject, variables, budget, MAX_SUBJECT))
         html = _render(self._html, variables, budget) if self._html else None
@@ -154,6 +188,8 @@ class Renderer:
         if not html and not text:
             raise RenderError("the message is empty")
         headers = _headers(self._headers, variables, budget) if self._headers else self._fixed_headers
+        if link_headers and self._adds_headers:
+            headers = {**headers, **link_headers} if headers else link_headers
         return Message(
             self._campaign_id,
             row,

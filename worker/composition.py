@@ -21,13 +21,18 @@ from redis import Redis
 import logs
 from broker.encoder import MsgspecEncoder
 from broker.redis_broker import Broker
+from campaigns import keys
 from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
+from campaigns.db.scripts import Scripts
 from campaigns.dispatcher import Dispatcher
 from campaigns.ledger import Ledger, Limits
 from campaigns.messages import SEND_EMAIL
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
+from consent.links import Links
+from consent.recipient_links import RecipientLinks
+from consent.suppressions import Names, Suppressions
 from lists.recipient import Recipient
 from mail import providers
 from middleware.admission import Admission
@@ -39,12 +44,13 @@ from middleware.log_context import LogContext
 from middleware.notifier import Notifier
 from middleware.schema_version import SchemaVersion
 from settings import Settings
-from storage import ObjectStore
+from storage import MissingObject, ObjectStore
 from worker.attached_files import AttachedFiles
 from worker.parse_csv import ParseCsv
 from worker.reconcile import Reconcile
 from worker.redis_client import connect
 from worker.send_email import SendEmail
+from worker.store_on_use import StoreOnUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,22 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     # wait until the certificates are loaded.
     provider = providers.build(settings)
     files = AttachedFiles(Attachments(redis), store)
-    SendEmail(ledger, catalog, provider, components.worker_id, stopping, files=files).declare(broker)
+    links = recipient_links(settings, suppression_list(redis, store))
+    SendEmail(ledger, catalog, provider, components.worker_id, stopping, files=files, links=links).declare(broker)
+
+
+def suppression_list(redis: Redis, open_store: Callable[[], ObjectStore]) -> Suppressions:
+    """The suppression list. It opens the store only when it needs it."""
+    names = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS)
+    return Suppressions(Scripts(redis), StoreOnUse(open_store), names, MissingObject)
+
+
+def recipient_links(settings: Settings, suppressions: Suppressions) -> RecipientLinks | None:
+    """What makes the unsubscribe links; None: SECRET_KEY is not set."""
+    if settings.secret_key is None:
+        return None
+    links = Links(settings.secret_key, settings.secret_key_previous)
+    return RecipientLinks(links, suppressions, settings.public_url, settings.unsubscribe_mailto)
 
 
 def object_store(settings: Settings) -> Callable[[], ObjectStore]:

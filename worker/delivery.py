@@ -20,11 +20,12 @@ from campaigns.catalog import Catalog
 from campaigns.db import refusals, retrying
 from campaigns.ledger import Settlement, requeued_entry
 from campaigns.settler import BatchProgress, Settler
+from consent.recipient_links import RecipientLinks
 from lists.recipient import Recipient
 from mail.message import Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.base import Provider
-from mail.rendering import Renderer, RenderError, Templates
+from mail.rendering import LinkOf, Renderer, RenderError, Templates
 from worker.attached_files import AttachedFiles, FilesGone, NotNow
 from worker.costly_rows import CostlyRows
 
@@ -65,12 +66,18 @@ class Delivery:
     """Sends batches through one provider."""
 
     def __init__(
-        self, catalog: Catalog, provider: Provider, settler: Settler, files: AttachedFiles | None = None
+        self,
+        catalog: Catalog,
+        provider: Provider,
+        settler: Settler,
+        files: AttachedFiles | None = None,
+        links: RecipientLinks | None = None,
     ) -> None:
         self._catalog = catalog
         self._provider = provider
         self._settler = settler
         self._files = files
+        self._links = links
         self._renderers: OrderedDict[tuple[str, str], asyncio.Task[_Compiled]] = OrderedDict()
         self._costly = CostlyRows(self._is_sending)
 
@@ -192,6 +199,10 @@ class Delivery:
         files: Sequence[StoredFile] = ()
         if (attached := self._files) is not None:
             files = await retrying.until_answered_async(lambda: asyncio.to_thread(attached.of, campaign_id), failed)
+        link_of: LinkOf | None = None
+        if campaign.content.has_links and (links := self._links) is not None:
+            of_list = f"{campaign_id}/{campaign.list_version}"
+            link_of = await retrying.until_answered_async(lambda: asyncio.to_thread(links.of, of_list), failed)
         # In a thread too, because large templates take 100 ms to compile.
         templates = await asyncio.to_thread(Templates, campaign.sent_content)
-        return _Compiled(templates.renderer(campaign_id, campaign.columns), files, campaign.sent_content.html)
+        return _Compiled(templates.renderer(campaign_id, campaign.columns, link_of), files, campaign.sent_content.html)

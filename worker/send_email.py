@@ -15,6 +15,7 @@ from campaigns.catalog import Catalog
 from campaigns.ledger import Ledger
 from campaigns.messages import QUEUES, SEND_EMAIL
 from campaigns.settler import Settler
+from consent.recipient_links import RecipientLinks
 from lists.recipient import Recipient
 from mail.providers import Provider
 from middleware.admission import CLAIM_ID
@@ -32,6 +33,7 @@ class SendEmail:
         worker_id: identifies this process in its claims.
         stopping: set when the worker shuts down.
         files: the files that emails carry.
+        links: makes the unsubscribe links; None: SECRET_KEY is not set.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class SendEmail:
         stopping: threading.Event,
         *,
         files: AttachedFiles | None = None,
+        links: RecipientLinks | None = None,
     ) -> None:
         self._ledger = ledger
         self._catalog = catalog
@@ -50,6 +53,7 @@ class SendEmail:
         self._worker_id = worker_id
         self._stopping = stopping
         self._files = files
+        self._links = links
         self._delivery: Delivery | None = None
 
     def declare(self, broker: dramatiq.Broker) -> None:
@@ -80,7 +84,7 @@ class SendEmail:
         """Build this process's delivery, which belongs to the running event loop."""
         loop = asyncio.get_running_loop()
         settler = Settler(self._ledger, self._worker_id, loop, self._stopping, completed=_completed, log=logs.write)
-        return Delivery(self._catalog, self._provider, settler, self._files)
+        return Delivery(self._catalog, self._provider, settler, self._files, self._links)
 
 
 def _completed(campaign_id: str) -> None:
