@@ -144,14 +144,17 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     settings, redis, ledger, stopping = components.settings, components.redis, components.ledger, components.stopping
     catalog = Catalog(redis, settings.default_tpm)
     store = object_store(settings)
-    ParseCsv(redis, ledger, catalog, store, stopping, threads=settings.workers).declare(broker)
+    suppressions = suppression_list(redis, store)
+    ParseCsv(redis, ledger, catalog, store, stopping, threads=settings.workers, suppressions=suppressions).declare(
+        broker
+    )
     reconciler = Reconciler(redis, settings.send_timeout_s, settings.resend_quiet_s)
     Reconcile(catalog, reconciler, Progress(redis, settings.email_provider)).declare(broker)
     # The worker builds the provider at its start: a malformed key then stops the start, and the first email does not
     # wait until the certificates are loaded.
     provider = providers.build(settings)
     files = AttachedFiles(Attachments(redis), store)
-    links = recipient_links(settings, suppression_list(redis, store))
+    links = recipient_links(settings, suppressions)
     SendEmail(ledger, catalog, provider, components.worker_id, stopping, files=files, links=links).declare(broker)
 
 

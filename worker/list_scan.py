@@ -14,7 +14,7 @@ from redis import Redis
 
 from campaigns import exclusion, keys
 from campaigns.catalog import name_columns
-from campaigns.list_filters import row_filters
+from campaigns.list_filters import Suppressions, row_filters
 from campaigns.models import Campaign, Content
 from campaigns.parsing import Parsing
 from lists.address_set import AddressSet
@@ -64,15 +64,22 @@ class ListScan:
     Args:
         stopping: set when the worker shuts down.
         waiters: limits how many threads wait for the object store after they have read a list.
+        suppressions: the suppression list; None: no address is suppressed.
     """
 
     def __init__(
-        self, redis: Redis, store: ObjectStore, stopping: threading.Event, waiters: threading.Semaphore
+        self,
+        redis: Redis,
+        store: ObjectStore,
+        stopping: threading.Event,
+        waiters: threading.Semaphore,
+        suppressions: Suppressions | None = None,
     ) -> None:
         self._redis = redis
         self._store = store
         self._stopping = stopping
         self._waiters = waiters
+        self._suppressions = suppressions
 
     def run(self, campaign: Campaign) -> None:
         """Parse the campaign's list and record the result.
@@ -131,7 +138,7 @@ class ListScan:
         return read_list(
             self._store.stream(campaign.object_key),
             campaign.options,
-            row_filters(content, condition, excluded),
+            row_filters(content, condition, excluded, self._suppressions),
             on_progress=lambda read, rows: self._report(parsing, campaign, read, rows),
         )
 

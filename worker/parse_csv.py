@@ -13,6 +13,7 @@ from campaigns.catalog import Catalog
 from campaigns.db.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 from campaigns.errors import Superseded, UnknownCampaign
 from campaigns.ledger import Ledger
+from campaigns.list_filters import Suppressions
 from campaigns.messages import PARSE_CSV, QUEUES
 from campaigns.models import Campaign
 from storage import MissingObject, ObjectStore, StoreError
@@ -29,6 +30,7 @@ class ParseCsv:
         open_store: returns the object store, or raises the error why there is none.
         stopping: set when the worker shuts down.
         threads: the number of messages that the worker processes concurrently.
+        suppressions: the suppression list; None: no address is suppressed.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class ParseCsv:
         stopping: threading.Event,
         *,
         threads: int,
+        suppressions: Suppressions | None = None,
     ) -> None:
         self._redis = redis
         self._ledger = ledger
         self._catalog = catalog
         self._open_store = open_store
         self._stopping = stopping
+        self._suppressions = suppressions
         half = max(1, threads // 2)
         # At most half of a worker's threads prefetch: if the object store hangs, the others keep sending.
         self._prefetchers = threading.BoundedSemaphore(half)
@@ -94,7 +98,8 @@ class ParseCsv:
                 raise dramatiq.errors.Retry(type(error).__name__) from error
 
     def _parse(self, campaign_id: str, list_version: str) -> None:
-        list_scan = ListScan(self._redis, self._open_store(), self._stopping, self._waiters)
+        store = self._open_store()
+        list_scan = ListScan(self._redis, store, self._stopping, self._waiters, self._suppressions)
         list_scan.run(self._current(campaign_id, list_version))
 
     def _prefetch(self, campaign_id: str, list_version: str) -> None:

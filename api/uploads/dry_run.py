@@ -52,7 +52,7 @@ def dry_run(parts: Components, campaign_id: str, file: IO[bytes], options: ListO
             exclusion.fill(
                 excluded, parts.redis, parts.store.read, content.excluded_campaigns, on_slice=lambda: check(0, 0)
             )
-            filters = row_filters(content, condition, excluded)
+            filters = row_filters(content, condition, excluded, parts.suppressions)
             with read_list(_chunks(file), options, filters, on_progress=check) as found:
                 return _answer(found)
     except UnusableList as error:

@@ -16,6 +16,7 @@ from campaigns.models import Campaign
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.doubles.web import Answer, Web
 from tests.support.ledger_harness import LedgerHarness
+from tests.support.suppressions import suppressions
 from worker.list_scan import ListScan
 
 CONTENT: Final = {"from": "News <news@shop.test>", "subject": "Hello {{ name }}", "text": "Hi {{ name }}"}
@@ -52,7 +53,9 @@ class AppHarness:
 
     def parse(self, campaign_id: str = "c1") -> Campaign:
         """Parse the list as a worker does."""
-        list_scan = ListScan(self.redis, self.store, threading.Event(), self.waiters)
+        list_scan = ListScan(
+            self.redis, self.store, threading.Event(), self.waiters, suppressions(self.redis, self.store)
+        )
         list_scan.run(self.harness.catalog.get(campaign_id))
         return self.harness.catalog.get(campaign_id)
 
