@@ -116,6 +116,7 @@ class Catalog:
         list_version = uuid4().hex[:12]
         message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
+        fields["marketing"] = str(int(content.is_marketing))  # admission reads it
         fields |= {"from": content.from_, "subject": content.subject}  # the list of campaigns reads these alone
         if content.tpm is not None:
             fields["tpm"] = str(content.tpm)

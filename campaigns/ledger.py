@@ -6,7 +6,8 @@ headers of the scripts in `campaigns/lua` say what each script reads and writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -32,16 +33,23 @@ LOW_WATER_MAX: Final = 6_000
 READY_BYTES: Final = 8 * 1024 * 1024
 
 
+#: The verdict with which `admit.lua` asks for the hashes of the addresses.
+NEEDS_HASHES: Final = "hashes"
+#: The verdict if the last rows of a campaign are suppressed.
+COMPLETED: Final = "completed"
+
+
 class Grant(NamedTuple):
     """Admission's decision about a batch: `granted` rows may be sent now, `denied` and `held` rows are requeued.
 
-    `verdict` is the reason. `held` rows only wait for their domain's limit.
+    `verdict` is the reason. `held` rows only wait for their domain's limit. `suppressed` rows are recorded as failed.
     """
 
     verdict: str
     granted: frozenset[int]
     denied: frozenset[int]
     held: frozenset[int]
+    suppressed: frozenset[int] = frozenset()
 
 
 class Limits(NamedTuple):
@@ -118,9 +126,18 @@ class Ledger:
         provider: the provider's name, which identifies its circuit breaker.
         send_timeout_s: the longest time that a send may take, in s.
         limits: the limits over all campaigns together.
+        hashes: makes the hashes of addresses for the suppression list, see `consent.suppressions.Suppressions.hashes`;
+            only admission needs it.
     """
 
-    def __init__(self, redis: Redis, provider: str, send_timeout_s: float, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+    def __init__(
+        self,
+        redis: Redis,
+        provider: str,
+        send_timeout_s: float,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        hashes: Callable[[Iterable[str]], list[int]] | None = None,
+    ) -> None:
         self._redis = typed(redis)
         self._scripts = Scripts(redis)
         self._breaker = keys.breaker(provider)
@@ -129,6 +146,8 @@ class Ledger:
         self._domain_prefix = keys.domain_prefix(provider)
         self._limits = limits
         self._send_timeout_ms = int(send_timeout_s * 1000)
+        self._hashes = hashes
+        self._asks_suppressions = False
 
     # -- sending
 
@@ -155,11 +174,41 @@ class Ledger:
 
         Raises:
             redis.RedisError: Redis is unavailable: nothing may be sent.
+            StoreError: the hash key of the suppression list can be read neither from Redis nor from the store.
         """
-        verdict, granted, denied, held = self._scripts(
+        ask = partial(
+            self._admit,
+            campaign_id,
+            list_version,
+            batch_id,
+            worker_id=worker_id,
+            recipients=recipients,
+            claim_id=claim_id,
+        )
+        grant = ask(with_hashes=self._asks_suppressions)
+        if grant.verdict == NEEDS_HASHES:
+            # From its first entry on, this process asks the suppression list with every batch.
+            self._asks_suppressions = True
+            grant = ask(with_hashes=True)
+        return grant
+
+    def _admit(
+        self,
+        campaign_id: str,
+        list_version: str,
+        batch_id: str,
+        *,
+        with_hashes: bool,
+        worker_id: str,
+        recipients: Sequence[Recipient],
+        claim_id: str,
+    ) -> Grant:
+        verdict, *decided = self._scripts(
             "admit",
             {
-                **keys.named(campaign_id, "campaign batches in_flight done failed unknown window"),
+                **keys.named(campaign_id, "campaign batches in_flight done failed unknown window progress reasons"),
+                "running": keys.RUNNING,
+                "suppressions": keys.SUPPRESSIONS,
                 "breaker": self._breaker,
                 "account": self._account,
                 "own_breaker": keys.of(campaign_id, "breaker"),
@@ -175,8 +224,14 @@ class Ledger:
             domain_prefix=self._domain_prefix,
             rows=[recipient.row for recipient in recipients],
             domains=[recipient.domain for recipient in recipients] if self._limits.domains else [],
+            hashes=self._address_hashes(recipients) if with_hashes else [],
         )
-        return Grant(verdict.decode(), _rows(granted), _rows(denied), _rows(held))
+        return Grant(verdict.decode(), *map(_rows, decided))
+
+    def _address_hashes(self, recipients: Sequence[Recipient]) -> list[int]:
+        if self._hashes is None:
+            raise RuntimeError("this ledger cannot admit: build it with the hashes of the suppression list")
+        return self._hashes(recipient.address.lower() for recipient in recipients)
 
     def requeue(
         self,

@@ -19,7 +19,7 @@ from redis import RedisError
 
 from broker import dramatiq_private
 from campaigns.db import refusals, retrying
-from campaigns.ledger import Grant, Ledger, requeued_entry
+from campaigns.ledger import COMPLETED, Grant, Ledger, requeued_entry
 from campaigns.messages import SEND_EMAIL
 from lists.recipient import Recipient
 
@@ -30,7 +30,7 @@ CLAIM_ID: Final = "claim"
 
 
 class Requeued(SkipMessage):
-    """No row of the batch was granted: all rows were requeued, or are final."""
+    """No row of the batch was granted: all rows were requeued, or are final (a suppressed row is)."""
 
 
 class NotAdmitted(MiddlewareError):
@@ -64,6 +64,10 @@ class Admission(dramatiq.Middleware):
         campaign_id, list_version, recipients = message.args
         claim_id = uuid4().hex[:8]
         grant = self._ask(campaign_id, list_version, message.message_id, recipients, claim_id)
+        if grant.suppressed:
+            log.info("rows_suppressed", campaign_id=campaign_id, count=len(grant.suppressed))
+        if grant.verdict == COMPLETED:
+            log.info("campaign_completed", campaign_id=campaign_id)
         if grant.denied or grant.held:
             self._put_back(message, grant)
         if not grant.granted:

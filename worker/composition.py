@@ -69,6 +69,8 @@ class Components:
     redis: Redis
     limits: Limits
     ledger: Ledger
+    open_store: Callable[[], ObjectStore]
+    suppressions: Suppressions
 
     def dispatcher(self, slots: int) -> Dispatcher:
         """Build the dispatcher of a worker that processes up to `slots` messages concurrently."""
@@ -100,6 +102,8 @@ def build_worker(settings: Settings) -> Broker:
 def build_components(settings: Settings) -> Components:
     """Build the components from the settings. This opens no connection."""
     redis = connect(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
+    open_store = object_store(settings)
+    suppressions = suppression_list(redis, open_store)
     limits = Limits(settings.provider_tpm, settings.domain_tpm)
     return Components(
         settings=settings,
@@ -107,7 +111,9 @@ def build_components(settings: Settings) -> Components:
         stopping=threading.Event(),
         redis=redis,
         limits=limits,
-        ledger=Ledger(redis, settings.email_provider, settings.send_timeout_s, limits),
+        ledger=Ledger(redis, settings.email_provider, settings.send_timeout_s, limits, suppressions.hashes),
+        open_store=open_store,
+        suppressions=suppressions,
     )
 
 
@@ -143,8 +149,7 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     """
     settings, redis, ledger, stopping = components.settings, components.redis, components.ledger, components.stopping
     catalog = Catalog(redis, settings.default_tpm)
-    store = object_store(settings)
-    suppressions = suppression_list(redis, store)
+    store, suppressions = components.open_store, components.suppressions
     ParseCsv(redis, ledger, catalog, store, stopping, threads=settings.workers, suppressions=suppressions).declare(
         broker
     )

@@ -1,17 +1,22 @@
 -- admit: decides which rows of a batch may be sent now, and claims them.
 --
--- KEYS  campaign  batches  in_flight  done  failed  unknown  window  breaker  account  own_breaker  claims
+-- KEYS  campaign  batches  in_flight  done  failed  unknown  window  breaker  account  own_breaker  claims  progress
+--       reasons  running  suppressions
 -- ARGV  list_version  batch_id  worker_id  claim_id  probe_ms:int  account_limit:int  limits:json?  domain_prefix
---       campaign_id  rows...  domains...
--- ->    { verdict, granted rows, denied rows, rows denied for their domain alone }; rows as "12,13"; verdict is one of
+--       campaign_id  rows...  domains...  hashes...
+-- ->    { verdict, granted rows, denied rows, rows denied for their domain alone, suppressed rows }; rows as "12,13";
+--       verdict is one of
 --       ok       all that may still be sent were granted
 --       limited, blocked, paused   why the denied ones were not; they are requeued
 --       stale    the batch has been closed: drop the message
+--       completed  the campaign is completed, since its last rows are suppressed
+--       hashes   the suppression list has entries: ask again with hashes; nothing has been decided
 --
 -- claim_id: of this call; probe_ms: how long a probe may take; account_limit: 0 for none; limits: the domains'
 -- domain_prefix: of the domains' windows; domains: of the rows, where limits are
+-- hashes: of the rows' addresses, as the suppression list keeps them; may be left out while that list is empty
 --
--- $campaign  hash: status, list_version, tpm, ...
+-- $campaign  hash: status, list_version, tpm, marketing ("0": only bounces and complaints stop its emails), ...
 -- $batches    hash: batch id -> state|ms|rows; state q dispatched, a admitted, r retry due
 -- $in_flight  hash: row -> worker id|ms of the claim|claim id
 -- $claims     zset: campaigns that may have rows in flight, see due
@@ -28,10 +33,12 @@
 --include claim_times
 --include window
 --include domain_windows
+--include suppressed_rows
+--include finish
 
-local state = redis.call('HMGET', campaign, 'status', 'list_version')
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'marketing')
 local status = state[1]
-local stale = { 'stale', '', '', '' }
+local stale = { 'stale', '', '', '', '' }
 
 if state[2] ~= list_version or redis.call('HEXISTS', batches, batch_id) == 0 then
   return stale
@@ -49,8 +56,13 @@ if #open == 0 then
   end
   return stale
 end
+local suppressed = {}
 local function answer(verdict, granted, denied, held)
-  return { verdict, table.concat(granted, ','), table.concat(denied, ','), table.concat(held, ',') }
+  local found = { verdict }
+  for i, some in ipairs({ granted, denied, held, suppressed }) do
+    found[i + 1] = table.concat(some, ',')
+  end
+  return found
 end
 if status == 'paused' then
   return answer('paused', {}, open, {})
@@ -58,6 +70,20 @@ end
 local state_of_all, own_state = breaker_state(breaker, clock), breaker_state(own_breaker, clock)
 if state_of_all == 'open' or own_state == 'open' then
   return answer('blocked', {}, open, {})
+end
+
+if has_suppressions() then
+  if #hashes == 0 then
+    return answer('hashes', {}, {}, {})
+  end
+  open, open_domains, suppressed = take_suppressed(state[3] ~= '0', rows, hashes, open, open_domains)
+end
+if #open == 0 then
+  if not busy then
+    redis.call('HDEL', batches, batch_id)
+  end
+  local completed = complete_if_done(campaign, progress, unknown, running, campaign_id, clock)
+  return answer(completed and 'completed' or 'ok', {}, {}, {})
 end
 
 local used, now = window_used(window, clock)

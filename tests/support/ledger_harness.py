@@ -31,6 +31,8 @@ from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
 from lists.recipient import Recipient
 from lists.scan import ScanResult, scan
+from tests.support.doubles.object_store import MemoryStore
+from tests.support.suppressions import suppressions
 
 PROVIDER = "double"
 #: How long a row stays unknown before `on_unknown: resend` sends it again, in seconds.
@@ -151,7 +153,10 @@ class LedgerHarness:
     def __post_init__(self) -> None:
         self.catalog = Catalog(self.redis, default_tpm=1000)
         self.controls = Controls(self.redis)
-        self.ledger = Ledger(self.redis, PROVIDER, send_timeout_s=15, limits=self.limits)
+        self.suppressions = suppressions(self.redis, MemoryStore())
+        self.ledger = Ledger(
+            self.redis, PROVIDER, send_timeout_s=15, limits=self.limits, hashes=self.suppressions.hashes
+        )
         self.progress = Progress(self.redis, PROVIDER)
         self.reconciler = Reconciler(self.redis, send_timeout_s=15, resend_quiet_s=RESEND_QUIET_S)
 
