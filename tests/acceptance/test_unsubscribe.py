@@ -13,7 +13,7 @@ import io
 from collections import Counter
 from email import message_from_bytes
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from campaigns import keys
 from campaigns.db.scripts import Scripts
@@ -37,7 +37,12 @@ def address(row: int) -> str:
 
 def test_who_unsubscribes_while_the_campaign_runs_gets_nothing_more(tmp_path: Path) -> None:
     with SmtpDouble().in_thread() as double:
-        settings = {"EMAIL_PROVIDER": "smtp", "SMTP_URL": double.url, "SEND_TIMEOUT_S": "60", "SECRET_KEY": KEY}
+        settings: dict[str, Any] = {
+            "EMAIL_PROVIDER": "smtp",
+            "SMTP_URL": double.url,
+            "SEND_TIMEOUT_S": "60",
+            "SECRET_KEY": KEY,
+        }
         with Stack.open(tmp_path, **settings) as stack:
             stack.add_worker()
             stack.add_worker()
@@ -64,7 +69,8 @@ def test_who_unsubscribes_while_the_campaign_runs_gets_nothing_more(tmp_path: Pa
 def leave(stack: Stack, row: int) -> bool:
     """Post to the link of a recipient. Returns whether no worker has claimed the row by the answer."""
     redis = stack.redis_client()
-    version = (redis.hget(keys.campaign("spring"), "list_version") or b"").decode()
+    found: Any = redis.hget(keys.campaign("spring"), "list_version")
+    version = found.decode()
     hashed = Suppressions(Scripts(redis), MemoryStore(), NAMES, MissingObject).hash_of(address(row))
     assert hashed is not None
     stack.call("POST", f"/u/{Links(KEY).token(mark_of(f'spring/{version}'), row, hashed)}")
