@@ -14,10 +14,13 @@ from campaigns.models import Campaign, Content
 from consent.links import Links, mark_of
 from consent.recipient_links import RecipientLinks
 from lists.recipient import Recipient
+from mail import mime
 from mail.message import Message
 from mail.outcome import Kind, Outcome
+from mail.providers.sendgrid import payload
 from mail.rendering import Templates
 from tests.support.app_harness import AppHarness
+from tests.support.doubles.sendgrid_rules import problems
 from tests.support.suppressions import suppressions
 from tests.unit.test_delivery import Provider, Settler, accepted
 from worker.delivery import Batch, Delivery
@@ -64,6 +67,14 @@ def test_each_email_has_its_link_and_both_headers_on_one_line_each(app: AppHarne
     }
     hashed = suppressions(app.redis, app.store).hash_of("ann@SHOP.test")
     assert Links(KEY).verify(token) == (mark_of("c1/v1"), 7, hashed)
+
+
+def test_sendgrid_and_whole_messages_carry_both_headers_unfolded(app: AppHarness) -> None:
+    message = rendered(app)
+    assert payload(message)["headers"] == message.headers
+    assert problems(payload(message)) == []
+    lines = mime.encode(message).decode().split("\r\n")
+    assert {f"{name}: {value}" for name, value in message.headers.items()} <= set(lines)
 
 
 def test_the_link_wins_over_a_column_of_its_name(app: AppHarness) -> None:
