@@ -27,11 +27,11 @@ from tests.support.app_harness import AppHarness
 from tests.support.ledger_harness import recipient
 
 CSV = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\nBad,nobody\nCy,cy@shop.test\nDan,dan@shop.test\n"
-#: GET routes that do not read campaigns: readiness says what is wrong with Redis, `/u/` needs a signed token, and the
-#: sender check asks the DNS.
-OTHERS = {"/readyz", "/u/{token}", "/sender-check"}
+#: GET routes with tests of their own: readiness says what is wrong with Redis, `/u/` needs a signed token, the sender
+#: check asks the DNS, and an upload is there only until its list is complete.
+OTHERS = {"/readyz", "/u/{token}", "/sender-check", "/campaigns/{id}/uploads/{upload_id}"}
 #: Queries that a path needs.
-QUERIES = {"/suppressions": "?email=a@shop.test"}
+QUERIES = {"/suppressions": "?email=a@shop.test", "/campaigns/{id}/recipients": "?email=ada@shop.test"}
 
 
 @pytest.fixture
