@@ -207,7 +207,10 @@ ENDPOINTS: Final = (
     ),
     # The server itself
     Endpoint("GET", "/healthz", health.healthz, "Check that the process is alive", {200: JSON}, any_query=True),
-    Endpoint("GET", "/readyz", health.readyz, "Check that Redis and the object store are available", {200: JSON}, any_query=True),
+    Endpoint(
+        "GET", "/readyz", health.readyz, "Check that Redis and the object store are available",
+        {200: JSON}, any_query=True,
+    ),
     Endpoint("GET", "/metrics", health.metrics, "Metrics for Prometheus", {200: "text/plain"}, any_query=True),
     Endpoint("GET", "/openapi.json", describe, "Get this description", {200: JSON}, any_query=True),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from api.endpoints import ENDPOINTS
 from api.http.endpoint import Endpoint
 from tests.support.app_harness import AppHarness
 
-OPEN = ("/u/", "/webhooks/")
+OPEN = ("/u/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
