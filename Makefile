@@ -16,7 +16,7 @@ cli: .venv/run.stamp ## install what the command line ./postrider needs
 	@./postrider --help
 
 quick: .venv/dev.stamp ## run the unit and property tests, on all cores, under a minute
-	@$(BIN)/python -m pytest tests/unit tests/property --numprocesses auto --dist worksteal $(PYTEST)
+	@EXAMPLES=quick $(BIN)/python -m pytest tests/unit tests/property --numprocesses auto --dist worksteal $(PYTEST)
 
 test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)

@@ -24,7 +24,9 @@ from tests.support.ledger_harness import Clock, LedgerHarness
 settings.register_profile(
     "postrider", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False, print_blob=True
 )
-settings.load_profile("postrider")
+#: `make quick` takes a few examples of each property, every other run takes as many as Hypothesis does.
+settings.register_profile("quick", parent=settings.get_profile("postrider"), max_examples=15)
+settings.load_profile(os.environ.get("EXAMPLES", "postrider"))
 
 #: The folders in the order in which they run: those that fail fast come first.
 FOLDERS = ("unit", "property", "simulated", "integration", "acceptance", "chaos", "browser")
