@@ -71,16 +71,16 @@ class _Lines:
 
     def __init__(self) -> None:
         self.stdout: BinaryIO | None = None
-        self.wanted = True
+        self.number = logging.INFO
         self._encode = msgspec.json.Encoder(enc_hook=repr).encode_lines
 
-    def write(self, events: Sequence[dict[str, Any]], stdout: BinaryIO) -> None:
-        stamp = {"level": "info", "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
+    def write(self, events: Sequence[dict[str, Any]], level: str, stdout: BinaryIO) -> None:
+        stamp = {"level": level, "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
         for event in events:
             event.update(stamp)
         data = self._encode(events)
         if b"@" in data:
-            data = self._encode([_mask(None, "info", event) for event in events])
+            data = self._encode([_mask(None, level, event) for event in events])
         start = 0
         while start < len(data):
             end = data.rfind(b"\n", start, start + select.PIPE_BUF) + 1 or data.index(b"\n", start) + 1
@@ -91,22 +91,23 @@ class _Lines:
 _lines: Final = _Lines()
 
 
-def write(events: Sequence[dict[str, Any]]) -> None:
-    """Log many events at level info, in a tenth of the time that single calls take.
+def write(events: Sequence[dict[str, Any]], level: str = "info") -> None:
+    """Log many events, in a tenth of the time that single calls take.
 
     Lines of several processes do not mix, because no system call writes more than a pipe accepts atomically.
 
     Args:
         events: each with its `event` and its whole context. This function changes them.
+        level: debug, info, warning or error.
     """
-    if not _lines.wanted:
+    if logging.getLevelNamesMapping()[level.upper()] < _lines.number:
         return
     if _lines.stdout is not None:
-        _lines.write(events, _lines.stdout)
+        _lines.write(events, level, _lines.stdout)
         return
-    log = structlog.get_logger()
+    write_one = getattr(structlog.get_logger(), level)
     for event in events:
-        log.info(**event)
+        write_one(**event)
 
 
 def configure(level: str, log_format: str) -> None:
@@ -134,7 +135,7 @@ def configure(level: str, log_format: str) -> None:
         renderer = structlog.processors.JSONRenderer(serializer=_json)
         factory = structlog.BytesLoggerFactory(stdout)
     _lines.stdout = None if log_format == "console" else stdout
-    _lines.wanted = number <= logging.INFO
+    _lines.number = number
     structlog.configure(
         processors=[*shared, *last, own_renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -10,7 +10,6 @@ import dramatiq
 import structlog
 from dramatiq.middleware import CurrentMessage
 
-import logs
 from campaigns.catalog import Catalog
 from campaigns.ledger import Ledger
 from campaigns.messages import QUEUES, SEND_EMAIL
@@ -22,6 +21,7 @@ from middleware.admission import CLAIM_ID
 from middleware.batches import MayBeTriedAgain
 from worker.attached_files import AttachedFiles
 from worker.delivery import Batch, Delivery
+from worker.send_log import SendLog
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +83,11 @@ class SendEmail:
     def _made_here(self) -> Delivery:
         """Build this process's delivery, which belongs to the running event loop."""
         loop = asyncio.get_running_loop()
-        settler = Settler(self._ledger, self._worker_id, loop, self._stopping, completed=_completed, log=logs.write)
+        sends = SendLog(self._stopping)
+
+        def completed(campaign_id: str) -> None:
+            sends.summarize(campaign_id)
+            log.info("campaign_completed", campaign_id=campaign_id)
+
+        settler = Settler(self._ledger, self._worker_id, loop, self._stopping, completed=completed, log=sends.add)
         return Delivery(self._catalog, self._provider, settler, self._files, self._links)
-
-
-def _completed(campaign_id: str) -> None:
-    log.info("campaign_completed", campaign_id=campaign_id)

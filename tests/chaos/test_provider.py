@@ -68,7 +68,7 @@ def test_the_provider_is_away(tmp_path: Path, away: str, full: bool, figures: Ca
     """
     away_s, tpm = (120.0 if full else 6.0), 12_000
     rows = int(tpm / 60 * 25) if full else 1_200
-    with _stack(tmp_path) as stack, WorkerPool(stack) as pool:
+    with _stack(tmp_path, LOG_LEVEL="debug") as stack, WorkerPool(stack) as pool:
         stack.double.behave(latency_ms=20)
         audit.launch(stack, "c1", audit.addresses(rows), tpm)
         with stack.watch("c1") as watch:
@@ -224,8 +224,9 @@ def test_some_recipients_are_refused(tmp_path: Path, figures: Callable[..., None
         figures(rows=rows, failed=report["failed"], requests=len(found.arrivals), retries=report["retries"])
 
 
-def _stack(directory: Path) -> AbstractContextManager[Stack]:
-    return Stack.open(directory, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="3", RETRY_MIN_BACKOFF_S="0.5", MAX_RETRIES="8")
+def _stack(directory: Path, **more: str) -> AbstractContextManager[Stack]:
+    settings = {"RECONCILE_EVERY_S": "5", "SEND_TIMEOUT_S": "3", "RETRY_MIN_BACKOFF_S": "0.5", "MAX_RETRIES": "8"}
+    return Stack.open(directory, **settings | more)
 
 
 def _dead_letters(stack: Stack) -> int:

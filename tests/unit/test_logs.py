@@ -145,7 +145,11 @@ logs.write([dict(event="e", row=row, reason="x" * (row * 37 % 500 + (5000 if row
     assert [event["row"] for event in events(body)] == list(range(100))
 
 
-@pytest.mark.parametrize(("level", "count"), [("info", 300), ("warning", 0)])
-def test_lines_written_in_bulk_keep_to_level_and_format(level: str, count: int) -> None:
-    assert len(lines(MANY, level)) == count
-    assert len(lines(MANY, level, "console")) == count
+@pytest.mark.parametrize(
+    ("written", "level", "count"),
+    [("info", "info", 300), ("info", "warning", 0), ("debug", "info", 0), ("debug", "debug", 300)],
+)
+def test_lines_written_in_bulk_keep_to_level_and_format(written: str, level: str, count: int) -> None:
+    body = MANY.replace("write(events)", f"write(events, {written!r})")
+    assert [event["level"] for event in events(body, level)] == [written] * count
+    assert len(lines(body, level, "console")) == count
