@@ -225,8 +225,8 @@ def test_some_recipients_are_refused(tmp_path: Path, figures: Callable[..., None
 
 
 def _stack(directory: Path, **more: str) -> AbstractContextManager[Stack]:
-    settings = {"RECONCILE_EVERY_S": "5", "SEND_TIMEOUT_S": "3", "RETRY_MIN_BACKOFF_S": "0.5", "MAX_RETRIES": "8"}
-    return Stack.open(directory, **settings | more)
+    more = {"RETRY_MIN_BACKOFF_S": "0.5", "MAX_RETRIES": "8"} | more
+    return Stack.open(directory, web=True, RECONCILE_EVERY_S="5", SEND_TIMEOUT_S="3", **more)
 
 
 def _dead_letters(stack: Stack) -> int:
