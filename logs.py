@@ -159,6 +159,12 @@ class _Line(logging.Handler):
             self.handleError(record)
 
 
+def warn_of_settings(lines: Sequence[str]) -> None:
+    """Write one line for each name in the environment that is probably meant as a setting, at the start."""
+    for line in lines:
+        structlog.get_logger(__name__).warning("setting_ignored", reason=line)
+
+
 def _route_standard_logging(level: int, shared: list[Processor], last: list[Processor], stdout: BinaryIO) -> None:
     handler = _Line(stdout)
     handler.addFilter(_Messages())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,9 +9,7 @@ from starlette.responses import Response
 from api import components
 from api.http.responses import json_response
 from campaigns.accounts import Accounts, Breaker
-
-#: The name of the only account.
-DEFAULT: Final = "default"
+from settings import DEFAULT
 
 
 class AccountResponse(msgspec.Struct, frozen=True):
@@ -30,7 +26,7 @@ class AccountResponse(msgspec.Struct, frozen=True):
 def listed(request: Request) -> Response:
     """All accounts."""
     parts = components.of(request)
-    provider, tpm = parts.settings.email_provider, parts.settings.provider_tpm
+    provider, tpm = parts.settings.email_provider, parts.settings.accounts[DEFAULT].tpm
     state = Accounts(parts.redis, provider, tpm).state()
     account = AccountResponse(DEFAULT, provider, tpm, state.sent_last_minute, state.breaker, state.reason)
     return json_response([account])

@@ -25,6 +25,7 @@ def from_environment() -> Starlette:
     """
     settings = environment.current()
     logs.configure(settings.log_level, settings.log_format)
+    logs.warn_of_settings(settings.warnings)
     request_log.replace_server_log()
     return create_app(dataclasses.replace(settings, api_token=token_file.token(settings)))
 

@@ -30,7 +30,7 @@ from consent.suppressions import Names, Suppressions
 from mail import providers
 from mail.providers import OnDemand, Provider
 from mail.providers.sns import Sns
-from settings import Settings
+from settings import DEFAULT, Settings
 from storage import MissingObject, ObjectStore
 
 
@@ -70,7 +70,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "events": ProviderEvents(redis),
         "attachments": Attachments(redis),
         "trial_limit": TrialLimit(redis, settings.email_provider),
-        "provider": OnDemand(partial(providers.build, settings)),
+        "provider": OnDemand(partial(providers.build, settings.accounts[DEFAULT], settings)),
         "sns": Sns(settings.ses_topic_arns),
         "feeds": Feeds(progress),
         "writing": writing,

@@ -43,7 +43,7 @@ from middleware.gc_tuning import GcTuning
 from middleware.log_context import LogContext
 from middleware.notifier import Notifier
 from middleware.schema_version import SchemaVersion
-from settings import Settings
+from settings import DEFAULT, Settings
 from storage import MissingObject, ObjectStore
 from worker.attached_files import AttachedFiles
 from worker.parse_csv import ParseCsv
@@ -92,6 +92,7 @@ def build_worker(settings: Settings) -> Broker:
         ValueError: the provider cannot be used with these settings.
     """
     logs.configure(settings.log_level, settings.log_format)
+    logs.warn_of_settings(settings.warnings)
     components = build_components(settings)
     broker = build_broker(components)
     declare_actors(broker, components)
@@ -104,7 +105,7 @@ def build_components(settings: Settings) -> Components:
     redis = connect(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
     open_store = object_store(settings)
     suppressions = suppression_list(redis, open_store)
-    limits = Limits(settings.provider_tpm, settings.domain_tpm)
+    limits = Limits(settings.accounts[DEFAULT].tpm, settings.domain_tpm)
     return Components(
         settings=settings,
         worker_id=f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}",
@@ -157,7 +158,7 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     Reconcile(catalog, reconciler, Progress(redis, settings.email_provider)).declare(broker)
     # The worker builds the provider at its start: a malformed key then stops the start, and the first email does not
     # wait until the certificates are loaded.
-    provider = providers.build(settings)
+    provider = providers.build(settings.accounts[DEFAULT], settings)
     files = AttachedFiles(Attachments(redis), store)
     links = recipient_links(settings, suppressions)
     SendEmail(ledger, catalog, provider, components.worker_id, stopping, files=files, links=links).declare(broker)

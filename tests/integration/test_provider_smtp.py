@@ -40,7 +40,7 @@ def message(row: int = 1, **changes: Any) -> Message:
 
 
 def provider(url: str, *, timeout_s: float = PATIENCE_S, connections: int = 4, per_connection: int = 100) -> Smtp:
-    server = load({"SMTP_URL": url}).smtp
+    server = load({"SMTP_URL": url}).accounts["default"].smtp
     assert server
     return Smtp(server, timeout_s, connections, per_connection)
 

@@ -34,7 +34,7 @@ class Line:
     """A provider and the server that it sends to, on one event loop for all examples."""
 
     def __init__(self, double: SmtpDouble, runner: asyncio.Runner) -> None:
-        server = load({"SMTP_URL": double.url}).smtp
+        server = load({"SMTP_URL": double.url}).accounts["default"].smtp
         assert server
         self.double = double
         self._runner = runner

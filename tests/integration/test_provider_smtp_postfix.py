@@ -67,7 +67,7 @@ def test_what_postfix_passes_on_is_what_was_encoded(tmp_path: Path, monkeypatch:
 
 async def _sent(url: str) -> dict[str, Outcome]:
     """Each text to four recipients, and a refused recipient among them, all at once over two connections."""
-    server = load({"SMTP_URL": url}).smtp
+    server = load({"SMTP_URL": url}).accounts["default"].smtp
     assert server
     smtp = Smtp(server, PATIENCE_S, 2, 10)
     box = Mailbox("Zoë", "news@example.org")

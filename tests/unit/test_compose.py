@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.setting_names import all_names
+
 ROOT = Path(__file__).resolve().parents[2]
 #: The options that keep every line in Postrider's format and soon notice a process that dies before it is ready.
 OPTIONS = "--skip-logging --worker-fork-timeout 2000"
@@ -92,7 +94,7 @@ def test_no_proxy_header_decides_where_a_request_comes_from(services: dict[str, 
 
 
 def test_every_setting_can_be_given(services: dict[str, Service]) -> None:
-    read = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', (ROOT / "settings.py").read_text()))
+    read = all_names()
     # The containers set these themselves; WORKERS is in the worker's command; AWS_REGION is not that of this S3 server.
     elsewhere = {"AWS_REGION", "REDIS_ADDR", "PORT", "WORKERS", "WORKER_PROCESSES", "VAR_DIR", "OUTBOX_DIR"}
     for name in ("web", "worker"):

@@ -15,7 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 #: File -> the modules of the project that it may import, including their contents.
 MAY_IMPORT = {
-    "settings": (),
     "logs": (),
     "storage": ("campaigns.models", "campaigns.errors"),
     "run": ("embedded", "settings"),

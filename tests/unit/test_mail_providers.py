@@ -10,7 +10,8 @@ from settings import load
 
 def built(environ: dict[str, str]) -> Provider:
     async def build() -> Provider:
-        provider = providers.build(load(environ))
+        settings = load(environ)
+        provider = providers.build(settings.accounts["default"], settings)
         await provider.close()
         return provider
 

@@ -41,5 +41,6 @@ def test_a_message_id_of_its_own_names_neither_campaign_nor_row() -> None:
 
 
 def test_the_settings_choose_smtp() -> None:
-    found = providers.build(load({"SMTP_URL": "smtp://mail.example.com", "EMAIL_PROVIDER": "smtp"}))
+    settings = load({"SMTP_URL": "smtp://mail.example.com", "EMAIL_PROVIDER": "smtp"})
+    found = providers.build(settings.accounts["default"], settings)
     assert isinstance(found, providers.Smtp)

@@ -14,7 +14,7 @@ TOPIC = "arn:aws:sns:eu-west-1:123456789012:ses-events"
 
 
 def account(**environ: str) -> settings.SesAccount:
-    found = settings.load({**SES, **environ}).ses
+    found = settings.load({**SES, **environ}).accounts["default"].ses
     assert found
     return found
 
@@ -23,7 +23,7 @@ def test_the_region_is_enough() -> None:
     url = "https://email.eu-west-1.amazonaws.com"
     assert account() == settings.SesAccount("eu-west-1", url, None, "", "")
     assert settings.load(SES).ses_topic_arns == ()
-    assert settings.load({}).ses is None
+    assert settings.load({}).accounts["default"].ses is None
 
 
 def test_china_has_another_domain() -> None:
@@ -44,7 +44,7 @@ def test_what_is_given_counts() -> None:
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_the_usual_aws_variables_name_the_region_unless_they_are_those_of_another_s3_server(name: str) -> None:
     usual = {"EMAIL_PROVIDER": "ses", name: "us-east-2"}
-    found = settings.load(usual).ses
+    found = settings.load(usual).accounts["default"].ses
     assert found
     assert found.region == "us-east-2"
     assert account(**{name: "us-east-2"}).region == "eu-west-1"
@@ -92,7 +92,7 @@ def test_several_topics_are_separated_by_commas() -> None:
 
 def test_the_settings_choose_the_provider() -> None:
     async def built() -> providers.Provider:
-        provider = providers.build(settings.load(SES))
+        provider = providers.build(settings.load(SES).accounts["default"], settings.load(SES))
         await provider.close()
         return provider
 

@@ -11,7 +11,7 @@ SECRET = "hunter2correcthorse"
 
 
 def server(url: str) -> SmtpServer:
-    found = settings.load({"SMTP_URL": url}).smtp
+    found = settings.load({"SMTP_URL": url}).accounts["default"].smtp
     assert found is not None
     return found
 
@@ -97,14 +97,17 @@ def test_an_smtp_address_chooses_smtp_unless_a_sendgrid_key_or_a_provider_is_the
 
 
 def test_smtp_needs_its_address() -> None:
-    with pytest.raises(settings.SettingError, match=r"SMTP_URL: needed for EMAIL_PROVIDER=smtp"):
+    with pytest.raises(settings.SettingError, match=r"SMTP_URL: needed for the provider smtp"):
         settings.load({"EMAIL_PROVIDER": "smtp"})
 
 
 def test_the_defaults_of_the_connections() -> None:
     found = settings.load({})
-    assert found.smtp is None
-    assert (found.smtp_connections, found.smtp_messages_per_connection) == (10, 100)
+    assert found.accounts["default"].smtp is None
+    assert (found.smtp_connections, found.smtp_messages_per_connection) == (
+        10,
+        100,
+    )
 
 
 @pytest.mark.parametrize("name", ["SMTP_CONNECTIONS", "SMTP_MESSAGES_PER_CONNECTION"])
