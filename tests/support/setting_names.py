@@ -14,4 +14,4 @@ def all_names() -> set[str]:
     """The names of the settings without a prefix. Those of named accounts are in `ACCOUNT_SETTINGS`."""
     source = "".join(file.read_text() for file in _FOLDER.glob("*.py"))
     source = re.sub(r"__all__ = \[.*?\]", "", source, flags=re.DOTALL)
-    return set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', source)) - set(OF_DEFAULT)
+    return set(re.findall(r'"([A-Z][A-Z0-9_]{2,}[A-Z0-9])"', source)) - set(OF_DEFAULT)
