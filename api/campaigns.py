@@ -131,15 +131,19 @@ def save(parts: Components, campaign_id: str, content: Content, *, only_new: boo
         Problem: 422: it asks for links that the server cannot make.
         WrongState: the campaign has been started, or must be new.
     """
-    content = _with_links(parts, content)
+    content = with_links(parts, content)
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
     found = content_review.unaccepted(content_review.review(content, derived, None))
     return parts.catalog.put(campaign_id, content, names, derived=derived, unaccepted=found, only_new=only_new)
 
 
-def _with_links(parts: Components, content: Content) -> Content:
-    """The content, with `unsubscribe` decided: links by default, and none if the server cannot make them."""
+def with_links(parts: Components, content: Content) -> Content:
+    """The content, with `unsubscribe` decided: links by default, and none if the server cannot make them.
+
+    Raises:
+        Problem: 422: it asks for links that the server cannot make.
+    """
     if content.unsubscribe is False or (parts.links is None and not content.has_links):
         return content
     if parts.links is None:

@@ -23,7 +23,6 @@ from api import (
     preview,
     recipient_search,
     recipients,
-    sample_email,
     sender_check,
     status,
     suppressions,
@@ -72,7 +71,7 @@ ENDPOINTS: Final = (
     # One email of it
     Endpoint(
         "POST", f"{_ONE}/preview", preview.preview, "Show one email as it would be sent",
-        {200: preview.PreviewResponse}, (404, 409), sample_email.SampleRequest,
+        {200: preview.PreviewResponse}, (404, 409), preview.PreviewRequest,
     ),
     Endpoint(
         "POST", f"{_ONE}/test-send", test_send.test_send, "Send one email to up to 10 addresses, as a test",

@@ -10,18 +10,25 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import components, content_review, sample_email
+from api import campaigns, components, content_review, sample_email
 from api.components import Components
 from api.http import inputs
 from api.http.responses import json_response
 from api.sample_email import SampleRequest
 from campaigns.attachments import StoredFile
-from mail import mime
+from campaigns.models import Campaign, Content
+from mail import content as mail_content, derivation, mime
 from mail.attachment import Attachment, encoded_bytes, is_inline
 from mail.check import Check
 from mail.envelope_checks import subject
 from mail.html_checks import size
 from mail.message import Message
+
+
+class PreviewRequest(SampleRequest, frozen=True, forbid_unknown_fields=True):
+    """Which email. `content`: a content to show instead of the campaign's own, as an editor has it; nothing is kept."""
+
+    content: Content | None = None
 
 
 class PreviewResponse(msgspec.Struct, frozen=True):
@@ -38,12 +45,14 @@ class PreviewResponse(msgspec.Struct, frozen=True):
 
 async def preview(request: Request) -> Response:
     """Render a row of the list, or given values."""
-    wanted = await inputs.json_body(request, SampleRequest)
+    wanted = await inputs.json_body(request, PreviewRequest, campaigns.MAX_CAMPAIGN_BYTES)
     return await sample_email.in_thread(_preview, components.of(request), inputs.campaign_id(request), wanted)
 
 
-def _preview(parts: Components, campaign_id: str, wanted: SampleRequest) -> Response:
+def _preview(parts: Components, campaign_id: str, wanted: PreviewRequest) -> Response:
     campaign = parts.catalog.get(campaign_id)
+    if wanted.content is not None:
+        campaign = _with_content(parts, campaign, wanted.content)
     message = sample_email.message(parts, campaign, wanted.row, wanted.columns)
     found = content_review.of(campaign).warnings
     codes = {finding.code for finding in found}
@@ -59,6 +68,13 @@ def _preview(parts: Components, campaign_id: str, wanted: SampleRequest) -> Resp
             warnings=warnings,
         )
     )
+
+
+def _with_content(parts: Components, campaign: Campaign, content: Content) -> Campaign:
+    """The campaign as it would be with another content."""
+    content = campaigns.with_links(parts, content)
+    mail_content.check(content)
+    return msgspec.structs.replace(campaign, content=content, derived=derivation.derived(content))
 
 
 def _of_message(message: Message) -> Iterator[Check]:

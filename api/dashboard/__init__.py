@@ -43,7 +43,8 @@ def _read(path: Path) -> _File:
     return _File(content, _MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:20]}"')
 
 
-_FILES: Final = {path.name: _read(path) for path in (Path(__file__).parent / "static").iterdir()}
+_STATIC: Final = Path(__file__).parent / "static"
+_FILES: Final = {path.relative_to(_STATIC).as_posix(): _read(path) for path in _STATIC.rglob("*.*")}
 
 
 def serves(path: str) -> bool:
@@ -94,4 +95,4 @@ def _policy(store_url: str | None) -> str:
 
 
 #: Not part of the API, so they are not in its description.
-ROUTES: Final = [Route("/", page, methods=["GET"]), Route(f"{PREFIX}{{name}}", file, methods=["GET"])]
+ROUTES: Final = [Route("/", page, methods=["GET"]), Route(f"{PREFIX}{{name:path}}", file, methods=["GET"])]

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.support.stack import Stack
 from tests.support.visit import Visit, readers
@@ -33,11 +33,14 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     rejected = list(csv.DictReader(io.StringIO(visit.download("Rejected rows as CSV"))))
     assert [row["row"] for row in rejected] == ["301", "302"]
 
-    # When the campaign is started
+    # When the campaign is about to be started
+    visit.press("Review and start")
+    # Then a sheet says who gets what, how fast and until when, and what is left out
+    check_review(page.get_by_role("dialog", name="Start spring-2026?"))
     visit.press("Start sending to 300 recipients")
     # Then the figures change without a reload
     expect(visit.status).to_have_text("Running")
-    expect(visit.button("Start")).to_be_hidden()
+    expect(visit.button("Review")).to_be_hidden()
     expect(visit.figure("done")).to_have_text(re.compile("^[1-9]"))
     before = visit.figure("done").inner_text()
     expect(visit.figure("done")).not_to_have_text(before)
@@ -67,15 +70,27 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     expect(visit.figure("done")).to_have_text("300")
     expect(visit.figure("pending")).to_have_text("0")
     expect(visit.button("Pause")).to_be_hidden()
+    check_sent(visit, stack)
+    page.get_by_role("link", name="All campaigns").click()
+    listed = page.get_by_role("row", name=re.compile("spring-2026"))
+    expect(listed).to_contain_text("Completed")
+    expect(listed).to_contain_text("300")
+
+
+def check_sent(visit: Visit, stack: Stack) -> None:
     arrived = [arrival.row for arrival in stack.double.arrivals() if arrival.campaign_id == "spring-2026"]
     assert sorted(arrived) == list(range(1, 301))
     rows = list(csv.DictReader(io.StringIO(visit.download("All rows"))))
     assert len(rows) == 302
     assert {row["state"] for row in rows[:300]} == {"done"}
-    page.get_by_role("link", name="All campaigns").click()
-    listed = page.get_by_role("row", name=re.compile("spring-2026"))
-    expect(listed).to_contain_text("Completed")
-    expect(listed).to_contain_text("300")
+
+
+def check_review(sheet: Locator) -> None:
+    expect(sheet).to_contain_text("300 people get this email, from News <news@shop.test>, at 600 emails per minute")
+    expect(sheet).to_contain_text(re.compile(r"done by about \d\d:\d\d"))
+    expect(sheet).to_contain_text("Hello Reader 1 (as r1@shop.test gets it)")
+    for words in ("Live: SendGrid", "1 row repeats an address", "1 row has no valid address"):
+        expect(sheet).to_contain_text(words)
 
 
 def test_an_operator_decides_about_a_failed_and_an_unknown_row(visit: Visit, stack: Stack) -> None:
@@ -150,12 +165,12 @@ def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, st
     stack.upload("holes", readers(3))
     visit.campaign("holes")
     expect(visit.reason).to_contain_text(re.compile(r"cannot start yet.*\{\{\s*city\s*\}\}"))
-    expect(visit.button("Start")).to_be_hidden()
+    expect(visit.button("Review and start")).to_be_hidden()
 
     visit.page.get_by_role("link", name="Edit").click()
     visit.page.get_by_label("Text", exact=True).fill("Dear {{ name }}")
     visit.press("Save")
-    expect(visit.button("Start sending to 3 recipients")).to_be_visible()
+    expect(visit.button("Review and start")).to_be_visible()
     expect(visit.reason).to_be_hidden()
     saved = stack.call("GET", "/campaigns/holes")
     assert (saved["text"], saved["headers"]) == ("Dear {{ name }}", {"X-Kept": "yes"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,6 +14,8 @@ from tests.support.visit import Visit, readers
 
 LONG = "a-campaign-id-of-sixty-four-characters_without-any-place-to-rest"
 PHONE = {"width": 320, "height": 640}
+#: The script of axe-core, which looks for barriers; it needs no network.
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 
 
 def overflow(page: Page) -> int:
@@ -53,6 +56,30 @@ def test_texts_have_enough_contrast(visitor: Callable[..., Visit], stack: Stack,
     visit.open("#/new")
     expect(visit.button("Create")).to_be_visible()
     assert visit.page.evaluate(WEAK_TEXTS) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_has_a_barrier(visitor: Callable[..., Visit], stack: Stack, width: int, scheme: str) -> None:
+    """Axe-core's rules on every page, on a phone and on a desk, in light and in dark."""
+    name = f"open-{width}-{scheme}"
+    stack.put(name, text="Hi *|FNAME|* {{ name }}")
+    stack.upload(name, readers(5, "nobody,x\n"))
+    visit = visitor(stack.port, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for address in ("#/", "#/new", f"#/campaigns/{name}"):
+        visit.open(address)
+        expect(visit.page.get_by_text("Loading")).to_have_count(0)
+        assert barriers(visit.page) == [], address
+    visit.press("Review and start")
+    expect(visit.page.get_by_role("dialog")).to_be_visible()
+    assert barriers(visit.page) == []
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe-core finds wrong: the rule, and the element."""
+    page.evaluate(AXE)
+    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations)")
+    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
 
 
 #: The visible elements that contain text themselves and whose contrast is below 4.5.

@@ -117,7 +117,7 @@ def test_the_page_asks_once_for_the_token_and_sends_it_with_every_request(
     visit.page.get_by_role("link", name="secret").click()
     visit.choose_list("readers.csv", readers(40))
     visit.press("Upload")
-    visit.press("Start sending to 40 recipients")
+    visit.start()
     expect(visit.figure("done")).to_have_text("40")
     expect(visit.status).to_have_text("Completed")
     assert visit.download("Done").count('@shop.test","done",') == 40

@@ -137,13 +137,13 @@ def test_a_list_that_cannot_be_used_says_why_and_can_be_replaced(visit: Visit, s
     expect(visit.status).to_have_text("Rejected")
     expect(visit.reason).to_contain_text("The list cannot be used")
     expect(visit.reason).to_contain_text("email")
-    expect(visit.button("Start")).to_be_hidden()
+    expect(visit.button("Review and start")).to_be_hidden()
 
     visit.page.get_by_text("Replace the list").click()
     visit.choose_list("addresses.csv", b"Contact,name\na@shop.test,A\n")
     visit.page.get_by_label("Email column").fill("Contact")
     visit.press("Upload")
-    expect(visit.button("Start sending to 1 recipient")).to_be_visible()
+    expect(visit.button("Review and start")).to_be_visible()
     expect(visit.reason).to_be_hidden()
 
 

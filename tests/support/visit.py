@@ -78,6 +78,14 @@ class Visit:
     def press(self, name: str | re.Pattern[str]) -> None:
         self.button(name).click()
 
+    def start(self, *, accept: bool = False) -> None:
+        """Review the campaign and start it; `accept`: acknowledge its warnings."""
+        self.press("Review and start")
+        sheet = self.page.get_by_role("dialog")
+        if accept:
+            sheet.get_by_label("I have read the warnings").check()
+        sheet.get_by_role("button", name=re.compile("^Start")).click()
+
     def panel(self, title: str | re.Pattern[str]) -> Locator:
         """A panel by its heading."""
         return self.page.locator("section.panel, details.panel").filter(

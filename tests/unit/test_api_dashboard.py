@@ -25,15 +25,16 @@ def test_the_page_names_only_files_that_are_served(fake_redis: Redis) -> None:
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     named = re.findall(r'(?:src|href)="(/[^"]*)"', page.body.decode())
     assert "/dashboard/app.js" in named
-    for path in STATIC.glob("*.js"):
-        named += [f"/dashboard/{name}" for name in re.findall(r'from "\./([^"]+)"', path.read_text())]
+    for path in STATIC.rglob("*.js"):
+        for name in re.findall(r'from "(\.[^"]+)"', path.read_text()):
+            named.append(f"/dashboard/{(path.parent / name).resolve().relative_to(STATIC).as_posix()}")
     for path in set(named):
         assert web.get(path).status == 200, path
 
 
 def test_the_page_loads_nothing_from_other_hosts() -> None:
     allowed = {"http://www.w3.org/2000/svg"}
-    for path in STATIC.iterdir():
+    for path in STATIC.rglob("*.*"):
         text = path.read_text()
         assert set(re.findall(r"https?://[^\s\"'`)]+", text)) <= allowed, path.name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path.name

@@ -52,6 +52,19 @@ def test_it_works_after_the_start_too(app: AppHarness, step: str) -> None:
     assert app.web.post("/campaigns/c1/preview", {"row": 1}).json()["subject"] == "Hello Ada"
 
 
+def test_another_content_is_shown_and_not_kept(app: AppHarness) -> None:
+    """Given an editor's content, when it is previewed, then it is shown for real rows, with its own findings."""
+    app.ready(LIST, **CONTENT)
+    edited = {"from": "a@shop.test", "subject": "Dear {{ name }}", "text": "Hi *|FNAME|*"}
+    shown = app.web.post("/campaigns/c1/preview", {"row": 3, "content": edited}).json()
+    assert (shown["subject"], shown["text"], shown["html"]) == ("Dear Bob", "Hi *|FNAME|*", None)
+    assert "foreign_tag" in {finding["code"] for finding in shown["warnings"]}
+    assert app.web.get("/campaigns/c1").json()["subject"] == "Hello {{ name }}"
+    refused = app.web.post("/campaigns/c1/preview", {"row": 3, "content": edited | {"subject": "{{ name"}})
+    assert refused.status == 422
+    assert [(mistake["field"], mistake["line"]) for mistake in refused.json()["errors"]] == [("subject", 1)]
+
+
 def test_given_values_need_no_list(app: AppHarness) -> None:
     app.make(**CONTENT)
     values = {"name": "Ann", "city": "Rome"}

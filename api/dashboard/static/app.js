@@ -4,6 +4,7 @@ import { campaignPage } from "./campaign_page.js";
 import { campaignsPage } from "./campaigns_page.js";
 import { begin } from "./connection.js";
 import { editCampaignPage, newCampaignPage } from "./content_form.js";
+import { beginChip } from "./destination_chip.js";
 import { fill, h } from "./dom.js";
 import { offerToForget } from "./token.js";
 
@@ -56,4 +57,5 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 window.addEventListener("hashchange", show);
 offerToForget();
 begin();
+beginChip();
 show();

@@ -5,6 +5,7 @@ import { h, write } from "./dom.js";
 import { confirmStep } from "./dialogs.js";
 import { shares } from "./figures.js";
 import { count } from "./format.js";
+import { reviewStart } from "./starting/review_sheet.js";
 
 const OVER = ["completed", "cancelled", "rejected"];
 
@@ -13,10 +14,7 @@ const STEPS = [
     name: "start",
     shown: (status, { blocked, starts }) =>
       (status.status === "ready" && !blocked) || (status.status === "parsing" && !starts),
-    label: (status) =>
-      status.status === "parsing"
-        ? "Start once the list is read"
-        : `Start sending to ${count(status.total, "recipient")}`,
+    label: () => "Review and start…",
     said: (answer) => (answer.status === "running" ? "Started." : "The campaign starts as soon as the list is read."),
     primary: true,
   },
@@ -87,18 +85,18 @@ export function controlsRow(campaignId, perform) {
     );
     return { step, node };
   });
-  const accepts = acceptance();
   const row = h(
     "div",
     { class: "actions steps", role: "group", "aria-label": "Steps" },
     buttons.map((button) => button.node),
   );
-  const node = h("div", {}, accepts.node, row);
 
   async function take(step) {
     if (step.ask && !(await confirmStep(step.ask(latest, campaignId)))) return;
-    const body = step.name === "start" && accepts.given() ? { accept_warnings: true } : undefined;
-    perform(async () => step.said(await post(path(campaignId, step.name), body)));
+    perform(async () => {
+      const body = step.name === "start" ? await reviewStart(campaignId) : {};
+      return body ? step.said(await post(path(campaignId, step.name), body)) : "";
+    });
   }
 
   function update(status, campaign) {
@@ -110,29 +108,10 @@ export function controlsRow(campaignId, perform) {
       write(button, step.label(status));
     }
     row.hidden = buttons.every((button) => button.node.hidden);
-    accepts.update(status);
     // If the focused button disappears, the focus moves to the next step.
     if (focused?.node.hidden) buttons.find((button) => !button.node.hidden)?.node.focus();
   }
-  return { node, update };
-}
-
-/** The tick with which an operator accepts warnings; without it, the server refuses the start. */
-function acceptance() {
-  const tick = h("input", { type: "checkbox" });
-  const node = h(
-    "div",
-    { class: "callout", hidden: true },
-    h("label", {}, tick, " I have read the warnings below and want to start all the same."),
-  );
-  let before = "";
-  const update = ({ status, unaccepted }) => {
-    const now = unaccepted.join();
-    node.hidden = !now || !["ready", "parsing"].includes(status);
-    if (now !== before) tick.checked = false;
-    before = now;
-  };
-  return { node, update, given: () => !node.hidden && tick.checked };
+  return { node: row, update };
 }
 
 /** The panel to delete the campaign. */

@@ -55,7 +55,10 @@ export function progressBar() {
     const parts = status.parsed?.size
       ? { reading: status.parsed.bytes, pending: status.parsed.size - status.parsed.bytes }
       : shares(status);
-    for (const segment of segments) segment.node.style.flexGrow = parts[segment.name] ?? 0;
+    for (const segment of segments) {
+      segment.node.style.flexGrow = parts[segment.name] ?? 0;
+      segment.node.hidden = !parts[segment.name]; // an empty segment would still have its gap
+    }
     const said = KINDS.filter(({ name }) => parts[name]).map(
       ({ name, label }) => `${label.toLowerCase()} ${number(parts[name])}`,
     );

@@ -2,11 +2,7 @@
 
 import { path, post } from "./client.js";
 import { announce, fill, freshId, h } from "./dom.js";
-
-/** What a finding stops, by its level. */
-const LEVELS = { stops_start: "Stops the start", acknowledge: "Must be accepted", hint: "Hint" };
-/** The most findings that are shown at first. */
-const SHOWN = 8;
+import { findingList } from "./findings.js";
 
 /** The panel. */
 export function messagePanel(campaignId, perform) {
@@ -36,25 +32,7 @@ export function messagePanel(campaignId, perform) {
 }
 
 function findings(warnings) {
-  if (!warnings.length) return null;
-  const lines = warnings.map((one) => finding(one));
-  const rest = lines.slice(SHOWN);
-  return [
-    h("h3", {}, "Checks"),
-    h("ul", { class: "findings" }, lines.slice(0, SHOWN)),
-    rest.length > 0 &&
-      h("details", {}, h("summary", {}, `${rest.length} more`), h("ul", { class: "findings" }, rest)),
-  ];
-}
-
-function finding({ level, field, line, message }) {
-  const where = line ? `${field}, line ${line}` : field;
-  return h(
-    "li",
-    { class: level },
-    h("strong", {}, LEVELS[level] ?? level),
-    ` ${where}: ${message[0].toUpperCase()}${message.slice(1)}.`,
-  );
+  return warnings.length > 0 && [h("h3", {}, "Checks"), findingList(warnings)];
 }
 
 /** A preview of one row, and the form for test emails of it. */

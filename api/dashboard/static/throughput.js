@@ -57,10 +57,10 @@ function chart() {
   const top = h("span", { class: "top-label" });
   const limitLabel = h("span", { class: "limit-label" });
   const node = h(
-    "figure",
+    "div",
     { class: "chart", role: "img" },
     h("div", { class: "plot" }, picture, top, limitLabel),
-    h("figcaption", {}, h("span", {}, "2 min ago"), h("span", {}, "emails per second"), h("span", {}, "now")),
+    h("p", { class: "axis" }, h("span", {}, "2 min ago"), h("span", {}, "emails per second"), h("span", {}, "now")),
   );
 
   function draw(values, tpm) {
