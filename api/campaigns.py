@@ -18,11 +18,14 @@ from api.http.errors import Problem, invalid
 from api.http.responses import json_response
 from campaigns import keys
 from campaigns.catalog import Heading
-from campaigns.errors import UnknownCampaign
+from campaigns.errors import ListChanged, UnknownCampaign
+from campaigns.judgement import WITHOUT_LIST, Judgement
 from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from lists.list_facts import ListFacts
 from mail import content as mail_content, derivation
 from mail.check import Check
+from mail.checks import OF_LIST, to_accept
+from mail.similar_names import with_suggestions
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -134,8 +137,29 @@ def save(parts: Components, campaign_id: str, content: Content, *, only_new: boo
     content = with_links(parts, content)
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
-    found = content_review.unaccepted(content_review.review(content, derived, None))
-    return parts.catalog.put(campaign_id, content, names, derived=derived, unaccepted=found, only_new=only_new)
+    alone = to_accept(content_review.review(content, derived, None).warnings)
+    while True:
+        judgement = _judged(parts, campaign_id, content, derived)
+        try:
+            return parts.catalog.put(
+                campaign_id, content, names, derived=derived, unaccepted=alone, judgement=judgement, only_new=only_new
+            )
+        except ListChanged:  # between these two lines; its findings are others
+            continue
+
+
+def _judged(parts: Components, campaign_id: str, content: Content, derived: Content | None) -> Judgement:
+    """What the content and the campaign's list, if it is parsed, make together."""
+    try:
+        campaign = parts.catalog.get(campaign_id)
+    except UnknownCampaign:
+        return WITHOUT_LIST
+    if not campaign.has_list:
+        return WITHOUT_LIST
+    found = content_review.review(content, derived, campaign)
+    of_list = [finding for finding in found.warnings if finding.code in OF_LIST]
+    missing = with_suggestions(found.missing_columns, campaign.columns)
+    return Judgement(campaign.list_version, to_accept(of_list), missing)
 
 
 def with_links(parts: Components, content: Content) -> Content:

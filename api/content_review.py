@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from campaigns.models import WITHOUT_LIST, Campaign, Content
-from mail.check import Check, Level
+from campaigns.models import Campaign, Content
+from mail.check import Check
 from mail.checks import checks
+from mail.known_list import KnownList
 from mail.rendering import Templates
 
 #: The most reviews that a process keeps; each takes a few kB.
@@ -25,30 +26,37 @@ class Review(NamedTuple):
     missing_columns: tuple[str, ...]
 
 
-_reviews: OrderedDict[tuple[bytes, tuple[str, ...] | None], Review] = OrderedDict()
+_reviews: OrderedDict[tuple[bytes, str], Review] = OrderedDict()
 _lock: Final = Lock()
 
 
 def of(campaign: Campaign) -> Review:
     """The review of a campaign's content and its parsed list."""
-    has_list = campaign.slices > 0 and campaign.status not in WITHOUT_LIST
-    return review(campaign.content, campaign.derived, campaign.columns if has_list else None)
+    return review(campaign.content, campaign.derived, campaign)
 
 
-def review(content: Content, derived: Content | None, columns: tuple[str, ...] | None) -> Review:
+def review(content: Content, derived: Content | None, campaign: Campaign | None) -> Review:
     """Review a content that `mail.content` has accepted.
 
     Args:
         content: what was PUT; the places of the findings are places in it.
         derived: what is sent instead, or None.
-        columns: the list's template names by position; None: no list.
+        campaign: the campaign with the list, if it is parsed; None: no campaign yet.
     """
-    key = hashlib.sha256(msgspec.json.encode((content, derived))).digest(), columns
+    if campaign is None or not campaign.has_list:
+        return _remembered(content, derived, None, "")
+    sample = campaign.sample
+    known = KnownList(campaign.columns, sample.numbered, sample.empty, sample.recipients)
+    return _remembered(content, derived, known, f"{campaign.id} {campaign.list_version}")
+
+
+def _remembered(content: Content, derived: Content | None, known: KnownList | None, of_list: str) -> Review:
+    key = hashlib.sha256(msgspec.json.encode((content, derived))).digest(), of_list
     with _lock:
         if key in _reviews:
             _reviews.move_to_end(key)
             return _reviews[key]
-    made = _reviewed(content, derived, columns)
+    made = _reviewed(content, derived, known)
     with _lock:
         _reviews[key] = made
         while len(_reviews) > KEPT:
@@ -56,14 +64,9 @@ def review(content: Content, derived: Content | None, columns: tuple[str, ...] |
     return made
 
 
-def _reviewed(content: Content, derived: Content | None, columns: tuple[str, ...] | None) -> Review:
-    found = checks(content, columns)
+def _reviewed(content: Content, derived: Content | None, known: KnownList | None) -> Review:
+    found = checks(content, known)
     if derived is not None and derived.text is not None:
         found = [finding for finding in found if finding.code != "no_text"]
-    missing = () if columns is None else tuple(Templates(content).missing(columns))
+    missing = () if known is None else tuple(Templates(content).missing(known.columns))
     return Review(tuple(found), missing)
-
-
-def unaccepted(found: Review) -> list[str]:
-    """The codes of the findings that a person must accept before the campaign starts."""
-    return sorted({finding.code for finding in found.warnings if finding.level is Level.ACKNOWLEDGE})

@@ -17,9 +17,11 @@ from api.http.errors import Problem
 from api.http.responses import json_response
 from campaigns import messages
 from campaigns.catalog import name_columns
+from campaigns.errors import MissingColumns
 from campaigns.models import Status, UnknownDecision
 from campaigns.reconciliation import check_decision, last_report
 from mail.rendering import Templates
+from mail.similar_names import with_suggestions
 from settings import MAX_TPM
 
 log = structlog.get_logger(__name__)
@@ -79,7 +81,11 @@ def start(request: Request, wanted: StartRequest) -> Response:
     campaign = parts.catalog.get(campaign_id)
     if not campaign.columns_named:
         name_columns(parts.redis, campaign_id, Templates(campaign.content).missing(()))
-    status = parts.controls.start(campaign_id, accept_warnings=wanted.accept_warnings)
+    try:
+        status = parts.controls.start(campaign_id, accept_warnings=wanted.accept_warnings)
+    except MissingColumns as error:
+        columns = parts.catalog.get(campaign_id).columns
+        raise MissingColumns(error.status, error.columns, with_suggestions(error.columns, columns)) from None
     log.info("start_answered", campaign_id=campaign_id, status=status)
     return json_response(StartResponse(status))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -15,19 +14,18 @@ from msgspec import Meta
 from api.components import Components
 from api.http.errors import Problem, invalid
 from campaigns.errors import WrongState
-from campaigns.models import WITHOUT_LIST, Campaign
+from campaigns.models import Campaign
 from lists.addresses import address
 from lists.index import Index
 from lists.scan import MAX_ROWS, read_slice
 from mail.message import Message
 from mail.rendering import EMAIL, LinkOf, RenderError, Templates
+from mail.similar_names import similar
 
 T = TypeVar("T")
 
 #: The address if the given values contain none.
 SAMPLE_ADDRESS: Final = "ann@example.com"
-#: How alike two names must be for "did you mean", from 0 to 1.
-ALIKE: Final = 0.6
 #: The number of emails that a process renders at the same time. Templates may take long to compile.
 AT_ONCE: Final = 2
 
@@ -96,14 +94,9 @@ def _link_of(parts: Components, campaign: Campaign) -> LinkOf | None:
     return lambda row, _address: link_of(row, SAMPLE_ADDRESS)
 
 
-def has_list(campaign: Campaign) -> bool:
-    """Whether the campaign has a parsed list."""
-    return campaign.slices > 0 and campaign.status not in WITHOUT_LIST
-
-
 def _of_list(parts: Components, campaign: Campaign, row: int | None) -> _Cells:
     """The cells of a row, read from the object store with one ranged request."""
-    if not has_list(campaign):
+    if not campaign.has_list:
         raise WrongState(campaign.status, "there is no parsed list to take a row from: upload one, or give `columns`")
     index = parts.ledger.index(campaign)
     number = _first_recipient(parts, campaign, index) if row is None else _checked(parts, campaign, index, row)
@@ -140,7 +133,7 @@ def _first_recipient(parts: Components, campaign: Campaign, index: Index) -> int
 
 def _given(campaign: Campaign, templates: Templates, columns: Mapping[str, str]) -> _Cells:
     """The cells that a client has given; every name must be a column of the list, or one that the templates use."""
-    of_list = [name for name in campaign.columns if name] if has_list(campaign) else []
+    of_list = [name for name in campaign.columns if name] if campaign.has_list else []
     known = [*dict.fromkeys([*of_list, *sorted(templates.used), EMAIL])]
     if unknown := [name for name in columns if name not in known]:
         raise invalid("columns: " + "; ".join(_unknown(name, known) for name in unknown) + ".")
@@ -155,15 +148,10 @@ def _given(campaign: Campaign, templates: Templates, columns: Mapping[str, str])
 
 def _address_column(campaign: Campaign) -> str:
     """The template name of the list's column of addresses."""
-    return campaign.columns[campaign.email_index] if has_list(campaign) else EMAIL
+    return campaign.columns[campaign.email_index] if campaign.has_list else EMAIL
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    folded = {_folded(one): one for one in known}
-    near = difflib.get_close_matches(_folded(name), folded, 1, ALIKE)
-    hint = f"did you mean {folded[near[0]]}?" if near else f"there are {', '.join(known[:10])}"
+    near = similar(name, known)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(known[:10])}"
     return f"there is no column {name[:60]!r}; {hint}"
-
-
-def _folded(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())

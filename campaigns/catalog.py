@@ -13,10 +13,12 @@ from redis import Redis
 from campaigns import keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
-from campaigns.errors import InvalidCampaign, UnknownCampaign, UnknownUpload, WrongState
+from campaigns.errors import InvalidCampaign, ListChanged, UnknownCampaign, UnknownUpload, WrongState
+from campaigns.judgement import Judgement
 from campaigns.models import CAMPAIGN_ID, CHANGEABLE, Campaign, Content, Ramp, Status, Upload
 from lists.list_facts import ListFacts
 from lists.list_options import ListOptions
+from lists.sample import ListSample
 
 #: Why a campaign that has been started refuses a list.
 _LIST_STAYS: Final = "a list cannot be replaced once the campaign has been started"
@@ -95,6 +97,7 @@ class Catalog:
         *,
         derived: Content | None = None,
         unaccepted: Sequence[str] = (),
+        judgement: Judgement | None = None,
         only_new: bool = False,
     ) -> tuple[Campaign, bool]:
         """Create a campaign or change its content. Returns the campaign, and whether it is new.
@@ -106,10 +109,12 @@ class Catalog:
                 lacks one of them.
             derived: what is sent instead of the content; None: the content itself.
             unaccepted: the codes of the warnings about the content that a person must accept before the start.
+            judgement: what the content and the parsed list make together; None: nothing is known of that.
             only_new: a campaign that exists already stays as it is.
 
         Raises:
             WrongState: the content differs, and the campaign has been started, or must be new.
+            ListChanged: the list is another one than the judged one; nothing has changed.
             InvalidCampaign: a campaign in `exclude` does not exist.
         """
         self._check_excluded(campaign_id, content.excluded_campaigns)
@@ -134,8 +139,14 @@ class Catalog:
             message=message.data,
             sent_content=b"" if derived is None else msgspec.json.encode(derived),
             unaccepted=msgspec.json.encode(unaccepted),
+            judged=judgement is not None,
+            judged_list=judgement.version if judgement else "",
+            unaccepted_with_list=msgspec.json.encode(judgement.unaccepted if judgement else []),
+            missing=judgement.missing if judgement else "",
             fields=fields.items(),
         ).decode()
+        if outcome == "list_changed":
+            raise ListChanged
         if only_new and outcome != "created":
             status = self.get(campaign_id).status
             raise WrongState(status, f"the campaign {campaign_id} already exists: choose another id")
@@ -215,6 +226,8 @@ class Catalog:
             options=_options(text),
             list_key=text.get("list_key") or text.get("object_key", ""),
             facts=msgspec.json.decode(text["list_facts"], type=ListFacts) if text.get("list_facts") else None,
+            sample=msgspec.json.decode(text.get("list_sample") or "{}", type=ListSample),
+            content_version=int(text.get("content_version", 0)),
             columns_named="template_names" in text,
             columns=tuple(msgspec.json.decode(text.get("columns", "[]"), type=list[str])),
             email_index=int(text.get("email_index", 0)),

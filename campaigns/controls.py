@@ -13,7 +13,7 @@ from redis import Redis
 from campaigns import keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
-from campaigns.errors import NotAccepted, UnknownCampaign, WrongState
+from campaigns.errors import MissingColumns, NotAccepted, UnknownCampaign, WrongState
 from campaigns.models import Status
 
 
@@ -61,8 +61,8 @@ class Controls:
         Raises:
             NotAccepted: some warnings must be accepted first.
             UnknownCampaign: no campaign has this id.
-            WrongState: the state does not allow a start, the list has no valid recipient, or it lacks columns that the
-                templates name.
+            MissingColumns: the list lacks columns that the templates or `where` name.
+            WrongState: the state does not allow a start, or the list has no valid recipient.
         """
         status, _ = self._take("start", campaign_id, accepts=accept_warnings)
         return status
@@ -99,10 +99,7 @@ class Controls:
             case "empty":
                 raise WrongState(before.decode(), "the list has no valid recipient: upload a list with at least one")
             case "columns":
-                columns = detail.decode()
-                raise WrongState(
-                    before.decode(), f"the templates name columns that the CSV lacks: {columns}; change one of the two"
-                )
+                raise MissingColumns(before.decode(), detail.decode().split(", "))
             case "warnings":
                 raise NotAccepted(before.decode(), detail.decode().split(", "))
             case "moved" if name == "start":

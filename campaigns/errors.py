@@ -48,6 +48,26 @@ class NotAccepted(WrongState):
         self.codes = codes
 
 
+class MissingColumns(WrongState):
+    """The list lacks columns that the campaign uses.
+
+    `columns`: their names. `words`: the names with more words, if there are any.
+    """
+
+    def __init__(self, status: str, columns: Sequence[str], words: str = "") -> None:
+        named = words or ", ".join(columns)
+        super().__init__(status, f"the templates name columns that the CSV lacks: {named}; change one of the two")
+        self.columns = columns
+
+
+class ListChanged(CampaignError):
+    """The campaign has got another list meanwhile."""
+
+
+class ContentChanged(CampaignError):
+    """The campaign has got another content meanwhile."""
+
+
 class UnknownUpload(CampaignError):
     """No upload with this id is in progress; start one with upload/init."""
 

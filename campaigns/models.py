@@ -12,6 +12,7 @@ from lists.header import CsvDialect
 from lists.list_facts import ListFacts
 from lists.list_options import ListOptions
 from lists.list_warnings import ListWarning
+from lists.sample import ListSample
 
 #: The most campaigns whose recipients a campaign can exclude.
 MAX_EXCLUDED: Final = 20
@@ -151,6 +152,7 @@ class Campaign(msgspec.Struct, frozen=True):
     `object_key`: the uploaded object; `list_key`: the object that the rows are read from, which is the same one unless
     the list was converted. `size` and `list_size`: the sizes of these objects, in bytes. `options`: what the upload
     said of the list; `facts`: what was recognised, once it is parsed.
+    `sample`: what is kept of the list to check templates. `content_version`: rises with each change of the content.
     `row_rules`: the rules of the scan (`lists.fields.ROW_RULES`); earlier versions stored none and had the rules 1.
     `derived`: what is sent if it differs from `content`: with inlined CSS, or with a text made from the HTML.
     """
@@ -169,6 +171,8 @@ class Campaign(msgspec.Struct, frozen=True):
     list_key: str = ""
     list_size: int = 0
     facts: ListFacts | None = None
+    sample: ListSample = ListSample()
+    content_version: int = 0
     columns_named: bool = False
     columns: tuple[str, ...] = ()
     email_index: int = 0
@@ -181,6 +185,11 @@ class Campaign(msgspec.Struct, frozen=True):
     started_at: str | None = None
     finished_at: str | None = None
     derived: Content | None = None
+
+    @property
+    def has_list(self) -> bool:
+        """Whether the list is parsed."""
+        return self.slices > 0 and self.status not in WITHOUT_LIST
 
     @property
     def sent_content(self) -> Content:

@@ -14,7 +14,8 @@ from redis import Redis, RedisError
 
 from campaigns import keys
 from campaigns.db.scripts import Scripts
-from campaigns.errors import Superseded
+from campaigns.errors import ContentChanged, Superseded
+from campaigns.judgement import Judgement
 from campaigns.models import Status
 from lists.list_facts import ListFacts
 from lists.scan import ScanResult
@@ -99,17 +100,27 @@ class Parsing:
             self._report = (bytes_read, rows, reason)
             self._send_report()
 
-    def finish(self, result: ScanResult, facts: ListFacts | None = None, list_key: str = "") -> Status:
+    def finish(
+        self,
+        result: ScanResult,
+        facts: ListFacts | None = None,
+        list_key: str = "",
+        judgement: Judgement | None = None,
+    ) -> Status:
         """Record the parsed list.
 
         Args:
             result: the result of the scan.
             facts: what was recognised in the list.
             list_key: the object that was scanned, if it is not the uploaded one.
+            judgement: what the list and the campaign's content make together; None: nothing is known of that.
 
         Returns:
             The campaign's new status: ready; or running, if a client has started the campaign during parsing, the list
             has all columns that the templates now name, and no warning is left to accept.
+
+        Raises:
+            ContentChanged: the campaign has another content than the judged one; nothing has changed.
         """
         dialect = result.dialect
         fields = {
@@ -123,6 +134,8 @@ class Parsing:
             "list_key": list_key,
             "list_size": result.index.end,
             "list_facts": msgspec.json.encode(facts) if facts else "",
+            "list_sample": msgspec.json.encode(result.kept),
+            "unaccepted_with_list": msgspec.json.encode(judgement.unaccepted if judgement else []),
             "unaccepted": msgspec.json.encode(facts.to_accept if facts else []),
         }
         return self._finish(
@@ -133,6 +146,7 @@ class Parsing:
             excluded_rows=result.excluded,
             rejected_bitmap=bytes(result.rejected_bitmap),
             packed_index=result.index.pack(),
+            judgement=judgement,
             fields=fields,
         )
 
@@ -151,6 +165,7 @@ class Parsing:
         excluded_rows: int = 0,
         rejected_bitmap: bytes = b"",
         packed_index: bytes = b"",
+        judgement: Judgement | None = None,
         fields: Mapping[str, Any] = {},
     ) -> Status:
         answer = self._scripts(
@@ -165,7 +180,11 @@ class Parsing:
             excluded_rows=excluded_rows,
             rejected_bitmap=rejected_bitmap,
             packed_index=packed_index,
+            content_version=judgement.version if judgement else "",
+            missing=judgement.missing if judgement else "",
             fields=fields.items(),
         )
         self._check(answer)
+        if answer == b"content_changed":
+            raise ContentChanged
         return Status(answer.decode())

@@ -116,7 +116,7 @@ def _report(found: Sequence[Any]) -> StatusReport:
         samples=facts.samples if facts else [],
         reasons=facts.reasons if facts else {},
         warnings=facts.warnings if facts else [],
-        unaccepted=_codes(found[24]) + _codes(found[25]),
+        unaccepted=[code for stored in found[24:27] for code in _codes(stored)],
     )
 
 

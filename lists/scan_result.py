@@ -8,6 +8,7 @@ from typing import IO, Final
 from lists.header import CsvDialect
 from lists.index import Index
 from lists.list_warnings import ListWarning
+from lists.sample import ListSample
 
 #: The code of the warning about rows with cells beyond the header.
 SURPLUS_CELLS: Final = "surplus_cells"
@@ -32,6 +33,7 @@ class ScanResult:
         surplus_rows: the number of rows with cells beyond the header that are not blank. These cells are not used.
         reasons: the number of rejected rows per reason, without what follows a colon.
         sample: the first accepted rows, at most 5: column name to value, the address as it would be used.
+        kept: what is kept to check templates: some rows, and the empty cells per column.
         warnings: what may be wrong with the list.
     """
 
@@ -46,6 +48,7 @@ class ScanResult:
     surplus_rows: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     sample: list[dict[str, str]] = field(default_factory=list)
+    kept: ListSample = field(default_factory=ListSample)
     warnings: list[ListWarning] = field(default_factory=list)
 
 

@@ -142,7 +142,7 @@ class ScanState:
         self._excluded += 1
 
     def _accept(self, valid: _Valid) -> None:
-        self._sample.add(valid.rows)
+        self._sample.add(valid.rows, valid.numbers)
         if self._duplicates:
             self._duplicates.add(valid.addresses, valid.numbers)
 
@@ -191,5 +191,6 @@ class ScanState:
             surplus_rows=self._surplus,
             reasons=dict(self._rejections.reasons),
             sample=self._sample.rows,
+            kept=self._sample.kept,
             warnings=[surplus_warning(self._surplus)] if self._surplus else [],
         )

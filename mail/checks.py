@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from campaigns.errors import InvalidCampaign
@@ -15,10 +15,11 @@ from mail import column_checks, envelope_checks, html_checks, source_checks
 from mail.check import Check, Level
 from mail.header_templates import FIELD
 from mail.html_outline import Outline, outline
+from mail.known_list import KnownList
 from mail.rendering import Templates
 from mail.template import HTML, TEXT, Template
 
-__all__ = ["Check", "Level", "checks"]
+__all__ = ["Check", "Level", "checks", "checks_with_list", "to_accept"]
 
 #: The most characters of HTML whose tags and links are checked; the time that this takes grows with them. Templates
 #: with more characters together are not compiled one by one to find all mistakes.
@@ -26,24 +27,17 @@ MAX_HTML: Final = 300_000
 #: The most characters of a template that are searched for tags of other systems.
 MAX_SEARCHED: Final = 1_000_000
 
-#: Findings that say already why every row fails.
-_FAILS_ALL: Final = frozenset({"missing_column", "method_without_call", "text_arithmetic"})
+#: The codes of the findings about the content and its list together.
+OF_LIST: Final = frozenset({"missing_column", "empty_column", "row_fails"})
 _DETAIL: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 
 
-def checks(
-    content: Content,
-    columns: Sequence[str] | None = None,
-    sample: Sequence[Sequence[str]] = (),
-    empty_counts: Mapping[str, int] | None = None,
-) -> list[Check]:
+def checks(content: Content, known: KnownList | None = None) -> list[Check]:
     """Check a campaign's content, and its list as far as it is known.
 
     Args:
         content: the content. Its sizes and addresses are those that `mail.content.check` takes.
-        columns: the list's template names by position ("" for a column without a usable name); None: no list yet.
-        sample: some rows of the list, each with the cells of all columns.
-        empty_counts: how many rows have an empty cell, by column.
+        known: its list; None: there is no list yet.
 
     Returns:
         The findings, the gravest first.
@@ -58,11 +52,23 @@ def checks(
     found += _without_list(content, sources, is_readable=not found)
     if templates:
         found += _of_templates(templates, sources)
-        if columns is not None:
-            found += _with_list(templates, columns, sources, empty_counts or {})
-            if not _FAILS_ALL.intersection(finding.code for finding in found):
-                found += column_checks.failing(templates, columns, sample)
+        if known is not None:
+            found += _with_list(templates, known, sources)
     return sorted(dict.fromkeys(found), key=lambda finding: list(Level).index(finding.level))
+
+
+def checks_with_list(content: Content, known: KnownList) -> list[Check]:
+    """Only those findings of `checks` that are about the content and its list together."""
+    try:
+        templates = Templates(content)
+    except InvalidCampaign:  # an earlier version has accepted it
+        return []
+    return list(_with_list(templates, known, sources_of(content)))
+
+
+def to_accept(found: Iterable[Check]) -> list[str]:
+    """The codes of the findings that a person must accept before the campaign starts."""
+    return sorted({finding.code for finding in found if finding.level is Level.ACKNOWLEDGE})
 
 
 def _invalid(error: InvalidCampaign) -> Check:
@@ -142,8 +148,10 @@ def _of_templates(templates: Templates, sources: Mapping[str, str]) -> Iterator[
         yield from column_checks.calculated(template, sources[template.field])
 
 
-def _with_list(
-    templates: Templates, columns: Sequence[str], sources: Mapping[str, str], empty_counts: Mapping[str, int]
-) -> Iterator[Check]:
-    yield from column_checks.missing(templates, columns, sources)
-    yield from column_checks.empty(templates, columns, empty_counts, sources)
+def _with_list(templates: Templates, known: KnownList, sources: Mapping[str, str]) -> Iterator[Check]:
+    missing = list(column_checks.missing(templates, known.columns, sources))
+    yield from missing
+    yield from column_checks.empty(templates, known, sources)
+    # Otherwise another finding says already why every row fails.
+    if not missing and not any(template.review.uncalled or template.review.calculated for template in templates.each):
+        yield from column_checks.failing(templates, known)

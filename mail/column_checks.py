@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import unicodedata
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mail.check import Check, Level, place
+from mail.known_list import KnownList
 from mail.rendering import RenderError, Templates
+from mail.similar_names import MAX_LOOKED_FOR, similar
 from mail.template import Template
 from mail.template_review import Use
 
@@ -17,14 +18,15 @@ from mail.template_review import Use
 SAMPLE_ADDRESS: Final = "ann@example.com"
 #: The unsubscribe link with which they are rendered.
 SAMPLE_LINK: Final = "https://example.com/u/" + "x" * 48
-#: The most rows of the sample that are rendered.
-MAX_SAMPLE: Final = 5
+#: The CPU time after which no further row of the sample is rendered, in s.
+SAMPLE_S: Final = 0.25
+#: From this number of rows and this part of all rows on (one of so many), a column is empty in many rows.
+MANY_EMPTY: Final = 10
+MANY_SHARE: Final = 10
 #: The reason of a row, as `mail.rendering` writes it.
 _REASON: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 #: The methods of texts of which there is a filter with the same name.
 _ALSO_FILTERS: Final = frozenset({"capitalize", "center", "format", "join", "lower", "replace", "title", "upper"})
-#: How alike two names must be for "did you mean", from 0 to 1.
-ALIKE: Final = 0.6
 
 
 def uncalled(template: Template, source: str) -> Iterator[Check]:
@@ -44,22 +46,16 @@ def calculated(template: Template, source: str) -> Iterator[Check]:
 
 
 def missing(templates: Templates, columns: Sequence[str], sources: Mapping[str, str]) -> Iterator[Check]:
-    """The names that the templates use and the list lacks."""
-    folded = {_folded(column): column for column in columns if column}
-    for name in templates.missing(columns):
-        near = difflib.get_close_matches(_folded(name), folded, 1, ALIKE)
-        hint = f"did you mean {folded[near[0]]}?" if near else f"its columns are {_listed(columns)}"
+    """The names that the templates and `where` use and the list lacks."""
+    for number, name in enumerate(templates.missing(columns)):
+        near = similar(name, columns) if number < MAX_LOOKED_FOR else None
+        hint = f"did you mean {near}?" if near else f"its columns are {_listed(columns)}"
         message = f"the list has no column {name}; {hint}"
-        for template in templates.each:
-            if name in template.names:
-                where = _find(sources[template.field], name)
-                yield _check("missing_column", message, Level.STOPS_START, template, where)
-                break
-
-
-def _folded(name: str) -> str:
-    bare = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(character for character in bare if character.isalnum())
+        user = next((template for template in templates.each if name in template.names), None)
+        if user is None:
+            yield Check("missing_column", message, "where", None, None, Level.STOPS_START)
+        else:
+            yield _check("missing_column", message, Level.STOPS_START, user, _find(sources[user.field], name))
 
 
 def _listed(columns: Sequence[str]) -> str:
@@ -67,35 +63,54 @@ def _listed(columns: Sequence[str]) -> str:
     return ", ".join(named[:10]) + (", ..." if len(named) > 10 else "")
 
 
-def empty(
-    templates: Templates, columns: Sequence[str], empty_counts: Mapping[str, int], sources: Mapping[str, str]
-) -> Iterator[Check]:
+def empty(templates: Templates, known: KnownList, sources: Mapping[str, str]) -> Iterator[Check]:
     """The columns that are empty in some rows although a template writes them without a fallback."""
     told: set[str] = set()
     for template in templates.each:
         for use in template.review.bare:
-            count = empty_counts.get(use.name, 0)
-            if not count or use.name in told or use.name not in columns:
+            count = known.empty.get(use.name, 0)
+            if not count or use.name in told or use.name not in known.columns:
                 continue
             told.add(use.name)
-            rows = "1 row" if count == 1 else f"{count:,} rows"
-            message = f'{use.name} is empty in {rows}: give a fallback, such as {{{{ {use.name}|default("friend") }}}}'
-            yield _check("empty_column", message, Level.HINT, template, _at(sources[template.field], use))
+            are_many = count >= MANY_EMPTY and count * MANY_SHARE >= known.recipients
+            level = Level.ACKNOWLEDGE if are_many else Level.HINT
+            message = (
+                f"{use.name} is empty in {count:,} of {known.recipients:,} rows: give a fallback, such as "
+                f'{{{{ {use.name}|default("friend") }}}}'
+            )
+            yield _check("empty_column", message, level, template, _at(sources[template.field], use))
 
 
-def failing(templates: Templates, columns: Sequence[str], sample: Sequence[Sequence[str]]) -> Iterator[Check]:
-    """The first row of the sample that cannot be rendered."""
-    fields = templates.fields(columns)
-    renderer = templates.renderer("sample", columns, lambda _row, _address: (SAMPLE_LINK, {}))
-    for number, row in enumerate(sample[:MAX_SAMPLE], 1):
+def failing(templates: Templates, known: KnownList) -> Iterator[Check]:
+    """The rows of the sample that cannot be rendered: one finding with the first of them.
+
+    A single row that fails beside others that do not is a hint, since it costs that row alone.
+    """
+    fields = templates.fields(known.columns)
+    renderer = templates.renderer("sample", known.columns, lambda _row, _address: (SAMPLE_LINK, {}))
+    end = time.thread_time() + SAMPLE_S
+    failed: list[tuple[int, str]] = []
+    tried = 0
+    for number, row in known.rows:
+        if time.thread_time() > end:
+            break
+        tried += 1
         try:
             renderer.message(number, SAMPLE_ADDRESS, [row[index] if index < len(row) else "" for index in fields])
         except RenderError as error:
-            match = _REASON.fullmatch(error.reason)
-            field, line, words = match.groups() if match else ("subject", None, error.reason)
-            message = f"row {number} of the sample would fail: {words}"
-            yield Check("row_fails", message, field, int(line) if line else None, None, Level.ACKNOWLEDGE)
-            return
+            failed.append((number, error.reason))
+    if failed:
+        yield _row_fails(failed, tried)
+
+
+def _row_fails(failed: Sequence[tuple[int, str]], tried: int) -> Check:
+    number, reason = failed[0]
+    match = _REASON.fullmatch(reason)
+    field, line, words = match.groups() if match else ("subject", None, reason)
+    others = f" ({len(failed)} of the first {tried} rows fail)" if len(failed) > 1 else ""
+    message = f"row {number:,} would fail: {words}{others}"
+    level = Level.ACKNOWLEDGE if len(failed) > 1 or tried == 1 else Level.HINT
+    return Check("row_fails", message, field, int(line) if line else None, None, level)
 
 
 def _check(code: str, message: str, level: Level, template: Template, where: tuple[int | None, int | None]) -> Check:

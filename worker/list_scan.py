@@ -13,15 +13,21 @@ import structlog
 from redis import Redis
 
 from campaigns import exclusion, keys
-from campaigns.catalog import name_columns
+from campaigns.catalog import Catalog, name_columns
+from campaigns.errors import ContentChanged, InvalidCampaign
+from campaigns.judgement import Judgement
 from campaigns.list_filters import Suppressions, row_filters
-from campaigns.models import Campaign, Content
+from campaigns.models import Campaign, Content, Status
 from campaigns.parsing import Parsing
 from lists.address_set import AddressSet
 from lists.errors import UnusableList
 from lists.reading import ReadList, read_list
+from lists.scan_result import ScanResult
+from mail.checks import checks_with_list, to_accept
 from mail.condition import Condition
+from mail.known_list import KnownList
 from mail.rendering import Templates
+from mail.similar_names import with_suggestions
 from storage import MissingObject, ObjectStore, ShortObject, StoreError
 
 log = structlog.get_logger(__name__)
@@ -56,6 +62,18 @@ class _Derived(NamedTuple):
 
     key: str
     file: IO[bytes]
+
+
+def _judged(campaign: Campaign, result: ScanResult) -> Judgement:
+    """What a campaign's content and the scanned list make together."""
+    columns, sample = result.dialect.columns, result.kept
+    known = KnownList(columns, sample.numbered, sample.empty, sample.recipients)
+    found = checks_with_list(campaign.content, known)
+    try:
+        missing = Templates(campaign.content).missing(columns)
+    except InvalidCampaign:  # an earlier version has accepted it
+        missing = []
+    return Judgement(str(campaign.content_version), to_accept(found), with_suggestions(missing, columns))
 
 
 class ListScan:
@@ -102,7 +120,7 @@ class ListScan:
             report = _Derived(keys.rejected_report(campaign.id, campaign.list_version), found.result.report)
             self._keep(parsing, campaign, found, report, REPORT_DELAYED)
         result = found.result
-        status = parsing.finish(result, found.facts, list_key)
+        status = self._finish(parsing, campaign.id, found, list_key)
         log.info(
             "list_parsed",
             status=status,
@@ -114,6 +132,15 @@ class ListScan:
             excluded=result.excluded,
             duration_s=round(time.monotonic() - started, 2),
         )
+
+    def _finish(self, parsing: Parsing, campaign_id: str, found: ReadList, list_key: str) -> Status:
+        """Record the parsed list, checked with the content that the campaign has at this moment."""
+        while True:
+            judgement = _judged(Catalog(self._redis, default_tpm=1).get(campaign_id), found.result)
+            try:
+                return parsing.finish(found.result, found.facts, list_key, judgement)
+            except ContentChanged:  # a PUT came between these two lines
+                self._check(parsing)
 
     def _read(self, parsing: Parsing, campaign: Campaign) -> ReadList | None:
         """Read the list. If it cannot be used, record why and return None."""

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from lists.list_options import ListOptions
 from lists.list_warnings import ListWarning
+from mail.check import Check
 
 #: The largest list that can be uploaded in parts, in bytes: 100 GiB, more than a billion rows.
 MAX_SIZE_BYTES: Final = 100 * 1024**3
@@ -116,7 +117,8 @@ class DryRunResponse(msgspec.Struct, frozen=True):
 
     `email_column`: the header of the column of addresses that was found; `columns`: the names for templates, in order;
     `samples`: values with other than ASCII characters; `sample`: the first accepted rows as they would be used;
-    `unaccepted`: the codes of warnings that a start must accept.
+    `missing_columns`: columns that the campaign's templates or `where` use and the list lacks; `content_warnings`: what
+    the campaign's content and the list make together; `unaccepted`: the codes of warnings that a start must accept.
     """
 
     format: str
@@ -133,6 +135,8 @@ class DryRunResponse(msgspec.Struct, frozen=True):
     reasons: dict[str, int]
     sample: list[dict[str, str]]
     warnings: list[ListWarning]
+    missing_columns: list[str]
+    content_warnings: list[Check]
     unaccepted: list[str]
 
 

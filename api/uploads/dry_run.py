@@ -14,11 +14,15 @@ from api.http.errors import Problem, invalid
 from api.uploads.bodies import DryRunResponse
 from campaigns import exclusion
 from campaigns.list_filters import row_filters
+from campaigns.models import Content
 from lists.address_set import AddressSet
 from lists.errors import UnusableList
 from lists.list_options import ListOptions
 from lists.reading import ReadList, read_list
+from mail.checks import checks_with_list, to_accept
 from mail.condition import Condition
+from mail.known_list import KnownList
+from mail.rendering import Templates
 
 #: The most dry runs at once in one process, and the longest one, in s. A small archive may unpack to a large list.
 AT_ONCE: Final = 2
@@ -54,7 +58,7 @@ def dry_run(parts: Components, campaign_id: str, file: IO[bytes], options: ListO
             )
             filters = row_filters(content, condition, excluded, parts.suppressions)
             with read_list(_chunks(file), options, filters, on_progress=check) as found:
-                return _answer(found)
+                return _answer(found, content)
     except UnusableList as error:
         raise invalid(error.detail) from None
     finally:
@@ -77,15 +81,17 @@ def _deadline() -> Callable[[int, int], None]:
     return check
 
 
-def _answer(found: ReadList) -> DryRunResponse:
+def _answer(found: ReadList, content: Content) -> DryRunResponse:
     facts, result = found.facts, found.result
+    sample, columns = result.kept, result.dialect.columns
+    warnings = checks_with_list(content, KnownList(columns, sample.numbered, sample.empty, sample.recipients))
     return DryRunResponse(
         format=facts.format,
         encoding=facts.encoding,
         encoding_confidence=facts.encoding_confidence,
         samples=facts.samples,
         delimiter=facts.delimiter,
-        columns=result.dialect.columns,
+        columns=columns,
         email_column=facts.email_column,
         rows=result.rows,
         accepted=result.total,
@@ -94,5 +100,7 @@ def _answer(found: ReadList) -> DryRunResponse:
         reasons=facts.reasons,
         sample=result.sample,
         warnings=facts.warnings,
-        unaccepted=facts.to_accept,
+        missing_columns=Templates(content).missing(columns),
+        content_warnings=warnings,
+        unaccepted=facts.to_accept + to_accept(warnings),
     )

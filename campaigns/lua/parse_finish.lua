@@ -4,18 +4,23 @@
 --
 -- KEYS  campaign  progress  parsing  running  rejected  index
 -- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int
---       excluded_rows:int  rejected_bitmap  packed_index  fields(name value)...
--- ->    the new status, or "" where this parser is superseded
+--       excluded_rows:int  rejected_bitmap  packed_index  content_version  missing  fields(name value)...
+-- ->    the new status, "" where this parser is superseded, or "content_changed"
 --
 -- status: "ready" or "rejected"; reason: "" for none; rejected_rows, excluded_rows: how many;
+-- content_version: of the content that was checked with the list, "" for none; if the campaign has another content now,
+-- nothing changes: "content_changed". missing: the columns that the list lacks, in words
 -- fields: further ones of $campaign
 --include acceptance
 --include clock
 --include columns
 --include lifecycle
-local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready')
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready', 'content_version')
 if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then
   return ''
+end
+if content_version ~= '' and content_version ~= (state[5] or '0') then
+  return 'content_changed'
 end
 redis.call('ZREM', parsing, campaign_id)
 redis.call('HDEL', campaign, 'parser', 'start_when_ready')
@@ -32,7 +37,7 @@ end
 if status == 'ready' then
   redis.call('SET', rejected, rejected_bitmap)
   redis.call('SET', index, packed_index)
-  local complete = note_columns(campaign)
+  local complete = note_columns(campaign, missing)
   if state[4] == '1' and complete and total == 0 then
     redis.call('HSET', campaign, 'reason',
       'the list has no valid recipient: upload a list with at least one')

@@ -1,9 +1,9 @@
 -- put_campaign: creates a campaign, or changes its content if its state allows that.
 --
 -- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  list_keys...
--- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  sent_content  unaccepted  filters
---       list_version  message_id  message  fields(name value)...
--- ->    "created", "changed", "same", or the state that does not allow it
+-- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  sent_content  unaccepted  judged:flag
+--       judged_list  unaccepted_with_list  missing  filters  list_version  message_id  message  fields(name value)...
+-- ->    "created", "changed", "same", "list_changed", or the state that does not allow it
 --
 -- changeable: states that allow a change, "draft,ready"; content: encoded; default_tpm: for a new campaign
 -- template_names: that the templates take from the list, JSON; fields: further ones of $campaign
@@ -11,17 +11,23 @@
 -- message
 -- sent_content: what is sent instead of the content, encoded, "" for the content itself
 -- unaccepted: codes of the warnings about the content that a person must accept before the start, JSON list
+-- judged: whether the content was checked with the list whose version is judged_list, "" for none; if the campaign has
+-- another one now, nothing changes: "list_changed". unaccepted_with_list: the codes of what was found, JSON list;
+-- missing: the columns that the list lacks, in words
 --include clock
 --include columns
 --include lifecycle
 --include new_list
-local before = redis.call('HMGET', campaign, 'status', 'content', 'filters', 'object_key')
+local before = redis.call('HMGET', campaign, 'status', 'content', 'filters', 'object_key', 'list_version')
 if before[2] == content then
   redis.call('HSETNX', campaign, 'template_names', template_names)
   return 'same'
 end
 if before[1] and not is_one_of(before[1], changeable) then
   return before[1]
+end
+if judged and judged_list ~= (before[1] == 'ready' and before[5] or '') then
+  return 'list_changed'
 end
 if not before[1] then
   local now = now_ms()
@@ -30,9 +36,11 @@ if not before[1] then
 end
 redis.call('HSET', campaign, 'content', content, 'template_names', template_names, 'sent_content', sent_content,
   'content_unaccepted', unaccepted)
+redis.call('HINCRBY', campaign, 'content_version', 1)
 redis.call('HDEL', campaign, 'accepted_warnings')
 if before[1] == 'ready' then
-  note_columns(campaign)
+  redis.call('HSET', campaign, 'unaccepted_with_list', unaccepted_with_list)
+  note_columns(campaign, missing)
 end
 redis.call('HSET', campaign, 'filters', filters)
 for name, value in fields() do

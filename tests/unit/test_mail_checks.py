@@ -12,6 +12,7 @@ from mail.checks import Check, Level, checks
 from mail.content import check
 from mail.envelope_checks import FREE_MAIL
 from mail.html_outline import outline
+from mail.known_list import KnownList
 from tests.support.costs import cpu_s
 
 COLUMNS: Final = ("email", "first_name", "prénom", "", "qty", "price")
@@ -24,7 +25,8 @@ def content(**changes: Any) -> Content:
 
 
 def found(code: str, columns: tuple[str, ...] | None = None, **changes: Any) -> list[Check]:
-    return [one for one in checks(content(**changes), columns) if one.code == code]
+    known = None if columns is None else KnownList(columns)
+    return [one for one in checks(content(**changes), known) if one.code == code]
 
 
 def only(code: str, columns: tuple[str, ...] | None = None, **changes: Any) -> Check:
@@ -38,7 +40,7 @@ def test_good_content_has_no_findings() -> None:
         text='Hi {{ first_name|default("friend") }}, {{ qty|int * 2 }} for {{ price|number(decimal=",") }}.',
         reply_to="help@mail.shop.test",
     )
-    assert checks(good, COLUMNS, [ROW], {"first_name": 7}) == []
+    assert checks(good, KnownList(COLUMNS, [(1, ROW)], {"first_name": 7}, 10)) == []
 
 
 @pytest.mark.parametrize(
@@ -162,12 +164,41 @@ def test_other_templates_calculate_with_no_text(template: str) -> None:
     assert found("text_arithmetic", text=template) == []
 
 
-def test_a_row_of_the_sample_that_would_fail_is_shown() -> None:
-    """Given a column of decimal commas, when the template takes it for a number, then the first such row is told."""
-    rows = [("a@x.test", "Ann", "", "", "1", "12.50"), ROW]
-    (one,) = [c for c in checks(content(text="x\n{{ price|float }}"), COLUMNS, rows) if c.code == "row_fails"]
-    assert (one.field, one.line, one.level) == ("text", 2, Level.ACKNOWLEDGE)
-    assert one.message == ("row 2 of the sample would fail: price: '12,50' is not a number; use |number(decimal=\",\")")
+PRICES: Final = [("a@x.test", "Ann", "", "", "1", "12.50"), ROW, ("b@x.test", "Bob", "", "", "1", "7"), ROW]
+
+
+@pytest.mark.parametrize(
+    ("rows", "level", "others"),
+    [
+        (PRICES[:1], None, ""),
+        (PRICES[1:2], Level.ACKNOWLEDGE, ""),
+        (PRICES[:3], Level.HINT, ""),
+        (PRICES, Level.ACKNOWLEDGE, " (2 of the first 4 rows fail)"),
+    ],
+)
+def test_a_row_of_the_sample_that_would_fail_is_shown(rows: list[Any], level: Level | None, others: str) -> None:
+    """Given a column of decimal commas, when the template takes it for a number, then the first such row is told with
+    its number. One such row beside others costs that row alone; several, or nothing but such rows, want acceptance.
+    """
+    numbered = [(7 + place, row) for place, row in enumerate(rows)]
+    known = KnownList(COLUMNS, numbered)
+    told = [c for c in checks(content(text="x\n{{ price|float }}"), known) if c.code == "row_fails"]
+    if level is None:
+        assert told == []
+        return
+    (one,) = told
+    assert (one.field, one.line, one.level) == ("text", 2, level)
+    number = next(number for number, row in numbered if row is ROW)
+    assert one.message == (
+        f"row {number} would fail: price: '12,50' is not a number; use |number(decimal=\",\"){others}"
+    )
+
+
+def test_rows_of_the_sample_take_a_bounded_time() -> None:
+    """Given a template that uses up each row's time, then not all rows of the sample are rendered."""
+    slow = content(text="{% for x in range(90000) %}{% for y in range(2) %}{{ y }}{% endfor %}{% endfor %}")
+    known = KnownList(COLUMNS, [(number, ROW) for number in range(1, 2000)])
+    assert cpu_s(lambda: checks(slow, known), 2) < 2
 
 
 @pytest.mark.parametrize(
@@ -182,11 +213,28 @@ def test_a_row_of_the_sample_that_would_fail_is_shown() -> None:
     ],
 )
 def test_a_column_that_is_empty_in_many_rows_needs_a_fallback(template: str, names: list[str]) -> None:
-    all_found = checks(content(text=template), COLUMNS, (), {"first_name": 1200, "price": 3})
-    messages = [one.message for one in all_found if one.code == "empty_column"]
+    known = KnownList(COLUMNS, empty={"first_name": 1200, "price": 3}, recipients=10_000)
+    messages = [one.message for one in checks(content(text=template), known) if one.code == "empty_column"]
     assert messages == [
-        f'{name} is empty in 1,200 rows: give a fallback, such as {{{{ {name}|default("friend") }}}}' for name in names
+        f'{name} is empty in 1,200 of 10,000 rows: give a fallback, such as {{{{ {name}|default("friend") }}}}'
+        for name in names
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "recipients", "level"),
+    [
+        (9, 9, Level.HINT),
+        (10, 100, Level.ACKNOWLEDGE),
+        (10, 101, Level.HINT),
+        (1000, 1000, Level.ACKNOWLEDGE),
+        (1, 10**7, Level.HINT),
+    ],
+)
+def test_many_empty_cells_are_ten_and_a_tenth_of_the_rows(count: int, recipients: int, level: Level) -> None:
+    known = KnownList(COLUMNS, empty={"first_name": count}, recipients=recipients)
+    (one,) = [one for one in checks(content(text="{{ first_name }}"), known) if one.code == "empty_column"]
+    assert one.level is level
 
 
 @pytest.mark.parametrize(
@@ -291,7 +339,7 @@ def test_the_free_mail_providers_that_everyone_knows_are_in_the_table() -> None:
 
 
 def test_the_gravest_finding_comes_first_and_none_comes_twice() -> None:
-    all_found = checks(content(subject="a!!!", text="{{ qty * 2 }}{{ qty * 3 }}{{ zzz }}"), COLUMNS)
+    all_found = checks(content(subject="a!!!", text="{{ qty * 2 }}{{ qty * 3 }}{{ zzz }}"), KnownList(COLUMNS))
     levels = [one.level for one in all_found]
     assert levels == sorted(levels, key=list(Level).index)
     assert len(set(all_found)) == len(all_found)
@@ -300,4 +348,4 @@ def test_the_gravest_finding_comes_first_and_none_comes_twice() -> None:
 def test_the_checks_of_large_content_take_a_bounded_time() -> None:
     """Given the largest content that PUT takes, then its checks take less than 2 s of CPU time."""
     huge = content(html="<p><a href=x>{{ a }} {</a>%7" * 100 + "<b>x</i> [[ *| %% " * 400_000, text="*|[[%%" * 300_000)
-    assert cpu_s(lambda: checks(huge, COLUMNS), 2) < 2
+    assert cpu_s(lambda: checks(huge, KnownList(COLUMNS)), 2) < 2

@@ -10,6 +10,7 @@ from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
 from mail.checks import checks
 from mail.content import check
+from mail.known_list import KnownList
 from mail.message import Message
 from mail.rendering import RenderError, Templates
 
@@ -102,7 +103,7 @@ def test_a_header_that_can_never_be_sent_is_refused(value: str, detail: str) -> 
 
 def test_the_checks_look_into_headers() -> None:
     headers = {"X-A": "{{ nmae }}", "X-B": "*|FNAME|*", "X-C": "{{ name * 2 }}"}
-    found = {(one.code, one.field) for one in checks(content(headers), ("email", "name"))}
+    found = {(one.code, one.field) for one in checks(content(headers), KnownList(("email", "name")))}
     assert {
         ("missing_column", "headers.X-A"),
         ("foreign_tag", "headers.X-B"),

@@ -17,7 +17,7 @@ from tests.support.app_harness import CONTENT, CSV, AppHarness
 from tests.support.ledger_harness import LedgerHarness, scanned
 
 WRONG = CONTENT | {"text": "Hi {{ nmae }}"}
-REASON = "the templates name columns that the CSV lacks: nmae"
+REASON = "the templates name columns that the CSV lacks: nmae (did you mean name?)"
 
 
 @pytest.fixture
@@ -49,9 +49,10 @@ def test_a_column_misspelt_during_parsing_prevents_the_start(app: AppHarness) ->
     put(app, WRONG)
     assert app.web.post("/campaigns/c1/start").json() == {"status": "parsing"}
     assert parsing.finish(scanned(CSV)) == Status.READY
-    assert shown(app) == ("ready", REASON)
+    assert shown(app) == ("ready", "the templates name columns that the CSV lacks: nmae")
     refused = app.web.post("/campaigns/c1/start")
-    assert (refused.status, "nmae" in refused.json()["detail"]) == (409, True)
+    assert refused.status == 409
+    assert "lacks: nmae (did you mean name?); change one of the two" in refused.json()["detail"]
 
 
 def test_a_template_mended_during_parsing_starts(app: AppHarness) -> None:
@@ -108,7 +109,10 @@ def test_a_campaign_never_runs_with_missing_columns_in_any_order_of_events(
     wrong = "nmae" in str(app.harness.catalog.get("c1").content.text)
     status, reason = shown(app)
     if wrong:
-        assert (status, reason) == ("ready", REASON)
+        assert status == "ready"
+        # A parser that is not asked for its judgement names the column alone.
+        assert reason is not None
+        assert REASON.startswith(reason)
     else:
         assert (status in {"running", "ready"}, reason) == (True, None)
 

@@ -1,13 +1,15 @@
 -- acceptance: the warnings that a person must accept before the campaign starts.
 --
--- $campaign  hash: unaccepted, content_unaccepted: JSON lists of the codes of such warnings about the list and about
---            the content; accepted_warnings: "1" once a person has accepted them
+-- $campaign  hash: unaccepted, content_unaccepted, unaccepted_with_list: JSON lists of the codes of such warnings about
+--            the list, about the content, and about both together; accepted_warnings: "1" once a person has accepted
+--            them
 --
 -- needs_acceptance(campaign) -> the codes that are not accepted, "foreign_tag, free_mail_from", or "" for none
 local function needs_acceptance(campaign)
-  local found = redis.call('HMGET', campaign, 'unaccepted', 'content_unaccepted', 'accepted_warnings')
+  local found = redis.call('HMGET', campaign, 'unaccepted', 'content_unaccepted', 'unaccepted_with_list',
+    'accepted_warnings')
   local codes = {}
-  for place = 1, found[3] == '1' and 0 or 2 do
+  for place = 1, found[4] == '1' and 0 or 3 do
     for _, code in ipairs(cjson.decode(found[place] or '[]')) do
       codes[#codes + 1] = code
     end

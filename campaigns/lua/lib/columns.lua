@@ -18,13 +18,15 @@ local function missing_columns(campaign)
   return table.concat(missing, ', ')
 end
 
--- note_columns(campaign) -> whether all are there; the campaign's reason says which are not
-local function note_columns(campaign)
+-- note_columns(campaign, words) -> whether all are there; the campaign's reason says which are not, in these words if
+-- there are any
+local function note_columns(campaign, words)
   local missing = missing_columns(campaign)
   if missing == '' then
     redis.call('HDEL', campaign, 'reason')
     return true
   end
+  missing = words == '' and missing or words
   redis.call('HSET', campaign, 'reason', 'the templates name columns that the CSV lacks: ' .. missing)
   return false
 end

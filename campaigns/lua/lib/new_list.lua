@@ -14,7 +14,8 @@ local function begin_parsing(list_version, message_id, message)
     redis.call('DEL', key)
   end
   redis.call('DEL', progress)
-  redis.call('HDEL', campaign, 'reason', 'parser', 'list_key', 'list_size', 'list_facts', 'unaccepted')
+  redis.call('HDEL', campaign, 'reason', 'parser', 'list_key', 'list_size', 'list_facts', 'list_sample', 'unaccepted',
+    'unaccepted_with_list')
   redis.call('HSET', campaign, 'status', 'parsing', 'list_version', list_version, 'slices', 0)
   redis.call('ZADD', parsing, now_ms(), campaign_id)
   enqueue(queue, messages, message_id, message)
