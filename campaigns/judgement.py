@@ -1,4 +1,4 @@
-"""What the checks say of a campaign's content and its list together. `mail.checks` checks; this module knows no mail."""
+"""What the checks say of a content and a list together. `mail.checks` checks; this module knows no mail."""
 
 from __future__ import annotations
 
