@@ -19,6 +19,7 @@ from redis import Redis, RedisError
 
 from broker.dramatiq_private import BrokerInternals, ConsumerInternals, redis_id
 from campaigns import keys
+from campaigns.db.connection import made_by_this_thread
 from campaigns.db.retrying import StoppedWithoutRedis
 from campaigns.messages import QUEUES, SEND_EMAIL
 
@@ -111,7 +112,8 @@ class Consumer(ConsumerInternals):
       acknowledgements. Dramatiq itself does this only for refused connections: after a timeout or an OOM it would leave
       messages unacknowledged, and end the thread that waits for delayed messages.
     - A new consumer puts back the messages that its predecessor had fetched and no consumer holds any more. In Redis
-      they belong to this process, and Dramatiq would return them only when the process ends.
+      they belong to this process, and Dramatiq would return them only when the process ends. So does a consumer whose
+      fetch needed a new connection: the client may have sent the fetch twice, and the first response is lost.
     - While there is nothing to do, it sleeps until the notifier wakes it.
     - Once the worker is stopping, it takes no more messages, puts back those that no thread has begun, and no longer
       waits for Redis without end.
@@ -131,10 +133,13 @@ class Consumer(ConsumerInternals):
             return None
         broker.notifier.clear(queue)
         with _lost_connection():
-            if not self._reclaimed:
+            if not self._reclaimed and not self.holds_untaken:
                 self._reclaim()
                 self._reclaimed = True
+            connections = made_by_this_thread()
             message = self.take()
+            if made_by_this_thread() != connections:
+                self._reclaimed = False
         if message is not None:
             self._held.add(redis_id(message))
         else:

@@ -6,6 +6,7 @@ from functools import partial
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.connection import AbstractConnection
 from redis.retry import Retry
 
 from campaigns.db import connection, schema
@@ -24,5 +25,10 @@ def connect(url: str, *, allow_unsafe: bool = False) -> Redis:
         socket_timeout=10,
         **connection.watched(url),
         retry=Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), 2),
-        redis_connect_func=partial(schema.on_connect, allow_unsafe=allow_unsafe),
+        redis_connect_func=partial(_on_connect, allow_unsafe=allow_unsafe),
     )
+
+
+def _on_connect(new: AbstractConnection, *, allow_unsafe: bool) -> None:
+    connection.count_new()
+    schema.on_connect(new, allow_unsafe=allow_unsafe)

@@ -6,6 +6,7 @@ This module knows no key and no command. `campaigns.db.schema` checks what a new
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -45,3 +46,24 @@ def kept_alive(redis_url: str) -> dict[str, Any]:
 def watched(redis_url: str) -> dict[str, Any]:
     """As `kept_alive`, plus a PING before a command that follows `SILENCE_S` seconds of silence."""
     return {"health_check_interval": SILENCE_S, **kept_alive(redis_url)}
+
+
+class _Made(threading.local):
+    connections = 0
+
+
+_made = _Made()
+
+
+def count_new() -> None:
+    """Count a connection that this thread has made."""
+    _made.connections += 1
+
+
+def made_by_this_thread() -> int:
+    """How many connections this thread has made.
+
+    If a command raises the number, the client may have sent the command twice: it repeats a command over a new
+    connection after a response that did not come, and Redis may have executed the first one too.
+    """
+    return _made.connections
