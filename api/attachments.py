@@ -30,9 +30,10 @@ log = structlog.get_logger(__name__)
 #: The bytes of a file that memory holds before the file goes to disk.
 MEMORY_BYTES: Final = inputs.MIB
 #: The file, as an OpenAPI request body object.
+_FILE: Final[Schema] = {"type": "string", "format": "binary", "maxLength": attachment.MAX_BYTES_ELSEWHERE}
 BODY: Final[Schema] = {
     "required": True,
-    "content": {"*/*": {"schema": {"type": "string", "format": "binary", "maxLength": attachment.MAX_BYTES_ELSEWHERE}}},
+    "content": {kind: {"schema": _FILE} for kind in ("application/octet-stream", "*/*")},
 }
 
 

@@ -9,9 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
+from api.examples import EXAMPLES, PROBLEM as PROBLEM_EXAMPLE
 from api.http.endpoint import Endpoint, ResponseBody
 from api.http.errors import MEDIA_TYPE as PROBLEM
+from api.http.problem_types import PREFIX, ProblemType
 from api.http.responses import JSON
+from api.operations import TAGS, operation
+from api.schema_texts import improve
 from campaigns.models import CAMPAIGN_ID
 from mail.attachment import MAX_NAME_BYTES
 
@@ -21,7 +25,9 @@ VERSION: Final = "0.1.0"
 _REF: Final = "#/components/schemas/{name}"
 _ABOUT: Final = (
     "Postrider sends one email to each recipient of a CSV, never faster than the campaign's rate limit. Create a "
-    "campaign with PUT, upload its list, start it, and follow its status."
+    "campaign with PUT, upload its list, start it, and follow its status.\n\n"
+    "Errors are problem objects (RFC 9457). Their `type` never changes its meaning; `detail` is a sentence for people "
+    "that says what to do. Every request may be repeated. After 429 and 503, wait for `Retry-After` seconds."
 )
 #: The parameters in paths, as JSON schemas.
 _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
@@ -30,6 +36,25 @@ _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "token": {"type": "string"},
     "upload_id": {"type": "string"},
     "filename": {"type": "string", "maxLength": MAX_NAME_BYTES},
+}
+#: Parameters with an example and a description.
+_PARAMETER_TEXTS: Final[dict[str, tuple[str, Any]]] = {
+    "id": ("The campaign's id. The client chooses it.", "spring"),
+    "email": ("An email address.", "ann@example.com"),
+    "token": ("The signed part of an unsubscribe link.", "AbC"),
+    "upload_id": ("The id that the upload got when it began.", "Ab3"),
+    "filename": ("The file's name, as the email shows it.", "offer.pdf"),
+    "offset": ("How many of the newest campaigns to leave out.", 0),
+    "limit": ("The most campaigns on this page.", 50),
+    "state": ("The rows to download.", "failed"),
+    "from": ("The sender: an address with or without a name, or a domain.", "news@example.com"),
+    "selector": ("The DKIM selector; left out: those that the provider uses.", "s1"),
+    "reason": ("Why the addresses are on the list, or why one is removed.", "manual"),
+    "dry_run": ("Only say how the list would be read; keep nothing.", True),
+    "email_column": ("The header of the column of addresses; left out: recognised.", "Email"),
+    "encoding": ("The list's encoding; left out: recognised.", "utf-8"),
+    "delimiter": ("The character between cells; left out: recognised.", ";"),
+    "sheet": ("The sheet of a workbook; left out: the first one.", "Sheet1"),
 }
 _IN_BRACES: Final = re.compile(r"{(\w+)}")
 #: The problems of every endpoint: no token, not allowed, Redis or the object store unavailable.
@@ -43,7 +68,12 @@ _PROBLEM_SCHEMA: Final = {
     "not allow the request.",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "enum": [f"{PREFIX}{kind}" for kind in ProblemType] + ["about:blank"],
+            "description": "what kind of error it is: programs decide by this",
+        },
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
@@ -51,7 +81,7 @@ _PROBLEM_SCHEMA: Final = {
         "errors": {
             "type": "array",
             "items": {"$ref": _REF.format(name="Check")},
-            "description": "all mistakes in the content of a campaign; `detail` is the first",
+            "description": "all mistakes of the body, each with its field; `detail` is about the first",
         },
         "unaccepted": {
             "type": "array",
@@ -69,12 +99,21 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    schemas = _schemas(_models(endpoints))
+    improve(schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Postrider", "version": VERSION, "description": _ABOUT},
+        "info": {
+            "title": "Postrider",
+            "version": VERSION,
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "this server"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": {**_schemas(_models(endpoints)), "Problem": _PROBLEM_SCHEMA},
+            "schemas": {**schemas, "Problem": _PROBLEM_SCHEMA},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
@@ -91,9 +130,12 @@ def _schemas(models: Sequence[type]) -> dict[str, Any]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    name, tag, about = operation(endpoint)
     described: dict[str, Any] = {
-        "operationId": _name(endpoint),
+        "operationId": name,
         "summary": endpoint.summary,
+        "description": about,
+        "tags": [tag],
         "responses": {
             **{str(status): _response(status, model) for status, model in endpoint.responses.items()},
             **{str(status): _problem(status) for status in _problems(endpoint)},
@@ -117,13 +159,11 @@ def _problems(endpoint: Endpoint) -> list[int]:
     return sorted({*_COMMON, *query, *endpoint.errors, *(_READING if endpoint.body is not None else ())})
 
 
-def _name(endpoint: Endpoint) -> str:
-    words = _IN_BRACES.sub("one", endpoint.path).replace("/", " ").replace(".", " ").replace("-", " ").split()
-    return "_".join([endpoint.method.lower(), *words])
-
-
 def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"in": place, "name": name, "required": place == "path", "schema": schema}
+    described = {"in": place, "name": name, "required": place == "path", "schema": schema}
+    if name in _PARAMETER_TEXTS:
+        described["description"], described["example"] = _PARAMETER_TEXTS[name]
+    return described
 
 
 def _response(status: int, model: ResponseBody) -> dict[str, Any]:
@@ -136,9 +176,14 @@ def _response(status: int, model: ResponseBody) -> dict[str, Any]:
 def _content(model: type | str) -> dict[str, Any]:
     if isinstance(model, str):
         return {model: {"schema": {"type": "object"} if model == JSON else {"type": "string"}}}
-    return {JSON: {"schema": msgspec.json.schema_components((model,), ref_template=_REF)[0][0]}}
+    content: dict[str, Any] = {"schema": msgspec.json.schema_components((model,), ref_template=_REF)[0][0]}
+    if model.__name__ in EXAMPLES:
+        content["example"] = EXAMPLES[model.__name__]
+    return {JSON: content}
 
 
 def _problem(status: int) -> dict[str, Any]:
-    content = {PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}}}
+    content: dict[str, Any] = {PROBLEM: {"schema": {"$ref": _REF.format(name="Problem")}}}
+    if status == PROBLEM_EXAMPLE["status"]:
+        content[PROBLEM]["example"] = PROBLEM_EXAMPLE
     return {"description": HTTPStatus(status).phrase, "content": content}

@@ -26,6 +26,8 @@ from api import components, suppression_flush
 from api.components import Components
 from api.http import inputs
 from api.http.errors import Problem, invalid
+from api.http.mistakes import MAX_MISTAKES, Mistake
+from api.http.problem_types import ProblemType
 from api.http.responses import json_response
 from consent import importing
 from consent.records import MAX_NOTE_CHARS, Reason, Record
@@ -48,9 +50,10 @@ _EMAIL: Final = {"type": "string", "maxLength": 1_000}
 QUERY: Final = {"email": _EMAIL}
 NOTE_QUERY: Final = {"reason": {"type": "string", "maxLength": MAX_NOTE_CHARS}}
 UPLOAD_QUERY: Final = {"reason": {"type": "string", "enum": [*Reason], "default": Reason.MANUAL.value}}
+_FILE: Final = {"type": "string", "format": "binary"}
 UPLOAD_BODY: Final = {
     "required": True,
-    "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}},
+    "content": {kind: {"schema": _FILE} for kind in ("text/csv", "application/octet-stream")},
 }
 
 HEADER: Final = ("email", "reason", "at")
@@ -123,9 +126,14 @@ def add(request: Request, body: SuppressRequest) -> Response:
     """Add addresses, all of them or, if one is invalid, none."""
     parts = components.of(request)
     folded = addresses.folded(body.emails)
-    if None in folded:
-        place = folded.index(None)
-        raise invalid(f"emails[{place}]: {body.emails[place][:100]!r} is no email address; nothing was added.")
+    wrong = [
+        Mistake("wrong_value", f"{body.emails[place][:100]!r} is no email address.", f"emails[{place}]")
+        for place, one in enumerate(folded)
+        if one is None
+    ]
+    if wrong:
+        detail = f"{wrong[0].field}: {wrong[0].message.removesuffix('.')}; nothing was added."
+        raise invalid(detail, kind=ProblemType.INVALID_BODY, errors=wrong[:MAX_MISTAKES])
     added = parts.suppressions.add([one for one in folded if one], body.reason)
     log.info("suppressions_added", added=added.added, already=added.already, reason=body.reason)
     response = json_response(SuppressResponse(added.added, added.already))

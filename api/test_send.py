@@ -20,6 +20,8 @@ from api import components, sample_email
 from api.components import Components
 from api.http import inputs
 from api.http.errors import Problem, invalid
+from api.http.mistakes import Mistake
+from api.http.problem_types import ProblemType
 from api.http.responses import json_response
 from api.sample_email import SampleRequest
 from campaigns.attachments import StoredFile
@@ -75,11 +77,15 @@ async def test_send(request: Request) -> Response:
 def _addresses(written: list[str]) -> list[str]:
     """The addresses in the form to send to, each once."""
     found: dict[str, str] = {}
-    for text in written:
+    wrong = []
+    for number, text in enumerate(written):
         to = address(text)
         if to is None:
-            raise invalid(f"to: {text[:100]!r} is not an email address.")
-        found.setdefault(to.lower(), to)
+            wrong.append(Mistake("wrong_value", f"{text[:100]!r} is not an email address.", f"to[{number}]"))
+        else:
+            found.setdefault(to.lower(), to)
+    if wrong:
+        raise invalid(f"to: {wrong[0].message}", kind=ProblemType.INVALID_BODY, errors=wrong)
     return list(found.values())
 
 
@@ -105,7 +111,9 @@ def _admit(parts: Components, count: int) -> None:
     except TooManyTestEmails as error:
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, str(error), _after(error.wait_ms)) from None
     except BreakerOpen as error:
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), _after(error.wait_ms)) from None
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, str(error), _after(error.wait_ms), kind=ProblemType.PROVIDER_UNAVAILABLE
+        ) from None
 
 
 def _after(wait_ms: int) -> dict[str, str]:

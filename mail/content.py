@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from campaigns.errors import InvalidCampaign
@@ -121,8 +122,16 @@ def _check_headers(headers: dict[str, str]) -> None:
         raise InvalidCampaign(f"headers: more than {MAX_HEADERS}")
     if len({name.lower() for name in headers}) < len(headers):
         raise InvalidCampaign("headers: a name occurs twice (case does not matter); remove one")
-    for name, value in headers.items():
-        _check_header(name, value)
+
+
+def _each_header(content: Content) -> list[Check]:
+    """The mistakes of all headers, one each."""
+    steps = (_step(partial(_check_header_of, name)) for name in list(content.headers)[:MAX_HEADERS])
+    return [mistake for step in steps for mistake in step(content)]
+
+
+def _check_header_of(name: str, content: Content) -> None:
+    _check_header(name, content.headers[name])
 
 
 def _check_header(name: str, value: str) -> None:
@@ -136,15 +145,18 @@ def _check_header(name: str, value: str) -> None:
         )
 
 
-_STEPS: Final = tuple(
-    _step(check)
-    for check in (
-        lambda content: _check_mailbox("from", content.from_),
-        lambda content: _check_mailbox("reply_to", content.reply_to) if content.reply_to is not None else None,
-        lambda content: _check_tpm(content.tpm),
-        lambda content: _check_share(content.weight, content.ramp),
-        _check_subject,
-        _check_parts,
-        lambda content: _check_headers(content.headers),
-    )
+_STEPS: Final = (
+    *(
+        _step(check)
+        for check in (
+            lambda content: _check_mailbox("from", content.from_),
+            lambda content: _check_mailbox("reply_to", content.reply_to) if content.reply_to is not None else None,
+            lambda content: _check_tpm(content.tpm),
+            lambda content: _check_share(content.weight, content.ramp),
+            _check_subject,
+            _check_parts,
+            lambda content: _check_headers(content.headers),
+        )
+    ),
+    _each_header,
 )

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from api.http.headers import SECURITY_HEADERS
+from api.http.problem_types import ProblemType, uri
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: The headers of a 503; Retry-After is in seconds.
@@ -34,27 +35,43 @@ class Problem(Exception):
         status: the HTTP status.
         detail: a sentence that says what is wrong and what to do.
         headers: further headers of the response.
+        kind: its type, if it is another one than the status has.
         members: further members of the problem object (RFC 9457, 3.2).
     """
 
     def __init__(
-        self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+        self,
+        status: HTTPStatus,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        kind: ProblemType | None = None,
+        **members: Any,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
+        self.kind = kind
         self.members = members
 
 
-def invalid(detail: str) -> Problem:
+def invalid(detail: str, **members: Any) -> Problem:
     """The problem (422) for an invalid body, parameter or header."""
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, **members)
 
 
-def answer(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
-    """A response with a problem object. Its type is about:blank, so its title is the status's phrase."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": int(status), "detail": detail}
+def answer(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    kind: ProblemType | None = None,
+    **members: Any,
+) -> Response:
+    """A response with a problem object. Its title is the status's phrase."""
+    title = HTTPStatus(status).phrase
+    body = {"type": uri(status, kind), "title": title, "status": int(status), "detail": detail}
     # The response to an unexpected error does not pass the middleware that sets the security headers.
     every_header = {**SECURITY_HEADERS, **(headers or {})}
     return Response(msgspec.json.encode(body | members), status, every_header, media_type=MEDIA_TYPE)
@@ -62,7 +79,7 @@ def answer(status: int, detail: str, headers: Mapping[str, str] | None = None, *
 
 async def on_problem(_request: Request, error: Problem) -> Response:
     """The response for a `Problem`."""
-    return answer(error.status, error.detail, error.headers, **error.members)
+    return answer(error.status, error.detail, error.headers, kind=error.kind, **error.members)
 
 
 async def on_http_error(request: Request, error: HTTPException) -> Response:

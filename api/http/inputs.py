@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.http.errors import Problem, invalid
+from api.http.mistakes import Mistake, mistakes
+from api.http.problem_types import ProblemType
 from campaigns.errors import UnknownCampaign
 from campaigns.models import CAMPAIGN_ID
 
@@ -94,7 +96,7 @@ def takes(
 
     def wrap(handler: Callable[[Request, T], Response]) -> Callable[[Request], Awaitable[Response]]:
         def decode_and_handle(request: Request, raw: bytes) -> Response:
-            return handler(request, _decode(decoder, raw or b"{}"))
+            return handler(request, _decode(decoder, model, raw or b"{}"))
 
         @wraps(handler)
         async def endpoint(request: Request) -> Response:
@@ -111,16 +113,18 @@ async def json_body(request: Request, model: type[T], limit_bytes: int = MAX_BOD
     Raises:
         Problem: 422: it is not JSON or does not match the model; and what `body` raises.
     """
-    return _decode(msgspec.json.Decoder(model), await body(request, limit_bytes) or b"{}")
+    return _decode(msgspec.json.Decoder(model), model, await body(request, limit_bytes) or b"{}")
 
 
-def _decode(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+def _decode(decoder: msgspec.json.Decoder[T], model: type[T], raw: bytes) -> T:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise invalid(f"The body is invalid: {error}. GET /openapi.json describes it.") from None
+        found = mistakes(model, msgspec.json.decode(raw)) or [Mistake("wrong_value", f"{error}.", "")]
+        detail = f"The body is invalid: {error}. GET /openapi.json describes it."
+        raise invalid(detail, kind=ProblemType.INVALID_BODY, errors=found) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(f"The body is not JSON in UTF-8: {error}.") from None
+        raise invalid(f"The body is not JSON in UTF-8: {error}.", kind=ProblemType.INVALID_BODY) from None
 
 
 async def body(request: Request, limit_bytes: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from difflib import get_close_matches
 
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,5 +33,7 @@ class KnownQuery:
         if unknown:
             named = ", ".join(repr(name[:50]) for name in unknown[:10])
             allowed = f"use {', '.join(sorted(self._known))}" if self._known else "this endpoint has none"
-            raise invalid(f"The query has unknown parameters: {named}; {allowed}.")
+            close = get_close_matches(unknown[0], self._known, n=1)
+            advice = f"did you mean {close[0]}?" if close else f"{allowed}."
+            raise invalid(f"The query has unknown parameters: {named}; {advice}")
         await self._app(scope, receive, send)

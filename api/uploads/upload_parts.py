@@ -12,6 +12,7 @@ from typing import Final
 
 from api.http.errors import Problem
 from api.http.inputs import MIB
+from api.http.problem_types import ProblemType
 from api.uploads.bodies import SentPart
 from campaigns.models import Upload
 from storage import Part, bare_etag
@@ -72,7 +73,7 @@ def _incomplete(missing: list[int], wrong: list[int]) -> Problem:
     if wrong:
         found.append(f"of another size or ETag than expected: {_named(wrong)}")
     detail = f"Parts {'; '.join(found)}. Send these parts again, then complete the upload; it is still open."
-    return Problem(HTTPStatus.CONFLICT, detail, missing=missing, wrong=wrong)
+    return Problem(HTTPStatus.CONFLICT, detail, kind=ProblemType.INCOMPLETE_UPLOAD, missing=missing, wrong=wrong)
 
 
 def _named(numbers: list[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,10 @@ from starlette.routing import Route
 
 from api import dashboard, openapi
 from api.endpoints import ENDPOINTS
+from api.examples import EXAMPLES
 from api.http.endpoint import Endpoint
+from api.http.problem_types import ProblemType
+from api.operations import TAGS
 from campaigns.models import StatusReport
 from tests.support.app_harness import CONTENT, AppHarness
 from tests.support.services import ROOT
@@ -58,6 +62,60 @@ def test_the_campaigns_body_is_the_one_that_the_server_accepts() -> None:
     schema = openapi.document(ENDPOINTS)["components"]["schemas"]["Content"]
     assert set(schema["required"]) == {"from", "subject"}
     assert set(CONTENT) <= set(schema["properties"])
+
+
+OPERATIONS = [
+    pytest.param(operation, id=f"{method.upper()} {path}")
+    for path, operations in openapi.document(ENDPOINTS)["paths"].items()
+    for method, operation in operations.items()
+]
+MODELS = {
+    model.__name__: model
+    for endpoint in ENDPOINTS
+    for model in (endpoint.body, *endpoint.responses.values())
+    if isinstance(model, type)
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_has_a_name_a_subject_and_a_description(operation: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", operation["operationId"])
+    assert len(operation["description"]) > 5
+    assert operation["tags"][0] in TAGS
+    for parameter in operation.get("parameters", ()):
+        assert parameter["description"], parameter
+
+
+def test_names_of_operations_are_unique() -> None:
+    names = [operation.values[0]["operationId"] for operation in OPERATIONS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_example_is_a_body_of_its_model(name: str) -> None:
+    if issubclass(MODELS[name], msgspec.Struct):
+        msgspec.json.decode(msgspec.json.encode(EXAMPLES[name]), type=MODELS[name])
+
+
+def test_every_json_request_has_an_example() -> None:
+    bodies = [each.body for each in ENDPOINTS if isinstance(each.body, type)]
+    assert [body.__name__ for body in bodies if body.__name__ not in EXAMPLES] == []
+
+
+def test_times_and_fields_are_described() -> None:
+    schemas = openapi.document(ENDPOINTS)["components"]["schemas"]
+    assert schemas["UploadInitResponse"]["properties"]["expires_at"]["format"] == "date-time"
+    finished = schemas["StatusReport"]["properties"]["finished_at"]["anyOf"]
+    assert {"type": "string", "format": "date-time"} in finished
+    assert schemas["Content"]["properties"]["tpm"]["description"] == "transactions per minute."
+    assert "each row counted once" in schemas["StatusReport"]["properties"]["bounced"]["description"]
+    assert "the campaign may send per minute" in schemas["StatusReport"]["properties"]["limit_now"]["description"]
+
+
+@pytest.mark.parametrize("kind", ProblemType)
+def test_every_type_of_problem_is_described(kind: ProblemType) -> None:
+    docs = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
+    assert f"\n### {kind}\n" in docs
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
