@@ -26,7 +26,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     },
     "StatusReport": _STATUS,
     "CopyRequest": {"id": "spring-2"},
-    "SampleRequest": {"row": 1},
+    "PreviewRequest": {"row": 1},
     "PreviewResponse": {
         "to": "ann@example.com", "subject": "Hello Ann", "html": None, "text": "Dear Ann, it is spring.",
         "headers": {"List-Unsubscribe": "<https://mail.example.com/u/AbC>"}, "size": 1204, "warnings": [],
@@ -53,7 +53,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "format": "csv", "encoding": "utf-8", "encoding_confidence": 1.0, "samples": ["Zoë"], "delimiter": ",",
         "columns": ["email", "name"], "email_column": "email", "rows": 3, "accepted": 2, "rejected": 1, "excluded": 0,
         "reasons": {"invalid_email": 1}, "sample": [{"email": "ann@example.com", "name": "Ann"}], "warnings": [],
-        "unaccepted": [],
+        "missing_columns": [], "content_warnings": [], "unaccepted": [],
     },
     "StartRequest": {"accept_warnings": False},
     "StartResponse": _STARTED,

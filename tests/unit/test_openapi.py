@@ -64,11 +64,11 @@ def test_the_campaigns_body_is_the_one_that_the_server_accepts() -> None:
     assert set(CONTENT) <= set(schema["properties"])
 
 
-OPERATIONS = [
-    pytest.param(operation, id=f"{method.upper()} {path}")
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
     for path, operations in openapi.document(ENDPOINTS)["paths"].items()
     for method, operation in operations.items()
-]
+}
 MODELS = {
     model.__name__: model
     for endpoint in ENDPOINTS
@@ -77,7 +77,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_operation_has_a_name_a_subject_and_a_description(operation: dict[str, Any]) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", operation["operationId"])
     assert len(operation["description"]) > 5
@@ -87,7 +87,7 @@ def test_every_operation_has_a_name_a_subject_and_a_description(operation: dict[
 
 
 def test_names_of_operations_are_unique() -> None:
-    names = [operation.values[0]["operationId"] for operation in OPERATIONS]
+    names = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(set(names)) == len(names)
 
 
