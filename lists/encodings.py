@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from lists.errors import UnusableList
+from lists.invisible import without_marks
 from lists.lines import UTF_8, UTF_16_BE, UTF_16_LE
 
 UTF_32_LE: Final = "utf-32-le"
@@ -154,7 +155,7 @@ def samples(text: str) -> list[str]:
         return []
     cells = (cell.strip(_AROUND_CELLS) for cell in re.split(r"[,;\t|\n]", text) if not cell.isascii())
     shown = dict.fromkeys(
-        cell[:_SAMPLE_CHARS] for cell in islice(cells, 1000) if not cell.isascii() and "@" not in cell
+        cell[:_SAMPLE_CHARS] for cell in islice(cells, 1000) if not without_marks(cell).isascii() and "@" not in cell
     )
     return list(shown)[:SAMPLES]
 

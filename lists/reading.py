@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from lists.formats import CSV, Recognised, recognised
+from lists.invisible import trimmed, without_marks
 from lists.list_facts import ListFacts
 from lists.list_options import ListOptions
 from lists.row_filters import NO_FILTERS, RowFilters
@@ -98,7 +99,7 @@ def _facts(found: Recognised, result: ScanResult) -> ListFacts:
         encoding_confidence=round(found.confidence, 2),
         samples=found.samples,
         delimiter=result.dialect.delimiter,
-        email_column=result.dialect.header[result.dialect.email_index].strip(),
+        email_column=trimmed(without_marks(result.dialect.header[result.dialect.email_index])),
         reasons=result.reasons,
         warnings=[*found.warnings, *result.warnings],
     )

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import IO, Final
 
+from api import content_review
 from api.components import Components
 from api.http import errors
 from api.http.errors import Problem, invalid
 from api.uploads.bodies import DryRunResponse
 from campaigns import exclusion
 from campaigns.list_filters import row_filters
-from campaigns.models import Content
+from campaigns.models import Campaign
 from lists.address_set import AddressSet
 from lists.errors import UnusableList
 from lists.list_options import ListOptions
@@ -45,7 +46,8 @@ def dry_run(parts: Components, campaign_id: str, file: IO[bytes], options: ListO
         Problem: 422: the list cannot be used, or takes too long; 503: too many dry runs are under way.
         UnknownCampaign: no campaign has this id.
     """
-    content = parts.catalog.get(campaign_id).content
+    campaign = parts.catalog.get(campaign_id)
+    content = campaign.content
     condition = None if content.condition is None else Condition(content.condition).of
     check = _deadline()
     if not _slots.acquire(blocking=False):
@@ -58,7 +60,7 @@ def dry_run(parts: Components, campaign_id: str, file: IO[bytes], options: ListO
             )
             filters = row_filters(content, condition, excluded, parts.suppressions)
             with read_list(_chunks(file), options, filters, on_progress=check) as found:
-                return _answer(found, content)
+                return _answer(found, campaign)
     except UnusableList as error:
         raise invalid(error.detail) from None
     finally:
@@ -81,7 +83,8 @@ def _deadline() -> Callable[[int, int], None]:
     return check
 
 
-def _answer(found: ReadList, content: Content) -> DryRunResponse:
+def _answer(found: ReadList, campaign: Campaign) -> DryRunResponse:
+    content, alone = campaign.content, content_review.review(campaign.content, campaign.derived, None)
     facts, result = found.facts, found.result
     sample, columns = result.kept, result.dialect.columns
     warnings = checks_with_list(content, KnownList(columns, sample.numbered, sample.empty, sample.recipients))
@@ -102,5 +105,5 @@ def _answer(found: ReadList, content: Content) -> DryRunResponse:
         warnings=facts.warnings,
         missing_columns=Templates(content).missing(columns),
         content_warnings=warnings,
-        unaccepted=facts.to_accept + to_accept(warnings),
+        unaccepted=facts.to_accept + to_accept(alone.warnings) + to_accept(warnings),
     )

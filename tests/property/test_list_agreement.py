@@ -11,7 +11,8 @@ import fakeredis
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.support.app_harness import AppHarness
-from tests.support.list_agreement import check_agreement, dry_run, prefetched
+from tests.support.delivered import prefetched
+from tests.support.list_agreement import check_agreement, dry_run
 from tests.support.spreadsheets import xlsx
 
 ADDRESSES = st.one_of(

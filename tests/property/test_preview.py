@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
-import threading
 from typing import Any
 
 import fakeredis
-import msgspec
 from hypothesis import assume, event, given, settings, strategies as st
 
-from campaigns import keys
-from campaigns.ledger import Settlement
-from campaigns.models import Campaign, Status
-from campaigns.settler import BatchProgress
-from lists.recipient import Recipient
-from mail.message import Message
-from mail.outcome import Kind, Outcome
+from campaigns.models import Status
 from tests.support.app_harness import AppHarness
-from worker.delivery import Batch, Delivery
-from worker.prefetcher import Prefetcher
+from tests.support.delivered import delivered
 
 PIECES = [
     "{{ a }}", "{{ b }}", "{{ email }}", "{{ a|upper }}", "{{ b|int }}", "{{ a|default('x') }}", "{{ b|title }}",
@@ -43,34 +33,6 @@ CONTENT = st.fixed_dictionaries(
 )
 
 
-class Sent:
-    """The provider and the settler: they keep the email, or the reason why there is none."""
-
-    def __init__(self) -> None:
-        self.message: Message | None = None
-        self.reason = ""
-
-    async def send(self, message: Message) -> Outcome:
-        self.message = message
-        return Outcome(Kind.ACCEPTED)
-
-    def settle(self, progress: BatchProgress, settlement: Settlement, _event: dict[str, Any]) -> None:
-        self.reason = settlement.reason
-        progress.ended.set_result(None)
-
-
-def sent(app: AppHarness, campaign: Campaign) -> Sent:
-    """What the workers send to the first row: prefetched, queued and delivered."""
-    assert app.web.post("/campaigns/c1/start", {"accept_warnings": True}).status == 200
-    Prefetcher(app.harness.ledger, app.store, threading.Event()).prefetch(app.harness.catalog.get("c1"))
-    [raw] = app.redis.lrange(keys.of("c1", "ready"), 0, -1)
-    recipient = msgspec.json.decode(raw, type=Recipient)
-    found = Sent()
-    delivery = Delivery(app.harness.catalog, found, found)  # type: ignore[arg-type]
-    asyncio.run(delivery.deliver(Batch("c1", campaign.list_version, 0, [recipient])))
-    return found
-
-
 @settings(max_examples=40)
 @given(CONTENT, CELLS, CELLS)
 def test_a_preview_is_what_is_sent(content: dict[str, Any], a: str, b: str) -> None:
@@ -84,13 +46,13 @@ def test_a_preview_is_what_is_sent(content: dict[str, Any], a: str, b: str) -> N
     assume(campaign.status is Status.READY)  # with some cells, the file is no CSV
     assume(app.web.get("/campaigns/c1").json()["missing_columns"] == [])
     shown = app.web.post("/campaigns/c1/preview", {"row": 1})
-    found = sent(app, campaign)
-    event("an email" if found.message else "a reason")
-    if found.message is None:
+    [sent] = delivered(app).values()
+    event("a reason" if isinstance(sent, str) else "an email")
+    if isinstance(sent, str):
         assert shown.status == 422
-        assert shown.detail == f"Row 1 cannot be rendered: {found.reason}."
+        assert shown.detail == f"Row 1 cannot be rendered: {sent}."
         return
     email = shown.json()
-    assert (email["to"], email["subject"]) == (found.message.to, found.message.subject)
-    assert (email["html"], email["text"]) == (found.message.html, found.message.text)
-    assert email["headers"] == dict(found.message.headers)
+    assert (email["to"], email["subject"]) == (sent.to, sent.subject)
+    assert (email["html"], email["text"]) == (sent.html, sent.text)
+    assert email["headers"] == dict(sent.headers)

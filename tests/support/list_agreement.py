@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from typing import Any
 
-import msgspec
-
-from campaigns import keys
-from lists.recipient import Recipient
 from tests.support.app_harness import AppHarness
-from worker.prefetcher import Prefetcher
+from tests.support.delivered import prefetched
 
 
 def dry_run(app: AppHarness, data: bytes, query: str = "") -> dict[str, Any]:
@@ -32,15 +27,8 @@ def exported(app: AppHarness, state: str = "all") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(body)))
 
 
-def prefetched(app: AppHarness) -> list[Recipient]:
-    campaign = app.harness.catalog.get("c1")
-    Prefetcher(app.harness.ledger, app.store, threading.Event()).prefetch(campaign)
-    ready: Any = app.redis.lrange(keys.of("c1", "ready"), 0, -1)
-    return [msgspec.json.decode(one, type=Recipient) for one in ready]
-
-
-def check_agreement(app: AppHarness, data: bytes, query: str = "") -> dict[str, Any]:
-    """Upload and parse a list; dry run, status, export and prefetch agree. Returns the status."""
+def check_agreement(app: AppHarness, data: bytes, query: str = "", *, start: bool = True) -> dict[str, Any]:
+    """Upload and parse a list; dry run, status and export agree. `start`: so does prefetch. Returns the status."""
     dry = dry_run(app, data, query)
     assert app.upload(data, query=f"?{query.lstrip('&')}").status == 202
     campaign = app.parse()
@@ -56,7 +44,7 @@ def check_agreement(app: AppHarness, data: bytes, query: str = "") -> dict[str, 
     assert len(exported(app, "rejected")) == dry["rejected"]
     pending = exported(app, "pending")
     assert len(pending) == dry["accepted"]
-    if dry["accepted"]:
+    if dry["accepted"] and start:
         app.web.post("/campaigns/c1/start", {"accept_warnings": True})
         found = prefetched(app)
         assert [(str(one.row), one.address) for one in found] == [(one["row"], one["email"]) for one in pending]

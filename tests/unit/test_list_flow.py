@@ -15,7 +15,8 @@ from lists.list_options import ListOptions
 from lists.reading import read_list
 from tests.corpus.generate import EXPORTS, FOLDER
 from tests.support.app_harness import AppHarness
-from tests.support.list_agreement import check_agreement, dry_run, prefetched, status_of
+from tests.support.delivered import prefetched
+from tests.support.list_agreement import check_agreement, dry_run, status_of
 from tests.support.spreadsheets import with_table_of_texts, xlsx
 
 #: Sure by its number of lines; and too short to be sure.
