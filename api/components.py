@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -23,6 +23,7 @@ from campaigns.events import ProviderEvents
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
 from campaigns.trial_limit import TrialLimit
+from consent.address_reports import AddressReports
 from consent.dns_records import DnsTxtRecords, TxtRecords
 from consent.links import Links
 from consent.recipient_links import RecipientLinks
@@ -32,6 +33,9 @@ from mail.providers import OnDemand, Provider
 from mail.providers.sns import Sns
 from settings import DEFAULT, Settings
 from storage import MissingObject, ObjectStore
+
+#: The keys and objects of the suppression list.
+_NAMES: Final = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Components:
     feeds: Feeds = field(repr=False)
     writing: Writing = field(repr=False)
     suppressions: Suppressions = field(repr=False)
+    address_reports: AddressReports = field(repr=False)
     dns: TxtRecords = field(repr=False)
     links: Links | None = field(repr=False)  # None: SECRET_KEY is not set
     recipient_links: RecipientLinks | None = field(repr=False)  # the same
@@ -82,6 +87,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
     parts.setdefault("links", _links(settings))
     if "suppressions" not in parts:
         parts["suppressions"] = _suppressions(redis, parts["store"])
+    parts["address_reports"] = AddressReports(Scripts(redis), _NAMES, parts["suppressions"])
     parts.setdefault("recipient_links", _recipient_links(settings, parts["links"], parts["suppressions"]))
     return Components(settings=settings, redis=redis, progress=progress, **parts)
 
@@ -95,8 +101,7 @@ def _recipient_links(settings: Settings, links: Links | None, suppressions: Supp
 
 
 def _suppressions(redis: Redis, store: ObjectStore) -> Suppressions:
-    names = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS)
-    return Suppressions(Scripts(redis), store, names, MissingObject)
+    return Suppressions(Scripts(redis), store, _NAMES, MissingObject)
 
 
 def connect(redis_url: str, *, allow_unsafe: bool = False) -> Redis:

@@ -92,6 +92,9 @@ _GAUGES: Final = {
     "dropped": "Recipients whose email the provider reports as dropped.",
     "complained": "Recipients who reported the email as spam.",
     "unsubscribed": "Recipients who unsubscribed through the provider's link.",
+    "opened": "Recipients who opened the email, as far as the provider tells them from machines.",
+    "opened_by_machines": "Recipients whose email a machine opened.",
+    "clicked": "Recipients who followed a link in the email.",
     "rate_limit": "The limit in emails per minute.",
     "sent_last_minute": "Emails admitted in the last 60 seconds.",
 }

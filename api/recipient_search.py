@@ -40,14 +40,14 @@ MAX_SLICE_BYTES: Final = 2 * inputs.MIB
 #: The query of a search, as JSON schemas.
 QUERY: Final = {"email": {"type": "string", "maxLength": 1_000}}
 
-_MARKS: Final = ("delivered", "bounced", "complained", "unsubscribed")
+_MARKS: Final = ("delivered", "bounced", "complained", "unsubscribed", "opened", "opened_by_machines", "clicked")
 _DROPPED: Final = "dropped"
 #: Encodings in which ASCII characters are not single bytes; earlier versions stored such lists.
 _WIDE: Final = ("utf-16", "utf-32", "utf_16", "utf_32")
 
 
 class RecipientEvent(msgspec.Struct, frozen=True):
-    """What the provider reported. `event`: delivered, bounced, complained, unsubscribed or dropped."""
+    """What the provider reported. `event`: delivered, bounced, dropped, opened or another counter of the status."""
 
     event: str
     reason: str | None = None

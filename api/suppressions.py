@@ -60,7 +60,7 @@ HEADER: Final = ("email", "reason", "at")
 
 
 class Suppression(msgspec.Struct, frozen=True):
-    """One thing that happened to an address: a reason, `removed` or `erased`; `at` in RFC 3339."""
+    """One thing that happened to an address: a reason, `removed`, `resubscribed` or `erased`; `at` in RFC 3339."""
 
     what: str
     at: str

@@ -1,15 +1,15 @@
 """Events that providers report: SendGrid's signed Event Webhook, and those of Amazon SES, signed by Amazon SNS.
 
 Each endpoint is off unless its setting names whose signatures count. The signature is the credential, so a request
-needs no API XX `mail.providers.sendgrid_events`, `sns` and
-`ses_events` parse them; `campaigns.events` decides what they mean for a row.
+needs no API token. `mail.providers.sendgrid_events`, `sns` and `ses_events` parse them. The suppression list comes
+first (`consent.address_reports`), then the rows (`campaigns.events`); a request is answered once both are written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
@@ -17,18 +17,19 @@ from typing import IO, Any, Final
 
 import msgspec
 import structlog
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import components
+from api import components, suppression_flush
 from api.components import Components
 from api.http import inputs
 from api.http.errors import TRY_AGAIN, Problem, invalid
 from api.http.responses import JSON, json_response
-from campaigns.event_kinds import Event, Unattributed
+from campaigns.event_kinds import Report
 from mail.providers import ses_events, sns
-from mail.providers.sendgrid_events import BadSignature, event_of, signature_of
+from mail.providers.sendgrid_events import BadSignature, report_of, signature_of
 from mail.providers.sns_fetch import FetchFailed
 
 log = structlog.get_logger(__name__)
@@ -80,18 +81,25 @@ def _take(parts: Components, verify: Callable[[], None], file: IO[bytes]) -> Res
     file.seek(0)
     raw = file.read()
     batch = _batch(raw)
-    return _applied(parts, map(event_of, batch), len(batch))
+    return _applied(parts, list(map(report_of, batch)))
 
 
-def _applied(parts: Components, events: Iterable[Event | Unattributed], given: int) -> Response:
-    applied = parts.events.apply(events)
-    taken = EventsResponse(applied.events, given - applied.events, applied.settled)
+def _applied(parts: Components, reports: Sequence[Report]) -> Response:
+    """Apply reports. If a step fails, the response is 503, and the provider sends all of them again."""
+    listed = parts.address_reports.apply(report.about_address for report in reports if report.about_address)
+    if listed.added or listed.resubscribed:
+        log.info("suppressions_reported", added=listed.added, resubscribed=listed.resubscribed)
+    applied = parts.events.apply(report.event for report in reports)
+    taken = EventsResponse(applied.events, len(reports) - applied.events, applied.settled)
     log.info("events_taken", applied=taken.applied, ignored=taken.ignored, settled=taken.settled)
     for (kind, why), count in applied.unattributed.items():
         log.info("events_unattributed", kind=kind, why=why, count=count)
     for campaign_id in applied.completed:
         log.info("campaign_completed", campaign_id=campaign_id)
-    return json_response(taken)
+    response = json_response(taken)
+    if listed.flush_due:
+        response.background = BackgroundTask(suppression_flush.flush, parts.suppressions)
+    return response
 
 
 async def ses(request: Request) -> Response:
@@ -123,7 +131,7 @@ def _take_sns(parts: Components, file: IO[bytes]) -> Response:
         detail = f"Amazon SNS could not be asked: {error}. Send the message again later."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, TRY_AGAIN) from None
     if message.type == sns.NOTIFICATION:
-        return _applied(parts, [ses_events.event_of(message.message)], 1)
+        return _applied(parts, [ses_events.report_of(message.message)])
     log.info("sns_subscription_changed", type=message.type, topic=message.topic_arn)
     return json_response(EventsResponse(0, 0, 0))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from consent.records import AddressReport
+
 
 class EventKind(StrEnum):
     """The kind of event. Every kind except `DROPPED` proves that the provider has accepted the email."""
@@ -13,7 +15,7 @@ class EventKind(StrEnum):
     ACCEPTED = "accepted"
     #: The recipient's server accepted the email.
     DELIVERED = "delivered"
-    #: The recipient's server refused the email.
+    #: The recipient's server refused the email for good.
     BOUNCED = "bounced"
     #: The recipient marked the email as spam.
     COMPLAINED = "complained"
@@ -21,6 +23,12 @@ class EventKind(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     #: The provider discarded the email and will not send it.
     DROPPED = "dropped"
+    #: The recipient opened the email.
+    OPENED = "opened"
+    #: A machine loaded the email's images, such as Apple's Mail Privacy Protection, whether or not anyone reads it.
+    OPENED_BY_MACHINE = "opened_by_machines"
+    #: The recipient followed a link in the email.
+    CLICKED = "clicked"
 
 
 class Event(NamedTuple):
@@ -52,3 +60,13 @@ class Unattributed(NamedTuple):
 
     kind: str
     why: Why
+
+
+class Report(NamedTuple):
+    """What one event of a provider means: for a row, and for the suppression list (None: nothing).
+
+    The two are independent. A bounce whose row is not known still says that its address takes no email.
+    """
+
+    event: Event | Unattributed
+    about_address: AddressReport | None = None

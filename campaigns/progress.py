@@ -80,7 +80,9 @@ def _report(found: Sequence[Any]) -> StatusReport:
     total, done, failed, rejected, retries, parsed_bytes, parsed_rows = (int(value) for value in found[6:13])
     in_flight, unknown, last_minute, limit_now = found[13:17]
     delivered, bounced, complained, unsubscribed, dropped, excluded = (int(value) for value in found[17:23])
-    facts = msgspec.json.decode(found[23], type=ListFacts) if found[23] else None
+    opened, opened_by_machines, clicked = (int(value) for value in found[23:26])
+    list_facts, *unaccepted = found[26:30]
+    facts = msgspec.json.decode(list_facts, type=ListFacts) if list_facts else None
     pending = total - done - failed
     parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
     return StatusReport(
@@ -105,6 +107,9 @@ def _report(found: Sequence[Any]) -> StatusReport:
         dropped=dropped,
         complained=complained,
         unsubscribed=unsubscribed,
+        opened=opened,
+        opened_by_machines=opened_by_machines,
+        clicked=clicked,
         changeable=status in CHANGEABLE,
         has_list=status not in WITHOUT_LIST,
         parsed=parsed,
@@ -116,7 +121,7 @@ def _report(found: Sequence[Any]) -> StatusReport:
         samples=facts.samples if facts else [],
         reasons=facts.reasons if facts else {},
         warnings=facts.warnings if facts else [],
-        unaccepted=[code for stored in found[24:27] for code in _codes(stored)],
+        unaccepted=[code for stored in unaccepted for code in _codes(stored)],
     )
 
 

@@ -14,7 +14,7 @@ ENDED: Final = frozenset({"completed", "cancelled", "rejected"})
 #: The counts of a status that are shown only if they are not zero.
 _RARE: Final = (
     "unknown", "in_flight", "retries", "rejected", "excluded", "delivered", "bounced", "dropped", "complained",
-    "unsubscribed", "opened", "clicked",
+    "unsubscribed", "opened", "opened_by_machines", "clicked",
 )  # fmt: skip
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600

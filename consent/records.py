@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 #: The longest note, in characters.
 MAX_NOTE_CHARS: Final = 200
@@ -31,10 +31,29 @@ class Reason(StrEnum):
 
 
 class Change(StrEnum):
-    """What else can happen to an address: it leaves the list, or its text is erased while its hash stays."""
+    """What else can happen to an address.
+
+    It leaves the list; its text is erased while its hash stays; or its owner subscribes again, which takes back
+    `unsubscribed` alone.
+    """
 
     REMOVED = "removed"
     ERASED = "erased"
+    RESUBSCRIBED = "resubscribed"
+
+
+class AddressReport(NamedTuple):
+    """What a provider reports about an address.
+
+    Attributes:
+        address: as the provider writes it.
+        what: what happened.
+        at_ms: when, in ms since the epoch; None: the provider does not say, so that it counts as now.
+    """
+
+    address: str
+    what: Reason | Literal[Change.RESUBSCRIBED]
+    at_ms: int | None = None
 
 
 _CHANGES: Final = frozenset[str](Change)
@@ -100,14 +119,16 @@ def merged(sources: Iterable[Iterable[bytes]]) -> Iterator[Record]:
 def folded(records: Iterable[Record]) -> list[Record]:
     """Of all records of one address, those that still matter, in order.
 
-    The latest of each kind matters; a removal cancels what was added before it, and an erasure its address and note.
+    The latest of each kind matters; a removal cancels what was added before it, a new subscription that it was
+    unsubscribed, and an erasure its address and note.
     """
     latest = {record.what: record for record in sorted(records, key=itemgetter(1))}
-    removed, erased = (latest[what].seq if what in latest else 0 for what in Change)
+    removed, erased, resubscribed = (latest[what].seq if what in latest else 0 for what in Change)
+    cancelled_to = {Reason.UNSUBSCRIBED: max(removed, resubscribed)}
     return [
         record._replace(address="", note="") if record.seq <= erased else record
         for record in sorted(latest.values(), key=itemgetter(1))
-        if record.seq >= removed or isinstance(record.what, Change)
+        if isinstance(record.what, Change) or record.seq >= cancelled_to.get(record.what, removed)
     ]
 
 

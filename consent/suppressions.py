@@ -177,7 +177,9 @@ class Suppressions:
             note: more about it, one line.
         """
         note = records.one_line(note)
-        entries = [(number, reason, address, note) for number, address in zip(self.hashes(folded), folded, strict=True)]
+        entries = [
+            (number, reason, address, note, None) for number, address in zip(self.hashes(folded), folded, strict=True)
+        ]
         return self._add(entries)
 
     def add_hash(self, address_hash: int, reason: Reason, address: str = "") -> Added:
@@ -188,9 +190,9 @@ class Suppressions:
             reason: why.
             address: the address in its folded form, where it is known.
         """
-        return self._add([(address_hash, reason, address, "")])
+        return self._add([(address_hash, reason, address, "", None)])
 
-    def _add(self, entries: Sequence[tuple[int, Reason, str, str]]) -> Added:
+    def _add(self, entries: Sequence[tuple[int, Reason, str, str, int | None]]) -> Added:
         added = waiting = 0
         for at in range(0, len(entries), BLOCK):
             block = entries[at : at + BLOCK]
@@ -272,7 +274,8 @@ class Suppressions:
         """Fill a Redis that has lost the list from the object store; return the number of entries that were added."""
         added, stream = 0, self.stream()
         while block := list(islice(stream, BLOCK)):
-            added += self._add([(one.address_hash, Reason(one.what), one.address, one.note) for one in block]).added
+            entries = [(one.address_hash, Reason(one.what), one.address, one.note, one.at_ms) for one in block]
+            added += self._add(entries).added
         return added
 
     def _waiting(self, most: int = 10 * SEGMENT_RECORDS) -> list[Record]:

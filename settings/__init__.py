@@ -132,7 +132,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, DAY_S),
         resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * DAY_S),
         sendgrid_webhook_public_key=_webhook_key(env),
-        webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 300.0, 1, 7 * DAY_S),
+        webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 25 * 3600.0, 1, 7 * DAY_S),
         api_token=env.secret("API_TOKEN"),
         api_token_file=Path(token_file) if (token_file := env.text("API_TOKEN_FILE")) else None,
         secret_key=env.key("SECRET_KEY"),

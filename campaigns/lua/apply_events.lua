@@ -5,12 +5,12 @@
 -- ->    { rows settled, "1" where the campaign has just been completed, the places (from 0 on) of the events that name
 --       no row that was handed to the provider... }
 --
--- kind: dropped (the provider threw it away unsent), delivered, bounced, complained, unsubscribed, or accepted (any
--- other proof that the provider took it)
+-- kind: dropped (the provider threw it away unsent), delivered, bounced, complained, unsubscribed, opened,
+-- opened_by_machines, clicked, or accepted (any other proof that the provider took it)
 --
 -- Of the campaign, all with its prefix (their names are left out of KEYS since a batch of events has a call for each
--- campaign): progress, flight, done, failed, unknown, reasons; delivered, bounced, complained, unsubscribed: bitmaps by
--- row, progress has a counter of the same name for each; dropped: hash, row -> why the provider threw its email away,
+-- campaign): progress, in_flight, done, failed, unknown, reasons; a bitmap by row for each other kind than dropped and
+-- accepted, and in progress a counter of the same name; dropped: hash, row -> why the provider threw its email away,
 -- whatever the row's end; progress counts them.
 --
 -- A row that is not final becomes done, or failed if its email was dropped. Its claim is removed, so that a late
@@ -24,7 +24,8 @@ local prefix = key_prefix .. ':{' .. campaign_id .. '}:'
 local progress, in_flight = prefix .. 'progress', prefix .. 'in_flight'
 local done, failed = prefix .. 'done', prefix .. 'failed'
 local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', prefix .. 'dropped'
-local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true }
+local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true, opened = true,
+  opened_by_machines = true, clicked = true }
 local settled, ignored = 0, {}
 
 -- whether the row was given to the provider at least once: a temporary failure leaves a reason. A row beyond the list

@@ -3,8 +3,8 @@
 --
 -- KEYS  campaign  progress  in_flight  unknown  window  breaker  own_breaker
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
---       bounced, complained, unsubscribed, dropped, excluded, facts of the list, unaccepted warnings of the list, of
---       the content, and of both together } or { } where it is missing
+--       bounced, complained, unsubscribed, dropped, excluded, opened, opened by machines, clicked, facts of the list,
+--       unaccepted warnings of the list, of the content, and of both together } or { } where it is missing
 --include clock
 --include window
 --include limit
@@ -14,7 +14,8 @@ if not c[1] then
   return {}
 end
 local p = redis.call('HMGET', progress, 'total', 'done', 'failed', 'rejected', 'retries', 'parsed_bytes', 'parsed_rows',
-  'delivered', 'bounced', 'complained', 'unsubscribed', 'dropped', 'excluded')
+  'delivered', 'bounced', 'complained', 'unsubscribed', 'dropped', 'excluded', 'opened',
+  'opened_by_machines', 'clicked')
 local now = now_ms()
 local used = window_count(window, now)
 local reason = c[3] or ''
@@ -27,4 +28,4 @@ end
 return { c[1], c[2], reason, c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p[2] or '0', p[3] or '0', p[4] or '0',
   p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', in_flight), redis.call('ZCARD', unknown), used,
   limit_now(campaign, now), p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0', p[12] or '0', p[13] or '0',
-  c[7] or '', c[8] or '', c[9] or '', c[10] or '' }
+  p[14] or '0', p[15] or '0', p[16] or '0', c[7] or '', c[8] or '', c[9] or '', c[10] or '' }

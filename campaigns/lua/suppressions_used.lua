@@ -2,5 +2,10 @@
 --
 -- KEYS  suppressions
 -- ->    1 or 0
-return (redis.call('HEXISTS', suppressions, 'all_buckets') == 1
-    or redis.call('HEXISTS', suppressions, 'marketing_buckets') == 1) and 1 or 0
+--include suppression_buckets
+for _, class in ipairs(SUPPRESSION_CLASSES) do
+  if redis.call('HEXISTS', suppressions, class .. '_buckets') == 1 then
+    return 1
+  end
+end
+return 0

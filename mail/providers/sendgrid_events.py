@@ -11,15 +11,16 @@ import re
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from campaigns.event_kinds import Event, EventKind, Unattributed, Why
+from campaigns.event_kinds import Event, EventKind, Report, Unattributed, Why
 from campaigns.models import CAMPAIGN_ID
+from consent.records import AddressReport, Change, Reason
 from mail.message import NO_ROW
 from mail.outcome import reason
 
@@ -37,13 +38,30 @@ _KINDS: Final = {
     "delivered": EventKind.DELIVERED,
     "bounce": EventKind.BOUNCED,
     "dropped": EventKind.DROPPED,
-    "open": EventKind.ACCEPTED,
-    "click": EventKind.ACCEPTED,
+    "open": EventKind.OPENED,
+    "click": EventKind.CLICKED,
     "spamreport": EventKind.COMPLAINED,
     "unsubscribe": EventKind.UNSUBSCRIBED,
     "group_unsubscribe": EventKind.UNSUBSCRIBED,
     "group_resubscribe": EventKind.ACCEPTED,
 }
+#: What the suppression list gets to know from each event, besides bounces and drops, which have several causes.
+_REPORTS: Final[Mapping[str, Reason | Literal[Change.RESUBSCRIBED]]] = {
+    "spamreport": Reason.COMPLAINED,
+    "unsubscribe": Reason.UNSUBSCRIBED,
+    "group_unsubscribe": Reason.UNSUBSCRIBED,
+    "group_resubscribe": Change.RESUBSCRIBED,
+}
+#: The same of drops, by the start of their reason in lower case. "Invalid SMTPAPI header", for example, says nothing
+#: about the address.
+_DROPS: Final = (
+    (re.compile(r"bounced address"), Reason.BOUNCED),
+    (re.compile(r"unsubscribed address"), Reason.UNSUBSCRIBED),
+    (re.compile(r"spam reporting address"), Reason.COMPLAINED),
+    (re.compile(r"invalid(?! ?smtpapi)"), Reason.BOUNCED),
+)
+#: The latest time of an event that is taken as such, in s: the year 3000.
+_LATEST_S: Final = 32_503_680_000
 
 
 class BadSignature(Exception):
@@ -106,14 +124,18 @@ def _public_key(key: str) -> ec.EllipticCurvePublicKey:
     return found
 
 
-def event_of(raw: Any) -> Event | Unattributed:
+def report_of(raw: Any) -> Report:
     """Translate one of SendGrid's events. Its custom arguments, which name the row, are beside its other fields."""
     if not isinstance(raw, dict):
-        return Unattributed("other", Why.OTHER_KIND)
-    name, campaign_id, row = (str(raw.get(name)) for name in ("event", "campaign_id", "row"))
-    kind = _KINDS.get(name)
+        return Report(Unattributed("other", Why.OTHER_KIND))
+    kind = _kind(raw)
     if kind is None:
-        return Unattributed("other", Why.OTHER_KIND)
+        return Report(Unattributed("other", Why.OTHER_KIND))
+    return Report(_event(raw, kind), _about_address(raw))
+
+
+def _event(raw: Mapping[str, Any], kind: EventKind) -> Event | Unattributed:
+    campaign_id, row = str(raw.get("campaign_id")), str(raw.get("row"))
     if CAMPAIGN_ID.fullmatch(campaign_id) and row == str(NO_ROW):
         return Unattributed(kind, Why.TEST_EMAIL)
     if not CAMPAIGN_ID.fullmatch(campaign_id) or not _ROW.fullmatch(row):
@@ -121,6 +143,45 @@ def event_of(raw: Any) -> Event | Unattributed:
     return Event(campaign_id, int(row), kind, _why(raw) if kind is EventKind.DROPPED else "")
 
 
-def _why(raw: dict[str, Any]) -> str:
+def _kind(raw: Mapping[str, Any]) -> EventKind | None:
+    kind = _KINDS.get(str(raw.get("event")))
+    if kind is EventKind.BOUNCED and not _is_final(raw):
+        return EventKind.ACCEPTED
+    if kind is EventKind.OPENED and raw.get("sg_machine_open") is True:
+        return EventKind.OPENED_BY_MACHINE
+    return kind
+
+
+def _is_final(bounce: Mapping[str, Any]) -> bool:
+    """Whether a bounce is for good.
+
+    A blocked email was refused for its content or its sender, and a status 4.x.x is temporary (RFC 3463): neither says
+    anything against the address. A late bounce may have neither field.
+    """
+    return bounce.get("type") != "blocked" and not str(bounce.get("status", "")).startswith("4")
+
+
+def _about_address(raw: Mapping[str, Any]) -> AddressReport | None:
+    address, what = raw.get("email"), _what(raw)
+    return AddressReport(address, what, _at_ms(raw)) if what and isinstance(address, str) else None
+
+
+def _what(raw: Mapping[str, Any]) -> Reason | Literal[Change.RESUBSCRIBED] | None:
+    match name := str(raw.get("event")):
+        case "bounce":
+            return Reason.BOUNCED if _is_final(raw) else None
+        case "dropped":
+            words = str(raw.get("reason")).strip().lower()
+            return next((what for start, what in _DROPS if start.match(words)), None)
+        case _:
+            return _REPORTS.get(name)
+
+
+def _at_ms(raw: Mapping[str, Any]) -> int | None:
+    at_s = raw.get("timestamp")
+    return at_s * 1000 if isinstance(at_s, int) and 0 < at_s < _LATEST_S else None
+
+
+def _why(raw: Mapping[str, Any]) -> str:
     words = str(raw.get("reason") or "no reason given").encode(errors="replace").decode()
     return reason(f"dropped by SendGrid: {words}")

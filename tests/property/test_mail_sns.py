@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, strategies as st
 
 from campaigns.event_kinds import Event, Unattributed
-from mail.providers.ses_events import event_of
+from mail.providers.ses_events import report_of
 from mail.providers.sns import BadSnsMessage, Sns
 from tests.support.doubles.sns import TOPIC, SnsDouble, event
 
@@ -48,7 +48,7 @@ def test_a_message_counts_only_as_it_was_signed(changes: dict[str, Any]) -> None
 
 @given(values | st.dictionaries(st.sampled_from(["eventType", "mail", "bounce", "complaint"]), values))
 def test_any_text_of_a_message_is_an_event_or_none(found: object) -> None:
-    assert isinstance(event_of(json.dumps(found)), Event | Unattributed)
+    assert isinstance(report_of(json.dumps(found)).event, Event | Unattributed)
 
 
 @given(
@@ -56,6 +56,6 @@ def test_any_text_of_a_message_is_an_event_or_none(found: object) -> None:
     st.dictionaries(st.sampled_from(["mail", "bounce", "complaint", "reject", "failure", "subscription"]), values),
 )
 def test_any_members_of_an_event_do_no_harm(name: str, members: dict[str, Any]) -> None:
-    found = event_of(json.dumps({**event(name), **members}))
+    found = report_of(json.dumps({**event(name), **members})).event
     assert isinstance(found, Event | Unattributed)
     assert not isinstance(found, Event) or "\ud83d" not in found.reason

@@ -15,7 +15,7 @@ from campaigns.event_kinds import EventKind, Unattributed, Why
 from mail.message import Message
 from mail.outcome import Kind, Outcome
 from mail.providers.sendgrid import payload
-from mail.providers.sendgrid_events import event_of
+from mail.providers.sendgrid_events import report_of
 from tests.support import mails
 from tests.support.app_harness import AppHarness
 from tests.support.doubles import sendgrid_events
@@ -87,7 +87,7 @@ def test_a_test_email_changes_no_count_and_has_no_row(app: AppHarness, provider:
 
 def test_the_providers_events_of_a_test_email_belong_to_no_row() -> None:
     event = sendgrid_events.event(row="0", name="bounce")
-    assert event_of(event) == Unattributed(EventKind.BOUNCED, Why.TEST_EMAIL)
+    assert report_of(event).event == Unattributed(EventKind.BOUNCED, Why.TEST_EMAIL)
 
 
 def test_each_address_gets_one_email(app: AppHarness, provider: Recording) -> None:

@@ -1,14 +1,17 @@
-"""The signature of SendGrid's events, beside SendGrid's own package."""
+"""SendGrid's events: their signature, beside SendGrid's own package, and what each says about row and address."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
+from typing import Any
 
 import pytest
 
-from mail.providers.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, signature_of
-from tests.support.doubles.sendgrid_events import Signer
+from campaigns.event_kinds import Event, EventKind, Report, Unattributed, Why
+from consent.records import AddressReport, Change, Reason
+from mail.providers.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, BadSignature, report_of, signature_of
+from tests.support.doubles.sendgrid_events import Signer, event
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -42,3 +45,57 @@ def test_another_key_refuses_it() -> None:
     digest = hashlib.sha256(signature.timestamp + BODY).digest()
     with pytest.raises(BadSignature, match="SENDGRID_WEBHOOK_PUBLIC_KEY"):
         signature.verify(Signer().public_key, digest)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "kind", "what"),
+    [
+        ("processed", {}, EventKind.ACCEPTED, None),
+        ("deferred", {"response": "400 try again later"}, EventKind.ACCEPTED, None),
+        ("delivered", {}, EventKind.DELIVERED, None),
+        ("open", {}, EventKind.OPENED, None),
+        ("open", {"sg_machine_open": False}, EventKind.OPENED, None),
+        ("open", {"sg_machine_open": True}, EventKind.OPENED_BY_MACHINE, None),
+        ("click", {"url": "https://shop.test"}, EventKind.CLICKED, None),
+        ("bounce", {}, EventKind.BOUNCED, Reason.BOUNCED),
+        ("bounce", {"type": "bounce", "status": "5.1.1"}, EventKind.BOUNCED, Reason.BOUNCED),
+        ("bounce", {"type": "blocked", "status": "5.7.1"}, EventKind.ACCEPTED, None),
+        ("bounce", {"type": "bounce", "status": "4.2.2"}, EventKind.ACCEPTED, None),
+        ("spamreport", {}, EventKind.COMPLAINED, Reason.COMPLAINED),
+        ("unsubscribe", {}, EventKind.UNSUBSCRIBED, Reason.UNSUBSCRIBED),
+        ("group_unsubscribe", {}, EventKind.UNSUBSCRIBED, Reason.UNSUBSCRIBED),
+        ("group_resubscribe", {}, EventKind.ACCEPTED, Change.RESUBSCRIBED),
+        ("dropped", {"reason": "Bounced Address"}, EventKind.DROPPED, Reason.BOUNCED),
+        ("dropped", {"reason": " unsubscribed address"}, EventKind.DROPPED, Reason.UNSUBSCRIBED),
+        ("dropped", {"reason": "Spam Reporting Address"}, EventKind.DROPPED, Reason.COMPLAINED),
+        ("dropped", {"reason": "Invalid"}, EventKind.DROPPED, Reason.BOUNCED),
+        ("dropped", {"reason": "Invalid SMTPAPI header"}, EventKind.DROPPED, None),
+        ("dropped", {"reason": "Spam Content"}, EventKind.DROPPED, None),
+        ("dropped", {"reason": "Recipient List over Package Quota"}, EventKind.DROPPED, None),
+        ("dropped", {"reason": None}, EventKind.DROPPED, None),
+    ],
+)
+def test_each_event_says_what_it_says_about_row_and_address(
+    name: str, more: dict[str, Any], kind: EventKind, what: Reason | None
+) -> None:
+    found = report_of(event("7", name, timestamp=1_700_000_000, **more))
+    assert isinstance(found.event, Event)
+    assert found.event[:3] == ("c1", 7, kind)
+    assert found.about_address == (what and AddressReport("ada@shop.test", what, 1_700_000_000_000))
+
+
+def test_a_late_bounce_that_has_only_an_address_is_a_report_about_it() -> None:
+    late = {"event": "bounce", "email": "ada@shop.test", "timestamp": 1_700_000_000, "sg_message_id": ""}
+    about = AddressReport("ada@shop.test", Reason.BOUNCED, 1_700_000_000_000)
+    assert report_of(late) == Report(Unattributed(EventKind.BOUNCED, Why.NO_CUSTOM_ARGS), about)
+
+
+@pytest.mark.parametrize("timestamp", [None, "1700000000", 0, -5, 1e9, 10**30, [], {}])
+def test_a_time_that_is_none_is_left_out(timestamp: object) -> None:
+    found = report_of(event(name="spamreport", timestamp=timestamp)).about_address
+    assert found == AddressReport("ada@shop.test", Reason.COMPLAINED, None)
+
+
+@pytest.mark.parametrize("email", [None, 7, [], {}])
+def test_an_event_without_an_address_says_nothing_about_one(email: object) -> None:
+    assert report_of(event(name="bounce", email=email)).about_address is None

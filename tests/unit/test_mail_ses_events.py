@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from campaigns.event_kinds import Event, EventKind, Unattributed, Why
-from mail.providers.ses_events import event_of
+from consent.records import AddressReport, Change, Reason
+from mail.providers.ses_events import report_of
 from tests.support.doubles.sns import event
 
 SUPPRESSED = "dropped by Amazon SES: the address is on a suppression list"
@@ -16,8 +17,10 @@ KINDS: list[tuple[dict[str, Any], EventKind, str]] = [
     (event("Send"), EventKind.ACCEPTED, ""),
     (event("Delivery"), EventKind.DELIVERED, ""),
     (event("DeliveryDelay", deliveryDelay={"delayType": "MailboxFull"}), EventKind.ACCEPTED, ""),
-    (event("Open"), EventKind.ACCEPTED, ""),
-    (event("Click"), EventKind.ACCEPTED, ""),
+    (event("Open"), EventKind.OPENED, ""),
+    (event("Open", open={"userAgent": "Mozilla/5.0"}), EventKind.OPENED_BY_MACHINE, ""),
+    (event("Open", open={"userAgent": "Mozilla/5.0 (Windows NT 5.1)"}), EventKind.OPENED, ""),
+    (event("Click"), EventKind.CLICKED, ""),
     (event("Bounce", bounce={"bounceType": "Permanent", "bounceSubType": "NoEmail"}), EventKind.BOUNCED, ""),
     (event("Bounce", bounce={"bounceType": "Undetermined", "bounceSubType": "Undetermined"}), EventKind.BOUNCED, ""),
     (event("Bounce"), EventKind.BOUNCED, ""),
@@ -45,11 +48,12 @@ KINDS: list[tuple[dict[str, Any], EventKind, str]] = [
 
 @pytest.mark.parametrize(("raw", "kind", "reason"), KINDS)
 def test_each_event_has_its_kind(raw: dict[str, Any], kind: EventKind, reason: str) -> None:
-    assert event_of(json.dumps(raw)) == Event("c1", 1, kind, reason)
+    assert report_of(json.dumps(raw)).event == Event("c1", 1, kind, reason)
 
 
 def test_a_user_agent_with_half_a_surrogate_pair_does_no_harm() -> None:
-    assert event_of(json.dumps(event("Open", open={"userAgent": "\ud83d"}))) == Event("c1", 1, EventKind.ACCEPTED)
+    raw = json.dumps(event("Open", open={"userAgent": "\ud83d"}))
+    assert report_of(raw).event == Event("c1", 1, EventKind.OPENED)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +72,13 @@ def test_a_user_agent_with_half_a_surrogate_pair_does_no_harm() -> None:
 )
 def test_an_event_without_our_tags_has_no_row(campaign_id: object, row: object) -> None:
     raw = event("Bounce", row, campaign_id, bounce={"bounceType": "Permanent"})
-    assert event_of(json.dumps(raw)) == Unattributed(EventKind.BOUNCED, Why.NO_CUSTOM_ARGS)
+    assert report_of(json.dumps(raw)).event == Unattributed(EventKind.BOUNCED, Why.NO_CUSTOM_ARGS)
 
 
 @pytest.mark.parametrize("mail", [None, [], {}, {"tags": None}, {"tags": {"campaign_id": "c1", "row": "1"}}])
 def test_malformed_tags_name_no_row(mail: object) -> None:
     raw = json.dumps({"notificationType": "Delivery", "mail": mail})
-    assert event_of(raw) == Unattributed(EventKind.DELIVERED, Why.NO_CUSTOM_ARGS)
+    assert report_of(raw).event == Unattributed(EventKind.DELIVERED, Why.NO_CUSTOM_ARGS)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +95,56 @@ def test_malformed_tags_name_no_row(mail: object) -> None:
     ],
 )
 def test_any_other_text_is_no_event(text: str) -> None:
-    assert event_of(text) == Unattributed("other", Why.OTHER_KIND)
+    assert report_of(text).event == Unattributed("other", Why.OTHER_KIND)
+
+
+AT = {"timestamp": "2023-11-14T22:13:20.000Z"}
+GONE = {**AT, "bouncedRecipients": [{"emailAddress": "Ada@shop.test", "status": "5.1.1"}]}
+ANGRY = {**AT, "complainedRecipients": [{"emailAddress": "Ada@shop.test"}]}
+NO, YES = {"unsubscribeAll": True}, {"unsubscribeAll": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "what"),
+    [
+        ("Bounce", {"bounce": {**GONE, "bounceType": "Permanent", "bounceSubType": "General"}}, Reason.BOUNCED),
+        ("Bounce", {"bounce": {**GONE, "bounceType": "Undetermined"}}, None),
+        ("Bounce", {"bounce": {**GONE, "bounceType": "Transient", "bounceSubType": "MailboxFull"}}, None),
+        (
+            "Bounce",
+            {"bounce": {**GONE, "bounceType": "Permanent", "bounceSubType": "OnAccountSuppressionList"}},
+            Reason.BOUNCED,
+        ),
+        ("Complaint", {"complaint": {**ANGRY, "complaintFeedbackType": "abuse"}}, Reason.COMPLAINED),
+        ("Complaint", {"complaint": {**ANGRY, "complaintFeedbackType": "not-spam"}}, None),
+        ("Complaint", {"complaint": {**ANGRY, "complaintSubType": "OnAccountSuppressionList"}}, Reason.COMPLAINED),
+        ("Reject", {"reject": {"reason": "Bad content"}}, None),
+        ("Delivery", {"delivery": {**AT, "recipients": ["ada@shop.test"]}}, None),
+        ("Subscription", {"subscription": {**AT, "newTopicPreferences": NO}}, Reason.UNSUBSCRIBED),
+        (
+            "Subscription",
+            {"subscription": {**AT, "oldTopicPreferences": NO, "newTopicPreferences": YES}},
+            Change.RESUBSCRIBED,
+        ),
+        ("Subscription", {"subscription": {**AT, "oldTopicPreferences": YES, "newTopicPreferences": YES}}, None),
+    ],
+)
+def test_each_event_says_what_it_says_about_the_address(
+    name: str, more: dict[str, Any], what: Reason | Change | None
+) -> None:
+    found = report_of(json.dumps(event(name, **more))).about_address
+    assert (found and (found.address.lower(), found.what, found.at_ms)) == (
+        what and ("ada@shop.test", what, 1_700_000_000_000)
+    )
+
+
+def test_an_event_without_tags_says_something_about_its_address() -> None:
+    raw = event("Bounce", None, None, bounce={**GONE, "bounceType": "Permanent"})
+    about = AddressReport("Ada@shop.test", Reason.BOUNCED, 1_700_000_000_000)
+    assert report_of(json.dumps(raw)).about_address == about
+
+
+def test_of_several_recipients_it_is_not_known_who_complained() -> None:
+    two = [{"emailAddress": "ada@shop.test"}, {"emailAddress": "bob@shop.test"}]
+    raw = event("Complaint", complaint={"complainedRecipients": two})
+    assert report_of(json.dumps(raw)).about_address is None

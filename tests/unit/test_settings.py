@@ -31,7 +31,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (found.max_retries, found.retry_min_backoff_s, found.retry_max_backoff_s) == (8, 1, 300)
     assert found.reconcile_every_s == 60
     assert found.resend_quiet_s == 900
-    assert (found.sendgrid_webhook_public_key, found.webhook_max_age_s) == (None, 300)
+    assert (found.sendgrid_webhook_public_key, found.webhook_max_age_s) == (None, 90_000)
     assert found.api_token is None
     assert (found.api_token_file, found.allowed_hosts) == (None, ())
     assert not found.allow_anonymous

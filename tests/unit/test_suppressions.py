@@ -59,9 +59,10 @@ def test_an_empty_list_costs_no_hash_and_sees_the_first_entry_of_another_process
 
 def test_adding_again_changes_nothing_and_a_bounce_adds_to_an_unsubscription(listed: Suppressions) -> None:
     assert listed.add(["ann@x.test", "bob@x.test", "ann@x.test"], Reason.UNSUBSCRIBED)[:2] == (2, 1)
-    assert listed.add(["ann@x.test"], Reason.MANUAL)[:2] == (0, 1)
     assert listed.add(["ann@x.test"], Reason.BOUNCED)[:2] == (1, 0)
-    assert kinds(listed, "ann@x.test") == ["unsubscribed", "bounced"]
+    assert listed.add(["ann@x.test"], Reason.COMPLAINED)[:2] == (0, 1)
+    assert listed.add(["ann@x.test"], Reason.MANUAL)[:2] == (1, 0)
+    assert kinds(listed, "ann@x.test") == ["unsubscribed", "bounced", "manual"]
 
 
 def test_the_hash_in_a_link_is_enough_to_suppress(listed: Suppressions) -> None:

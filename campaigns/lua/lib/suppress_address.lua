@@ -4,6 +4,7 @@
 -- $suppressions_journal  list: records that are not in the object store yet, "hash<tab>seq<tab>ms<tab>reason<tab>
 --                        address<tab>note"; seq grows by one with each record
 --include suppression_buckets
+--include suppression_decisions
 
 local function suppression_add_all(bucket, hashes)
   for first = 1, #hashes, SUPPRESSION_VALUES do
@@ -31,8 +32,12 @@ local function suppression_record(hash, reason, address, note, clock)
   redis.call('RPUSH', suppressions_journal, table.concat(record, '\t'))
 end
 
--- suppress_address(hash, reason, address, note, clock) -> whether the list did not have it in the reason's class yet
-local function suppress_address(hash, reason, address, note, clock)
+-- suppress_address(hash, reason, address, note, at) -> whether the list did not have it in the reason's class yet
+-- at: when the reason came about (ms). A recipient who has subscribed again since then has not unsubscribed
+local function suppress_address(hash, reason, address, note, at)
+  if reason == 'unsubscribed' and not is_last_decision(hash, at, true) then
+    return false
+  end
   local class = SUPPRESSION_CLASS[reason]
   local buckets = tonumber(redis.call('HGET', suppressions, class .. '_buckets'))
   if not buckets then
@@ -46,23 +51,38 @@ local function suppress_address(hash, reason, address, note, clock)
   if redis.call('HINCRBY', suppressions, class .. '_entries', 1) > buckets * SUPPRESSION_BUCKET_ENTRIES then
     suppression_split(class, buckets, level)
   end
-  suppression_record(hash, reason, address, note, clock)
+  suppression_record(hash, reason, address, note, at)
   return true
+end
+
+local function remove_from_class(hash, class)
+  local buckets = tonumber(redis.call('HGET', suppressions, class .. '_buckets')) or 1
+  local bucket = suppression_bucket(class, buckets, suppression_level(buckets), hash)
+  local removed = redis.call('SREM', bucket, hash) == 1
+  if removed then
+    redis.call('HINCRBY', suppressions, class .. '_entries', -1)
+  end
+  return removed
 end
 
 -- release_address(hash, address, note, clock) -> whether the list had it. note: why it is removed
 local function release_address(hash, address, note, clock)
   local removed = false
-  for _, class in ipairs({ 'all', 'marketing' }) do
-    local buckets = tonumber(redis.call('HGET', suppressions, class .. '_buckets')) or 1
-    local bucket = suppression_bucket(class, buckets, suppression_level(buckets), hash)
-    if redis.call('SREM', bucket, hash) == 1 then
-      redis.call('HINCRBY', suppressions, class .. '_entries', -1)
-      removed = true
-    end
+  for _, class in ipairs(SUPPRESSION_CLASSES) do
+    removed = remove_from_class(hash, class) or removed
   end
   if removed then
     suppression_record(hash, 'removed', address, note, clock)
   end
   return removed
+end
+
+-- resubscribe_address(hash, address, at) -> whether the list had it as unsubscribed. Its other entries stay. A
+-- recipient who has unsubscribed since then stays unsubscribed
+local function resubscribe_address(hash, address, at)
+  if not is_last_decision(hash, at, false) or not remove_from_class(hash, 'unsubscribed') then
+    return false
+  end
+  suppression_record(hash, 'resubscribed', address, '', at)
+  return true
 end

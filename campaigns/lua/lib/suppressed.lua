@@ -7,7 +7,7 @@
 -- A hash of nil or "" is not on the list.
 local function suppression_test(marketing)
   local classes = {}
-  for _, class in ipairs({ 'all', marketing and 'marketing' or nil }) do
+  for _, class in ipairs(marketing and SUPPRESSION_CLASSES or { 'all' }) do
     local buckets = tonumber(redis.call('HGET', suppressions, class .. '_buckets'))
     if buckets then
       classes[#classes + 1] = { class, buckets, suppression_level(buckets) }

@@ -4,8 +4,12 @@
 
 -- has_suppressions() -> whether the list has an entry
 local function has_suppressions()
-  local counts = redis.call('HMGET', suppressions, 'all_entries', 'marketing_entries')
-  return (tonumber(counts[1]) or 0) + (tonumber(counts[2]) or 0) > 0
+  for _, class in ipairs(SUPPRESSION_CLASSES) do
+    if (tonumber(redis.call('HGET', suppressions, class .. '_entries')) or 0) > 0 then
+      return true
+    end
+  end
+  return false
 end
 
 -- take_suppressed(marketing, rows, hashes, open, open_domains) -> the open rows that may be sent, their domains; the
