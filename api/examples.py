@@ -9,7 +9,8 @@ _STATUS: Final[dict[str, Any]] = {
     "done": 1200, "failed": 45, "pending": 3800, "rate_limit": 1000, "limit_now": 1000, "status": "running",
     "total": 5045, "rejected": 12, "unknown": 0, "in_flight": 64, "retries": 7, "sent_last_minute": 998, "eta_s": 230,
     "reason": None, "started_at": "2026-11-24T08:30:00.000+00:00", "finished_at": None, "delivered": 1150,
-    "bounced": 9, "dropped": 0, "complained": 0, "unsubscribed": 2, "changeable": False, "has_list": True,
+    "bounced": 9, "dropped": 0, "complained": 0, "unsubscribed": 2, "opened": 214,
+    "opened_by_machines": 167, "clicked": 31, "changeable": False, "has_list": True,
     "excluded": 0, "format": "csv", "encoding": "utf-8", "delimiter": ",", "email_column": "email", "samples": [],
     "reasons": {"invalid_email": 10, "duplicate": 2}, "warnings": [], "unaccepted": [],
 }  # fmt: skip
