@@ -140,20 +140,21 @@ class Renderer:
         constants: dict[str, Any],
         link_of: LinkOf | None = None,
     ) -> None:
-        self._campaign_id = campaign_id
-        self._sender = mailbox("from", content.from_)
-        self._reply_to = None if content.reply_to is None else mailbox("reply_to", content.reply_to)
+        self.campaign_id = campaign_id
+        self.sender = mailbox("from", content.from_)
+        self.reply_to = None if content.reply_to is None else mailbox("reply_to", content.reply_to)
         self._fixed_headers = content.headers
         self._headers = headers if headers.each else None
-        self._subject, self._html, self._text = templates
+        self.subject, self.html, self.text = templates
         self._names = names
         self._constants = constants
         made = [*(template for template in templates if template), *headers.each]
         self._link_of = link_of
         self._adds_headers = UNSUBSCRIBE_HEADERS.isdisjoint(map(str.lower, content.headers))
-        self._computes = any(template.computes for template in made)
+        #: Whether a template is more than a form of texts and names.
+        self.computes = any(template.computes for template in made)
         #: The most characters of a row's cells together for which forms need no budget.
-        self._room = min(template.room for template in made) - MAX_ADDRESS - (MAX_LINK if link_of else 0)
+        self.room = min(template.room for template in made) - MAX_ADDRESS - (MAX_LINK if link_of else 0)
 
     def message(self, row: int, email: str, values: Sequence[str]) -> Message:
         """The message of one row.
@@ -166,8 +167,59 @@ class Renderer:
         Raises:
             RenderError: this row cannot be rendered; others may.
         """
-        if not email.isprintable() or " " in email:
-            raise RenderError("the address contains white space or control characters")
+        variables, link_headers = self._variables(row, _checked(email), values)
+        budget = Budget() if self.computes or len("".join(values)) > self.room else None
+        subject = self._subject_line(variables, budget)
+        html = _render(self.html, variables, budget) if self.html else None
+        text = _render(self.text, variables, budget) if self.text else None
+        if not html and not text:
+            raise RenderError("the message is empty")
+        return Message(
+            self.campaign_id,
+            row,
+            email,
+            self.sender,
+            self.reply_to,
+            subject,
+            # Providers refuse an empty part, so the other part goes alone.
+            html or None,
+            text or None,
+            self._headers_of(variables, link_headers, budget),
+        )
+
+    def personal(self, row: int, email: str, values: Sequence[str]) -> tuple[Mapping[str, Any], str, Mapping[str, str]]:
+        """What the forms see of a row whose cells fit in `room`, its subject, and its headers; see `message`.
+
+        Raises:
+            RenderError: this row cannot be rendered.
+        """
+        variables, link_headers = self._variables(row, _checked(email), values)
+        return variables, self._subject_line(variables, None), self._headers_of(variables, link_headers, None)
+
+    @property
+    def fixed_subject(self) -> str | None:
+        """The subject of all rows; None: it has the row's values in it.
+
+        Raises:
+            RenderError: no row has a subject that can be sent.
+        """
+        form = self.subject.form
+        return self._subject_line({}, None) if form and not form[1] else None
+
+    @property
+    def shares_headers(self) -> bool:
+        """Whether all rows have the same headers."""
+        return not self._headers and not (self._link_of and self._adds_headers)
+
+    @property
+    def fixed_headers(self) -> Mapping[str, str]:
+        """The campaign's headers as they were PUT."""
+        return self._fixed_headers
+
+    def _variables(
+        self, row: int, email: str, values: Sequence[str]
+    ) -> tuple[dict[str, Any], Mapping[str, str] | None]:
+        """What the templates of a row see, and the headers of its unsubscribe link."""
         variables: dict[str, Any] = dict(zip(self._names, values, strict=False))
         variables[EMAIL] = email
         if self._constants:
@@ -175,33 +227,25 @@ class Renderer:
         link_headers: Mapping[str, str] | None = None
         if self._link_of:
             variables[UNSUBSCRIBE_URL], link_headers = self._link_of(row, email)
-        budget = Budget() if self._computes or len("".join(values)) > self._room else None
-        subject = one_line(_render(self._subject, variables, budget, MAX_SUBJECT))
-        html = _render(self._html, variables, budget) if self._html else None
-        text = _render(self._text, variables, budget) if self._text else None
+        return variables, link_headers
+
+    def _subject_line(self, variables: dict[str, Any], budget: Budget | None) -> str:
+        subject = one_line(_render(self.subject, variables, budget, MAX_SUBJECT))
         if not subject:
             raise RenderError("the subject is empty")
         if len(subject) > LONGEST_SUBJECT:
             raise RenderError(
                 f"subject: {len(subject):,} characters are more than {LONGEST_SUBJECT}: use |truncate(78)"
             )
-        if not html and not text:
-            raise RenderError("the message is empty")
+        return subject
+
+    def _headers_of(
+        self, variables: dict[str, Any], link_headers: Mapping[str, str] | None, budget: Budget | None
+    ) -> Mapping[str, str]:
         headers = _headers(self._headers, variables, budget) if self._headers else self._fixed_headers
         if link_headers and self._adds_headers:
             headers = {**headers, **link_headers} if headers else link_headers
-        return Message(
-            self._campaign_id,
-            row,
-            email,
-            self._sender,
-            self._reply_to,
-            subject,
-            # Providers refuse an empty part, so the other part goes alone.
-            html or None,
-            text or None,
-            headers,
-        )
+        return headers
 
 
 def _headers(templates: HeaderTemplates, variables: dict[str, Any], budget: Budget | None) -> Mapping[str, str]:
@@ -209,6 +253,12 @@ def _headers(templates: HeaderTemplates, variables: dict[str, Any], budget: Budg
         return templates.rendered(lambda template: _render(template, variables, budget, MAX_SUBJECT))
     except InvalidHeader as error:
         raise RenderError(str(error)) from None
+
+
+def _checked(email: str) -> str:
+    if not email.isprintable() or " " in email:
+        raise RenderError("the address contains white space or control characters")
+    return email
 
 
 def one_line(text: str) -> str:

@@ -19,10 +19,10 @@ from mail.sandbox import GLOBALS, HTML, SMALL, TEXT, Rendering, Sandbox
 from mail.template_methods import ESCAPED, OBJECT_BYTES
 from mail.template_review import Review, Use, review
 
-__all__ = ["GLOBALS", "HTML", "TEXT", "Template"]
+__all__ = ["GLOBALS", "HTML", "TEXT", "Form", "Template"]
 
 #: A template of texts and names only: its pieces, and the names with their positions among the pieces.
-_Form = tuple[list[str], list[tuple[int, str]]]
+Form = tuple[list[str], list[tuple[int, str]]]
 #: The share of a row's memory that each of its three texts may take without a budget.
 _SHARE: Final = ROOM // 3
 
@@ -41,7 +41,8 @@ class Template:
 
     def __init__(self, sandbox: Sandbox, field: str, source: str) -> None:
         self.field = field
-        self._escape = escape if sandbox.autoescape else str
+        #: Makes the text of a cell in this template: HTML is escaped.
+        self.escape: Callable[[str], str] = escape if sandbox.autoescape else str
         self._sandbox = sandbox
         self._line_of: Callable[[int], int] = int
         try:
@@ -59,7 +60,7 @@ class Template:
     def _compile(self, sandbox: Sandbox, text: str) -> None:
         source = compiling.Source(text)
         self._line_of = source.line
-        self._form: _Form | None
+        self._form: Form | None
         self._lines: dict[int, int]
         #: The memory of the template's own text when it is joined with the cells, in bytes; a plain text is not joined.
         self.joined_bytes = 0
@@ -86,6 +87,11 @@ class Template:
         self.room = (_SHARE - sum(map(text_bytes, pieces))) // (4 * ESCAPED * len(slots)) if slots else _SHARE
 
     @property
+    def form(self) -> Form | None:
+        """The template as a form of texts and names; None if it is more than that."""
+        return self._form
+
+    @property
     def computes(self) -> bool:
         """Whether it is more than a form of texts and names."""
         return self._form is None
@@ -102,7 +108,7 @@ class Template:
         if budget is not None:
             return self._fill(self._form, variables, budget)
         text, slots = self._form
-        escape = self._escape
+        escape = self.escape
         filled = text.copy()
         try:
             for position, name in slots:
@@ -121,7 +127,7 @@ class Template:
         pieces = [*self._template.root_render_func(context)]
         return "".join(pieces) if sum(map(len, pieces)) < SMALL else context.concat(pieces)
 
-    def _fill(self, form: _Form, variables: dict[str, Any], budget: Budget) -> str:
+    def _fill(self, form: Form, variables: dict[str, Any], budget: Budget) -> str:
         """Fill a form in with cells that may be too long, and charge them."""
         text, slots = form
         filled = text.copy()
@@ -129,7 +135,7 @@ class Template:
             if name not in variables:
                 raise _Missing(name, self._lines[position])
             budget.spend(500, OBJECT_BYTES + ESCAPED * text_bytes(variables[name]))
-            filled[position] = self._escape(variables[name])
+            filled[position] = self.escape(variables[name])
         if slots:
             budget.spend(0, (1 if all(map(str.isascii, filled)) else 4) * sum(map(len, filled)))
         return "".join(filled)
@@ -162,7 +168,7 @@ class _Missing(UndefinedError):
         self.line = line
 
 
-def _form(tree: nodes.Template) -> tuple[_Form | None, dict[int, int]]:
+def _form(tree: nodes.Template) -> tuple[Form | None, dict[int, int]]:
     """A template as a form, and the line numbers of its names by position.
 
     A form has only texts and names, and is filled in within half the time. None: the template computes something.

@@ -68,6 +68,7 @@ class Settings:
     ses_topic_arns: tuple[str, ...]
     default_tpm: int
     domain_tpm: Mapping[str, int]
+    sendgrid_batch: int
     send_timeout_s: float
     max_retries: int
     retry_min_backoff_s: float
@@ -125,6 +126,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         ses_topic_arns=ses.topic_arns(env, "SES_TOPIC_ARN"),
         default_tpm=env.integer("DEFAULT_TPM", 1000, 1, MAX_TPM),
         domain_tpm=env.limits("DOMAIN_TPM"),
+        sendgrid_batch=env.integer("SENDGRID_BATCH", 1, 1, 1000),
         send_timeout_s=env.seconds("SEND_TIMEOUT_S", 15.0, 0.1, 300),
         max_retries=env.integer("MAX_RETRIES", 8, 0, 100),
         retry_min_backoff_s=min_backoff_s,

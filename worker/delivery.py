@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -28,6 +28,7 @@ from mail.providers.base import Provider
 from mail.rendering import LinkOf, Renderer, RenderError, Templates
 from worker.attached_files import AttachedFiles, FilesGone, NotNow
 from worker.costly_rows import CostlyRows
+from worker.merged_requests import MergedCampaign, Narrowing
 
 log = structlog.get_logger(__name__)
 
@@ -49,11 +50,15 @@ class Batch(NamedTuple):
 
 
 class _Compiled(NamedTuple):
-    """A campaign's renderer, the files that its emails carry, and the HTML that may refer to them."""
+    """A campaign's renderer, the files that its emails carry, and the HTML that may refer to them.
+
+    `merged`: its requests to several recipients; None: it has none.
+    """
 
     renderer: Renderer
     files: Sequence[StoredFile]
     html: str | None
+    merged: MergedCampaign | None = None
 
 
 class _Unusable(NamedTuple):
@@ -75,11 +80,11 @@ class Delivery:
     ) -> None:
         self._catalog = catalog
         self._provider = provider
-        self._settler = settler
+        self.settler = settler
         self._files = files
         self._links = links
         self._renderers: OrderedDict[tuple[str, str], asyncio.Task[_Compiled]] = OrderedDict()
-        self._costly = CostlyRows(self._is_sending)
+        self._costly = CostlyRows(self.is_sending)
 
     async def deliver(self, batch: Batch) -> frozenset[int]:
         """Send to a batch's recipients. Returns the rows that may be retried, which costs an attempt.
@@ -96,39 +101,11 @@ class Delivery:
             self._renderers.pop((batch.campaign_id, batch.list_version), None)
             compiled = _Unusable(reason(f"the templates cannot be used: {error}"))
         progress = BatchProgress(batch.campaign_id, batch.list_version, len(batch.recipients))
-        context = get_contextvars()
-        await asyncio.gather(
-            *(self._send(batch, progress, context, compiled, recipient) for recipient in batch.recipients)
-        )
+        await _Sends(self, batch, progress, compiled).all()
         await progress.ended
         return frozenset(row for row, verdict in progress.verdicts.items() if verdict == "retry")
 
-    async def _send(
-        self,
-        batch: Batch,
-        progress: BatchProgress,
-        context: Mapping[str, Any],
-        compiled: _Compiled | _Unusable,
-        recipient: Recipient,
-    ) -> None:
-        row = recipient.row
-        started = time.perf_counter()
-        outcome = await self._outcome(batch, compiled, recipient)
-        kind = outcome.kind.value
-        entry = requeued_entry(batch.retries, recipient) if outcome.kind in _PASSING else b""
-        event = {
-            "event": "email_sent" if outcome.kind is Kind.ACCEPTED else "email_not_sent",
-            **context,
-            "row": row,
-            "outcome": kind,
-            "reason": outcome.reason or None,
-            "provider_message_id": outcome.provider_message_id or None,
-            "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-        }
-        settlement = Settlement(row, kind, outcome.reason, outcome.retry_after_ms, entry, batch.claim_id)
-        self._settler.settle(progress, settlement, event)
-
-    async def _outcome(self, batch: Batch, compiled: _Compiled | _Unusable, recipient: Recipient) -> Outcome:
+    async def outcome(self, batch: Batch, compiled: _Compiled | _Unusable, recipient: Recipient) -> Outcome:
         if isinstance(compiled, _Unusable):
             return Outcome(Kind.REFUSED, compiled.reason)
         key = batch.campaign_id, batch.list_version
@@ -147,6 +124,24 @@ class Delivery:
         if message is None:
             return Outcome(Kind.NOT_TRIED)
         return await self._sent_with(compiled, message)
+
+    async def merged_outcomes(
+        self, compiled: _Compiled, merged: MergedCampaign, shares: Sequence[bytes]
+    ) -> Sequence[Outcome | None]:
+        """Send one request to several recipients, see `mail.providers.base.MergedRequest`."""
+        try:
+            if self._files is None or not compiled.files:
+                return await merged.request.send(shares, ())
+            async with self._files.taken(compiled.files, compiled.html) as attachments:
+                return await merged.request.send(shares, attachments)
+        except FilesGone as error:
+            outcome = Outcome(Kind.REFUSED, reason(str(error)))
+        except NotNow:
+            outcome = Outcome(Kind.NOT_TRIED)
+        except Exception as error:
+            log.exception("provider_failed", recipients=len(shares))
+            outcome = Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
+        return [outcome] * len(shares)
 
     async def _sent_with(self, compiled: _Compiled, message: Message) -> Outcome:
         """Send an email with the campaign's files."""
@@ -169,7 +164,7 @@ class Delivery:
             log.exception("provider_failed", row=message.row)
             return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))
 
-    async def _is_sending(self, campaign_id: str, list_version: str) -> bool:
+    async def is_sending(self, campaign_id: str, list_version: str) -> bool:
         """Whether the campaign still sends this list. True while Redis is unavailable: the rows were admitted."""
         try:
             return await asyncio.to_thread(self._catalog.is_sending, campaign_id, list_version)
@@ -205,4 +200,65 @@ class Delivery:
             link_of = await retrying.until_answered_async(lambda: asyncio.to_thread(links.of, of_list), failed)
         # In a thread too, because large templates take 100 ms to compile.
         templates = await asyncio.to_thread(Templates, campaign.sent_content)
-        return _Compiled(templates.renderer(campaign_id, campaign.columns, link_of), files, campaign.sent_content.html)
+        renderer = templates.renderer(campaign_id, campaign.columns, link_of)
+        return _Compiled(renderer, files, campaign.sent_content.html, MergedCampaign.of(self._provider, renderer))
+
+
+class _Sends:
+    """The sends of one batch, each settled on its own. See `worker.merged_requests.Sender`."""
+
+    def __init__(
+        self, delivery: Delivery, batch: Batch, progress: BatchProgress, compiled: _Compiled | _Unusable
+    ) -> None:
+        self._delivery = delivery
+        self._batch = batch
+        self._progress = progress
+        self._compiled = compiled
+        self._context = get_contextvars()
+
+    async def all(self) -> None:
+        """Send to all recipients of the batch."""
+        alone: Sequence[Recipient] = self._batch.recipients
+        sends: list[Coroutine[Any, Any, Any]] = []
+        if isinstance(self._compiled, _Compiled) and (merged := self._compiled.merged):
+            try:
+                requests, alone = merged.split(alone)
+            except Exception:  # then each recipient gets a request of its own
+                log.exception("merge_failed")
+                requests = []
+            narrowing = Narrowing(merged, self)
+            sends = [narrowing.send(request) for request in requests]
+        await asyncio.gather(*sends, *map(self.send_alone, alone))
+
+    async def send_alone(self, recipient: Recipient) -> None:
+        """Render, send and settle one recipient."""
+        started = time.perf_counter()
+        self.settle(recipient, await self._delivery.outcome(self._batch, self._compiled, recipient), started)
+
+    async def send_merged(self, shares: Sequence[bytes]) -> Sequence[Outcome | None]:
+        """Send one request to several recipients."""
+        compiled = self._compiled
+        assert isinstance(compiled, _Compiled) and compiled.merged  # noqa: S101, PT018 - for the type checker
+        return await self._delivery.merged_outcomes(compiled, compiled.merged, shares)
+
+    async def is_sending(self) -> bool:
+        """Whether the campaign still sends this list."""
+        return await self._delivery.is_sending(self._batch.campaign_id, self._batch.list_version)
+
+    def settle(self, recipient: Recipient, outcome: Outcome, started: float) -> None:
+        """Hand an outcome to the settler, with its log event."""
+        kind = outcome.kind.value
+        entry = requeued_entry(self._batch.retries, recipient) if outcome.kind in _PASSING else b""
+        event = {
+            "event": "email_sent" if outcome.kind is Kind.ACCEPTED else "email_not_sent",
+            **self._context,
+            "row": recipient.row,
+            "outcome": kind,
+            "reason": outcome.reason or None,
+            "provider_message_id": outcome.provider_message_id or None,
+            "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+        }
+        settlement = Settlement(
+            recipient.row, kind, outcome.reason, outcome.retry_after_ms, entry, self._batch.claim_id
+        )
+        self._delivery.settler.settle(self._progress, settlement, event)

@@ -22,7 +22,9 @@ def build(account: ProviderAccount, settings: Settings) -> Provider:
     if account.provider == "sendgrid":
         if not account.sendgrid_api_key:
             raise ValueError("SendGrid needs an API key: set SENDGRID_API_KEY")
-        return SendGrid(account.sendgrid_api_key, account.sendgrid_api_url, settings.send_timeout_s)
+        return SendGrid(
+            account.sendgrid_api_key, account.sendgrid_api_url, settings.send_timeout_s, settings.sendgrid_batch
+        )
     if account.provider == "smtp":
         if account.smtp is None:
             raise ValueError("SMTP needs a server: set SMTP_URL")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
+from mail.attachment import Attachment
+from mail.mail_merge import Share
 from mail.message import Message
 from mail.outcome import Outcome
 
@@ -19,3 +22,32 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Release connections and other resources; no message can be sent afterwards."""
+
+
+class MergedRequest(Protocol):
+    """Requests of one campaign that carry several recipients each: what they share is encoded once."""
+
+    def encode(self, share: Share) -> bytes | None:
+        """A recipient's share as `send` takes it; None: it is too large for a merge, and the recipient goes alone."""
+
+    async def send(self, shares: Sequence[bytes], attachments: Sequence[Attachment]) -> Sequence[Outcome | None]:
+        """Send one request to these recipients, each address at most once.
+
+        Returns:
+            The outcome of each. None: the provider took none of them, and did not say who of these is at fault: fewer
+            may pass. At least one of several recipients gets an outcome, or all get None.
+        """
+
+
+@runtime_checkable
+class Merging(Protocol):
+    """A provider that can send one request to many recipients. `most`: the most of one request; 1: it does not."""
+
+    most: int
+
+    def merged(self, message: Message) -> MergedRequest:
+        """The requests of a campaign.
+
+        Args:
+            message: what its recipients share, see `mail.mail_merge.MailMerge`.
+        """

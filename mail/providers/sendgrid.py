@@ -1,4 +1,4 @@
-"""SendGrid through its v3 API: one request per recipient.
+"""SendGrid through its v3 API: one request per recipient, or per several recipients (`mail.providers.sendgrid_merge`).
 
 Source: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. This module does not use the official
 package: its payload types cost 26 us per message where a dict costs 1 us, and its transport 39 ms of CPU over TLS.
@@ -13,16 +13,13 @@ from typing import Any, Final
 
 import msgspec
 
-from mail.attachment import Attachment
 from mail.message import Mailbox, Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.retry_after import retry_after_ms
+from mail.providers.sendgrid_merge import MAX_REQUEST_BYTES, Reply, SendGridMerge, attached, errors_of
 from mail.providers.transport import Answer, NoAnswer, NotWritten, Transport
 
 PATH: Final = "/v3/mail/send"
-#: A request must be smaller than this, in bytes.
-MAX_REQUEST_BYTES: Final = 30_000_000
-
 ACCEPTED: Final = 202
 
 _KEY: Final = re.compile(r"[!-~]+")
@@ -37,15 +34,17 @@ class SendGrid:
         api_key: the account's API key.
         api_url: the API's base URL.
         timeout_s: the time for one request, in seconds.
+        most: the most recipients of one request.
 
     Raises:
         ValueError: the key has a character that no API key has.
     """
 
-    def __init__(self, api_key: str, api_url: str, timeout_s: float) -> None:
+    def __init__(self, api_key: str, api_url: str, timeout_s: float, most: int = 1) -> None:
         if not _KEY.fullmatch(api_key):
             # Checked here, because the HTTP client's error would show the key.
             raise ValueError("the SendGrid API key contains a character that no key has: check SENDGRID_API_KEY")
+        self.most = most
         self._api_key = api_key
         headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
         self._transport = Transport(api_url + PATH, headers, timeout_s)
@@ -55,27 +54,39 @@ class SendGrid:
         body = _encode(payload(message))
         if len(body) >= MAX_REQUEST_BYTES:
             return Outcome(Kind.REJECTED, f"the message is larger than {MAX_REQUEST_BYTES:,} bytes")
-        try:
-            answer = await self._transport.post(body)
-        except NotWritten as error:
-            return Outcome(Kind.UNREACHABLE, reason(f"SendGrid was not reached: {error}"))
-        except NoAnswer as error:
-            return Outcome(Kind.UNKNOWN, reason(f"no answer from SendGrid: {error}"))
-        if answer.status == ACCEPTED:
-            return Outcome(Kind.ACCEPTED, provider_message_id=answer.header("x-message-id") or "")
-        return await self._failure(answer)
+        return (await self._post(body)).outcome
+
+    def merged(self, message: Message) -> SendGridMerge:
+        """See `Merging`."""
+        shared = payload(message)
+        del shared["personalizations"], shared["custom_args"]
+        return SendGridMerge(message.campaign_id, shared, self._post)
 
     async def close(self) -> None:
         """See `Provider`."""
         await self._transport.close()
 
-    async def _failure(self, answer: Answer) -> Outcome:
+    async def _post(self, body: bytes) -> Reply:
+        try:
+            answer = await self._transport.post(body)
+        except NotWritten as error:
+            return Reply(Outcome(Kind.UNREACHABLE, reason(f"SendGrid was not reached: {error}")))
+        except NoAnswer as error:
+            return Reply(Outcome(Kind.UNKNOWN, reason(f"no answer from SendGrid: {error}")))
+        if answer.status == ACCEPTED:
+            return Reply(Outcome(Kind.ACCEPTED, provider_message_id=answer.header("x-message-id") or ""))
+        return await self._failure(answer)
+
+    async def _failure(self, answer: Answer) -> Reply:
         kind = kind_of(answer.status)
-        words = f"{answer.status} {_words(await answer.body()) or _phrase(answer.status)}"
+        body = await answer.body()
+        errors = errors_of(body.replace(self._api_key.encode(), b"***"))
+        words = f"{answer.status} {'; '.join(map(str, errors)) or _phrase(answer.status)}"
         wait_ms = None
         if kind in {Kind.THROTTLED, Kind.UNAVAILABLE}:
             wait_ms = retry_after_ms(answer.header, time.time())
-        return Outcome(kind, reason(words.replace(self._api_key, "***")), retry_after_ms=wait_ms)
+        outcome = Outcome(kind, reason(words), retry_after_ms=wait_ms)
+        return Reply(outcome, answer.status, errors)
 
 
 def payload(message: Message) -> dict[str, Any]:
@@ -95,15 +106,8 @@ def payload(message: Message) -> dict[str, Any]:
     if message.headers:
         body["headers"] = dict(message.headers)
     if message.attachments:
-        body["attachments"] = [_attached(file) for file in message.attachments]
+        body["attachments"] = [attached(file) for file in message.attachments]
     return body
-
-
-def _attached(file: Attachment) -> dict[str, str]:
-    # SendGrid refuses a type with parameters.
-    kind = file.content_type.partition(";")[0]
-    attached = {"content": file.base64, "type": kind, "filename": file.filename, "disposition": "attachment"}
-    return attached | {"disposition": "inline", "content_id": file.filename} if file.inline else attached
 
 
 def _mailbox(mailbox: Mailbox) -> dict[str, str]:
@@ -130,19 +134,6 @@ def kind_of(status: int) -> Kind:
             return Kind.REJECTED
         case _:
             return Kind.UNKNOWN
-
-
-def _words(body: bytes) -> str:
-    """SendGrid's messages from `{"errors": [{"message", "field", "help"}]}`; "" if a proxy has answered instead."""
-    try:
-        errors = msgspec.json.decode(body)["errors"]
-        return "; ".join(_error(error["message"], error.get("field")) for error in errors)
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError):
-        return ""
-
-
-def _error(message: str, field: str | None) -> str:
-    return f"{field}: {message}" if field else message
 
 
 def _phrase(status: int) -> str:

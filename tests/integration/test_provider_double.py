@@ -27,6 +27,12 @@ GOOD: dict[str, Any] = {
     "content": [{"type": "text/plain", "value": "Hi"}, {"type": "text/html", "value": "<p>Hi</p>"}],
     "custom_args": {"campaign_id": "c1", "row": "7"},
 }
+
+
+def with_substitutions(substitutions: dict[str, Any]) -> dict[str, Any]:
+    return {**GOOD["personalizations"][0], "substitutions": substitutions}
+
+
 HEADERS = {"Authorization": "Bearer SG.x", "Content-Type": "application/json"}
 
 
@@ -84,7 +90,11 @@ def test_a_good_request_is_accepted_and_recorded(double: SendGridDouble) -> None
         ({"personalizations": None}, "personalizations"),
         ({"personalizations": [{}]}, "personalizations.0.to"),
         ({"personalizations": [{"to": []}]}, "personalizations.0.to"),
-        ({"personalizations": GOOD["personalizations"] * 2}, "personalizations"),
+        ({"personalizations": GOOD["personalizations"] * 2}, "personalizations.1.to.0.email"),
+        ({"personalizations": GOOD["personalizations"] * 1001}, "personalizations"),
+        ({"personalizations": [GOOD["personalizations"][0] | {"subject": ""}]}, "personalizations.0.subject"),
+        ({"personalizations": [with_substitutions({"-a-": 1})]}, "personalizations.0.substitutions"),
+        ({"personalizations": [with_substitutions({"-a-": "é" * 4999})]}, "personalizations.0.substitutions"),
         ({"personalizations": [{"to": [{"email": "a@b.test"}, {"email": "c@d.test"}]}]}, "personalizations.0.to"),
         ({"personalizations": [{"to": [{"email": "a@b.test"}], "bcc": []}]}, "personalizations.0.to"),
         ({"personalizations": [{"to": [{"email": "a@b.test"}], "x": 1}]}, "personalizations.0.x"),

@@ -1,4 +1,4 @@
-"""The arrivals at the SendGrid double, kept small: one encoded line per request."""
+"""The arrivals at the SendGrid double, kept small: one encoded line per recipient of a request."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import time
 from typing import Any, BinaryIO, Final
 
 import msgspec
+
+from tests.support.doubles.sendgrid_personalizations import emails
 
 #: The fields of one arrival, in the order of its JSON array.
 FIELDS: Final = ("seq", "time_s", "accepted", "answer", "campaign_id", "row", "to", "subject", "digest", "payload")
@@ -23,7 +25,7 @@ def digest(text: str | None, html: str | None) -> str:
 
 
 class Arrivals:
-    """Every request that named a campaign and a row, as encoded lines; in memory and, if requested, in a file."""
+    """Every recipient of a valid request, as encoded lines; in memory and, if requested, in a file."""
 
     def __init__(self, log: BinaryIO | None, keep_content: bool) -> None:
         self._log = log
@@ -37,24 +39,26 @@ class Arrivals:
         self._taken: set[int] = set()
 
     def add(self, payload: Any, answer: str, accepted: bool) -> int:
-        """Keep one; its number is also its X-Message-Id's."""
-        campaign_id, row = payload["custom_args"]["campaign_id"], int(payload["custom_args"]["row"])
-        parts = {part["type"]: part["value"] for part in payload["content"]}
-        to, seq = payload["personalizations"][0]["to"][0]["email"], len(self.lines)
-        content = digest(parts.get("text/plain"), parts.get("text/html"))
+        """Keep a request, one arrival per recipient; the first one's number is also its X-Message-Id's."""
+        first = len(self.lines)
         kept = payload if self._keep_content else None
-        line = _encode((
-            seq, round(time.time(), 4), accepted, answer, campaign_id, row, to, payload["subject"], content, kept
-        ))  # fmt: skip
-        self.lines.append(line)
-        if self._log:
-            self._log.write(line + b"\n")
-        if accepted:
-            self.accepted += 1
-            taken = hash((campaign_id, row))
-            self.duplicates += taken in self._taken
-            self._taken.add(taken)
-        return seq
+        for email in emails(payload):
+            content = digest(email.parts.get("text/plain"), email.parts.get("text/html"))
+            line = _encode((
+                len(self.lines), round(time.time(), 4), accepted, answer, email.campaign_id, email.row, email.to,
+                email.subject, content, kept,
+            ))  # fmt: skip
+            self.lines.append(line)
+            if self._log:
+                self._log.write(line + b"\n")
+            if accepted:
+                self._accept(hash((email.campaign_id, email.row)))
+        return first
+
+    def _accept(self, taken: int) -> None:
+        self.accepted += 1
+        self.duplicates += taken in self._taken
+        self._taken.add(taken)
 
     def page(self, since: int) -> bytes:
         rows = self.lines[since : since + PAGE]

@@ -6,7 +6,8 @@ import fnmatch
 import random
 import re
 import time
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -41,10 +42,29 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     retry_after_s: float | None = None
     retry_after_as: Literal["seconds", "date", "reset"] = "seconds"
     html_errors: bool = False
+    #: Whether a 400 that a rule gives to one recipient of several names that recipient.
+    names_recipients: bool = True
+    #: A request to more recipients than this gets 413, as from a proxy.
+    max_recipients: int | None = None
     #: Close a connection that has been idle for this long.
     idle_ms: float | None = None
     #: Close the listener and all idle connections for this long, from the moment when this is set.
     refuse_s: float = 0.0
+
+
+class _Turn(NamedTuple):
+    """The response of a rule to an address, which is used up by `take`."""
+
+    address: str
+    answers: list[str]
+    seen: dict[str, int]
+
+    @property
+    def answer(self) -> str:
+        return self.answers[min(self.seen.get(self.address, 0), len(self.answers) - 1)]
+
+    def take(self) -> None:
+        self.seen[self.address] = self.seen.get(self.address, 0) + 1
 
 
 class Answers:
@@ -71,9 +91,22 @@ class Answers:
             ]
         self.behaviour = behaviour
 
-    def choose(self, address: str) -> str:
-        """The response to a request to this address."""
-        return self._by_rule(address) or self._by_limit() or self._by_chance()
+    def choose(self, addresses: Sequence[str]) -> tuple[str, int | None]:
+        """The response to a request to these addresses, and the place of the one whose rule gives it."""
+        most = self.behaviour.max_recipients
+        if most is not None and len(addresses) > most:
+            return "413", None
+        by_rule = [self._by_rule(address) for address in addresses] if self._rules else []
+        for index, rule in enumerate(by_rule):
+            if rule and (answer := rule.answer) != "202":
+                rule.take()
+                return answer, index
+        for rule in by_rule:
+            if rule:
+                rule.take()
+        if any(by_rule):
+            return "202", None
+        return self._by_limit() or self._by_chance(), None
 
     def latency_s(self) -> float:
         """How long to wait before the response."""
@@ -82,12 +115,10 @@ class Answers:
             return behaviour.latency_ms / 1000
         return (behaviour.latency_ms + behaviour.jitter_ms * self._random.random()) / 1000
 
-    def _by_rule(self, address: str) -> str | None:
+    def _by_rule(self, address: str) -> _Turn | None:
         for pattern, answers, seen in self._rules:
             if pattern.match(address.lower()):
-                turn = seen.get(address, 0)
-                seen[address] = turn + 1
-                return answers[min(turn, len(answers) - 1)]
+                return _Turn(address, answers, seen)
         return None
 
     def _by_limit(self) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 MAX_REQUEST_BYTES: Final = 30_000_000
 MAX_CUSTOM_ARGS_BYTES: Final = 10_000
+MAX_PERSONALIZATIONS: Final = 1000
+MAX_SUBSTITUTIONS_BYTES: Final = 10_000
 TOO_LARGE: Final = "Request entity too large"
 
 TOP_LEVEL: Final = frozenset({
@@ -63,32 +65,59 @@ def problems(payload: Any) -> list[Problem]:
     if not isinstance(payload, dict):
         return [Problem(None, "Bad Request: the body is not a JSON object")]
     found = [Problem(name, "Invalid parameter") for name in payload.keys() - TOP_LEVEL]
-    found += _personalization(payload.get("personalizations"))
+    found += _personalizations(payload)
     found += _mailbox("from", payload.get("from"))
     if "reply_to" in payload:
         found += _mailbox("reply_to", payload["reply_to"])
-    subject = payload.get("subject")
-    if not isinstance(subject, str) or not subject:
-        found.append(Problem("subject", "The subject is required"))
     found += _content(payload.get("content"))
-    found += _headers(payload.get("headers", {}))
-    found += _custom_args(payload.get("custom_args"))
+    found += _headers("headers", payload.get("headers", {}))
     return found
 
 
-def _personalization(value: Any) -> list[Problem]:
-    field = "personalizations"
-    if not isinstance(value, list) or not value:
+def _personalizations(payload: dict[str, Any]) -> list[Problem]:
+    field, items = "personalizations", payload.get("personalizations")
+    if not isinstance(items, list) or not items:
         return [Problem(field, "The personalizations field is required and must have at least one personalization.")]
-    if len(value) != 1 or not isinstance(value[0], dict):
-        return [Problem(field, "Postrider sends one personalization a request")]
-    found = [Problem(f"{field}.0.{name}", "Invalid parameter") for name in value[0].keys() - PERSONALIZATION]
-    to = value[0].get("to")
+    if len(items) > MAX_PERSONALIZATIONS:
+        return [Problem(field, "There can be no more than 1000 personalizations")]
+    found: list[Problem] = []
+    addresses: set[str] = set()
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            return [*found, Problem(f"{field}.{index}", "Invalid type. Expected: object")]
+        broken = _personalization(f"{field}.{index}", item, payload)
+        if not broken and (address := item["to"][0]["email"].casefold()) in addresses:
+            broken = [Problem(f"{field}.{index}.to.0.email", "Each email address should be unique in a request.")]
+        elif not broken:
+            addresses.add(address)
+        found += broken
+    return found
+
+
+def _personalization(field: str, item: dict[str, Any], payload: dict[str, Any]) -> list[Problem]:
+    found = [Problem(f"{field}.{name}", "Invalid parameter") for name in item.keys() - PERSONALIZATION]
+    subject, its = (item["subject"], f"{field}.subject") if "subject" in item else (payload.get("subject"), "subject")
+    if not isinstance(subject, str) or not subject:
+        found.append(Problem(its, "The subject is required"))
+    args, shared = item.get("custom_args", {}), payload.get("custom_args", {})
+    is_mergeable = isinstance(args, dict) and isinstance(shared, dict)
+    found += _custom_args(shared | args if is_mergeable else None)
+    found += _headers(f"{field}.headers", item.get("headers", {}))
+    found += _substitutions(f"{field}.substitutions", item.get("substitutions", {}))
+    to = item.get("to")
     if not isinstance(to, list) or not to:
-        return [*found, Problem(f"{field}.0.to", "The to array is required for all personalization objects.")]
-    if len(to) != 1 or "cc" in value[0] or "bcc" in value[0]:
-        found.append(Problem(f"{field}.0.to", "Postrider sends to one recipient a request"))
-    return found + _mailbox(f"{field}.0.to.0", to[0])
+        return [*found, Problem(f"{field}.to", "The to array is required for all personalization objects.")]
+    if len(to) != 1 or "cc" in item or "bcc" in item:
+        found.append(Problem(f"{field}.to", "Postrider sends to one recipient a personalization"))
+    return found + _mailbox(f"{field}.to.0", to[0])
+
+
+def _substitutions(field: str, value: Any) -> list[Problem]:
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        return [Problem(field, "Substitutions must be an object of strings")]
+    if sum(len(tag.encode()) + len(item.encode()) for tag, item in value.items()) > MAX_SUBSTITUTIONS_BYTES:
+        return [Problem(field, "Substitutions must be at most 10000 bytes per personalization")]
+    return []
 
 
 def _mailbox(field: str, value: Any) -> list[Problem]:
@@ -116,15 +145,15 @@ def _content(value: Any) -> list[Problem]:
     return found
 
 
-def _headers(value: Any) -> list[Problem]:
+def _headers(field: str, value: Any) -> list[Problem]:
     if not isinstance(value, dict):
-        return [Problem("headers", "The headers parameter must be an object of strings")]
+        return [Problem(field, "The headers parameter must be an object of strings")]
     found = []
     for name, text in value.items():
         if not isinstance(text, str) or "\r" in text or "\n" in text:
-            found.append(Problem(f"headers.{name}", "A header's value must be a string on one line"))
+            found.append(Problem(f"{field}.{name}", "A header's value must be a string on one line"))
         if not _HEADER_NAME.fullmatch(name) or name.lower() in RESERVED_HEADERS:
-            found.append(Problem(f"headers.{name}", "This header cannot be set"))
+            found.append(Problem(f"{field}.{name}", "This header cannot be set"))
     return found
 
 

@@ -123,26 +123,30 @@ class Server:
     def respond(
         self, method: str, target: str, headers: dict[bytes, bytes], body: bytes
     ) -> tuple[str, int, list[Problem]]:
-        """The response to a request, its number among the arrivals (-1 if it is not one of them), and the rules that it
-        breaks.
+        """The response to a request, its number among the arrivals (-1 if it is not one of them), and the problems that
+        it names.
         """
         answer, broken = refused_early(method, target, headers, body)
         if answer is None and self._key and headers[b"authorization"][len(b"bearer ") :] != self._key:
             answer = "401"
-        number = -1
+        number, named = -1, list[Problem]()
         if answer is None:
             payload = _parsed(body)
             broken = problems(payload)
             if broken:
                 answer = "400"
             else:
-                answer = self.answers.choose(payload["personalizations"][0]["to"][0]["email"])
+                addresses = [item["to"][0]["email"] for item in payload["personalizations"]]
+                answer, at_fault = self.answers.choose(addresses)
+                if at_fault is not None and len(addresses) > 1 and self.answers.behaviour.names_recipients:
+                    field = f"personalizations.{at_fault}.to.0.email"
+                    named = [Problem(field, "Does not contain a valid address.")] if answer == "400" else []
                 accepted = answer == "202" or answer.startswith("accept-")
                 number = self.arrivals.add(payload, answer, accepted)
         if broken:
             self._violate(answer, broken, body)
         self.statuses[answer] += 1
-        return answer, number, broken
+        return answer, number, broken or named
 
     def _violate(self, answer: str, broken: list[Problem], body: bytes) -> None:
         self.violated += 1
