@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.support.chaos import audit
 from tests.support.doubles.sendgrid import Arrival
@@ -33,7 +33,7 @@ SPECIAL: Final = {
     1 + place * (ROWS // sum(NUMBERS.values())): kind
     for place, kind in enumerate(sorted(kind for kind, number in NUMBERS.items() for _ in range(number)))
 }
-CONTENT: Final = {
+CONTENT: Final[dict[str, Any]] = {
     "subject": "For {{ name }}",
     "html": "<p>Dear {{ name }}</p>{{ email }}",
     "text": "Dear {{ name }}\n{{ email }}",
@@ -51,8 +51,9 @@ def address(row: int) -> str:
 def test_a_campaign_in_batches_through_a_provider_that_fails_on_the_way(tmp_path: Path) -> None:
     csv = "email,name\r\n" + "".join(f"{address(row)},{name(row)}\r\n" for row in range(1, ROWS + 1))
     rules = [{"to": f"{kind}.*", "answers": answers} for kind, answers in FAULTS.items()]
-    settings = {"SENDGRID_BATCH": "64", "SEND_TIMEOUT_S": "5", "RETRY_MIN_BACKOFF_S": "0.2"}
-    with Stack.open(tmp_path, RETRY_MAX_BACKOFF_S="0.5", RECONCILE_EVERY_S="5", **settings) as stack:
+    with Stack.open(
+        tmp_path, SENDGRID_BATCH="64", SEND_TIMEOUT_S="5", RETRY_MIN_BACKOFF_S="0.2", RETRY_MAX_BACKOFF_S="0.5"
+    ) as stack:
         stack.double.behave(latency_ms=5, rules=rules)
         stack.add_worker()
         stack.add_worker()
