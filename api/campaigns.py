@@ -22,7 +22,7 @@ from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
 from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from lists.list_facts import ListFacts
-from mail import content as mail_content, derivation
+from mail import content as mail_content, derivation, tracking
 from mail.check import Check
 from mail.checks import OF_LIST, to_accept
 from mail.similar_names import with_suggestions
@@ -91,6 +91,7 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     inline_css: bool
     text_from_html: bool | None
     unsubscribe: bool | None
+    tracking: Literal["account", "off", "on"]
     tpm: int
     created_at: str
     started_at: str | None
@@ -131,10 +132,12 @@ def save(parts: Components, campaign_id: str, content: Content, *, only_new: boo
 
     Raises:
         InvalidCampaign: the content is invalid.
-        Problem: 422: it asks for links that the server cannot make.
+        Problem: 422: it asks for links that the server cannot make, or for tracking that the provider cannot do.
         WrongState: the campaign has been started, or must be new.
     """
     content = with_links(parts, content)
+    if words := tracking.refusal(parts.settings.email_provider, str(content.tracking)):
+        raise invalid(words)
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
     alone = to_accept(content_review.review(content, derived, None).warnings)
@@ -205,6 +208,7 @@ def details(campaign: Campaign) -> CampaignResponse:
         inline_css=content.inline_css is True,
         text_from_html=_text_from_html(content),
         unsubscribe=content.unsubscribe if isinstance(content.unsubscribe, bool) else None,
+        tracking="account" if content.tracking is msgspec.UNSET else content.tracking,
         tpm=campaign.tpm,
         created_at=campaign.created_at,
         started_at=campaign.started_at,

@@ -84,6 +84,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     stores true instead if it can make links.
     `inline_css`: move the CSS of `<style>` into the elements; false by default. `text_from_html`: make the text part
     from the HTML; by default true if only `html` is given.
+    `tracking`: whether the provider follows opens and clicks: "on", "off", or as its "account" says, the default.
     """
 
     from_: str
@@ -103,6 +104,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     inline_css: bool | msgspec.UnsetType = msgspec.UNSET
     text_from_html: bool | msgspec.UnsetType = msgspec.UNSET
     unsubscribe: bool | msgspec.UnsetType | None = msgspec.UNSET
+    tracking: Literal["account", "off", "on"] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def has_links(self) -> bool:
@@ -113,6 +115,11 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     def is_marketing(self) -> bool:
         """Whether the whole suppression list stops the emails, and not only `bounced` and `complained`."""
         return self.unsubscribe is not False
+
+    @property
+    def tracks(self) -> bool | None:
+        """Whether the provider follows opens and clicks; None: as its account says."""
+        return {"on": True, "off": False}.get(str(self.tracking))
 
     @property
     def makes_text(self) -> bool:

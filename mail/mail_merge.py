@@ -71,6 +71,7 @@ class MailMerge:
             texts[id(renderer.html)] or None if renderer.html else None,
             texts[id(renderer.text)] or None if renderer.text else None,
             renderer.fixed_headers if renderer.shares_headers else {},
+            tracks=renderer.tracks,
         )
 
     @classmethod

@@ -33,6 +33,7 @@ class Message:
     `campaign_id` and `row` (from 1; `NO_ROW` for a test email) are all that the provider learns about its origin.
     `subject` is one line without control characters. At least one of `html` and `text` is given, and neither is "".
     `headers` are those of the campaign, checked by `mail.content`. `attachments` are the files that it carries.
+    `tracks`: whether the provider follows opens and clicks; None: as its account says.
     """
 
     campaign_id: str
@@ -45,3 +46,4 @@ class Message:
     text: str | None
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: Sequence[Attachment] = ()
+    tracks: bool | None = None

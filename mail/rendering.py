@@ -144,6 +144,7 @@ class Renderer:
         self.sender = mailbox("from", content.from_)
         self.reply_to = None if content.reply_to is None else mailbox("reply_to", content.reply_to)
         self._fixed_headers = content.headers
+        self.tracks = content.tracks
         self._headers = headers if headers.each else None
         self.subject, self.html, self.text = templates
         self._names = names
@@ -185,6 +186,7 @@ class Renderer:
             html or None,
             text or None,
             self._headers_of(variables, link_headers, budget),
+            tracks=self.tracks,
         )
 
     def personal(self, row: int, email: str, values: Sequence[str]) -> tuple[Mapping[str, Any], str, Mapping[str, str]]:

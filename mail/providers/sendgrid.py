@@ -107,7 +107,14 @@ def payload(message: Message) -> dict[str, Any]:
         body["headers"] = dict(message.headers)
     if message.attachments:
         body["attachments"] = [attached(file) for file in message.attachments]
+    if message.tracks is not None:
+        body["tracking_settings"] = _tracking(enable=message.tracks)
     return body
+
+
+def _tracking(*, enable: bool) -> dict[str, dict[str, bool]]:
+    """Opens, and clicks in both parts. An account that follows clicks rewrites links in the text part too."""
+    return {"click_tracking": {"enable": enable, "enable_text": enable}, "open_tracking": {"enable": enable}}
 
 
 def _mailbox(mailbox: Mailbox) -> dict[str, str]:

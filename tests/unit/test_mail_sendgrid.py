@@ -37,9 +37,23 @@ def test_the_request_follows_the_official_reference() -> None:
     }
 
 
+@pytest.mark.parametrize("tracks", [True, False])
+def test_tracking_is_asked_for_only_where_the_campaign_says_so(tracks: bool) -> None:
+    assert "tracking_settings" not in payload(MESSAGE)
+    asked = payload(replace(MESSAGE, tracks=tracks))["tracking_settings"]
+    clicks = {"enable": tracks, "enable_text": tracks}
+    assert asked == {"click_tracking": clicks, "open_tracking": {"enable": tracks}}
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"html": None}, {"text": None}, {"reply_to": None, "headers": {}, "sender": Mailbox("", "a@b.test")}],
+    [
+        {},
+        {"tracks": True},
+        {"html": None},
+        {"text": None},
+        {"reply_to": None, "headers": {}, "sender": Mailbox("", "a@b.test")},
+    ],
 )
 def test_every_kind_of_message_breaks_no_rule(changes: dict[str, Any]) -> None:
     assert problems(payload(replace(MESSAGE, **changes))) == []

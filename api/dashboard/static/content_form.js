@@ -95,9 +95,9 @@ export function editCampaignPage(campaignId) {
 }
 
 /** The fields that the form does not show. They keep their values. */
-function kept({ headers, weight, ramp, where, duplicates, exclude, inline_css, text_from_html, unsubscribe }) {
+function kept({ headers, weight, ramp, where, duplicates, exclude, inline_css, text_from_html, unsubscribe, tracking }) {
   const text = text_from_html === false ? false : undefined;
-  return { headers, weight, ramp, where, duplicates, exclude, inline_css, text_from_html: text, unsubscribe };
+  return { headers, weight, ramp, where, duplicates, exclude, inline_css, text_from_html: text, unsubscribe, tracking };
 }
 
 function sheet(label, parts, submit) {
