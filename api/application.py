@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 import logs
 import settings as environment
-from api import components, dashboard, exception_handlers, lifecycle, unsubscribe
+from api import attribution, components, dashboard, exception_handlers, lifecycle, unsubscribe
 from api.endpoints import ENDPOINTS
 from api.http import access, connections, headers, request_log, slow_bodies, token_file
 from api.live import changes
@@ -47,6 +47,7 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
             Middleware(request_log.RequestLog),
             Middleware(headers.SecurityHeaders),
             Middleware(access.Access, policy, dashboard.serves),
+            Middleware(attribution.Attribution, attribution.client_name(settings.api_token)),
             Middleware(slow_bodies.SlowBodies),
             Middleware(changes.PublishChanges, parts.feeds),
         ],

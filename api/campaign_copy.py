@@ -48,7 +48,7 @@ def copy(request: Request, wanted: CopyRequest) -> Response:
         for file, copied in zip(files, copies, strict=True):
             parts.store.copy(file.object_key, copied.object_key)
         content = msgspec.structs.replace(original.content, tpm=original.tpm)
-        made, _created = campaigns.save(parts, new_id, content, only_new=True)
+        made, _created = campaigns.save(parts, new_id, content, only_new=True, copy_of=campaign_id)
         _attach(parts, new_id, copies)
     except (CampaignError, StoreError):
         _discard(parts, new_id, copies)

@@ -121,7 +121,9 @@ def put(request: Request, content: Content) -> Response:
     return json_response(details(campaign), status, {"Location": request.url.path} if created else None)
 
 
-def save(parts: Components, campaign_id: str, content: Content, *, only_new: bool = False) -> tuple[Campaign, bool]:
+def save(
+    parts: Components, campaign_id: str, content: Content, *, only_new: bool = False, copy_of: str = ""
+) -> tuple[Campaign, bool]:
     """Check a content and make it the campaign's. Returns the campaign, and whether it is new.
 
     Args:
@@ -129,6 +131,7 @@ def save(parts: Components, campaign_id: str, content: Content, *, only_new: boo
         campaign_id: the campaign.
         content: what was PUT.
         only_new: a campaign that exists already stays as it is.
+        copy_of: the campaign that a new one is a copy of, for its history.
 
     Raises:
         InvalidCampaign: the content is invalid.
@@ -145,7 +148,14 @@ def save(parts: Components, campaign_id: str, content: Content, *, only_new: boo
         judgement = _judged(parts, campaign_id, content, derived)
         try:
             return parts.catalog.put(
-                campaign_id, content, names, derived=derived, unaccepted=alone, judgement=judgement, only_new=only_new
+                campaign_id,
+                content,
+                names,
+                derived=derived,
+                unaccepted=alone,
+                judgement=judgement,
+                only_new=only_new,
+                copy_of=copy_of,
             )
         except ListChanged:  # between these two lines; its findings are others
             continue

@@ -20,6 +20,7 @@ from campaigns.db import connection, schema
 from campaigns.db.scripts import Scripts
 from campaigns.db.server import Writing
 from campaigns.events import ProviderEvents
+from campaigns.history import History
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
 from campaigns.trial_limit import TrialLimit
@@ -35,7 +36,7 @@ from settings import DEFAULT, Settings
 from storage import MissingObject, ObjectStore
 
 #: The keys and objects of the suppression list.
-_NAMES: Final = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS)
+_NAMES: Final = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS, keys.HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Components:
     catalog: Catalog
     controls: Controls
     progress: Progress
+    history: History
     ledger: Ledger
     events: ProviderEvents
     attachments: Attachments
@@ -71,6 +73,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
     parts: dict[str, Any] = {
         "catalog": Catalog(redis, settings.default_tpm),
         "controls": Controls(redis),
+        "history": History(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
         "events": ProviderEvents(redis),
         "attachments": Attachments(redis),

@@ -15,7 +15,7 @@ from api import components
 from api.http import inputs
 from api.http.errors import Problem
 from api.http.responses import json_response
-from campaigns import messages
+from campaigns import actor, messages
 from campaigns.catalog import name_columns
 from campaigns.errors import MissingColumns
 from campaigns.models import Status, UnknownDecision
@@ -127,14 +127,15 @@ def set_rate(request: Request, rate: RateLimitRequest) -> Response:
 def reconcile(request: Request, wanted: ReconcileRequest) -> Response:
     """Queue a reconciliation; on request, it also retries failed rows or decides about unknown rows."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
+    decision: dict[str, object] = {}
     if wanted.retry_failed or wanted.unknown is not None:
+        decision["by"] = actor.current()
         resends = wanted.retry_failed or wanted.unknown is UnknownDecision.RESEND
         check_decision(parts.catalog, campaign_id, resends=resends)
     else:
         parts.catalog.get(campaign_id)
-    messages.send(
-        parts.redis, messages.RECONCILE, campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown
-    )
+    decision |= {"retry_failed": wanted.retry_failed, "unknown": wanted.unknown}
+    messages.send(parts.redis, messages.RECONCILE, campaign_id, **decision)
     log.info("reconcile_queued", campaign_id=campaign_id, retry_failed=wanted.retry_failed, unknown=wanted.unknown)
     return json_response(ReconcileResponse(), HTTPStatus.ACCEPTED)
 

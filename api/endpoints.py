@@ -19,6 +19,7 @@ from api import (
     campaigns,
     controls,
     health,
+    history,
     openapi,
     preview,
     recipient_search,
@@ -141,6 +142,10 @@ ENDPOINTS: Final = (
         "GET", f"{_ONE}/reconcile", controls.reconciled, "Get the last reconciliation report",
         {200: Report}, (404,),
     ),
+    Endpoint(
+        "GET", f"{_ONE}/history", history.of_campaign, "Get who did what when, the newest entries first, in pages",
+        {200: history.HistoryResponse}, (404, 422), query=history.QUERY,
+    ),
     # Its status and recipients
     Endpoint("GET", f"{_ONE}/status", status.status, "Get the status", {200: StatusReport}, (404,)),
     Endpoint(
@@ -205,6 +210,10 @@ ENDPOINTS: Final = (
         {200: webhooks.EventsResponse}, (404,), webhooks.SNS_BODY, any_query=True,
     ),
     # The server itself
+    Endpoint(
+        "GET", "/history", history.of_installation, "Get the history of what belongs to no single campaign, in pages",
+        {200: history.HistoryResponse}, (422,), query=history.QUERY,
+    ),
     Endpoint("GET", "/healthz", health.healthz, "Check that the process is alive", {200: JSON}, any_query=True),
     Endpoint(
         "GET", "/readyz", health.readyz, "Check that Redis and the object store are available",

@@ -123,6 +123,10 @@ _OPERATIONS: Final = {
         "people may get the email twice.",
     ),
     "GET /campaigns/{id}/reconcile": Operation("get_reconciliation", "Controls", "404 before the first one."),
+    "GET /campaigns/{id}/history": Operation(
+        "list_history", "Progress",
+        "Every change of state and rate, by people and by the system with its reason. The newest 1,000 are kept.",
+    ),
     "GET /campaigns/{id}/status": Operation(
         "get_status", "Progress",
         "True when it is answered: `done + failed + pending = total`, always. `pending` includes `unknown` and "
@@ -170,6 +174,10 @@ _OPERATIONS: Final = {
     ),
     "POST /webhooks/ses": Operation(
         "receive_ses_events", "Links and events", "The signature of the message is checked; it needs no API token."
+    ),
+    "GET /history": Operation(
+        "list_installation_history", "Server",
+        "Deleted campaigns, removals from the suppression list, and more that belongs to no single campaign.",
     ),
     "GET /healthz": Operation("check_alive", "Server", "Asks no other service. Needs no token."),
     "GET /readyz": Operation("check_ready", "Server", "503 names the service that is away. Needs no token."),

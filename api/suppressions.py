@@ -29,6 +29,7 @@ from api.http.errors import Problem, invalid
 from api.http.mistakes import MAX_MISTAKES, Mistake
 from api.http.problem_types import ProblemType
 from api.http.responses import json_response
+from campaigns import actor
 from consent import importing
 from consent.records import MAX_NOTE_CHARS, Reason, Record
 from lists import addresses
@@ -147,7 +148,7 @@ def remove(request: Request) -> Response:
     note = request.query_params.get("reason", "")
     if len(note) > MAX_NOTE_CHARS:
         raise invalid(f"reason has {len(note)} characters; use at most {MAX_NOTE_CHARS}.")
-    removed = components.of(request).suppressions.remove(_folded(request.path_params["email"]), note)
+    removed = components.of(request).suppressions.remove(_folded(request.path_params["email"]), note, actor.current())
     log.info("suppression_removed", removed=removed)
     return json_response(RemovalResponse(removed))
 

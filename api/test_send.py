@@ -66,7 +66,7 @@ async def test_send(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     addresses = _addresses(wanted.to)
     message = await sample_email.in_thread(_message, parts, campaign_id, wanted)
-    await run_in_threadpool(_admit, parts, len(addresses))
+    await run_in_threadpool(_admit, parts, campaign_id, len(addresses))
     outcomes = await asyncio.gather(*(_send(parts, message, to) for to in addresses))
     kinds = Counter(outcome.kind.value for outcome in outcomes)
     log.info("test_emails_sent", campaign_id=campaign_id, outcomes=dict(kinds))
@@ -105,9 +105,9 @@ def _read(parts: Components, file: StoredFile, html: str | None) -> Attachment:
     return Attachment(file.filename, file.content_type, is_inline(file.filename, html), data)
 
 
-def _admit(parts: Components, count: int) -> None:
+def _admit(parts: Components, campaign_id: str, count: int) -> None:
     try:
-        parts.trial_limit.admit(count)
+        parts.trial_limit.admit(campaign_id, count)
     except TooManyTestEmails as error:
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, str(error), _after(error.wait_ms)) from None
     except BreakerOpen as error:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from redis import Redis
 
-from campaigns import keys
+from campaigns import actor, keys
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.errors import AttachmentsTooLarge, UnknownAttachment, UnknownCampaign, WrongState
@@ -65,6 +65,7 @@ class Attachments:
             size=file.size,
             max_bytes=max_bytes,
             max_files=MAX_FILES,
+            by=actor.current(),
         )
         match outcome.decode():
             case "bytes":
@@ -88,6 +89,7 @@ class Attachments:
             keys.named(campaign_id, "campaign attachments"),
             changeable=_STATES,
             filename=filename,
+            by=actor.current(),
         )
         if outcome == b"none":
             raise UnknownAttachment

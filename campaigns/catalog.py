@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 from redis import Redis
 
-from campaigns import keys, messages
+from campaigns import actor, keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.errors import InvalidCampaign, ListChanged, UnknownCampaign, UnknownUpload, WrongState
@@ -99,6 +99,7 @@ class Catalog:
         unaccepted: Sequence[str] = (),
         judgement: Judgement | None = None,
         only_new: bool = False,
+        copy_of: str = "",
     ) -> tuple[Campaign, bool]:
         """Create a campaign or change its content. Returns the campaign, and whether it is new.
 
@@ -111,6 +112,7 @@ class Catalog:
             unaccepted: the codes of the warnings about the content that a person must accept before the start.
             judgement: what the content and the parsed list make together; None: nothing is known of that.
             only_new: a campaign that exists already stays as it is.
+            copy_of: the campaign that a new one is a copy of, for its history.
 
         Raises:
             WrongState: the content differs, and the campaign has been started, or must be new.
@@ -143,6 +145,8 @@ class Catalog:
             judged_list=judgement.version if judgement else "",
             unaccepted_with_list=msgspec.json.encode(judgement.unaccepted if judgement else []),
             missing=judgement.missing if judgement else "",
+            by=actor.current(),
+            copy_of=copy_of,
             fields=fields.items(),
         ).decode()
         if outcome == "list_changed":
@@ -255,9 +259,13 @@ class Catalog:
                 **keys.named(campaign_id, "campaign in_flight held"),
                 "campaigns": keys.CAMPAIGNS,
                 "parsing": keys.PARSING,
+                "installation": keys.HISTORY,
                 "all_keys": [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS],
             },
             campaign_id=campaign_id,
+            by=actor.current(),
+            event="campaign_deleted",
+            reason="",
         )
         if outcome is None:
             return
@@ -361,6 +369,7 @@ class Catalog:
             object_key=object_key,
             email_column=email_column,
             list_options=_encoded(ListOptions(encoding=encoding, delimiter=delimiter, sheet=sheet)),
+            by=actor.current(),
             fields=fields.items(),
         )
         if outcome == b"missing":

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from redis import Redis
 
-from campaigns import keys, messages
+from campaigns import actor, keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.errors import MissingColumns, NotAccepted, UnknownCampaign, WrongState
@@ -90,6 +90,7 @@ class Controls:
             comes_from=",".join(step.comes_from),
             is_there=",".join(step.is_there),
             accepts=accepts,
+            by=actor.current(),
         )
         match outcome.decode():
             case "missing":
@@ -121,6 +122,6 @@ class Controls:
         Raises:
             UnknownCampaign: no campaign has this id.
         """
-        if not self._scripts("set_rate", keys.named(campaign_id, "campaign"), tpm=tpm):
+        if not self._scripts("set_rate", keys.named(campaign_id, "campaign"), tpm=tpm, by=actor.current()):
             raise UnknownCampaign
         return tpm

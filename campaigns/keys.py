@@ -44,6 +44,8 @@ SUPPRESSIONS: Final = f"{PREFIX}:suppressions"
 SUPPRESSIONS_JOURNAL: Final = f"{PREFIX}:suppressions_journal"
 #: zset with expiry: the test emails of the last minute, by when they were granted (ms).
 TEST_SENDS: Final = f"{PREFIX}:test_sends"
+#: list: the history of the installation: what belongs to no single campaign.
+HISTORY: Final = f"{PREFIX}:history"
 #: This key never exists. A write to it changes nothing, and shows whether Redis accepts writes.
 PROBE: Final = f"{PREFIX}:probe"
 #: string with expiry: the janitor's lease.
@@ -157,7 +159,7 @@ LIST_KEYS: Final = (
     "failing",
 )
 #: The names of all keys that a campaign can have, so that a deletion finds all of them.
-CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", "attachments", *LIST_KEYS)
+CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", "attachments", "history", *LIST_KEYS)
 
 
 def dramatiq_queue(queue: str) -> str:

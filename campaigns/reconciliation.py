@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from redis import Redis
 
-from campaigns import keys
+from campaigns import actor, keys
 from campaigns.catalog import Catalog, iso
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
@@ -73,7 +73,9 @@ class Reconciler:
         open_rows, lost, dead_lettered = self._put_back(campaign)
         resent = 0
         if campaign.content.on_unknown is OnUnknown.RESEND:
-            resent = self.decide(campaign, UnknownDecision.RESEND, older_than_ms=self._resend_quiet_ms)
+            resent = self.decide(
+                campaign, UnknownDecision.RESEND, older_than_ms=self._resend_quiet_ms, reason="on_unknown: resend"
+            )
         drifted = self._run("recount", campaign, "campaign progress done failed refeed unknown")
         counts = {
             "dead_claims": expired,
@@ -131,15 +133,21 @@ class Reconciler:
         Raises:
             WrongState: the campaign has not been started, or is cancelled.
         """
-        count = int(self._run("retry_failed", campaign, "campaign progress failed refeed dead"))
+        count = int(self._run("retry_failed", campaign, "campaign progress failed refeed dead", by=actor.current()))
         if count < 0:
             raise WrongState(
                 campaign.status, "failed rows can be retried only while the campaign runs, is paused or is completed"
             )
         return count
 
-    def decide(self, campaign: Campaign, decision: UnknownDecision, older_than_ms: int = 0) -> int:
+    def decide(self, campaign: Campaign, decision: UnknownDecision, older_than_ms: int = 0, reason: str = "") -> int:
         """Settle the unknown rows as decided. Returns their number.
+
+        Args:
+            campaign: the campaign.
+            decision: what to do with the rows.
+            older_than_ms: only rows that have been unknown for this long.
+            reason: why, for the history.
 
         Raises:
             WrongState: the campaign is cancelled and cannot resend.
@@ -153,6 +161,8 @@ class Reconciler:
                 decision=decision.value,
                 older_than_ms=older_than_ms,
                 max_rows=_CHUNK_ROWS,
+                by=actor.current(),
+                reason=reason,
             )
             if count < 0:
                 raise WrongState(campaign.status, "unknown rows cannot be sent again in this state")

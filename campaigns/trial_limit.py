@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from redis import Redis
 
-from campaigns import keys
+from campaigns import actor, keys
 from campaigns.db.scripts import Scripts
 from campaigns.errors import BreakerOpen, TooManyTestEmails
 
@@ -23,10 +23,11 @@ class TrialLimit:
         self._scripts = Scripts(redis)
         self._keys = {"test_sends": keys.TEST_SENDS, "breaker": keys.breaker(provider)}
 
-    def admit(self, count: int) -> None:
+    def admit(self, campaign_id: str, count: int) -> None:
         """Grant test emails, all or none. They count as sent from now on.
 
         Args:
+            campaign_id: the campaign that the emails are of; its history names them.
             count: how many, at most 60.
 
         Raises:
@@ -34,7 +35,13 @@ class TrialLimit:
             BreakerOpen: the provider takes no emails at the moment.
             redis.RedisError: Redis is unavailable; nothing is granted.
         """
-        answer = self._scripts("admit_test_sends", self._keys, request_id=uuid4().hex, count=count)
+        answer = self._scripts(
+            "admit_test_sends",
+            {**self._keys, "campaign": keys.campaign(campaign_id)},
+            request_id=uuid4().hex,
+            count=count,
+            by=actor.current(),
+        )
         outcome, wait_ms, why = answer[0].decode(), int(answer[1]), answer[2].decode()
         if outcome == "limited":
             raise TooManyTestEmails(wait_ms)

@@ -39,11 +39,15 @@ class Scripts(Protocol):
 
 
 class Names(NamedTuple):
-    """The Redis keys of the list and of its journal, and the prefix of its objects, with a slash at its end."""
+    """The Redis keys of the list, its journal and the installation's history.
+
+    `objects`: the prefix of its objects, with a slash at its end.
+    """
 
     suppressions: str
     journal: str
     objects: str
+    history: str
 
 
 class Added(NamedTuple):
@@ -69,6 +73,7 @@ class Suppressions:
         self._store = store
         self._list = {"suppressions": names.suppressions}
         self._journal = {"suppressions_journal": names.journal}
+        self._history = names.history
         self._key_object = f"{names.objects}hash-key"
         self._segments = Segments(store, f"{names.objects}segments/", missing)
         self._key: bytes | None = None
@@ -200,12 +205,13 @@ class Suppressions:
             added += new
         return Added(added, len(entries) - added, waiting >= FLUSH_RECORDS)
 
-    def remove(self, address: str, note: str = "") -> bool:
+    def remove(self, address: str, note: str = "", by: str = "system") -> bool:
         """Remove an address, whatever its reasons. The record of the removal stays.
 
         Args:
             address: as people write it.
             note: why, one line.
+            by: who removes it, for the history.
 
         Returns:
             Whether it was on the list.
@@ -214,8 +220,9 @@ class Suppressions:
         if folded is None:
             return False
         [number] = self.hashes([folded])
-        keys = self._list | self._journal
-        return bool(self._scripts("unsuppress", keys, hash=number, address=folded, note=records.one_line(note)))
+        keys = self._list | self._journal | {"history": self._history}
+        why = records.one_line(note)
+        return bool(self._scripts("unsuppress", keys, hash=number, address=folded, why=why, by=by))
 
     def erase(self, address: str) -> None:
         """Erase the text of an address from all records. Its hash stays, so that it still gets no email.

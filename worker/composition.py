@@ -166,7 +166,7 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
 
 def suppression_list(redis: Redis, open_store: Callable[[], ObjectStore]) -> Suppressions:
     """The suppression list. It opens the store only when it needs it."""
-    names = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS)
+    names = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS, keys.HISTORY)
     return Suppressions(Scripts(redis), StoreOnUse(open_store), names, MissingObject)
 
 

@@ -8,6 +8,7 @@ import dramatiq
 import structlog
 from redis import RedisError
 
+from campaigns import actor
 from campaigns.catalog import Catalog
 from campaigns.db.retrying import MESSAGE_PAUSE_MAX_MS, MESSAGE_PAUSE_MS
 from campaigns.errors import CampaignError
@@ -39,13 +40,16 @@ class Reconcile:
             max_backoff=MESSAGE_PAUSE_MAX_MS,
         )(self.perform)
 
-    def perform(self, campaign_id: str, retry_failed: bool = False, unknown: str | None = None) -> None:
+    def perform(
+        self, campaign_id: str, retry_failed: bool = False, unknown: str | None = None, by: str = actor.SYSTEM
+    ) -> None:
         """Reconcile a campaign.
 
         Args:
             campaign_id: the campaign.
             retry_failed: make all failed rows pending again.
             unknown: the decision about all unknown rows: `resend`, `failed` or `done`.
+            by: who has decided, for the history.
 
         Raises:
             Retry: Redis is unavailable.
@@ -53,12 +57,14 @@ class Reconcile:
         reconciler = self._reconciler
         try:
             campaign = self._catalog.get(campaign_id)
+            actor.begin(by)
             if unknown is not None:
                 log.info(
                     "unknown_decided", decision=unknown, rows=reconciler.decide(campaign, UnknownDecision(unknown))
                 )
             if retry_failed:
                 log.info("failed_retried", rows=reconciler.retry_failed(campaign))
+            actor.begin(actor.SYSTEM)
             report = reconciler.reconcile(campaign)
             status = self._progress.report(campaign_id)
         except CampaignError as error:

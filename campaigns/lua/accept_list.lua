@@ -2,14 +2,15 @@
 -- this list already, nothing changes.
 --
 -- KEYS  campaign  progress  parsing  queue  messages  held  list_keys...
--- ARGV  campaign_id  changeable  list_version  message_id  message  object_key  email_column  list_options
+-- ARGV  campaign_id  changeable  list_version  message_id  message  object_key  email_column  list_options  by
 --       fields(name value)...
 -- ->    { "ok", object key before }, { "same", list_version in use } or { "refused", status }; { "missing" }
 --
 -- changeable: states that allow another list, "draft,ready"
 -- object_key: where the list is; email_column: the column of the addresses; list_options: what else the upload says of
 -- the list, JSON or ""; fields: further ones of $campaign
--- list_keys: all keys that the previous list may have left
+-- by: who gives it. list_keys: all keys that the previous list may have left
+--include history
 --include lifecycle
 --include new_list
 local status = redis.call('HGET', campaign, 'status')
@@ -29,4 +30,5 @@ redis.call('HSET', campaign, 'object_key', object_key, 'email_column', email_col
 for name, value in fields() do
   redis.call('HSET', campaign, name, value)
 end
+note(campaign, now_ms(), by, before[1] and 'list_replaced' or 'list_accepted', { from = status, to = 'parsing' })
 return { 'ok', before[1] or '' }

@@ -1,15 +1,16 @@
 -- admit_test_sends: grants test emails, all of a request or none, within their limit over any 60 s; never while the
 -- circuit breaker of the provider is open.
 --
--- KEYS  test_sends  breaker
--- ARGV  request_id  count:int
+-- KEYS  test_sends  breaker  campaign
+-- ARGV  request_id  count:int  by
 -- ->    { "granted", 0, "" }; { "limited", ms until so many may be sent, "" }; { "open", ms until the breaker is
 --       half-open, the provider's words }
 --
 -- $test_sends  zset: request_id:number of each test email by when it was granted (ms)
--- request_id: unique
+-- request_id: unique; by: who asks
 --include breaker
 --include clock
+--include history
 local TEST_SENDS_PER_WINDOW = 60
 local TEST_WINDOW_MS = 60 * 1000
 
@@ -28,4 +29,5 @@ for number = 1, count do
   redis.call('ZADD', test_sends, now, request_id .. ':' .. number)
 end
 redis.call('PEXPIRE', test_sends, TEST_WINDOW_MS)
+note(campaign, now, by, 'test_sent', { count = count })
 return { 'granted', 0, '' }

@@ -1,13 +1,14 @@
 -- decide_unknown: settles rows with an unknown outcome as an operator or the campaign's policy has decided.
 --
 -- KEYS  campaign  progress  unknown  done  failed  refeed  reasons  running
--- ARGV  campaign_id  list_version  decision  older_than_ms:int  max_rows:int
+-- ARGV  campaign_id  list_version  decision  older_than_ms:int  max_rows:int  by  reason
 -- ->    number of rows decided, or -1 where the campaign's state does not allow it
 --
 -- decision: done, failed or resend; older_than_ms: only rows that have been unknown for so long
--- max_rows: the most rows of this call
+-- max_rows: the most rows of this call; by: who has decided; reason: why, or ""
 --include clock
 --include finish
+--include history
 --include lifecycle
 local state = redis.call('HMGET', campaign, 'status', 'list_version')
 local now = now_ms()
@@ -32,9 +33,10 @@ for _, row in ipairs(rows) do
   end
 end
 if #rows > 0 then
+  note(campaign, now, by, 'unknown_decided', { decision = decision, count = #rows }, reason)
   redis.call('HINCRBY', progress, decision == 'resend' and 'refeed' or decision, #rows)
   if decision == 'resend' and state[1] == 'completed' then
-    reopen(campaign, running, campaign_id)
+    reopen(campaign, running, campaign_id, by)
   end
 end
 complete_if_done(campaign, progress, unknown, running, campaign_id, now)

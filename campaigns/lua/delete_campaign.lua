@@ -1,9 +1,14 @@
 -- delete_campaign: removes a campaign with all its keys.
 --
--- KEYS  campaign  in_flight  campaigns  parsing  held  all_keys...
--- ARGV  campaign_id
+-- KEYS  campaign  in_flight  campaigns  parsing  held  installation  all_keys...
+-- ARGV  campaign_id  by  event  reason
 -- ->    nil; { "missing" }; { state that does not allow it, rows in flight }
+--
+-- installation: the history of the installation; by: who removes it; event: "campaign_deleted" or why else; reason: ""
+-- for none
+--include clock
 --include held
+--include history
 local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', 0 }
@@ -18,4 +23,5 @@ drop_held(held)
 for _, key in ipairs(all_keys) do
   redis.call('DEL', key)
 end
+note_in(installation, now_ms(), by, event, { campaign = campaign_id }, reason)
 return nil

@@ -71,7 +71,9 @@ end
 local function stand_aside(id, problem)
   local reason = 'Redis refuses this campaign: ' .. tostring(type(problem) == 'table' and problem.err or problem)
   redis.call('SREM', running, id)
-  redis.pcall('HSET', key_prefix .. ':{' .. id .. '}:campaign', 'status', 'paused', 'reason', reason)
+  local key = key_prefix .. ':{' .. id .. '}:campaign'
+  redis.pcall('HSET', key, 'status', 'paused', 'reason', reason)
+  note_step(key, now, 'system', 'paused', 'running', 'paused', reason)
   reply.refused[#reply.refused + 1] = id
 end
 

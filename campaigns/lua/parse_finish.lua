@@ -14,8 +14,10 @@
 --include acceptance
 --include clock
 --include columns
+--include history
 --include lifecycle
-local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready', 'content_version')
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready', 'content_version',
+  'start_by')
 if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then
   return ''
 end
@@ -23,7 +25,10 @@ if content_version ~= '' and content_version ~= (state[5] or '0') then
   return 'content_changed'
 end
 redis.call('ZREM', parsing, campaign_id)
-redis.call('HDEL', campaign, 'parser', 'start_when_ready')
+redis.call('HDEL', campaign, 'parser', 'start_when_ready', 'start_by')
+local now = now_ms()
+note(campaign, now, 'system', status == 'ready' and 'list_parsed' or 'list_rejected', { from = 'parsing', to = status,
+  recipients = total, rejected = rejected_rows, excluded = excluded_rows }, reason)
 if reason == '' then
   redis.call('HDEL', campaign, 'reason')
 else
@@ -45,7 +50,8 @@ if status == 'ready' then
     redis.call('HSET', campaign, 'reason', 'accept the warnings to start: ' .. needs_acceptance(campaign))
   elseif state[4] == '1' and complete then
     status = 'running'
-    redis.call('HSETNX', campaign, 'started_at', now_ms())
+    redis.call('HSETNX', campaign, 'started_at', now)
+    note_step(campaign, now, state[6] or 'system', 'started', 'ready', 'running')
     run(campaign, running, campaign_id)
   end
 end

@@ -2,7 +2,8 @@
 --
 -- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  list_keys...
 -- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  sent_content  unaccepted  judged:flag
---       judged_list  unaccepted_with_list  missing  filters  list_version  message_id  message  fields(name value)...
+--       judged_list  unaccepted_with_list  missing  filters  list_version  message_id  message  by  copy_of
+--       fields(name value)...
 -- ->    "created", "changed", "same", "list_changed", or the state that does not allow it
 --
 -- changeable: states that allow a change, "draft,ready"; content: encoded; default_tpm: for a new campaign
@@ -10,12 +11,14 @@
 -- filters: what decides which rows are recipients; if it has changed, the list is parsed again, as list_version, by
 -- message
 -- sent_content: what is sent instead of the content, encoded, "" for the content itself
+-- by: who puts it; copy_of: the campaign from which a new one is copied, or ""
 -- unaccepted: codes of the warnings about the content that a person must accept before the start, JSON list
 -- judged: whether the content was checked with the list whose version is judged_list, "" for none; if the campaign has
 -- another one now, nothing changes: "list_changed". unaccepted_with_list: the codes of what was found, JSON list;
 -- missing: the columns that the list lacks, in words
 --include clock
 --include columns
+--include history
 --include lifecycle
 --include new_list
 local before = redis.call('HMGET', campaign, 'status', 'content', 'filters', 'object_key', 'list_version')
@@ -29,8 +32,8 @@ end
 if judged and judged_list ~= (before[1] == 'ready' and before[5] or '') then
   return 'list_changed'
 end
+local now = now_ms()
 if not before[1] then
-  local now = now_ms()
   redis.call('HSET', campaign, 'status', 'draft', 'created_at', now, 'tpm', default_tpm)
   redis.call('ZADD', campaigns, now, campaign_id)
 end
@@ -43,7 +46,11 @@ if before[1] == 'ready' then
   note_columns(campaign, missing)
 end
 redis.call('HSET', campaign, 'filters', filters)
+note(campaign, now, by, before[1] and 'content_changed' or 'created', copy_of ~= '' and { copy_of = copy_of } or nil)
 for name, value in fields() do
+  if before[1] and (name == 'tpm' or name == 'account') then
+    note_change(campaign, now, by, name, value)
+  end
   redis.call('HSET', campaign, name, value)
 end
 if before[4] and before[1] ~= 'draft' and (before[3] or '') ~= filters then

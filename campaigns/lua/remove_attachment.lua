@@ -1,10 +1,11 @@
 -- remove_attachment: a campaign's emails no longer carry a file, where its state allows that.
 --
 -- KEYS  campaign  attachments
--- ARGV  changeable  filename
+-- ARGV  changeable  filename  by
 -- ->    { "removed", its entry }, { "missing", "" }, { "state", the state that does not allow it } or { "none", "" }
 --
--- changeable: states that allow a change, "draft,ready"
+-- changeable: states that allow a change, "draft,ready"; by: who removes it
+--include history
 --include lifecycle
 local status = redis.call('HGET', campaign, 'status')
 if not status then
@@ -18,4 +19,5 @@ if not is_one_of(status, changeable) then
   return { 'state', status }
 end
 redis.call('HDEL', attachments, filename)
+note(campaign, now_ms(), by, 'attachment_removed', { filename = filename })
 return { 'removed', entry }

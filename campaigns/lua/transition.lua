@@ -1,25 +1,27 @@
 -- transition: moves a campaign to another state where its state allows that.
 --
 -- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held
--- ARGV  campaign_id  target  comes_from  is_there  accepts:flag
+-- ARGV  campaign_id  target  comes_from  is_there  accepts:flag  by
 -- ->    { outcome, state before, rows in flight, detail }; outcome one of moved, same, refused, missing, empty,
 --       columns, warnings, later
 --       empty: the list has no valid recipient; columns: the list lacks some that the templates name; the detail
 --       says which. warnings: some must be accepted first; the detail has their codes
 --       later: it will start as soon as its list is parsed
 --
--- accepts: whether a person accepts all warnings
+-- accepts: whether a person accepts all warnings; by: who takes the step
 -- target: the new state; comes_from: states it may come from, "ready,running"; is_there: states in which it is there
 -- already
 --include acceptance
 --include clock
 --include columns
 --include held
+--include history
 --include lifecycle
 local status = redis.call('HGET', campaign, 'status')
 if not status then
   return { 'missing', '', 0, '' }
 end
+local now = now_ms()
 local total = tonumber(redis.call('HGET', progress, 'total')) or 0
 local function answer(outcome, detail)
   return { outcome, status, redis.call('HLEN', in_flight), detail or '' }
@@ -40,7 +42,9 @@ if target == 'running' then
     if accepts then
       accept_warnings(campaign)
     end
-    redis.call('HSET', campaign, 'start_when_ready', '1')
+    if redis.call('HSET', campaign, 'start_when_ready', '1', 'start_by', by) > 0 then
+      note(campaign, now, by, 'start_requested')
+    end
     return answer('later')
   end
   if total == 0 then
@@ -55,7 +59,7 @@ if target == 'running' then
   if accepts then
     accept_warnings(campaign)
   end
-  redis.call('HSETNX', campaign, 'started_at', now_ms())
+  redis.call('HSETNX', campaign, 'started_at', now)
   redis.call('HDEL', campaign, 'reason')
   redis.call('HDEL', progress, 'paced_at', 'tokens', 'prefetch_asked', 'prefetch_asked_at', 'prefetch_after',
     'reconcile_at')
@@ -65,7 +69,7 @@ else
 end
 if target == 'cancelled' then
   redis.call('ZREM', parsing, campaign_id)
-  redis.call('HSET', campaign, 'finished_at', now_ms())
+  redis.call('HSET', campaign, 'finished_at', now)
   redis.call('DEL', ready, requeued, batches)
   drop_held(held)
   redis.call('HDEL', progress, 'held')
@@ -74,4 +78,6 @@ if target == 'paused' then
   redis.call('HDEL', campaign, 'reason')
 end
 redis.call('HSET', campaign, 'status', target)
+local event = target == 'running' and (status == 'paused' and 'resumed' or 'started') or target
+note_step(campaign, now, by, event, status, target)
 return answer('moved')

@@ -1,10 +1,16 @@
 -- unsuppress: removes an address from the suppression list, whatever the reason for which it is there.
 --
--- KEYS  suppressions  suppressions_journal
--- ARGV  hash  address  note
+-- KEYS  suppressions  suppressions_journal  history
+-- ARGV  hash  address  why  by
 -- ->    1 if the list had it, else 0
 --
--- note: why it is removed
+-- why: why it is removed; by: who removes it; history: of the installation
 --include clock
+--include history
 --include suppress_address
-return release_address(hash, address, note, now_ms()) and 1 or 0
+local now = now_ms()
+if not release_address(hash, address, why, now) then
+  return 0
+end
+note_in(history, now, by, 'suppression_removed', nil, why)
+return 1

@@ -10,7 +10,7 @@ from consent.suppressions import Names, Suppressions
 from storage import MissingObject
 from tests.support.doubles.object_store import MemoryStore
 
-NAMES = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS)
+NAMES = Names(keys.SUPPRESSIONS, keys.SUPPRESSIONS_JOURNAL, keys.SUPPRESSION_OBJECTS, keys.HISTORY)
 
 
 def suppressions(redis: Redis, store: MemoryStore) -> Suppressions:

@@ -108,8 +108,8 @@ def test_an_unknown_campaign_is_404(app: AppHarness, path: str) -> None:
     [
         (b"", {"retry_failed": False, "unknown": None}),
         ({}, {"retry_failed": False, "unknown": None}),
-        ({"retry_failed": True}, {"retry_failed": True, "unknown": None}),
-        ({"unknown": "resend"}, {"retry_failed": False, "unknown": "resend"}),
+        ({"retry_failed": True}, {"by": "anonymous", "retry_failed": True, "unknown": None}),
+        ({"unknown": "resend"}, {"by": "anonymous", "retry_failed": False, "unknown": "resend"}),
     ],
 )
 def test_a_reconciliation_is_queued(app: AppHarness, body: object, arguments: dict[str, object]) -> None:

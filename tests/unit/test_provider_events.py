@@ -194,7 +194,7 @@ def test_events_without_a_campaign_or_a_row_change_nothing_and_are_counted(harne
     assert tell(harness, EventKind.DELIVERED, 1, campaign_id="c2") == EventsRecorded(0, 0, [], {row: 1})
     harness.catalog.delete("c2")
     assert tell(harness, EventKind.BOUNCED, 1, campaign_id="c2").events == 0
-    assert set(harness.redis.keys()) - before == {keys.UNATTRIBUTED.encode()}
+    assert set(harness.redis.keys()) - before == {keys.UNATTRIBUTED.encode(), keys.HISTORY.encode()}
     assert counted(harness.report()) == (0, 0, 0, 0)
     bounce = Unattributed("bounced", Why.UNKNOWN_CAMPAIGN)
     assert ProviderEvents(harness.redis).unattributed() == {gone: 1, row: 8, bounce: 1}

@@ -1,6 +1,7 @@
 -- finish: a campaign is completed when nothing but unknown rows is pending (and none of those waits to be sent again).
 --
 -- complete_if_done(campaign, progress, unknown, running, campaign_id, now) -> whether it has just been completed
+--include history
 --include under_way
 local function complete_if_done(campaign, progress, unknown, running, campaign_id, now)
   local state = redis.call('HMGET', campaign, 'status', 'on_unknown')
@@ -17,6 +18,7 @@ local function complete_if_done(campaign, progress, unknown, running, campaign_i
     return false
   end
   redis.call('HSET', campaign, 'status', 'completed', 'finished_at', now)
+  note_step(campaign, now, 'system', 'completed', state[1], 'completed')
   redis.call('HDEL', campaign, 'reason')
   redis.call('SREM', running, campaign_id)
   return true

@@ -2,6 +2,8 @@
 --
 -- $campaign  hash: status, started_at, finished_at (ms)   $running  set of campaigns
 --include enqueue
+--include clock
+--include history
 --include under_way
 
 -- is_reopenable(status) -> whether rows of the campaign may be made pending again
@@ -21,8 +23,9 @@ local function run(campaign, running, campaign_id)
   notify('dispatch')
 end
 
--- reopen(campaign, running, campaign_id): a completed campaign runs again because rows of it are pending again
-local function reopen(campaign, running, campaign_id)
+-- reopen(campaign, running, campaign_id, by): a completed campaign runs again because rows of it are pending again
+local function reopen(campaign, running, campaign_id, by)
+  note_step(campaign, now_ms(), by, 'reopened', 'completed', 'running')
   redis.call('HDEL', campaign, 'finished_at')
   run(campaign, running, campaign_id)
 end
