@@ -99,7 +99,11 @@ def reading() -> list[str]:
     """Every path that is read."""
     paths = [endpoint.path for endpoint in ENDPOINTS if endpoint.method == "GET"]
     paths += [route.path for route in dashboard.ROUTES]
-    named = [path.format(id="c1", name="app.js") + QUERIES.get(path, "") for path in paths if path not in OTHERS]
+    named = [
+        path.replace(":path", "").format(id="c1", name="app.js") + QUERIES.get(path, "")
+        for path in paths
+        if path not in OTHERS
+    ]
     return [path for path in named if not path.endswith("/events")]
 
 
