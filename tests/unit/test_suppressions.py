@@ -65,6 +65,22 @@ def test_adding_again_changes_nothing_and_a_bounce_adds_to_an_unsubscription(lis
     assert kinds(listed, "ann@x.test") == ["unsubscribed", "bounced", "manual"]
 
 
+def test_what_an_earlier_version_kept_in_one_class_stops_marketing_until_it_is_removed(
+    listed: Suppressions, fake_redis: Redis
+) -> None:
+    # Given an address that an earlier version put on the list, as unsubscribed or by hand
+    address_hash = listed.hash_of("ann@x.test")
+    assert address_hash is not None
+    fake_redis.sadd(f"{keys.SUPPRESSIONS}:marketing:0", address_hash)
+    fake_redis.hset(keys.SUPPRESSIONS, mapping={"marketing_buckets": 1, "marketing_entries": 1})
+    # Then it stops marketing, and no other email
+    assert listed.contains("ann@x.test")
+    assert not listed.contains("ann@x.test", marketing=False)
+    # When a person removes it, then it is gone
+    assert listed.remove("ann@x.test")
+    assert not listed.contains("ann@x.test")
+
+
 def test_the_hash_in_a_link_is_enough_to_suppress(listed: Suppressions) -> None:
     address_hash = listed.hash_of("Ann@x.test")
     assert address_hash is not None

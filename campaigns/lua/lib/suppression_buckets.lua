@@ -4,7 +4,8 @@
 -- $suppressions  hash: <class>_buckets, <class>_entries: how many there are; seq: of the last record; hash_key
 -- $suppressions:<class>:<number>  set: a bucket of signed 64-bit hashes, which Redis keeps at 8 bytes each (intset).
 -- class: "all" for entries that stop all email (bounced, complained); "unsubscribed" and "manual" stop marketing. These
--- two are apart since a recipient who subscribes again takes back the one and not the other.
+-- two are apart since a recipient who subscribes again takes back the one and not the other. "marketing" holds both as
+-- an earlier version kept them; nothing is added to it.
 --
 -- The list grows by linear hashing (Litwin 1980): when the buckets are full on average, one of them is split in two. So
 -- no call takes long, and no bucket outgrows an intset (512 members): an unsplit one has at most twice the average.
@@ -14,7 +15,7 @@ local SUPPRESSION_BUCKET_ENTRIES = 192
 -- The most values of one command.
 local SUPPRESSION_VALUES = 1000
 local SUPPRESSION_CLASS = { unsubscribed = 'unsubscribed', manual = 'manual', bounced = 'all', complained = 'all' }
-local SUPPRESSION_CLASSES = { 'all', 'unsubscribed', 'manual' }
+local SUPPRESSION_CLASSES = { 'all', 'unsubscribed', 'manual', 'marketing' }
 
 local function suppression_bucket_key(class, number)
   return suppressions .. ':' .. class .. ':' .. string.format('%d', number)
