@@ -10,6 +10,7 @@ import re
 from itertools import islice
 from typing import Final, NamedTuple
 
+from lists import alphabets
 from lists.errors import UnusableList
 from lists.invisible import without_marks
 from lists.lines import UTF_8, UTF_16_BE, UTF_16_LE
@@ -62,6 +63,8 @@ _MARKS: Final = (
 _WIDE_BYTES: Final = 4096
 #: From this number of lines on, whole lines are the better sample; below it, the cells alone count as much.
 _MANY_LINES: Final = 20
+#: The most cells whose letters are compared with alphabets.
+_ALPHABET_CELLS: Final = 1_000
 #: Fewer Chinese or Japanese characters than this do not tell EUC-JP from GB18030.
 _FEW_HAN: Final = 10
 
@@ -132,7 +135,7 @@ def detect(lines: list[bytes]) -> Guess:
         scores = {name: scores.get(name, 0) + of_cells.get(name, 0) for name in {*scores, *of_cells}}
     if not scores:
         return Guess(_FALLBACK, 0.0)
-    return _han(_best(scores, cells), cells)
+    return _latin(_han(_best(scores, cells), cells), scores, list(values))
 
 
 def foreign_lines(head: bytes) -> list[bytes]:
@@ -227,6 +230,24 @@ def _best(scores: dict[str, float], cells: bytes) -> Guess:
     margin = 1 - max(others, default=0.0) / scores[first] if scores[first] else 0.0
     foreign = len(cells) - len(cells.decode("ascii", "ignore"))
     return Guess(first, 1 - 0.5 / (1 + 4 * margin + foreign / 40))
+
+
+def _latin(guess: Guess, scores: dict[str, float], cells: list[bytes]) -> Guess:
+    """Tells Latin code pages apart by the alphabets of languages, which the detector does not know.
+
+    Most of a list is in one language. In cp1250, the bytes of `Peña, García` are `Peńa, García`: no language has both
+    letters, while Spanish has those of cp1252.
+    """
+    cells = cells[:_ALPHABET_CELLS]
+    covered = alphabets.of_one_language(guess.encoding, cells)
+    if covered is None:
+        return guess
+    others = {name: part for name in scores if (part := alphabets.of_one_language(name, cells)) is not None}
+    best = max(others, key=lambda name: (others[name], name == guess.encoding, scores[name], name))
+    if others[best] <= covered:
+        return guess
+    foreign = sum(len(cell) - len(cell.decode("ascii", "ignore")) for cell in cells)
+    return Guess(best, 1 - 0.5 / (1 + 4 * (others[best] - covered) + foreign / 40))
 
 
 def _han(guess: Guess, cells: bytes) -> Guess:
