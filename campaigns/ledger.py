@@ -382,10 +382,12 @@ class Ledger:
         recipients: Sequence[Recipient],
         *,
         unreadable: Sequence[int] = (),
+        batch_rows: int = 0,
     ) -> tuple[int, int] | None:
         """Append the recipients of slice `number` to the ready ones.
 
-        In the same step its `unreadable` rows, which yield no recipient any more, become failed.
+        In the same step its `unreadable` rows, which yield no recipient any more, become failed. `batch_rows`: the most
+        recipients of the campaign's batches from now on; 0: as usual.
 
         Returns:
             The number of ready recipients and their bytes; None if this slice is not the next one.
@@ -398,6 +400,7 @@ class Ledger:
             list_version=list_version,
             slice=number,
             last_row=last_row,
+            batch_rows=batch_rows,
             unreadable=unreadable,
             recipients=map(msgspec.json.encode, recipients),
         )

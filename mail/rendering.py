@@ -89,6 +89,11 @@ class Templates:
         """The templates that the campaign has: subject, HTML, text, headers."""
         return (*(one for one in (self._subject, self._html, self._text) if one), *self._headers.each)
 
+    @property
+    def computes(self) -> bool:
+        """Whether a template is more than a form of texts and names."""
+        return any(template.computes for template in self.each)
+
     def missing(self, columns: Sequence[str]) -> list[str]:
         """The names that the templates and `where` use and these columns lack, sorted."""
         where = self._content.condition

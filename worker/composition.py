@@ -151,9 +151,17 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     settings, redis, ledger, stopping = components.settings, components.redis, components.ledger, components.stopping
     catalog = Catalog(redis, settings.default_tpm)
     store, suppressions = components.open_store, components.suppressions
-    ParseCsv(redis, ledger, catalog, store, stopping, threads=settings.workers, suppressions=suppressions).declare(
-        broker
-    )
+    merged = settings.sendgrid_batch if settings.email_provider == "sendgrid" else 1
+    ParseCsv(
+        redis,
+        ledger,
+        catalog,
+        store,
+        stopping,
+        threads=settings.workers,
+        suppressions=suppressions,
+        merged_recipients=lambda _campaign: merged,
+    ).declare(broker)
     reconciler = Reconciler(redis, settings.send_timeout_s, settings.resend_quiet_s)
     Reconcile(catalog, reconciler, Progress(redis, settings.email_provider)).declare(broker)
     # The worker builds the provider at its start: a malformed key then stops the start, and the first email does not

@@ -31,6 +31,7 @@ class ParseCsv:
         stopping: set when the worker shuts down.
         threads: the number of messages that the worker processes concurrently.
         suppressions: the suppression list; None: no address is suppressed.
+        merged_recipients: the most recipients of one request to a campaign's provider.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class ParseCsv:
         *,
         threads: int,
         suppressions: Suppressions | None = None,
+        merged_recipients: Callable[[Campaign], int] = lambda _campaign: 1,
     ) -> None:
         self._redis = redis
         self._ledger = ledger
@@ -50,6 +52,7 @@ class ParseCsv:
         self._open_store = open_store
         self._stopping = stopping
         self._suppressions = suppressions
+        self._merged_recipients = merged_recipients
         half = max(1, threads // 2)
         # At most half of a worker's threads prefetch: if the object store hangs, the others keep sending.
         self._prefetchers = threading.BoundedSemaphore(half)
@@ -107,8 +110,9 @@ class ParseCsv:
             log.debug("prefetchers_busy")
             return
         try:
-            prefetcher = Prefetcher(self._ledger, self._open_store(), self._stopping)
-            prefetcher.prefetch(self._current(campaign_id, list_version))
+            campaign = self._current(campaign_id, list_version)
+            merged = self._merged_recipients(campaign)
+            Prefetcher(self._ledger, self._open_store(), self._stopping, merged).prefetch(campaign)
         finally:
             self._prefetchers.release()
 

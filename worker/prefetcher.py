@@ -38,12 +38,18 @@ class Prefetcher:
 
     One atomic step adds a slice's recipients and moves the cursor. Any number of prefetchers, killed at any point,
     therefore neither repeat nor skip a row.
+
+    Args:
+        merged_recipients: the most recipients of one request to the campaign's provider, if its emails can be merged.
     """
 
-    def __init__(self, ledger: Ledger, store: ObjectStore, stopping: threading.Event) -> None:
+    def __init__(
+        self, ledger: Ledger, store: ObjectStore, stopping: threading.Event, merged_recipients: int = 1
+    ) -> None:
         self._ledger = ledger
         self._store = store
         self._stopping = stopping
+        self._merged_recipients = merged_recipients
 
     def prefetch(self, campaign: Campaign) -> None:
         """Prefetch until enough recipients are ready, or no row is left.
@@ -79,7 +85,13 @@ class Prefetcher:
         last_row = part.first_row + part.rows - 1
         recipients, unreadable = self._recipients(campaign, source, cursor, wanted)
         return self._ledger.prefetch(
-            campaign.id, campaign.list_version, cursor, last_row, recipients, unreadable=unreadable
+            campaign.id,
+            campaign.list_version,
+            cursor,
+            last_row,
+            recipients,
+            unreadable=unreadable,
+            batch_rows=self._merged_recipients if source.is_mergeable else 0,
         )
 
     def _recipients(
@@ -114,7 +126,9 @@ class _Source:
         self._object_key = campaign.list_key
         self._email_index = campaign.email_index
         self._dialect = campaign.dialect
-        self._fields = Templates(campaign.sent_content).fields(campaign.columns)
+        templates = Templates(campaign.sent_content)
+        self._fields = templates.fields(campaign.columns)
+        self.is_mergeable = not templates.computes
         self._read_from = self._read_to = 0
         self._data = b""
 

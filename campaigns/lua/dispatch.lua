@@ -31,9 +31,9 @@
 --- the time until the next round (ms): as a rule; where another worker dispatches; while no campaign runs, far below
 --- the silence after which a worker is dead; and where something can go soon, at least
 local ROUND_MS, OTHERS_ROUND_MS, IDLE_ROUND_MS, MIN_ROUND_MS = 100, 500, 2000, 20
---- the most batches of one call: Redis answers no one else meanwhile. Where there is room for more, the next call
---- follows at once
-local MAX_BATCHES = 128
+--- the most batches and recipients of one call: Redis answers no one else meanwhile. Where there is room for more, the
+--- next call follows at once
+local MAX_BATCHES, MAX_RECIPIENTS = 128, 8192
 
 local now = now_ms()
 sign_of_life(now)
@@ -88,7 +88,7 @@ for _, id in ipairs(ids) do
   end
 end
 
-while room > 0 and round.account.left >= 1 do
+while room > 0 and round.account.left >= 1 and round.dispatched < MAX_RECIPIENTS do
   local c = next_campaign(campaigns, state)
   if not c then
     break
@@ -129,5 +129,8 @@ reply.prefetch, more_below = request_prefetch(campaigns, all_slots, now)
 if more_below then
   wait_ms = math.min(wait_ms, MIN_ROUND_MS)
 end
-reply.dispatched, reply.wait_ms = round.dispatched, room == 0 and more_room and 0 or wait_ms
+if round.dispatched >= MAX_RECIPIENTS or room == 0 and more_room then
+  wait_ms = 0
+end
+reply.dispatched, reply.wait_ms = round.dispatched, wait_ms
 return cjson.encode(reply)

@@ -2,14 +2,15 @@
 -- recipient any more fail.
 --
 -- KEYS  campaign  progress  ready  done  failed  unknown  reasons  running
--- ARGV  campaign_id  list_version  slice:int  last_row:int  unreadable...  recipients...
+-- ARGV  campaign_id  list_version  slice:int  last_row:int  batch_rows:int  unreadable...  recipients...
 -- ->    { ready recipients, their bytes, status }; { -1 } where this slice is not the next one, or the campaign is
 --       gone or over
 --
 -- slice: its number; last_row: of the slice; unreadable: rows that fail
+-- batch_rows: the most recipients of the campaign's batches; 0: as usual
 --
 -- $progress  hash: cursor: the next slice; prefetched_row: the last row of the slices before it; ready_bytes;
---            prefetch_asked
+--            prefetch_asked; batch_rows
 -- $ready     list: [row,"address",[values]]
 --include under_way
 --include appended
@@ -25,5 +26,6 @@ end
 for _, recipient in ipairs(recipients) do
   bytes = bytes + #recipient
 end
-redis.call('HSET', progress, 'cursor', cursor + 1, 'prefetched_row', last_row)
+redis.call('HSET', progress, 'cursor', cursor + 1, 'prefetched_row', last_row,
+  'batch_rows', batch_rows)
 return after_append(state[1], #recipients, bytes, unreadable)

@@ -57,18 +57,23 @@ class ReturnTimes:
                 self.back_s.append(now - silent_since.pop(broker_id))
 
 
-@pytest.mark.parametrize("commands", [pytest.param(2, marks=pytest.mark.short), 4])
+@pytest.mark.parametrize(
+    ("commands", "batch"), [pytest.param(2, 1, marks=pytest.mark.short), (4, 1), (2, 64), (4, 1000)]
+)
 def test_workers_are_killed_one_after_another(
-    tmp_path: Path, commands: int, full: bool, figures: Callable[..., None]
+    tmp_path: Path, commands: int, batch: int, full: bool, figures: Callable[..., None]
 ) -> None:
-    """Given a campaign over several commands of two processes each.
+    """Given a campaign over several commands of two processes each, in requests to one or to several recipients.
     When a random worker process is killed every 1 to 2 s.
     Then no recipient is sent to twice or lost, and only rows in flight at a killed process are unknown.
     """
     kills, rows = (50, 20_000) if full else (4, 1_500)
     # Longer than all the kills can take: after each kill there are recipients left that no worker holds.
     tpm = rows * 60 // (kills * 2 + 4)
-    with Stack.open(tmp_path, RECONCILE_EVERY_S="2") as stack, WorkerPool(stack, commands, processes=2) as pool:
+    with (
+        Stack.open(tmp_path, RECONCILE_EVERY_S="2", SENDGRID_BATCH=str(batch)) as stack,
+        WorkerPool(stack, commands, processes=2) as pool,
+    ):
         stack.double.behave(latency_ms=20)
         audit.launch(stack, "c1", audit.addresses(rows), tpm)
         with stack.watch("c1") as watch, ReturnTimes(stack) as returns:

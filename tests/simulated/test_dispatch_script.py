@@ -9,7 +9,7 @@ import pytest
 
 from campaigns import keys
 from lists.recipient import Recipient
-from tests.support.ledger_harness import Clock, LedgerHarness
+from tests.support.ledger_harness import Clock, LedgerHarness, recipient
 from tests.support.lua_settings import setting
 
 BATCH_ROWS = setting("BATCH_ROWS")
@@ -20,6 +20,27 @@ PARSER_LOST_MS = setting("PARSER_LOST_MS")
 def test_batches_carry_up_to_64_recipients_if_nothing_limits_them(harness: LedgerHarness) -> None:
     harness.start(rows=200)
     assert [len(batch.rows) for batch in harness.batches()] == [BATCH_ROWS, BATCH_ROWS, BATCH_ROWS, 8]
+
+
+def test_batches_are_larger_where_the_campaigns_requests_are(harness: LedgerHarness) -> None:
+    """Given a campaign whose emails can be merged, 1,000 per request, then its batches have so many recipients, and one
+    call still dispatches a bounded number of them.
+    """
+    harness.slots = 30
+    campaign = harness.make("c1", rows=12_000)
+    harness.controls.start("c1")
+    for number, first_row in enumerate((1, 6_001)):
+        rows = range(first_row, first_row + 6_000)
+        people = [recipient(row) for row in rows]
+        harness.ledger.prefetch("c1", campaign.list_version, number, rows[-1], people, batch_rows=1000)
+    first = harness.dispatch()
+    assert (first.dispatched, first.wait_ms) == (9_000, 0)
+    assert harness.dispatch().dispatched == 3_000
+    batches = harness.take()
+    assert [len(batch.rows) for batch in batches] == [1000] * 12
+    grant = harness.admit(batches[0])
+    assert len(grant.granted) == 1000
+    assert set(harness.settle(batches[0], sorted(grant.granted), "accepted")) == {"done"}
 
 
 def test_the_rows_are_dispatched_in_order_each_once(harness: LedgerHarness) -> None:

@@ -13,7 +13,7 @@
 --include enqueue
 --include envelope
 
---- the most recipients of a batch, and their most bytes
+--- the most recipients of a batch, unless its campaign has a larger number, and their most bytes
 local BATCH_ROWS = 64
 local BATCH_BYTES = 256 * 1024
 --- domains whose held recipients one round looks at, for each campaign
@@ -74,7 +74,8 @@ end
 -- whether there were any; those whose domain is at its limit are held
 local function send_from(round, c, name)
   local list = c.prefix .. name
-  local most = (round.one_row or c.probe) and 1 or math.min(BATCH_ROWS, c.left, round.account.left)
+  local most = (round.one_row or c.probe) and 1
+    or math.min(math.max(BATCH_ROWS, c.batch_rows), c.left, round.account.left)
   local items = redis.call('LPOP', list, most) or {}
   local rows, chosen, bytes, batch_retries = {}, {}, 0, nil
   local taken = #items

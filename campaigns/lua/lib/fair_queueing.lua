@@ -4,7 +4,7 @@
 -- Each recipient costs its campaign 1 / weight of virtual time, and the campaign that is furthest behind goes next. One
 -- that had nothing to send, or was not allowed to, does not save up virtual time.
 --
--- $progress  hash: tokens, paced_at: the pace; vtime: its virtual time
+-- $progress  hash: tokens, paced_at: the pace; vtime: its virtual time; batch_rows: see prefetch
 --include window
 --include limit
 --include pace
@@ -19,7 +19,7 @@ local function read_campaign(id, vtime, now)
   local prefix = key_prefix .. ':{' .. id .. '}:'
   local c = redis.call('HMGET', prefix .. 'campaign', 'list_version', 'slices', 'weight')
   local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'refeed', 'prefetch_asked',
-    'reconcile_at', 'vtime', 'held', 'prefetch_asked_at', 'prefetch_after')
+    'reconcile_at', 'vtime', 'held', 'prefetch_asked_at', 'prefetch_after', 'batch_rows')
   local limit = limit_now(prefix .. 'campaign', now)
   local tokens, rate = pace_refill(limit, p[1], p[2], now)
   local state, open_ms = breaker_state(prefix .. 'breaker', now)
@@ -31,7 +31,7 @@ local function read_campaign(id, vtime, now)
     has_more = (tonumber(p[3]) or 0) < (tonumber(c[2]) or 0) or (tonumber(p[4]) or 0) > 0,
     prefetch_asked = tonumber(p[5]) or 0, prefetch_asked_at = tonumber(p[9]) or 0,
     prefetch_after = tonumber(p[10]) or 0,
-    reconcile_at = tonumber(p[6]),
+    reconcile_at = tonumber(p[6]), batch_rows = tonumber(p[11]) or 0,
     requeued = redis.call('LLEN', prefix .. 'requeued'), ready = redis.call('LLEN', prefix .. 'ready'),
     held = tonumber(p[8]) or 0, held_before = tonumber(p[8]) or 0, bytes = 0,
     paced_at = tonumber(p[2]) or 0, changed = false,
