@@ -23,6 +23,7 @@ from campaigns.events import ProviderEvents
 from campaigns.history import History
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
+from campaigns.throughput import Throughput
 from campaigns.trial_limit import TrialLimit
 from consent.address_reports import AddressReports
 from consent.dns_records import DnsTxtRecords, TxtRecords
@@ -50,6 +51,7 @@ class Components:
     controls: Controls
     progress: Progress
     history: History
+    throughput: Throughput
     ledger: Ledger
     events: ProviderEvents
     attachments: Attachments
@@ -74,6 +76,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "catalog": Catalog(redis, settings.default_tpm),
         "controls": Controls(redis),
         "history": History(redis),
+        "throughput": Throughput(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
         "events": ProviderEvents(redis),
         "attachments": Attachments(redis),

@@ -28,6 +28,7 @@ from api import (
     status,
     suppressions,
     test_send,
+    throughput,
     unsubscribe,
     webhooks,
 )
@@ -145,6 +146,10 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", f"{_ONE}/history", history.of_campaign, "Get who did what when, the newest entries first, in pages",
         {200: history.HistoryResponse}, (404, 422), query=history.QUERY,
+    ),
+    Endpoint(
+        "GET", f"{_ONE}/throughput", throughput.get, "Get the emails over time, for a plot of the whole run",
+        {200: throughput.ThroughputResponse}, (404,),
     ),
     # Its status and recipients
     Endpoint("GET", f"{_ONE}/status", status.status, "Get the status", {200: StatusReport}, (404,)),

@@ -127,6 +127,10 @@ _OPERATIONS: Final = {
         "list_history", "Progress",
         "Every change of state and rate, by people and by the system with its reason. The newest 1,000 are kept.",
     ),
+    "GET /campaigns/{id}/throughput": Operation(
+        "get_throughput", "Progress",
+        "At most 720 points: of 10 s during the first two hours, and of twice that time whenever they are used up.",
+    ),
     "GET /campaigns/{id}/status": Operation(
         "get_status", "Progress",
         "True when it is answered: `done + failed + pending = total`, always. `pending` includes `unknown` and "

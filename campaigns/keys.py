@@ -157,6 +157,7 @@ LIST_KEYS: Final = (
     "report",
     "breaker",
     "failing",
+    "throughput",
 )
 #: The names of all keys that a campaign can have, so that a deletion finds all of them.
 CAMPAIGN_KEYS: Final = ("campaign", "progress", "window", "uploads", "attachments", "history", *LIST_KEYS)

@@ -283,7 +283,9 @@ class Ledger:
     def _settling(self, worker_id: str, group: Group) -> Call:
         """Keys and arguments of `settle.lua`."""
         return {
-            **keys.named(group.campaign_id, "campaign progress in_flight done failed unknown reasons requeued"),
+            **keys.named(
+                group.campaign_id, "campaign progress in_flight done failed unknown reasons requeued throughput"
+            ),
             "running": keys.RUNNING,
             "breaker": self._breaker,
             "failing": self._failing,
@@ -351,7 +353,7 @@ class Ledger:
         self, campaign_id: str, list_version: str, batch_id: str, reason: str, rows: Sequence[int]
     ) -> int:
         """Record the rows of a dead letter as failed. Returns their number. `reason` is for rows that have none yet."""
-        names = "campaign progress in_flight done failed unknown reasons refeed batches"
+        names = "campaign progress in_flight done failed unknown reasons refeed batches throughput"
         count, _completed = self._scripts(
             "record_dead_letter",
             {**keys.named(campaign_id, names), "running": keys.RUNNING},

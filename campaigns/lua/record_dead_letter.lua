@@ -1,6 +1,6 @@
 -- record_dead_letter: records the rows of a dead letter as failed, with the reason of their last attempt.
 --
--- KEYS  campaign  progress  in_flight  done  failed  unknown  reasons  refeed  running  batches
+-- KEYS  campaign  progress  in_flight  done  failed  unknown  reasons  refeed  running  batches  throughput
 -- ARGV  campaign_id  list_version  batch_id  reason  rows...
 -- ->    { number of rows recorded, "1" where the campaign has just been completed }
 --
@@ -10,6 +10,7 @@
 --include clock
 --include finish
 --include rows
+--include throughput
 if redis.call('HGET', campaign, 'list_version') ~= list_version then
   return { 0, '0' }
 end
@@ -24,5 +25,8 @@ for _, row in ipairs(rows) do
   end
 end
 redis.call('HINCRBY', progress, 'failed', count)
+if count > 0 then
+  plot_add(throughput, campaign, now_ms(), 0, count)
+end
 local completed = complete_if_done(campaign, progress, unknown, running, campaign_id, now_ms())
 return { count, completed and '1' or '0' }

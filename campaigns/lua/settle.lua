@@ -1,7 +1,7 @@
 -- settle: records the outcomes of claimed rows.
 --
 -- KEYS  campaign  progress  in_flight  done  failed  unknown  reasons  requeued  running  breaker  failing  own_breaker
---       own_failing
+--       own_failing  throughput
 -- ARGV  campaign_id  list_version  worker_id  accepted...  others(row kind reason wait_ms:int? entry claim_id)...
 -- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... };
 --       a verdict is one of
@@ -22,6 +22,7 @@
 --include claim
 --include key_types
 --include accepted
+--include throughput
 --include trouble
 
 --- how long an outage costs no attempt (ms)
@@ -39,7 +40,7 @@ if redis.call('HGET', campaign, 'list_version') ~= list_version then
 end
 
 -- a claim that is gone without an outcome would be sent again
-check_key_types({ progress, in_flight, reasons, breaker, own_breaker }, { done, failed },
+check_key_types({ progress, in_flight, reasons, breaker, own_breaker }, { done, failed, throughput },
   { unknown, failing, own_failing }, { requeued })
 
 -- whether the row is still ours to decide: claimed by this worker, or held as unknown meanwhile
@@ -124,11 +125,11 @@ local function record(row, kind, reason, wait_ms, entry, claim_id)
   return record_transient(row, kind, reason, wait_ms, entry)
 end
 
+local new, rejected = 0, 0
 if #accepted > 0 then
-  record_accepted(accepted)
+  new = record_accepted(accepted)
   count_successes(now, #accepted)
 end
-local rejected = 0
 for row, kind, reason, wait_ms, entry, claim_id in others() do
   local verdict = record(row, kind, reason, wait_ms, entry, claim_id)
   verdicts[#verdicts + 1] = verdict
@@ -139,6 +140,7 @@ if rejected > 0 then
 end
 if #accepted + rejected > 0 then
   close_breakers(now)
+  plot_add(throughput, campaign, now, new, rejected)
 end
 if complete_if_done(campaign, progress, unknown, running, campaign_id, now) then
   verdicts[1] = '1'

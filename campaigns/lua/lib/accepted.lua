@@ -19,7 +19,7 @@ local function set_bits(bitmap, rows, value)
   return changed
 end
 
--- record_accepted(rows): they are done, also where their claims are gone
+-- record_accepted(rows) -> how many were not done before: they are done, also where their claims are gone
 local function record_accepted(rows)
   local ours = {}
   for i, claim in ipairs(redis.call('HMGET', in_flight, unpack(rows))) do
@@ -32,8 +32,10 @@ local function record_accepted(rows)
   end
   redis.call('ZREM', unknown, unpack(rows))
   redis.call('HDEL', reasons, unpack(rows))
-  redis.call('HINCRBY', progress, 'done', set_bits(done, rows, 1))
+  local new = set_bits(done, rows, 1)
+  redis.call('HINCRBY', progress, 'done', new)
   if redis.call('EXISTS', failed) == 1 then
     redis.call('HINCRBY', progress, 'failed', -set_bits(failed, rows, 0))
   end
+  return new
 end

@@ -11,8 +11,8 @@ local BREAKER_TROUBLE_ROWS = 20
 --- the provider works for the others if it has accepted an email of theirs in this time (ms)
 local BREAKER_WELL_MS = 10000
 
--- breaker_trip(key, now, wait_ms or nil, why): open it. Answers to requests that were sent before it opened do not
--- count as further trouble, but may lengthen the wait for which the provider asks
+-- breaker_trip(key, now, wait_ms or nil, why) -> whether it was closed: open it. Answers to requests that were sent
+-- before it opened do not count as further trouble, but may lengthen the wait for which the provider asks
 local function breaker_trip(key, now, wait_ms, why)
   local breaker = redis.call('HMGET', key, 'level', 'until', 'since')
   local level, open_until = tonumber(breaker[1]) or 0, tonumber(breaker[2]) or 0
@@ -20,11 +20,12 @@ local function breaker_trip(key, now, wait_ms, why)
     if wait_ms and now + wait_ms > open_until then
       redis.call('HSET', key, 'until', now + wait_ms)
     end
-    return
+    return false
   end
   wait_ms = wait_ms or math.min(BREAKER_MAX_MS, BREAKER_MIN_MS * 2 ^ math.min(level, 16))
   redis.call('HSET', key, 'level', level + 1, 'until', now + wait_ms, 'probe_until', 0, 'why', why,
     'since', level > 0 and breaker[3] or now)
+  return level == 0
 end
 
 -- note_successes(key, now, count): the provider accepted count emails

@@ -52,6 +52,11 @@ local function note(campaign, now, by, event, details, reason)
   note_in((string.gsub(campaign, 'campaign$', 'history')), now, by, event, details, reason)
 end
 
+-- note_installation(campaign, now, by, event, details or nil, reason or nil): in the history of the installation
+local function note_installation(campaign, now, by, event, details, reason)
+  note_in(string.match(campaign, '^[^:]+') .. ':history', now, by, event, details, reason)
+end
+
 -- note_step(campaign, now, by, event, from, to, reason or nil): the campaign's state has changed
 local function note_step(campaign, now, by, event, from, to, reason)
   note(campaign, now, by, event, { from = from, to = to }, reason)

@@ -1,6 +1,7 @@
 -- trouble: whether a failure is the provider's trouble or this campaign's alone, and what it does to their breakers.
--- For scripts that declare campaign_id, breaker, failing, own_breaker and own_failing.
+-- For scripts that declare campaign, campaign_id, breaker, failing, own_breaker and own_failing.
 --include breaker_changes
+--include history
 
 -- breaker_in_trouble(row, now) -> the breaker that the row's failure concerns; nil where it may be the recipient's own
 local function breaker_in_trouble(row, now)
@@ -12,9 +13,20 @@ local function breaker_in_trouble(row, now)
   return (own or of_all) and breaker or nil
 end
 
+-- a breaker has opened: in the history of the installation, if it is an account's, else in the campaign's
+local function note_breaker(account, now, reason)
+  if account then
+    note_installation(campaign, now, 'system', 'breaker_opened', { account = account, count = 1 }, reason)
+  else
+    note(campaign, now, 'system', 'breaker_opened', { count = 1 }, reason)
+  end
+end
+
 -- trip_breaker(which, now, wait_ms or nil, reason): a probe of the other breaker has shown nothing about that one
 local function trip_breaker(which, now, wait_ms, reason)
-  breaker_trip(which, now, wait_ms, reason)
+  if breaker_trip(which, now, wait_ms, reason) then
+    note_breaker(which == breaker and string.match(breaker, '[^:]*$'), now, reason)
+  end
   breaker_probe_over(which == breaker and own_breaker or breaker)
 end
 
