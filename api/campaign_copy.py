@@ -54,7 +54,7 @@ def copy(request: Request, wanted: CopyRequest) -> Response:
         _discard(parts, new_id, copies)
         raise
     log.info("campaign_copied", campaign_id=new_id, original=campaign_id, attachments=len(copies))
-    return json_response(campaigns.details(made), HTTPStatus.CREATED, {"Location": f"/campaigns/{new_id}"})
+    return json_response(campaigns.details(parts, made), HTTPStatus.CREATED, {"Location": f"/campaigns/{new_id}"})
 
 
 def _refuse_taken(parts: Components, campaign_id: str) -> None:

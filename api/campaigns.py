@@ -23,6 +23,7 @@ from campaigns.judgement import WITHOUT_LIST, Judgement
 from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from lists.list_facts import ListFacts
 from mail import content as mail_content, derivation, tracking
+from mail.attachment import references
 from mail.check import Check
 from mail.checks import OF_LIST, to_accept
 from mail.similar_names import with_suggestions
@@ -118,7 +119,7 @@ def put(request: Request, content: Content) -> Response:
         _refuse_existing(parts, campaign_id)
     campaign, created = save(parts, campaign_id, content)
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
-    return json_response(details(campaign), status, {"Location": request.url.path} if created else None)
+    return json_response(details(parts, campaign), status, {"Location": request.url.path} if created else None)
 
 
 def save(
@@ -154,6 +155,7 @@ def save(
                 derived=derived,
                 unaccepted=alone,
                 judgement=judgement,
+                inline_files=references(content.html or ""),
                 only_new=only_new,
                 copy_of=copy_of,
             )
@@ -200,9 +202,9 @@ def _refuse_existing(parts: Components, campaign_id: str) -> None:
     raise Problem(HTTPStatus.PRECONDITION_FAILED, f"The campaign {campaign_id} already exists: choose another id.")
 
 
-def details(campaign: Campaign) -> CampaignResponse:
+def details(parts: Components, campaign: Campaign) -> CampaignResponse:
     """The response for a campaign, with all fields that were PUT."""
-    content, review = campaign.content, content_review.of(campaign)
+    content, review = campaign.content, content_review.of(campaign, parts.attachments.all(campaign.id))
     return CampaignResponse(
         id=campaign.id,
         status=campaign.status,
@@ -280,7 +282,8 @@ def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> Camp
 
 def get(request: Request) -> Response:
     """One campaign."""
-    return json_response(details(components.of(request).catalog.get(inputs.campaign_id(request))))
+    parts = components.of(request)
+    return json_response(details(parts, parts.catalog.get(inputs.campaign_id(request))))
 
 
 def delete(request: Request) -> Response:

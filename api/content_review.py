@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 from typing import Final, NamedTuple
 
 import msgspec
 
+from campaigns.attachments import StoredFile
 from campaigns.models import Campaign, Content
+from mail import file_checks
 from mail.check import Check
-from mail.checks import checks
+from mail.checks import by_level, checks
 from mail.known_list import KnownList
 from mail.rendering import Templates
 
@@ -30,9 +33,11 @@ _reviews: OrderedDict[tuple[bytes, str], Review] = OrderedDict()
 _lock: Final = Lock()
 
 
-def of(campaign: Campaign) -> Review:
-    """The review of a campaign's content and its parsed list."""
-    return review(campaign.content, campaign.derived, campaign)
+def of(campaign: Campaign, files: Sequence[StoredFile]) -> Review:
+    """The review of a campaign's content, its parsed list and its attachments."""
+    found = review(campaign.content, campaign.derived, campaign)
+    of_files = file_checks.files(campaign.content.html, {file.filename: file.content_type for file in files})
+    return found._replace(warnings=tuple(by_level([*found.warnings, *of_files])))
 
 
 def review(content: Content, derived: Content | None, campaign: Campaign | None) -> Review:

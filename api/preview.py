@@ -54,7 +54,8 @@ def _preview(parts: Components, campaign_id: str, wanted: PreviewRequest) -> Res
     if wanted.content is not None:
         campaign = _with_content(parts, campaign, wanted.content)
     message = sample_email.message(parts, campaign, wanted.row, wanted.columns)
-    found = content_review.of(campaign).warnings
+    files = parts.attachments.all(campaign_id)
+    found = content_review.of(campaign, files).warnings
     codes = {finding.code for finding in found}
     warnings = [*found, *(finding for finding in _of_message(message) if finding.code not in codes)]
     return json_response(
@@ -64,7 +65,7 @@ def _preview(parts: Components, campaign_id: str, wanted: PreviewRequest) -> Res
             html=message.html,
             text=message.text,
             headers=dict(message.headers),
-            size=_size(message, parts.attachments.all(campaign_id), campaign.sent_content.html),
+            size=_size(message, files, campaign.sent_content.html),
             warnings=warnings,
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
@@ -98,6 +98,7 @@ class Catalog:
         derived: Content | None = None,
         unaccepted: Sequence[str] = (),
         judgement: Judgement | None = None,
+        inline_files: Iterable[str] = (),
         only_new: bool = False,
         copy_of: str = "",
     ) -> tuple[Campaign, bool]:
@@ -111,6 +112,7 @@ class Catalog:
             derived: what is sent instead of the content; None: the content itself.
             unaccepted: the codes of the warnings about the content that a person must accept before the start.
             judgement: what the content and the parsed list make together; None: nothing is known of that.
+            inline_files: the names of the files that its HTML shows.
             only_new: a campaign that exists already stays as it is.
             copy_of: the campaign that a new one is a copy of, for its history.
 
@@ -125,6 +127,7 @@ class Catalog:
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
         fields["marketing"] = str(int(content.is_marketing))  # admission reads it
         fields |= {"from": content.from_, "subject": content.subject}  # the list of campaigns reads these alone
+        fields["inline_files"] = msgspec.json.encode([name.lower() for name in inline_files]).decode()
         if content.tpm is not None:
             fields["tpm"] = str(content.tpm)
         outcome = self._scripts(

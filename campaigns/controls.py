@@ -81,7 +81,7 @@ class Controls:
 
     def _take(self, name: str, campaign_id: str, *, accepts: bool = False) -> tuple[Status, int]:
         step = STEPS[name]
-        names = "campaign progress in_flight ready requeued batches held"
+        names = "campaign progress in_flight ready requeued batches held attachments"
         outcome, before, in_flight, detail = self._scripts(
             "transition",
             {**keys.named(campaign_id, names), "running": keys.RUNNING, "parsing": keys.PARSING},

@@ -170,7 +170,7 @@ class Parsing:
     ) -> Status:
         answer = self._scripts(
             "parse_finish",
-            {**self._keys, **keys.named(self._campaign_id, "rejected index"), "running": keys.RUNNING},
+            {**self._keys, **keys.named(self._campaign_id, "rejected index attachments"), "running": keys.RUNNING},
             **self._identity,
             status=status,
             reason=reason,

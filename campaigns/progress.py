@@ -22,6 +22,10 @@ from lists.list_facts import ListFacts
 REFUSAL_S: Final = 1.0
 
 
+#: The code of the warning that the HTML shows a file that is not attached, as `acceptance.lua` has it.
+MISSING_ATTACHMENT: Final = "missing_attachment"
+
+
 class Progress:
     """Reports the status of campaigns. It only reads, so it works while Redis accepts no writes.
 
@@ -70,7 +74,7 @@ class Progress:
         return report
 
     def _keys(self, campaign_id: str) -> dict[str, str]:
-        own = keys.named(campaign_id, "campaign progress in_flight unknown window")
+        own = keys.named(campaign_id, "campaign progress in_flight unknown window attachments")
         return {**own, "breaker": self._breaker, "own_breaker": keys.of(campaign_id, "breaker")}
 
 
@@ -82,6 +86,9 @@ def _report(found: Sequence[Any]) -> StatusReport:
     delivered, bounced, complained, unsubscribed, dropped, excluded = (int(value) for value in found[17:23])
     opened, opened_by_machines, clicked = (int(value) for value in found[23:26])
     list_facts, *unaccepted = found[26:30]
+    codes = [code for stored in unaccepted for code in _codes(stored)]
+    if found[30]:
+        codes.append(MISSING_ATTACHMENT)
     facts = msgspec.json.decode(list_facts, type=ListFacts) if list_facts else None
     pending = total - done - failed
     parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
@@ -121,7 +128,7 @@ def _report(found: Sequence[Any]) -> StatusReport:
         samples=facts.samples if facts else [],
         reasons=facts.reasons if facts else {},
         warnings=facts.warnings if facts else [],
-        unaccepted=[code for stored in unaccepted for code in _codes(stored)],
+        unaccepted=codes,
     )
 
 

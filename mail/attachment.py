@@ -22,6 +22,10 @@ MAX_BYTES_ELSEWHERE: Final = 25_000_000
 _FORBIDDEN: Final = re.compile(r'[/\\";<>\ufffd]')
 #: A name that is a valid Content-ID and needs no escape in a URL.
 _CID: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
+#: A file that HTML or CSS shows: `src="cid:logo.png"`, `url(cid:logo.png)`.
+_REFERENCE: Final = re.compile(r"""(?i)(?:=\s*["']?|url\(\s*["']?)\s*cid:([^\s"'<>()]{1,200})""")
+#: The references that are looked for: as many as a campaign can have attachments.
+MAX_REFERENCES: Final = 20
 _TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9!#$&^_.+-]{1,100}(?:; ?[a-z0-9-]{1,40}=[A-Za-z0-9_.:-]{1,80}){0,3}")
 #: What clients send for a file of whose type they know nothing.
 _NO_TYPE: Final = frozenset({"", "application/x-www-form-urlencoded"})
@@ -56,6 +60,20 @@ def encoded_bytes(size: int) -> int:
     """The length of `base64_lines` of a file of this size."""
     characters = -(-size // 3) * 4
     return characters + 2 * -(-characters // 76)
+
+
+def references(html: str) -> dict[str, int]:
+    """The files that a template of HTML shows: their names, and where each stands first. Names with tags are left out.
+
+    The most that are found is one more than a campaign can have.
+    """
+    found: dict[str, int] = {}
+    for match in _REFERENCE.finditer(html):
+        if "{" not in match[1]:
+            found.setdefault(match[1], match.start(1) - len("cid:"))
+        if len(found) > MAX_REFERENCES:
+            break
+    return found
 
 
 def is_inline(filename: str, html: str | None) -> bool:

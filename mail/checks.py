@@ -54,6 +54,11 @@ def checks(content: Content, known: KnownList | None = None) -> list[Check]:
         found += _of_templates(templates, sources)
         if known is not None:
             found += _with_list(templates, known, sources)
+    return by_level(found)
+
+
+def by_level(found: Iterable[Check]) -> list[Check]:
+    """The findings, each once, the gravest first."""
     return sorted(dict.fromkeys(found), key=lambda finding: list(Level).index(finding.level))
 
 

@@ -2,7 +2,7 @@
 -- provided that the list has all columns that the templates now name, at least one valid recipient, and no warning that
 -- a person must accept.
 --
--- KEYS  campaign  progress  parsing  running  rejected  index
+-- KEYS  campaign  progress  parsing  running  rejected  index  attachments
 -- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int
 --       excluded_rows:int  rejected_bitmap  packed_index  content_version  missing  fields(name value)...
 -- ->    the new status, "" where this parser is superseded, or "content_changed"
@@ -46,8 +46,8 @@ if status == 'ready' then
   if state[4] == '1' and complete and total == 0 then
     redis.call('HSET', campaign, 'reason',
       'the list has no valid recipient: upload a list with at least one')
-  elseif state[4] == '1' and complete and needs_acceptance(campaign) ~= '' then
-    redis.call('HSET', campaign, 'reason', 'accept the warnings to start: ' .. needs_acceptance(campaign))
+  elseif state[4] == '1' and complete and needs_acceptance(campaign, attachments) ~= '' then
+    redis.call('HSET', campaign, 'reason', 'accept the warnings to start: ' .. needs_acceptance(campaign, attachments))
   elseif state[4] == '1' and complete then
     status = 'running'
     redis.call('HSETNX', campaign, 'started_at', now)

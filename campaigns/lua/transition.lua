@@ -1,6 +1,6 @@
 -- transition: moves a campaign to another state where its state allows that.
 --
--- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held
+-- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held  attachments
 -- ARGV  campaign_id  target  comes_from  is_there  accepts:flag  by
 -- ->    { outcome, state before, rows in flight, detail }; outcome one of moved, same, refused, missing, empty,
 --       columns, warnings, later
@@ -34,7 +34,7 @@ if not is_one_of(status, comes_from) then
   return answer('refused')
 end
 if target == 'running' then
-  local codes = accepts and '' or status ~= 'paused' and needs_acceptance(campaign) or ''
+  local codes = accepts and '' or status ~= 'paused' and needs_acceptance(campaign, attachments) or ''
   if status == 'parsing' then
     if codes ~= '' then
       return answer('warnings', codes)

@@ -18,7 +18,7 @@ def test_every_test_that_the_page_names_exists() -> None:
 
 def test_the_page_has_every_code() -> None:
     sources = "\n".join((ROOT / "mail" / f"{name}.py").read_text() for name in (
-        "checks", "column_checks", "envelope_checks", "html_checks", "source_checks",
+        "checks", "column_checks", "envelope_checks", "file_checks", "html_checks", "source_checks",
     ))  # fmt: skip
     codes = set(re.findall(r"""(?:_check|Check)\(\s*"(\w+)",""", sources))
     codes |= set(re.findall(r"""code(?:, message)? = \(?"(\w+)\"""", sources))
