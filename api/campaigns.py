@@ -20,7 +20,7 @@ from campaigns import keys
 from campaigns.catalog import Heading
 from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
-from campaigns.models import Campaign, Content, OnUnknown, Ramp, Status, StatusReport
+from campaigns.models import Brake, Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from lists.list_facts import ListFacts
 from mail import content as mail_content, derivation, tracking
 from mail.attachment import references
@@ -93,6 +93,7 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     text_from_html: bool | None
     unsubscribe: bool | None
     tracking: Literal["account", "off", "on"]
+    brake: Brake | None
     tpm: int
     created_at: str
     started_at: str | None
@@ -221,6 +222,7 @@ def details(parts: Components, campaign: Campaign) -> CampaignResponse:
         text_from_html=_text_from_html(content),
         unsubscribe=content.unsubscribe if isinstance(content.unsubscribe, bool) else None,
         tracking="account" if content.tracking is msgspec.UNSET else content.tracking,
+        brake=None if content.brake is None else content.limits_of_brake,
         tpm=campaign.tpm,
         created_at=campaign.created_at,
         started_at=campaign.started_at,

@@ -39,6 +39,12 @@ class StartResponse(msgspec.Struct, frozen=True):
     status: Status
 
 
+class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to resume. `accept_brake`: a person accepts the figures for which the brake has paused the campaign."""
+
+    accept_brake: bool = False
+
+
 class PauseResponse(msgspec.Struct, frozen=True):
     """The campaign's state after the request, and the number of emails that are still on the way to the provider."""
 
@@ -98,10 +104,11 @@ def pause(request: Request) -> Response:
     return json_response(PauseResponse(Status.PAUSED, in_flight))
 
 
-def resume(request: Request) -> Response:
+@inputs.takes(ResumeRequest)
+def resume(request: Request, wanted: ResumeRequest) -> Response:
     """Continue sending after a pause."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
-    status = parts.controls.resume(campaign_id)
+    status = parts.controls.resume(campaign_id, accept_brake=wanted.accept_brake)
     log.info("resume_answered", campaign_id=campaign_id, status=status)
     return json_response(StartResponse(status))
 

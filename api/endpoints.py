@@ -125,7 +125,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "POST", f"{_ONE}/resume", controls.resume, "Resume a paused campaign",
-        {200: controls.StartResponse}, (404, 409),
+        {200: controls.StartResponse}, (404, 409), controls.ResumeRequest,
     ),
     Endpoint(
         "POST", f"{_ONE}/cancel", controls.cancel, "Cancel the campaign for good",

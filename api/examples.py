@@ -26,6 +26,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         "tpm": 600,
     },
     "StatusReport": _STATUS,
+    "ResumeRequest": {"accept_brake": True},
     "CopyRequest": {"id": "spring-2"},
     "PreviewRequest": {"row": 1},
     "PreviewResponse": {

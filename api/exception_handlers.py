@@ -31,6 +31,7 @@ _KIND: Final[dict[type[campaign_errors.CampaignError], ProblemType]] = {
     campaign_errors.UnknownAttachment: ProblemType.UNKNOWN_ATTACHMENT,
     campaign_errors.InvalidCampaign: ProblemType.INVALID_CONTENT,
     campaign_errors.NotAccepted: ProblemType.WARNINGS_NOT_ACCEPTED,
+    campaign_errors.BrakeHolds: ProblemType.BRAKE_HOLDS,
     campaign_errors.WrongState: ProblemType.WRONG_STATE,
     campaign_errors.IncompleteUpload: ProblemType.INCOMPLETE_UPLOAD,
 }

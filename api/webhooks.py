@@ -96,6 +96,8 @@ def _applied(parts: Components, reports: Sequence[Report]) -> Response:
         log.info("events_unattributed", kind=kind, why=why, count=count)
     for campaign_id in applied.completed:
         log.info("campaign_completed", campaign_id=campaign_id)
+    for campaign_id, figures in applied.braked.items():
+        log.warning("campaign_braked", campaign_id=campaign_id, reason=figures)
     response = json_response(taken)
     if listed.flush_due:
         response.background = BackgroundTask(suppression_flush.flush, parts.suppressions)

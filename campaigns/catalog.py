@@ -125,6 +125,7 @@ class Catalog:
         list_version = uuid4().hex[:12]
         message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
+        fields |= content.limits_of_brake.fields
         fields["marketing"] = str(int(content.is_marketing))  # admission reads it
         fields |= {"from": content.from_, "subject": content.subject}  # the list of campaigns reads these alone
         fields["inline_files"] = msgspec.json.encode([name.lower() for name in inline_files]).decode()

@@ -13,7 +13,7 @@ from redis import Redis
 from campaigns import actor, keys, messages
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
-from campaigns.errors import MissingColumns, NotAccepted, UnknownCampaign, WrongState
+from campaigns.errors import BrakeHolds, MissingColumns, NotAccepted, UnknownCampaign, WrongState
 from campaigns.models import Status
 
 
@@ -71,17 +71,28 @@ class Controls:
         """Pause: no row is admitted after this returns. Returns the number of rows still in flight."""
         return self._take("pause", campaign_id)[1]
 
-    def resume(self, campaign_id: str) -> Status:
-        """Resume sending where the pause stopped it."""
-        return self._take("resume", campaign_id)[0]
+    def resume(self, campaign_id: str, *, accept_brake: bool = False) -> Status:
+        """Resume sending where the pause stopped it.
+
+        Args:
+            campaign_id: the campaign.
+            accept_brake: a person accepts the bounces or complaints for which the brake has paused the campaign.
+
+        Raises:
+            BrakeHolds: a person must accept them first.
+            UnknownCampaign, WrongState
+        """
+        return self._take("resume", campaign_id, accepts_brake=accept_brake)[0]
 
     def cancel(self, campaign_id: str) -> int:
         """Cancel the campaign, which is final. Returns the number of rows still in flight."""
         return self._take("cancel", campaign_id)[1]
 
-    def _take(self, name: str, campaign_id: str, *, accepts: bool = False) -> tuple[Status, int]:
+    def _take(
+        self, name: str, campaign_id: str, *, accepts: bool = False, accepts_brake: bool = False
+    ) -> tuple[Status, int]:
         step = STEPS[name]
-        names = "campaign progress in_flight ready requeued batches held attachments"
+        names = "campaign progress in_flight ready requeued batches held attachments done before_brake"
         outcome, before, in_flight, detail = self._scripts(
             "transition",
             {**keys.named(campaign_id, names), "running": keys.RUNNING, "parsing": keys.PARSING},
@@ -91,6 +102,7 @@ class Controls:
             is_there=",".join(step.is_there),
             accepts=accepts,
             by=actor.current(),
+            accepts_brake=accepts_brake,
         )
         match outcome.decode():
             case "missing":
@@ -103,6 +115,8 @@ class Controls:
                 raise MissingColumns(before.decode(), detail.decode().split(", "))
             case "warnings":
                 raise NotAccepted(before.decode(), detail.decode().split(", "))
+            case "braked":
+                raise BrakeHolds(before.decode(), detail.decode())
             case "moved" if name == "start":
                 self._prime(campaign_id)
                 return step.target, in_flight

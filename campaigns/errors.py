@@ -48,6 +48,18 @@ class NotAccepted(WrongState):
         self.codes = codes
 
 
+class BrakeHolds(WrongState):
+    """The brake holds the campaign until a person accepts the figures. `figures`: a sentence with them."""
+
+    def __init__(self, status: str, figures: str) -> None:
+        super().__init__(
+            status,
+            f"the brake has paused the campaign: {figures}; look into the list and the content, then resume it with "
+            '{"accept_brake": true}: the brake then counts only what is sent after that',
+        )
+        self.figures = figures
+
+
 class MissingColumns(WrongState):
     """The list lacks columns that the campaign uses.
 

@@ -16,6 +16,7 @@ from campaigns import keys
 from campaigns.db.scripts import Call, Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.event_kinds import Event, Unattributed, Why
+from campaigns.models import Brake
 from lists.scan import MAX_ROWS
 
 #: The most events per script call, and per round trip of several calls. They take several ms of Redis's time.
@@ -30,13 +31,14 @@ class EventsRecorded(NamedTuple):
 
     `events`: the number of events whose row was handed to the provider. `settled`: the number of rows that these events
     have made done or failed. `completed`: the campaigns that these events have completed. `unattributed`: the number of
-    other events, by kind and cause.
+    other events, by kind and cause. `braked`: the campaigns that the brake has paused, with its figures.
     """
 
     events: int
     settled: int
     completed: list[str]
     unattributed: Mapping[Unattributed, int] = {}
+    braked: Mapping[str, str] = {}
 
 
 class ProviderEvents:
@@ -66,19 +68,21 @@ class ProviderEvents:
         for campaign_id in campaigns.keys() - known:
             unattributed.update(Unattributed(event.kind, Why.UNKNOWN_CAMPAIGN) for event in campaigns.pop(campaign_id))
         named, settled, completed, refused = 0, 0, [], None
+        braked: dict[str, str] = {}
         for group, answer in self._recorded(campaigns.values()):
             if isinstance(answer, RedisError):
                 refused = answer
                 continue
-            settled_rows, ended, *ignored = answer
+            settled_rows, ended, figures, *ignored = answer
             named += len(group) - len(ignored)
             settled += settled_rows
             completed += [group[0].campaign_id] if ended == b"1" else []
+            braked |= {group[0].campaign_id: figures.decode()} if figures else {}
             unattributed.update(Unattributed(group[place].kind, Why.UNKNOWN_ROW) for place in ignored)
         if refused is not None:
             raise refused
         self._count(unattributed)
-        return EventsRecorded(named, settled, completed, dict(unattributed))
+        return EventsRecorded(named, settled, completed, dict(unattributed), braked)
 
     def unattributed(self) -> dict[Unattributed, int]:
         """The number of events so far that could not be attributed to a row, by kind and cause."""
@@ -108,12 +112,17 @@ class ProviderEvents:
             pipeline.execute()
 
 
+#: The limits of campaigns whose content an earlier version has stored.
+_DEFAULT_BRAKE: Final = {name.removeprefix("brake_"): value for name, value in Brake().fields.items()}
+
+
 def _call(events: Sequence[Event]) -> Call:
     """Keys and arguments of `apply_events.lua`, for events of one campaign."""
     campaign_id = events[0].campaign_id
     return {"campaign": keys.campaign(campaign_id), "running": keys.RUNNING}, {
         "campaign_id": campaign_id,
         "key_prefix": keys.PREFIX,
+        **_DEFAULT_BRAKE,
         "events": [(event.row, event.kind.value, event.reason) for event in events],
     }
 

@@ -153,6 +153,7 @@ LIST_KEYS: Final = (
     "opened_by_machines",
     "clicked",
     "dropped",
+    "before_brake",
     "dead",
     "report",
     "breaker",

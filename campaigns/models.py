@@ -16,6 +16,8 @@ from lists.sample import ListSample
 
 #: The most campaigns whose recipients a campaign can exclude.
 MAX_EXCLUDED: Final = 20
+#: The most emails that a brake may wait for.
+MAX_BRAKE_AFTER: Final = 10_000_000
 #: The form of a campaign id. The client chooses the id.
 CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -72,6 +74,26 @@ class Ramp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"fro
     over_hours: float
 
 
+class Brake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The limits beyond which bounces or complaints pause a campaign.
+
+    `bounce_pct`, `complaint_pct`: in percent; null: no limit. `after`: of fewer emails the brake says nothing.
+    """
+
+    bounce_pct: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = 5.0
+    complaint_pct: Annotated[float, msgspec.Meta(gt=0, le=100)] | None = 0.3
+    after: Annotated[int, msgspec.Meta(ge=1, le=MAX_BRAKE_AFTER)] = 100
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The limits as the Lua scripts read them: "" for none."""
+        return {
+            "brake_bounce_pct": "" if self.bounce_pct is None else f"{self.bounce_pct:g}",
+            "brake_complaint_pct": "" if self.complaint_pct is None else f"{self.complaint_pct:g}",
+            "brake_after": str(self.after),
+        }
+
+
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
     """The content of a campaign: the body of `PUT /campaigns/{id}`.
 
@@ -85,6 +107,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     `inline_css`: move the CSS of `<style>` into the elements; false by default. `text_from_html`: make the text part
     from the HTML; by default true if only `html` is given.
     `tracking`: whether the provider follows opens and clicks: "on", "off", or as its "account" says, the default.
+    `brake`: the limits beyond which bounces or complaints pause the campaign; null: none.
     """
 
     from_: str
@@ -105,6 +128,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     text_from_html: bool | msgspec.UnsetType = msgspec.UNSET
     unsubscribe: bool | msgspec.UnsetType | None = msgspec.UNSET
     tracking: Literal["account", "off", "on"] | msgspec.UnsetType = msgspec.UNSET
+    brake: Brake | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
     def has_links(self) -> bool:
@@ -115,6 +139,13 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     def is_marketing(self) -> bool:
         """Whether the whole suppression list stops the emails, and not only `bounced` and `complained`."""
         return self.unsubscribe is not False
+
+    @property
+    def limits_of_brake(self) -> Brake:
+        """The limits of the brake; it has none where it is turned off."""
+        if self.brake is msgspec.UNSET:
+            return Brake()
+        return self.brake or Brake(bounce_pct=None, complaint_pct=None)
 
     @property
     def tracks(self) -> bool | None:

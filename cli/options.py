@@ -21,6 +21,9 @@ Sheet = Annotated[str, typer.Option(metavar="NAME", help="The sheet of a workboo
 AcceptWarnings = Annotated[
     bool, typer.Option("--accept-warnings", help="Start in spite of warnings about the content and the list.")
 ]
+AcceptBrake = Annotated[
+    bool, typer.Option("--accept-brake", help="Resume in spite of the bounces or complaints that paused it.")
+]
 
 # The content of a campaign
 From = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", help='The sender: "News <news@example.com>".')]

@@ -29,6 +29,7 @@ class ProblemType(StrEnum):
     CONFLICT = "conflict"
     WRONG_STATE = "wrong-state"
     WARNINGS_NOT_ACCEPTED = "warnings-not-accepted"
+    BRAKE_HOLDS = "brake-holds"
     INCOMPLETE_UPLOAD = "incomplete-upload"
     EXISTS = "exists"
     TOO_LARGE = "too-large"

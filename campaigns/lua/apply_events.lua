@@ -1,9 +1,9 @@
 -- apply_events: records what a provider reports about rows that it was given, in any order and any number of times.
 --
 -- KEYS  campaign  running
--- ARGV  campaign_id  key_prefix  events(row kind reason)...
--- ->    { rows settled, "1" where the campaign has just been completed, the places (from 0 on) of the events that name
---       no row that was handed to the provider... }
+-- ARGV  campaign_id  key_prefix  bounce_pct  complaint_pct  after  events(row kind reason)...
+-- ->    { rows settled, "1" where the campaign has just been completed, why the brake has just acted or "", the places
+--       (from 0 on) of the events that name no row that was handed to the provider... }
 --
 -- kind: dropped (the provider threw it away unsent), delivered, bounced, complained, unsubscribed, opened,
 -- opened_by_machines, clicked, or accepted (any other proof that the provider took it)
@@ -16,6 +16,9 @@
 -- A row that is not final becomes done, or failed if its email was dropped. Its claim is removed, so that a late
 -- outcome from the worker finds the row final. A final row keeps its state, with one exception: a failed row that the
 -- provider has accepted after all becomes done, so that it is not sent again.
+-- The brake acts in the same step as the marks, so that no row is admitted after the event that passes a limit.
+-- bounce_pct, complaint_pct, after: the limits of campaigns whose content an earlier version has stored
+--include brake
 --include clock
 --include finish
 --include rows
@@ -26,7 +29,8 @@ local done, failed = prefix .. 'done', prefix .. 'failed'
 local unknown, reasons, dropped = prefix .. 'unknown', prefix .. 'reasons', prefix .. 'dropped'
 local is_mark = { delivered = true, bounced = true, complained = true, unsubscribed = true, opened = true,
   opened_by_machines = true, clicked = true }
-local settled, ignored = 0, {}
+local before_brake = prefix .. 'before_brake'
+local settled, marked, ignored = 0, 0, {}
 
 -- whether the row was given to the provider at least once: a temporary failure leaves a reason. A row beyond the list
 -- never was. An event of a row that never was can only belong to an earlier campaign with the same id, and must not
@@ -59,6 +63,33 @@ local function is_new(row, kind, reason)
   return is_mark[kind] and redis.call('SETBIT', prefix .. kind, row, 1) == 0
 end
 
+-- what the brake counts once a person has accepted its figures: rows sent after that
+local has_accepted = redis.call('HEXISTS', progress, 'brake_from') == 1
+local brake_counts = { delivered = 0, bounced = 0, complained = 0 }
+
+local function count_mark(row, kind)
+  redis.call('HINCRBY', progress, kind, 1)
+  marked = marked + 1
+  if has_accepted and brake_counts[kind] and redis.call('GETBIT', before_brake, row) == 0 then
+    brake_counts[kind] = brake_counts[kind] + 1
+  end
+end
+
+-- why the brake has just acted, or ""
+local function brake()
+  for kind, count in pairs(has_accepted and brake_counts or {}) do
+    redis.call('HINCRBY', progress, 'brake_' .. kind, count)
+  end
+  if marked == 0 or is_beyond_brake(campaign) then
+    return ''
+  end
+  local why = brake_verdict(brake_limits(campaign, { bounce_pct, complaint_pct, after }), brake_figures(progress))
+  if why then
+    hold_by_brake(campaign, running, campaign_id, why)
+  end
+  return why or ''
+end
+
 local place = -1
 for row, kind, reason in events() do
   place = place + 1
@@ -70,11 +101,11 @@ for row, kind, reason in events() do
       settle(row, kind, '')
     end
     if is_new(row, kind, reason) then
-      redis.call('HINCRBY', progress, kind, 1)
+      count_mark(row, kind)
     end
   else
     ignored[#ignored + 1] = place
   end
 end
 local completed = settled > 0 and complete_if_done(campaign, progress, unknown, running, campaign_id, now_ms())
-return { settled, completed and '1' or '0', unpack(ignored) }
+return { settled, completed and '1' or '0', brake(), unpack(ignored) }

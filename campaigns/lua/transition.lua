@@ -1,17 +1,21 @@
 -- transition: moves a campaign to another state where its state allows that.
 --
--- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held  attachments
--- ARGV  campaign_id  target  comes_from  is_there  accepts:flag  by
+-- KEYS  campaign  progress  in_flight  running  parsing  ready  requeued  batches  held  attachments  done
+--       before_brake
+-- ARGV  campaign_id  target  comes_from  is_there  accepts:flag  accepts_brake:flag  by
 -- ->    { outcome, state before, rows in flight, detail }; outcome one of moved, same, refused, missing, empty,
---       columns, warnings, later
+--       columns, warnings, braked, later
 --       empty: the list has no valid recipient; columns: the list lacks some that the templates name; the detail
 --       says which. warnings: some must be accepted first; the detail has their codes
+--       braked: the brake holds it, and a person must accept the figures; the detail says them
 --       later: it will start as soon as its list is parsed
 --
--- accepts: whether a person accepts all warnings; by: who takes the step
+-- accepts: whether a person accepts all warnings; accepts_brake: the figures for which the brake holds the campaign
+-- by: who takes the step
 -- target: the new state; comes_from: states it may come from, "ready,running"; is_there: states in which it is there
 -- already
 --include acceptance
+--include brake_acceptance
 --include clock
 --include columns
 --include held
@@ -58,6 +62,15 @@ if target == 'running' then
   end
   if accepts then
     accept_warnings(campaign)
+  end
+  local braked = redis.call('HGET', campaign, 'braked')
+  if braked and not accepts_brake then
+    return answer('braked', braked)
+  end
+  if braked then
+    accept_brake({ campaign = campaign, progress = progress, before_brake = before_brake, in_flight = in_flight,
+      done = done })
+    note(campaign, now, by, 'brake_accepted', nil, braked)
   end
   redis.call('HSETNX', campaign, 'started_at', now)
   redis.call('HDEL', campaign, 'reason')

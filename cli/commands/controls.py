@@ -43,9 +43,16 @@ def pause(context: typer.Context, campaign_id: options.Campaign, *, as_json: opt
 
 
 @app.command()
-def resume(context: typer.Context, campaign_id: options.Campaign, *, as_json: options.Json = False) -> None:
+def resume(
+    context: typer.Context,
+    campaign_id: options.Campaign,
+    *,
+    accept_brake: options.AcceptBrake = False,
+    as_json: options.Json = False,
+) -> None:
     """Continue after a pause."""
-    _control(context, campaign_id, "resume", as_json=as_json)
+    body = {"accept_brake": True} if accept_brake else None
+    _control(context, campaign_id, "resume", body, as_json=as_json)
 
 
 @app.command()

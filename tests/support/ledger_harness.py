@@ -172,10 +172,15 @@ class LedgerHarness:
         )
 
     def make(
-        self, campaign_id: str = "c1", rows: int = 10, tpm: int = 10_000_000, on_unknown: OnUnknown = OnUnknown.HOLD
+        self,
+        campaign_id: str = "c1",
+        rows: int = 10,
+        tpm: int = 10_000_000,
+        on_unknown: OnUnknown = OnUnknown.HOLD,
+        **more: Any,
     ) -> Campaign:
-        """Create a campaign with a parsed list of `rows` recipients, ready to start."""
-        content = Content(from_="news@shop.test", subject="Hello", text="Hi", tpm=tpm, on_unknown=on_unknown)
+        """Create a campaign with a parsed list of `rows` recipients, ready to start. `more`: fields of its content."""
+        content = Content(from_="news@shop.test", subject="Hello", text="Hi", tpm=tpm, on_unknown=on_unknown, **more)
         self.catalog.put(campaign_id, content)
         csv = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, rows + 1))
         list_version, _ = self.catalog.accept_list(

@@ -95,9 +95,10 @@ export function editCampaignPage(campaignId) {
 }
 
 /** The fields that the form does not show. They keep their values. */
-function kept({ headers, weight, ramp, where, duplicates, exclude, inline_css, text_from_html, unsubscribe, tracking }) {
-  const text = text_from_html === false ? false : undefined;
-  return { headers, weight, ramp, where, duplicates, exclude, inline_css, text_from_html: text, unsubscribe, tracking };
+function kept(campaign) {
+  const { headers, weight, ramp, where, duplicates, exclude, inline_css, unsubscribe, tracking, brake } = campaign;
+  const text = campaign.text_from_html === false ? false : undefined;
+  return { headers, weight, ramp, where, duplicates, exclude, inline_css, text_from_html: text, unsubscribe, tracking, brake };
 }
 
 function sheet(label, parts, submit) {
