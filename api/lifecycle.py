@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.components import Components
 from api.live.feeds import Feeds
+from api.suppression_flush import SuppressionDuty
 from api.uploads.janitor import Janitor
 from campaigns.db import refusals, retrying
 from campaigns.db.server import WrongRedis
@@ -48,6 +49,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         asyncio.create_task(until_there("redis", parts.redis.ping)),
         asyncio.create_task(until_there("store", parts.store.ensure_bucket)),
         asyncio.create_task(Janitor(parts.redis, parts.catalog, parts.store).run()),
+        asyncio.create_task(SuppressionDuty(parts.redis, parts.suppressions).run()),
     ]
     try:
         yield

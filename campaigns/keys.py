@@ -42,6 +42,8 @@ UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
 SUPPRESSIONS: Final = f"{PREFIX}:suppressions"
 #: list: records of the suppression list that are not in the object store yet.
 SUPPRESSIONS_JOURNAL: Final = f"{PREFIX}:suppressions_journal"
+#: string with expiry: the web process that has moved the journal lately.
+SUPPRESSIONS_LEASE: Final = f"{PREFIX}:suppressions_lease"
 #: zset with expiry: the test emails of the last minute, by when they were granted (ms).
 TEST_SENDS: Final = f"{PREFIX}:test_sends"
 #: list: the history of the installation: what belongs to no single campaign.

@@ -136,7 +136,7 @@ class Ledger:
         provider: str,
         send_timeout_s: float,
         limits: Limits = Limits(),  # noqa: B008 - immutable
-        hashes: Callable[[Iterable[str]], list[int]] | None = None,
+        hashes: Callable[[Sequence[str]], list[int]] | None = None,
     ) -> None:
         self._redis = typed(redis)
         self._scripts = Scripts(redis)
@@ -231,7 +231,7 @@ class Ledger:
     def _address_hashes(self, recipients: Sequence[Recipient]) -> list[int]:
         if self._hashes is None:
             raise RuntimeError("this ledger cannot admit: build it with the hashes of the suppression list")
-        return self._hashes(recipient.address.lower() for recipient in recipients)
+        return self._hashes([recipient.address.lower() for recipient in recipients])
 
     def requeue(
         self,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from campaigns.models import Content
 from lists.address_set import AddressSet
@@ -15,14 +14,29 @@ from lists.row_filters import Keep, OfAddresses, RowFilters
 Condition = Callable[[Sequence[str], int], Keep | None]
 
 
+#: The bytes of a row, about: for a guess at the number of rows from a list's size.
+ROW_BYTES: Final = 64
+
+
+class Screening(Protocol):
+    """Tests addresses, see `consent.screening.Screening`."""
+
+    def suppressed(self, folded: Sequence[str]) -> list[bool]: ...
+
+
 class Suppressions(Protocol):
     """What a scan asks the suppression list, see `consent.suppressions.Suppressions`."""
 
-    def contains_many(self, folded: Sequence[str], *, marketing: bool) -> list[bool]: ...
+    def screening(self, *, marketing: bool, expected: int) -> Screening: ...
 
 
 def row_filters(
-    content: Content, condition: Condition | None, excluded: AddressSet, suppressions: Suppressions | None = None
+    content: Content,
+    condition: Condition | None,
+    excluded: AddressSet,
+    suppressions: Suppressions | None = None,
+    *,
+    size: int = 0,
 ) -> RowFilters:
     """The filters of a campaign.
 
@@ -31,17 +45,18 @@ def row_filters(
         condition: its condition `where` (`mail.condition.Condition.of`), or None.
         excluded: the recipients of other campaigns, sealed.
         suppressions: the suppression list; None: no address is suppressed.
+        size: of the list, in bytes; 0: not known.
     """
     return RowFilters(
         keep=None if condition is None else _keep(condition),
         excluded=excluded.contains if content.excluded_campaigns else None,
-        suppressed=None if suppressions is None else _suppressed(suppressions, content),
+        suppressed=None if suppressions is None else _suppressed(suppressions, content, size),
         duplicates="keep" if content.keeps_duplicates else "reject",
     )
 
 
-def _suppressed(suppressions: Suppressions, content: Content) -> OfAddresses:
-    return partial(suppressions.contains_many, marketing=content.is_marketing)
+def _suppressed(suppressions: Suppressions, content: Content, size: int) -> OfAddresses:
+    return suppressions.screening(marketing=content.is_marketing, expected=size // ROW_BYTES).suppressed
 
 
 def _keep(condition: Condition) -> Callable[[CsvDialect], Keep | None]:

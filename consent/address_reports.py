@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from consent.records import AddressReport, Reason
-from consent.suppressions import BLOCK, FLUSH_RECORDS, Names, Scripts, Suppressions
+from consent.restoration import Scripts
+from consent.suppressions import BLOCK, FLUSH_RECORDS, Names, Suppressions
 from lists import addresses
 
 #: The longest text that is taken for an address, in characters.
@@ -55,7 +56,7 @@ class AddressReports:
         valid = [(report, address) for report, address in zip(found, folded, strict=True) if address]
         if not valid:
             return ReportsTaken(0, 0, flush_due=False)
-        hashes = self._suppressions.hashes(address for _report, address in valid)
+        hashes = self._suppressions.hashes([address for _report, address in valid])
         stops: list[_Entry] = []
         again: list[tuple[int, str, int | None]] = []
         for (report, address), number in zip(valid, hashes, strict=True):

@@ -9,15 +9,18 @@ Knows nothing of what an unsubscribe link or a provider event is.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
-from itertools import groupby, islice
-from typing import Any, Final, NamedTuple, Protocol
+from itertools import groupby
+from typing import Final, NamedTuple
 
-from consent import records
+from consent import address_hashes, intset, records
+from consent.address_hashes import KEY_BYTES
 from consent.records import Reason, Record
+from consent.restoration import Restoration, Scripts
+from consent.screening import Screening
 from consent.segments import Segments, Store
 from lists import addresses
 
@@ -27,15 +30,6 @@ BLOCK: Final = 1_000
 FLUSH_RECORDS: Final = 20_000
 #: The most records of one new segment, which memory holds while they are sorted.
 SEGMENT_RECORDS: Final = 50_000
-
-_KEY_BYTES: Final = 16
-
-
-class Scripts(Protocol):
-    """Runs Lua scripts by name, see `campaigns.db.scripts.Scripts`."""
-
-    def __call__(self, name: str, keys: Mapping[str, str | Sequence[str]], /, **args: Any) -> Any: ...
-    def read(self, name: str, keys: Mapping[str, str | Sequence[str]], /, **args: Any) -> Any: ...
 
 
 class Names(NamedTuple):
@@ -76,8 +70,10 @@ class Suppressions:
         self._history = names.history
         self._key_object = f"{names.objects}hash-key"
         self._segments = Segments(store, f"{names.objects}segments/", missing)
+        self._restoration = Restoration(
+            scripts, store, self._segments, self._list | self._journal, f"{names.objects}last-seq"
+        )
         self._key: bytes | None = None
-        self._used = False
 
     # The hashes
 
@@ -92,7 +88,7 @@ class Suppressions:
         [folded] = addresses.folded([address])
         return None if folded is None else self.hashes([folded])[0]
 
-    def hashes(self, folded: Iterable[str]) -> list[int]:
+    def hashes(self, folded: Sequence[str]) -> list[int]:
         """The signed 64-bit hashes of addresses.
 
         Args:
@@ -101,7 +97,11 @@ class Suppressions:
         Raises:
             StoreError: as `hash_of`.
         """
-        return list(map(self.hasher(), folded))
+        return self.hash_array(folded).tolist()
+
+    def hash_array(self, folded: Sequence[str]) -> array[int]:
+        """The same as an array of 64-bit integers."""
+        return address_hashes.hash_array(self._hash_key(), folded)
 
     def hasher(self) -> Callable[[str], int]:
         """A function that makes the hash of one address in its folded form. It asks neither Redis nor the store.
@@ -109,15 +109,7 @@ class Suppressions:
         Raises:
             StoreError: as `hash_of`.
         """
-        keyed = hashlib.blake2b(digest_size=8, key=self._hash_key(), person=b"suppression")
-        from_bytes = int.from_bytes
-
-        def hash_of(folded: str) -> int:
-            digest = keyed.copy()  # half the time of a new one
-            digest.update(folded.encode())
-            return from_bytes(digest.digest(), "big", signed=True)
-
-        return hash_of
+        return address_hashes.hasher(self._hash_key())
 
     def _hash_key(self) -> bytes:
         if self._key is None:
@@ -131,12 +123,22 @@ class Suppressions:
         return self._key is None and self._store.size(self._key_object) is None
 
     def _new_key(self) -> bytes:
-        """The key for a Redis that has none: that of the records in the store, or a random one."""
-        stored = self._store.size(self._key_object) is not None
-        offered = self._store.read(self._key_object, 0, _KEY_BYTES) if stored else secrets.token_bytes(_KEY_BYTES)
-        last = max((record.seq for record in self._segments.stream()), default=0) if stored else 0
+        """The key for a Redis that has none: that of the records in the store, or a random one.
+
+        The store has a copy before any hash is made: without the key, neither the records nor the links in emails that
+        have been sent would be of any use.
+        """
+        stored = self._store.size(self._key_object)
+        offered = self._store.read(self._key_object, 0, stored) if stored else secrets.token_bytes(KEY_BYTES)
+        last = self._restoration.stored_seq() if stored else 0
         found: bytes = self._scripts("suppression_key", self._list, offered=offered, seq=last)
+        if not stored:
+            self._keep_key(found)
         return found
+
+    def _keep_key(self, key: bytes) -> None:
+        if self._store.size(self._key_object) is None:
+            self._store.put_file(self._key_object, BytesIO(key))
 
     # Membership
 
@@ -157,19 +159,45 @@ class Suppressions:
             folded: in the form that `lists.addresses.folded` makes.
             marketing: as in `contains`.
         """
-        if not self._has_entries():
+        if not any(entries for _class, _buckets, entries in self.sizes(marketing=marketing)):
             return [False] * len(folded)
-        hashes = self.hashes(folded)
+        return self.which(self.hashes(folded), marketing=marketing)
+
+    def screening(self, *, marketing: bool = True, expected: int = 0) -> Screening:
+        """The test of the addresses of a whole list, see `Screening`.
+
+        If Redis has lost the list, it is restored first: an address that is missing on it would get email.
+
+        Raises:
+            StoreError: the store cannot say whether Redis has lost anything.
+        """
+        self.restore_if_lost()
+        return Screening(self, marketing=marketing, expected=expected)
+
+    def which(self, hashes: Sequence[int], *, marketing: bool) -> list[bool]:
+        """Which hashes the list stops email to, in their order; one round trip per `BLOCK` hashes."""
         found = b"".join(
             self._scripts.read("which_suppressed", self._list, marketing=marketing, hashes=hashes[at : at + BLOCK])
             for at in range(0, len(hashes), BLOCK)
         )
         return [mark == ord("1") for mark in found]
 
-    def _has_entries(self) -> bool:
-        """Whether the list has ever had an entry. Hashing costs more than this question, which a Yes ends for good."""
-        self._used = self._used or bool(self._scripts.read("suppressions_used", self._list))
-        return self._used
+    def sizes(self, *, marketing: bool) -> list[tuple[str, int, int]]:
+        """The classes that stop email: name, number of buckets, number of entries."""
+        found = self._scripts.read("suppression_sizes", self._list, marketing=marketing)
+        return [(name.decode(), buckets, entries) for name, buckets, entries in found]
+
+    def members(self, of_class: str, first: int, count: int) -> Iterator[array[int]]:
+        """The hashes of `count` buckets of a class from bucket `first` on, in one round trip if the server's dumps can
+        be read.
+        """
+        place = {"of_class": of_class, "first": first, "count": count}
+        dumps = self._scripts.read("suppression_members", self._list, as_texts=False, **place)
+        found = [intset.integers(dump) for dump in dumps]
+        if None not in found:
+            return filter(None, found)
+        texts = self._scripts.read("suppression_members", self._list, as_texts=True, **place)
+        return (array("q", map(int, text.split(b","))) for text in texts if text)
 
     # Changes
 
@@ -270,29 +298,39 @@ class Suppressions:
         """
         moved = 0
         while found := self._waiting(SEGMENT_RECORDS):
-            self._keep_key()
+            self._keep_key(self._hash_key())  # a list of an earlier version may have none in the store
             self._segments.write(_sorted(found))
+            self._restoration.note_stored(found[-1].seq)
             self._scripts("suppressions_stored", self._journal, seq=found[-1].seq)
             moved += len(found)
             self._segments.merge()
         return moved
 
+    def restore_if_lost(self) -> int | None:
+        """Fill a Redis that has lost the list, or a part of it, from the object store.
+
+        Returns:
+            The number of entries that were added; None if Redis has lost nothing.
+
+        Raises:
+            StoreError: the store is unavailable.
+        """
+        if self._is_new() or not self._restoration.is_due():
+            return None
+        return self.restore()
+
     def restore(self) -> int:
-        """Fill a Redis that has lost the list from the object store; return the number of entries that were added."""
-        added, stream = 0, self.stream()
-        while block := list(islice(stream, BLOCK)):
-            entries = [(one.address_hash, Reason(one.what), one.address, one.note, one.at_ms) for one in block]
-            added += self._add(entries).added
-        return added
+        """The same without asking whether Redis has lost anything."""
+        self._hash_key()
+        return self._restoration.run()
+
+    def waiting(self) -> bool:
+        """Whether the journal has a record."""
+        return bool(self._waiting(1))
 
     def _waiting(self, most: int = 10 * SEGMENT_RECORDS) -> list[Record]:
         found = self._scripts.read("suppressions_journal", self._journal, most=most)
         return list(map(Record.of_journal, found))
-
-    def _keep_key(self) -> None:
-        """Store a copy of the hash key, without which the records in the store would be of no use."""
-        if self._store.size(self._key_object) is None:
-            self._store.put_file(self._key_object, BytesIO(self._hash_key()))
 
 
 def _sorted(found: Sequence[Record]) -> Iterator[Record]:

@@ -119,11 +119,12 @@ class ScanState:
                 self._exclude(number)
             valid = valid.where(list(map(not_, excluded)))
         if self._filters.suppressed and valid.rows:
-            sendable = list(map(not_, self._filters.suppressed(valid.addresses)))
-            for number, recipient, wanted in zip(valid.numbers, valid.addresses, sendable, strict=True):
-                if not wanted:
+            suppressed = list(self._filters.suppressed(valid.addresses))
+            rows = zip(valid.numbers, valid.addresses, suppressed, strict=True)
+            if stopped := [(number, recipient) for number, recipient, one in rows if one]:
+                for number, recipient in stopped:
                     self._reject(number, recipient, "suppressed")
-            valid = valid.where(sendable)
+                valid = valid.where(list(map(not_, suppressed)))
         return valid
 
     def _keeps(self, number: int, row: list[str]) -> bool:

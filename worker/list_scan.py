@@ -165,7 +165,7 @@ class ListScan:
         return read_list(
             self._store.stream(campaign.object_key),
             campaign.options,
-            row_filters(content, condition, excluded, self._suppressions),
+            row_filters(content, condition, excluded, self._suppressions, size=campaign.size),
             on_progress=lambda read, rows: self._report(parsing, campaign, read, rows),
         )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+
 import pytest
 from fakeredis import FakeRedis
 from redis import Redis
@@ -228,3 +231,106 @@ def test_two_processes_that_flush_at_once_store_nothing_twice(
     monkeypatch.setattr(listed, "_waiting", overtaken)
     listed.flush()
     assert sorted(record.address for record in listed.stream()) == ["ann@x.test", "bob@x.test", "eve@x.test"]
+
+
+def test_a_list_of_an_earlier_version_keeps_its_hashes(fake_redis: Redis, store: MemoryStore) -> None:
+    """Given a hash key of 16 bytes, then addresses hash as they did, also after Redis is lost; new keys are longer."""
+    key = bytes(range(16))
+    fake_redis.hset(keys.SUPPRESSIONS, "hash_key", key)
+    older = suppressions(fake_redis, store)
+    expected = hashlib.blake2b(b"ann@x.test", digest_size=8, key=key, person=b"suppression").digest()
+    assert older.hash_of("Ann@x.test") == int.from_bytes(expected, "big", signed=True)
+    assert older.hashes(["ann@x.test"]) == [older.hasher()("ann@x.test")] == [older.hash_of("ann@x.test")]
+    older.add(["ann@x.test"], Reason.MANUAL)
+    older.flush()
+    fake_redis.flushall()
+    again = suppressions(fake_redis, store)
+    again.restore()
+    assert again.contains("ann@x.test")
+    assert again.hash_of("ann@x.test") == older.hash_of("ann@x.test")
+
+
+def test_new_keys_are_long_and_every_byte_counts(store: MemoryStore) -> None:
+    listed = suppressions(FakeRedis(), store)
+    listed.add(["ann@x.test"], Reason.MANUAL)
+    listed.flush()
+    [key] = [data for name, data in store.objects.items() if name.endswith("hash-key")]
+    assert len(key) == 32
+    hashes = set()
+    for place in range(32):
+        redis = FakeRedis()
+        redis.hset(keys.SUPPRESSIONS, "hash_key", key[:place] + bytes([key[place] ^ 1]) + key[place + 1 :])
+        hashes.add(suppressions(redis, MemoryStore()).hash_of("ann@x.test"))
+    assert len(hashes | {listed.hash_of("ann@x.test")}) == 33
+
+
+def test_what_redis_has_lost_is_noticed_and_put_back(
+    listed: Suppressions, store: MemoryStore, fake_redis: Redis
+) -> None:
+    """Given Redis lost altogether, then restored from an older backup, then whole again."""
+    assert listed.restore_if_lost() is None
+    listed.add(["ann@x.test"], Reason.UNSUBSCRIBED)
+    backup = fake_redis.dump(keys.SUPPRESSIONS), fake_redis.dump(f"{keys.SUPPRESSIONS}:unsubscribed:0")
+    listed.add(["bob@x.test"], Reason.UNSUBSCRIBED)
+    listed.flush()
+    assert listed.restore_if_lost() is None
+    fake_redis.flushall()
+    again = suppressions(fake_redis, store)
+    assert again.restore_if_lost() == 2
+    assert again.restore_if_lost() is None
+    fake_redis.flushall()
+    fake_redis.restore(keys.SUPPRESSIONS, 0, backup[0])  # type: ignore[arg-type]
+    fake_redis.restore(f"{keys.SUPPRESSIONS}:unsubscribed:0", 0, backup[1])  # type: ignore[arg-type]
+    assert not again.contains("bob@x.test")
+    assert again.restore_if_lost() == 1
+    assert again.contains_many(["ann@x.test", "bob@x.test"]) == [True, True]
+    assert not again.waiting()
+
+
+def test_a_restoration_that_is_broken_off_begins_again(
+    listed: Suppressions, store: MemoryStore, fake_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed.add([f"r{number}@x.test" for number in range(2_500)], Reason.BOUNCED)
+    listed.flush()
+    fake_redis.flushall()
+    again = suppressions(fake_redis, store)
+    again.hash_of("ann@x.test")
+    stream, left = store.stream, iter(range(2))
+
+    def broken(key: str) -> Iterator[bytes]:
+        if next(left, None) is not None:
+            raise StoreUnavailable("away")
+        return stream(key)
+
+    monkeypatch.setattr(store, "stream", broken)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            again.restore_if_lost()
+    assert again.restore_if_lost() == 2_500
+
+
+def test_a_no_that_comes_during_a_restoration_outlives_the_next_one(
+    listed: Suppressions, store: MemoryStore, fake_redis: Redis
+) -> None:
+    """Given an address that was removed long ago, then its new record counts as later than the removal."""
+    listed.add([f"r{number}@x.test" for number in range(50)], Reason.UNSUBSCRIBED)
+    listed.remove("r1@x.test")
+    listed.flush()
+    fake_redis.flushall()
+    again = suppressions(fake_redis, store)
+    again.add(["r1@x.test"], Reason.UNSUBSCRIBED)
+    assert again.restore_if_lost() == 49
+    again.flush()
+    fake_redis.flushall()
+    last = suppressions(fake_redis, store)
+    assert last.restore_if_lost() == 50
+    assert last.contains("r1@x.test")
+
+
+def test_the_hash_key_is_in_the_store_before_the_first_link(
+    listed: Suppressions, store: MemoryStore, fake_redis: Redis
+) -> None:
+    """Given Redis lost before any record was stored, then links that have been sent still name their addresses."""
+    before = listed.hash_of("ann@x.test")
+    fake_redis.flushall()
+    assert suppressions(fake_redis, store).hash_of("ann@x.test") == before

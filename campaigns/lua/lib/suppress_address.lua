@@ -32,12 +32,8 @@ local function suppression_record(hash, reason, address, note, clock)
   redis.call('RPUSH', suppressions_journal, table.concat(record, '\t'))
 end
 
--- suppress_address(hash, reason, address, note, at) -> whether the list did not have it in the reason's class yet
--- at: when the reason came about (ms). A recipient who has subscribed again since then has not unsubscribed
-local function suppress_address(hash, reason, address, note, at)
-  if reason == 'unsubscribed' and not is_last_decision(hash, at, true) then
-    return false
-  end
+-- suppression_put(hash, reason) -> whether the list did not have it in the reason's class yet. Writes no record
+local function suppression_put(hash, reason)
   local class = SUPPRESSION_CLASS[reason]
   local buckets = tonumber(redis.call('HGET', suppressions, class .. '_buckets'))
   if not buckets then
@@ -50,6 +46,18 @@ local function suppress_address(hash, reason, address, note, at)
   end
   if redis.call('HINCRBY', suppressions, class .. '_entries', 1) > buckets * SUPPRESSION_BUCKET_ENTRIES then
     suppression_split(class, buckets, level)
+  end
+  return true
+end
+
+-- suppress_address(hash, reason, address, note, at) -> whether the list did not have it in the reason's class yet
+-- at: when the reason came about (ms). A recipient who has subscribed again since then has not unsubscribed
+local function suppress_address(hash, reason, address, note, at)
+  if reason == 'unsubscribed' and not is_last_decision(hash, at, true) then
+    return false
+  end
+  if not suppression_put(hash, reason) then
+    return false
   end
   suppression_record(hash, reason, address, note, at)
   return true

@@ -2,12 +2,17 @@
 -- For scripts that declare suppressions.
 --include suppression_buckets
 
+-- suppression_classes(marketing) -> the classes that stop email, marketing or other
+local function suppression_classes(marketing)
+  return marketing and SUPPRESSION_CLASSES or { 'all' }
+end
+
 -- suppression_test(marketing) -> a function that tells whether the list stops email to the address with this hash.
 -- marketing: whether the email is marketing; all entries stop that, and only those of class "all" stop other email.
 -- A hash of nil or "" is not on the list.
 local function suppression_test(marketing)
   local classes = {}
-  for _, class in ipairs(marketing and SUPPRESSION_CLASSES or { 'all' }) do
+  for _, class in ipairs(suppression_classes(marketing)) do
     local buckets = tonumber(redis.call('HGET', suppressions, class .. '_buckets'))
     if buckets then
       classes[#classes + 1] = { class, buckets, suppression_level(buckets) }
