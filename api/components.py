@@ -11,6 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 from starlette.requests import Request
 
+from api.http.refusal_log import RefusalLog
 from api.live.feeds import Feeds
 from campaigns import keys
 from campaigns.attachments import Attachments
@@ -25,6 +26,7 @@ from campaigns.ledger import Ledger
 from campaigns.progress import Progress
 from campaigns.throughput import Throughput
 from campaigns.trial_limit import TrialLimit
+from campaigns.webhook_figures import WebhookFigures
 from consent.address_reports import AddressReports
 from consent.dns_records import DnsTxtRecords, TxtRecords
 from consent.links import Links
@@ -54,11 +56,13 @@ class Components:
     throughput: Throughput
     ledger: Ledger
     events: ProviderEvents
+    webhook_figures: WebhookFigures
     attachments: Attachments
     trial_limit: TrialLimit
     provider: Provider
     sns: Sns = field(repr=False)
     feeds: Feeds = field(repr=False)
+    refusal_log: RefusalLog = field(repr=False)
     writing: Writing = field(repr=False)
     suppressions: Suppressions = field(repr=False)
     address_reports: AddressReports = field(repr=False)
@@ -79,11 +83,13 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "throughput": Throughput(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
         "events": ProviderEvents(redis),
+        "webhook_figures": WebhookFigures(redis),
         "attachments": Attachments(redis),
         "trial_limit": TrialLimit(redis, settings.email_provider),
         "provider": OnDemand(partial(providers.build, settings.accounts[DEFAULT], settings)),
         "sns": Sns(settings.ses_topic_arns),
         "feeds": Feeds(progress),
+        "refusal_log": RefusalLog(),
         "writing": writing,
         "dns": DnsTxtRecords(),
     }

@@ -24,6 +24,7 @@ from api.http.responses import json_response
 from campaigns.db.server import WrongRedis
 from campaigns.event_kinds import Unattributed
 from campaigns.models import Status, StatusReport
+from campaigns.webhook_figures import WebhookState
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -111,6 +112,7 @@ class _Figures(Collector):
         try:
             reports = self._reports()
             unattributed = self._parts.events.unattributed()
+            webhooks = self._parts.webhook_figures.states()
         except RedisError as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
             yield GaugeMetricFamily("postrider_up", "1 while Redis is reachable, otherwise 0.", 0)
@@ -121,6 +123,7 @@ class _Figures(Collector):
         yield _by_campaign(CounterMetricFamily, "postrider_retries", "Sends that were retried.", reports, "retries")
         yield _states(reports)
         yield _unattributed(unattributed)
+        yield _refused(webhooks)
 
     def _reports(self) -> list[tuple[str, StatusReport]]:
         ids, _total = self._parts.catalog.newest(0, MAX_CAMPAIGNS)
@@ -147,6 +150,15 @@ def _states(reports: list[tuple[str, StatusReport]]) -> Metric:
     for campaign_id, report in reports:
         for status in Status:
             family.add_metric([campaign_id, status], int(report.status is status))
+    return family
+
+
+def _refused(states: Mapping[str, WebhookState]) -> Metric:
+    meaning = "Requests to a provider's webhook that were refused for their signature, by provider and reason."
+    family = CounterMetricFamily("postrider_webhook_refused", meaning, labels=["provider", "why"])
+    for provider, state in states.items():
+        for why, count in state.refused.items():
+            family.add_metric([provider, why], count)
     return family
 
 

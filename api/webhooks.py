@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import components, suppression_flush
+from api import components, suppression_flush, webhook_health
 from api.components import Components
 from api.http import inputs
 from api.http.errors import TRY_AGAIN, Problem, invalid
@@ -64,7 +64,7 @@ async def sendgrid(request: Request) -> Response:
     try:
         signature = signature_of(request.headers, parts.settings.webhook_max_age_s)
     except BadSignature as error:
-        raise _refused(str(error)) from None
+        raise await run_in_threadpool(webhook_health.refused, parts, "sendgrid", error.why, str(error)) from None
     with SpooledTemporaryFile(MEMORY_BYTES) as file:
         digest = hashlib.sha256(signature.timestamp)
         async for chunk in inputs.pieces(request, MAX_BATCH_BYTES, inputs.too_large(MAX_BATCH_BYTES)):
@@ -77,14 +77,14 @@ def _take(parts: Components, verify: Callable[[], None], file: IO[bytes]) -> Res
     try:
         verify()
     except BadSignature as error:
-        raise _refused(str(error)) from None
+        raise webhook_health.refused(parts, "sendgrid", error.why, str(error)) from None
     file.seek(0)
     raw = file.read()
     batch = _batch(raw)
-    return _applied(parts, list(map(report_of, batch)))
+    return _applied(parts, "sendgrid", list(map(report_of, batch)))
 
 
-def _applied(parts: Components, reports: Sequence[Report]) -> Response:
+def _applied(parts: Components, provider: str, reports: Sequence[Report]) -> Response:
     """Apply reports. If a step fails, the response is 503, and the provider sends all of them again."""
     listed = parts.address_reports.apply(report.about_address for report in reports if report.about_address)
     if listed.added or listed.resubscribed:
@@ -98,6 +98,7 @@ def _applied(parts: Components, reports: Sequence[Report]) -> Response:
         log.info("campaign_completed", campaign_id=campaign_id)
     for campaign_id, figures in applied.braked.items():
         log.warning("campaign_braked", campaign_id=campaign_id, reason=figures)
+    webhook_health.took(parts, provider)
     response = json_response(taken)
     if listed.flush_due:
         response.background = BackgroundTask(suppression_flush.flush, parts.suppressions)
@@ -113,7 +114,7 @@ async def ses(request: Request) -> Response:
     try:
         parts.sns.check_headers(request.headers)
     except sns.BadSnsMessage as error:
-        raise _refused(str(error)) from None
+        raise await run_in_threadpool(webhook_health.refused, parts, "ses", error.why, str(error)) from None
     with SpooledTemporaryFile(MEMORY_BYTES) as file:
         async for chunk in inputs.pieces(request, MAX_SNS_BYTES, inputs.too_large(MAX_SNS_BYTES)):
             await run_in_threadpool(file.write, chunk)
@@ -127,20 +128,15 @@ def _take_sns(parts: Components, file: IO[bytes]) -> Response:
         if message.type == sns.SUBSCRIPTION:
             parts.sns.confirm(message)
     except sns.BadSnsMessage as error:
-        raise _refused(str(error)) from None
+        raise webhook_health.refused(parts, "ses", error.why, str(error)) from None
     except FetchFailed as error:
         log.warning("sns_fetch_failed", reason=str(error))
         detail = f"Amazon SNS could not be asked: {error}. Send the message again later."
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, TRY_AGAIN) from None
     if message.type == sns.NOTIFICATION:
-        return _applied(parts, [ses_events.report_of(message.message)])
+        return _applied(parts, "ses", [ses_events.report_of(message.message)])
     log.info("sns_subscription_changed", type=message.type, topic=message.topic_arn)
     return json_response(EventsResponse(0, 0, 0))
-
-
-def _refused(detail: str) -> Problem:
-    log.warning("events_refused", reason=detail)
-    return Problem(HTTPStatus.FORBIDDEN, detail)
 
 
 def _batch(raw: bytes) -> list[Any]:

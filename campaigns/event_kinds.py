@@ -62,6 +62,17 @@ class Unattributed(NamedTuple):
     why: Why
 
 
+class Refusal(StrEnum):
+    """Why a webhook refuses a request."""
+
+    #: It has no signature, or a malformed one: it may come from anyone.
+    UNSIGNED = "unsigned"
+    #: It was signed too long ago, or in the future.
+    STALE = "stale"
+    #: The signature is wrong: the server's key or topic is another one than the provider's.
+    WRONG = "wrong"
+
+
 class Report(NamedTuple):
     """What one event of a provider means: for a row, and for the suppression list (None: nothing).
 

@@ -38,6 +38,8 @@ NOTIFICATIONS: Final = f"{PREFIX}:notify"
 DEAD_LETTERS: Final = f"{PREFIX}:dead_letters"
 #: hash: "kind|why" -> the number of the provider's events of that kind that belong to no row.
 UNATTRIBUTED: Final = f"{PREFIX}:unattributed"
+#: hash: when each provider's webhook last took events, and how many requests it refused (`lua/note_webhook.lua`).
+WEBHOOKS: Final = f"{PREFIX}:webhooks"
 #: hash: the suppression list's counters and hash key. Its buckets are sets whose keys begin with this one.
 SUPPRESSIONS: Final = f"{PREFIX}:suppressions"
 #: list: records of the suppression list that are not in the object store yet.

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from campaigns.event_kinds import Event, EventKind, Report, Unattributed, Why
+from campaigns.event_kinds import Event, EventKind, Refusal, Report, Unattributed, Why
 from campaigns.models import CAMPAIGN_ID
 from consent.records import AddressReport, Change, Reason
 from mail.message import NO_ROW
@@ -65,7 +65,11 @@ _LATEST_S: Final = 32_503_680_000
 
 
 class BadSignature(Exception):
-    """The batch has no valid signature of the key's owner; the message says why."""
+    """The batch has no valid signature of the key's owner; the message says why, and `why` in one word."""
+
+    def __init__(self, why: Refusal, words: str) -> None:
+        super().__init__(words)
+        self.why = why
 
 
 class Signature(NamedTuple):
@@ -88,7 +92,8 @@ class Signature(NamedTuple):
             _public_key(key).verify(self.der, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
         except InvalidSignature:
             raise BadSignature(
-                "The signature is wrong; set SENDGRID_WEBHOOK_PUBLIC_KEY to the public key of this webhook."
+                Refusal.WRONG,
+                "The signature is wrong; set SENDGRID_WEBHOOK_PUBLIC_KEY to the public key of this webhook.",
             ) from None
 
 
@@ -109,10 +114,13 @@ def signature_of(headers: Mapping[str, str], max_age_s: float) -> Signature:
         der = b""
     digits = timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12
     if not 0 < len(der) <= MAX_SIGNATURE_BYTES or not digits:
-        raise BadSignature(f"The headers {SIGNATURE_HEADER} and {TIMESTAMP_HEADER} are missing or malformed.")
+        raise BadSignature(
+            Refusal.UNSIGNED, f"The headers {SIGNATURE_HEADER} and {TIMESTAMP_HEADER} are missing or malformed."
+        )
     if not -AHEAD_S <= time.time() - int(timestamp) <= max_age_s:
         raise BadSignature(
-            f"The batch was signed more than {max_age_s:g} s ago, or in the future; check the server's clock."
+            Refusal.STALE,
+            f"The batch was signed more than {max_age_s:g} s ago, or in the future; check the server's clock.",
         )
     return Signature(der, timestamp.encode())
 

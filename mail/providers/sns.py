@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
+from campaigns.event_kinds import Refusal
 from mail.providers.sns_certificates import Certificates, is_certificate_url
 from mail.providers.sns_fetch import fetch
 
@@ -51,7 +52,11 @@ _NAMES: Final = {
 
 
 class BadSnsMessage(Exception):
-    """SNS has not signed this message for one of our topics; the message says why."""
+    """SNS has not signed this message for one of our topics; the message says why, and `why` in one word."""
+
+    def __init__(self, words: str, why: Refusal = Refusal.WRONG) -> None:
+        super().__init__(words)
+        self.why = why
 
 
 class SnsMessage(msgspec.Struct, frozen=True, rename=_NAMES):
@@ -104,7 +109,8 @@ class Sns:
             BadSnsMessage: a header says that it is none.
         """
         if headers.get(TOPIC_HEADER) not in self._topic_arns:
-            raise BadSnsMessage("The message is not of a topic in SES_TOPIC_ARN; check that setting.")
+            why = Refusal.WRONG if TOPIC_HEADER in headers else Refusal.UNSIGNED
+            raise BadSnsMessage("The message is not of a topic in SES_TOPIC_ARN; check that setting.", why)
         if headers.get(RAW_HEADER, "").lower() == "true":
             raise BadSnsMessage("The message has no signature; turn raw message delivery off for this subscription.")
 
@@ -171,7 +177,8 @@ def _check_age(timestamp: str, max_age_s: float) -> None:
         raise BadSnsMessage("The timestamp is malformed.") from None
     if not -AHEAD_S <= age_s <= max_age_s:
         raise BadSnsMessage(
-            f"The message was published more than {max_age_s:g} s ago, or in the future; check the server's clock."
+            f"The message was published more than {max_age_s:g} s ago, or in the future; check the server's clock.",
+            Refusal.STALE,
         )
 
 

@@ -39,6 +39,7 @@ def test_an_idle_account(fake_redis: Redis) -> None:
         "sent_last_minute": 0,
         "breaker": "closed",
         "reason": None,
+        "webhook": None,
     }
 
 
