@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 import logs
 import settings as environment
-from api import attribution, components, dashboard, exception_handlers, lifecycle, unsubscribe
+from api import attribution, components, dashboard, doctor, exception_handlers, lifecycle, unsubscribe
 from api.endpoints import ENDPOINTS
 from api.http import access, connections, headers, request_log, slow_bodies, token_file
 from api.live import changes
@@ -56,5 +56,6 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
     )
     app.router.redirect_slashes = False  # a wrong path is a 404, never a redirect
     app.state.components = parts
+    app.state.doctor = doctor.Busy()
     app.state.unsubscribe_limits = unsubscribe.Limits()
     return app

@@ -18,6 +18,7 @@ from api import (
     campaign_copy,
     campaigns,
     controls,
+    doctor,
     health,
     history,
     openapi,
@@ -218,6 +219,10 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", "/history", history.of_installation, "Get the history of what belongs to no single campaign, in pages",
         {200: history.HistoryResponse}, (422,), query=history.QUERY,
+    ),
+    Endpoint(
+        "POST", "/doctor", doctor.diagnose, "Check the whole installation, and say how to mend it",
+        {200: doctor.DoctorResponse}, (429,), doctor.DoctorRequest,
     ),
     Endpoint("GET", "/healthz", health.healthz, "Check that the process is alive", {200: JSON}, any_query=True),
     Endpoint(

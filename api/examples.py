@@ -79,6 +79,14 @@ EXAMPLES: Final[dict[str, Any]] = {
         "recipients": [{"row": 7, "email": "ann@example.com", "state": "done", "reason": "", "events": []}]
     },
     "AttachmentsResponse": {"attachments": [], "total_bytes": 0, "limit_bytes": 25000000},
+    "DoctorRequest": {"from": "news@example.com"},
+    "DoctorResponse": {
+        "verdict": "failed",
+        "findings": [
+            {"name": "Workers", "verdict": "failed", "found": "none is alive, so nothing is parsed or sent",
+             "mend": "Start workers: dramatiq actors."},
+        ],
+    },
     "EventsResponse": {"applied": 3, "ignored": 0, "settled": 0},
 }  # fmt: skip
 

@@ -187,7 +187,7 @@ _OPERATIONS: Final = {
     "GET /readyz": Operation("check_ready", "Server", "503 names the service that is away. Needs no token."),
     "GET /metrics": Operation("get_metrics", "Server", "`postrider_up` is 0 while Redis is unavailable."),
     "GET /openapi.json": Operation("get_description", "Server", "OpenAPI 3.1."),
-    "GET /doctor": Operation(
+    "POST /doctor": Operation(
         "diagnose", "Server",
         "Checks the whole installation: Redis and its settings, the object store with an upload in two parts, the "
         "provider's credentials, the sender's DNS records, webhooks, the clock and the workers. Sends no email. It "

@@ -10,7 +10,19 @@ import typer
 from typer.core import TyperGroup
 
 from cli import profile
-from cli.commands import campaigns, controls, lists, reports, sending, server, suppression
+from cli.commands import (
+    campaigns,
+    checking,
+    controls,
+    lists,
+    records,
+    reports,
+    samples,
+    sending,
+    server,
+    suppression,
+    tokens,
+)
 from cli.errors import CommandError
 from cli.session import Session
 
@@ -48,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (sending, campaigns, lists, controls, reports, suppression, server):
+for part in (sending, campaigns, lists, checking, samples, controls, reports, records, suppression, tokens, server):
     app.add_typer(part.app)
 
 

@@ -14,13 +14,14 @@ from cli.errors import CommandError, ExitCode
 STEM_CHARS: Final = 40
 
 
-def body_of(base: Path | None, **fields: Any) -> dict[str, Any]:
-    """The body: the JSON of `base`, and over it every field that is not None. A `Path` stands for its text.
+def body_of(base: Path | None, pairs: list[str] | None = None, **fields: Any) -> dict[str, Any]:
+    """The body: the JSON of `base`, over it the `FIELD=VALUE` words of `pairs`, and over these every field that is not
+    None. A `Path` stands for its text.
 
     Raises:
         CommandError: a file cannot be read, or `base` holds no JSON object.
     """
-    found = _object(base) if base else {}
+    found = (_object(base) if base else {}) | fields_of(pairs)
     given = {name: value for name, value in fields.items() if value is not None}
     return found | {name: text_of(value) if isinstance(value, Path) else value for name, value in given.items()}
 
@@ -45,6 +46,31 @@ def headers_of(lines: list[str] | None) -> dict[str, str] | None:
         if not colon or not name.strip():
             raise _wrong(f"--header {line!r} has no name: write 'Name: value'.")
         found[name.strip()] = value.strip()
+    return found
+
+
+def columns_of(pairs: list[str]) -> dict[str, str]:
+    """Values of columns from `NAME=VALUE` words."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise _wrong(f"--column {pair!r} has no name: write NAME=VALUE.")
+        found[name.strip()] = value
+    return found
+
+
+def fields_of(pairs: list[str] | None) -> dict[str, Any]:
+    """Fields of a campaign from `FIELD=VALUE` words. A value that is JSON counts as such, any other one as a text."""
+    found: dict[str, Any] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise _wrong(f"--set {pair!r} has no field: write FIELD=VALUE.")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError:
+            found[name.strip()] = value
     return found
 
 

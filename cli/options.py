@@ -35,6 +35,10 @@ ReplyTo = Annotated[str | None, typer.Option(metavar="ADDRESS", help="The Reply-
 Header = Annotated[list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="A header; may be given repeatedly.")]
 OnUnknown = Annotated[str | None, typer.Option(metavar="hold|resend", help="What to do with unknown rows.")]
 Weight = Annotated[int | None, typer.Option(min=1, help="The share of the queue, relative to other campaigns.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Any other field of the API, its value as JSON; repeatable."),
+]
 Body = Annotated[
     Path | None,
     typer.Option("--body", metavar="FILE", help="JSON with any fields of the API; options win.", dir_okay=False),

@@ -5,6 +5,7 @@ The file is TOML with `url` and `token`. Options and variables take precedence o
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -22,10 +23,13 @@ _FIELDS: Final = frozenset({"url", "token"})
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A server. `url`: without a slash at the end. `token`: the API token; None: the server needs none."""
+    """A server. `url`: without a slash at the end. `token`: the API token; None: the server needs none. `source`: where
+    the token comes from, in words.
+    """
 
     url: str
     token: str | None = field(default=None, repr=False)
+    source: str = field(default="nowhere", compare=False)
 
 
 def config_file(environment: Mapping[str, str]) -> Path:
@@ -51,11 +55,41 @@ def load(url: str | None, token: str | None, file: Path) -> Profile:
     """
     stored = _read(file)
     address = _checked(url or stored.get("url") or DEFAULT_URL)
+    source = "--token or POSTRIDER_TOKEN"
     if not token and address == _checked(stored.get("url") or DEFAULT_URL):
-        token = stored.get("token")
-    if token and not (token.isascii() and token.isprintable()):
+        token, source = stored.get("token"), str(file)
+    return Profile(address, checked_token(token), source) if token else Profile(address)
+
+
+def checked_token(token: str) -> str:
+    """A token without blanks around it.
+
+    Raises:
+        CommandError: it is empty, or has a character that no token has.
+    """
+    if not token.strip() or not (token.isascii() and token.isprintable()):
         raise _wrong("The token has characters that no token has: check POSTRIDER_TOKEN, --token or the file.")
-    return Profile(address, token.strip() if token else None)
+    return token.strip()
+
+
+def store(file: Path, url: str, token: str | None) -> bool:
+    """Write a server and its token to the file, which only this user may read; None: remove the token.
+
+    Returns:
+        Whether the file has changed.
+    """
+    before = _read(file)
+    if token is None and "token" not in before:
+        return False
+    lines = [f"url = {json.dumps(url if token else before.get('url', url))}"]
+    if token is not None:
+        lines.append(f"token = {json.dumps(token)}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f"{file.name}.new")
+    draft.touch(mode=0o600)
+    draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    draft.replace(file)
+    return True
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -84,6 +84,24 @@ def line(campaign_id: str, status: Status, now: datetime) -> str:
     return "; ".join(part for part in found if part)
 
 
+def finding_line(finding: Mapping[str, Any]) -> str:
+    """A finding about a campaign's content in one line: `warning: text, line 3: ...`."""
+    level = {"error": "error", "stops_start": "stops the start", "acknowledge": "to accept"}.get(
+        finding["level"], "hint"
+    )
+    place = finding["field"] or "content"
+    if finding.get("line"):
+        place += f", line {finding['line']}"
+    return f"{level}: {place}: {finding['message']}"
+
+
+def history_line(entry: Mapping[str, Any]) -> str:
+    """An entry of a history in one line."""
+    details = ", ".join(f"{name} {value}" for name, value in entry["details"].items())
+    words = [f"{entry['at']}  {entry['event'].replace('_', ' ')} by {entry['by']}", details, entry.get("reason") or ""]
+    return "; ".join(word for word in words if word)
+
+
 def reached_all(status: Status) -> bool:
     """Whether a campaign has ended and each of its recipients is done."""
     return bool(status["status"] == "completed" and status["done"] == status["total"])

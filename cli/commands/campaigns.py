@@ -27,6 +27,7 @@ def new(
     header: options.Header = None,
     on_unknown: options.OnUnknown = None,
     weight: options.Weight = None,
+    more_fields: options.Set = None,
     body: options.Body = None,
     replace: Annotated[bool, typer.Option("--replace", help="Change the campaign if it exists.")] = False,
     as_json: options.Json = False,
@@ -35,7 +36,7 @@ def new(
     session = session_of(context, as_json=as_json)
     fields = {"from": sender, "subject": subject, "html": html, "text": text, "tpm": tpm, "reply_to": reply_to}
     more = {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
-    wanted = content.body_of(body, **fields, **more)
+    wanted = content.body_of(body, more_fields, **fields, **more)
     headers = {} if replace else {"If-None-Match": "*"}  # RFC 9110, 13.1.2: an existing campaign is refused
     found = session.connection().call("PUT", path_of(campaign_id), wanted, headers=headers, repeatable=replace)
     session.output.result(found, [f"{campaign_id} is {found['status']}. Next: postrider upload {campaign_id} FILE"])

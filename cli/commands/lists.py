@@ -1,15 +1,13 @@
-"""The list of a campaign: check, upload. `put_list` also serves the command `send`."""
+"""The list of a campaign: upload. `put_list` also serves the command `send`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import typer
 
 from cli import options
-from cli.connection import Body
 from cli.errors import CommandError
 from cli.list_upload import ListUpload, described
 from cli.live_status import until_parsed
@@ -45,42 +43,6 @@ def upload(
         return
     status = parsed(session, campaign_id)
     session.output.result(status, [f"{campaign_id} is {status['status']}: {recipients(status)}.", *warnings(status)])
-
-
-@app.command()
-def check(
-    context: typer.Context,
-    campaign_id: options.Campaign,
-    file: options.ListFile,
-    *,
-    email_column: options.EmailColumn = "",
-    encoding: options.Encoding = "",
-    delimiter: options.Delimiter = "",
-    sheet: options.Sheet = "",
-    as_json: options.Json = False,
-) -> None:
-    """Show what a list of up to 10 MiB would give for the campaign; nothing is kept."""
-    session = session_of(context, as_json=as_json)
-    query = urlencode({"dry_run": "true", "filename": file.name, **given(email_column, encoding, delimiter, sheet)})
-    body = Body(file.read_bytes(), file.stat().st_size, "text/csv")
-    found = session.connection().call("POST", path_of(campaign_id, f"/upload?{query}"), body)
-    session.output.result(found, _findings(found))
-
-
-def _findings(found: dict[str, Any]) -> list[str]:
-    """A dry run as lines."""
-    reasons = ", ".join(f"{reason} {number(count)}" for reason, count in found["reasons"].items())
-    rejected = f"rejected: {number(found['rejected'])}" + (f" ({reasons})" if reasons else "")
-    return [
-        f"format: {found['format']}, encoding {found['encoding']}, delimiter {found['delimiter']!r}",
-        f"columns: {', '.join(found['columns'])}; addresses in {found['email_column']!r}",
-        f"accepted: {number(found['accepted'])} of {number(found['rows'])} rows",
-        rejected,
-        f"excluded: {number(found['excluded'])}",
-        *(f"row as it would be used: {', '.join(f'{name}={cell}' for name, cell in row.items())}"
-          for row in found["sample"]),
-        *warnings(found),
-    ]  # fmt: skip
 
 
 def given(email_column: str, encoding: str, delimiter: str, sheet: str) -> dict[str, str]:

@@ -33,6 +33,7 @@ def send(
     header: options.Header = None,
     on_unknown: options.OnUnknown = None,
     weight: options.Weight = None,
+    more_fields: options.Set = None,
     body: options.Body = None,
     email_column: options.EmailColumn = "",
     encoding: options.Encoding = "",
@@ -50,7 +51,7 @@ def send(
     campaign_id = name or content.id_for(file, datetime.now().astimezone())
     fields = {"from": sender, "subject": subject, "html": html, "text": text, "tpm": tpm, "reply_to": reply_to}
     more = {"headers": content.headers_of(header), "on_unknown": on_unknown, "weight": weight}
-    _create(session, campaign_id, content.body_of(body, **fields, **more))
+    _create(session, campaign_id, content.body_of(body, more_fields, **fields, **more))
     try:
         put_list(session, campaign_id, file, given(email_column, encoding, delimiter, sheet))
         status = parsed(session, campaign_id)

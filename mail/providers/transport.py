@@ -59,7 +59,7 @@ class Answer:
 
 
 class Transport:
-    """Posts bodies to one URL.
+    """Posts bodies to one URL, or gets it.
 
     Certificates are checked against the system's authorities (`SSL_CERT_FILE` names others). `HTTPS_PROXY` and
     `NO_PROXY` apply. Redirects are not followed. The number of connections is not limited here; the caller limits its
@@ -108,6 +108,19 @@ class Transport:
             if headers:
                 request = request.headers(dict(headers))
             return Answer(await request.build().send())
+        except DetailedPyreqwestError as error:
+            raise _failure(error) from None
+
+    async def get(self) -> Answer:
+        """Get the URL.
+
+        Raises:
+            NotWritten, NoAnswer: there is no response.
+        """
+        if self._client is None:
+            raise NotWritten("the HTTP client is closed")
+        try:
+            return Answer(await self._client.get(self._url).build().send())
         except DetailedPyreqwestError as error:
             raise _failure(error) from None
 

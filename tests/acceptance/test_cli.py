@@ -221,4 +221,41 @@ def test_a_server_that_comes_back_is_waited_for(terminal: Terminal, stack: Stack
     # Then the command succeeds
     waiting.communicate(timeout=PATIENCE_S)
     assert waiting.returncode == 0
-    assert all(check["ok"] for check in terminal.json("doctor")["checks"])
+
+
+def test_the_doctor_names_what_a_real_installation_lacks(terminal: Terminal) -> None:
+    # Given an installation that sends through a provider from an address that no recipient can reach
+    found = terminal.json("doctor", code=1)["checks"]
+    # Then that is what it names, and everything else is as it should be
+    verdicts = {check["name"]: check["verdict"] for check in found}
+    bad = {name for name, verdict in verdicts.items() if verdict == "failed"}
+    assert {name for name in bad if not name.startswith("Sender ")} == {"PUBLIC_URL"}, found
+    good = {"Server", "Access", "Redis", "Redis: fsync", "Object store: upload in parts", "Object store: CORS",
+            "Provider: sendgrid (account default)", "Workers", "Clock: Redis"}  # fmt: skip
+    assert {verdicts[name] for name in good} == {"ok"}, found
+    assert all(check["mend"] for check in found if check["verdict"] in {"failed", "warning"})
+
+
+def test_a_campaign_is_looked_at_before_it_starts_and_kept_afterwards(terminal: Terminal) -> None:
+    # Given a campaign with a mistake that its list shows
+    people = terminal.list_of(3)
+    terminal.run("new", "looked", *CONTENT, "--text", "text.txt", "--set", "reply_to=me@shop.test")
+    (terminal.home / "wrong.txt").write_text("Dear {{ nmae }}")
+    terminal.run("new", "wrong", *CONTENT, "--text", "wrong.txt")
+    terminal.run("upload", "wrong", people)
+    assert "nmae" in terminal.run("check", "wrong", code=1).stdout
+    # When a good one is checked, previewed, and tried
+    assert "accepted: 3 of 3 rows" in terminal.run("check", "looked", people).stdout
+    terminal.run("upload", "looked", people)
+    shown = terminal.run("preview", "looked", "--row", "2").stdout
+    assert "Dear Reader 2" in shown
+    assert "To: reader2@shop.test" in shown
+    terminal.run("test-send", "looked", "me@shop.test")
+    terminal.run("start", "looked", "--accept-warnings")
+    terminal.run("watch", "looked")
+    # Then its records can be kept
+    files = terminal.json("export", "looked")["files"]
+    assert {"campaign.json", "recipients.csv", "status.json"} <= set(files)
+    assert len((terminal.home / "looked" / "recipients.csv").read_text().splitlines()) == 4
+    assert terminal.json("accounts")[0]["name"] == "default"
+    assert "the server accepts it" in terminal.run("token").stdout

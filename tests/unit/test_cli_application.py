@@ -72,7 +72,8 @@ def test_every_command_has_help_and_all_but_one_json(name: str) -> None:
      ("recipients", "c1", "--state", "sent"), ("upload", "c1", "no-such-file.csv"), ("new", "c1", "--header", "x"),
      ("reconcile", "c1", "--unknown", "forget"), ("--url", "nowhere", "list"), ("cancel", "c1"), ("delete", "c1"),
      ("unsuppress", "a@shop.test"), ("suppress",),
-     ("suppressions", "--email", "a@shop.test", "-o", "x")],
+     ("suppressions", "--email", "a@shop.test", "-o", "x"), ("preview", "c1", "--row", "1", "--column", "a=b"),
+     ("preview", "c1", "--column", "a"), ("new", "c1", "--set", "tpm"), ("token", "lose"), ("history", "--limit", "0")],
 )  # fmt: skip
 def test_a_wrong_command_line_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
     calls = answering(monkeypatch)
@@ -140,6 +141,130 @@ def test_the_package_without_the_server_needs_what_the_server_locks() -> None:
     whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert alone["version"] == whole["version"]
     assert set(alone["dependencies"]) <= set(whole["dependencies"])
+
+
+FINDING = {"level": "stops_start", "field": "text", "line": 3, "message": "there is no column nmae."}
+
+
+def test_a_check_fails_if_the_campaign_could_not_start(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    answering(monkeypatch, {"warnings": [FINDING]})
+    found = run("check", "c1")
+    assert found.exit_code == ExitCode.FAILED
+    assert "stops the start: text, line 3: there is no column nmae." in found.stdout
+    # And a list without a recipient, too
+    (home / "list.csv").write_text("email\n")
+    dry_run = {
+        "format": "csv", "encoding": "utf-8", "delimiter": ",", "columns": ["email"], "email_column": "email",
+        "rows": 0, "accepted": 0, "rejected": 0, "excluded": 0, "reasons": {}, "sample": [], "warnings": [],
+    }  # fmt: skip
+    answering(monkeypatch, {"warnings": []}, dry_run)
+    found = run("check", "c1", str(home / "list.csv"), "--json")
+    assert found.exit_code == ExitCode.FAILED
+    assert json.loads(found.stdout)["list"]["accepted"] == 0
+
+
+def test_fields_of_a_campaign_are_set_as_json_or_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = answering(monkeypatch, {"status": "draft"})
+    words = ("--set", "inline_css=true", "--set", 'where=country == "NO"', "--set", 'exclude=["a"]', "--tpm", "5")
+    assert run("new", "c1", *words).exit_code == 0
+    assert calls[0][2] == {"inline_css": True, "where": 'country == "NO"', "exclude": ["a"], "tpm": 5}
+
+
+def test_a_preview_shows_the_email_and_writes_its_html(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    email = {"to": "ann@shop.test", "subject": "Hi", "headers": {"X-A": "b"}, "text": "Dear Ann", "html": "<p>Ann</p>",
+             "size": 900, "warnings": [FINDING]}  # fmt: skip
+    calls = answering(monkeypatch, email, email)
+    found = run("preview", "c1", "--column", "name=Ann", "--html", str(home / "a.html"))
+    assert found.stdout.splitlines()[:5] == ["To: ann@shop.test", "Subject: Hi", "X-A: b", "", "Dear Ann"]
+    assert (home / "a.html").read_text() == "<p>Ann</p>"
+    assert calls[0] == ("POST", "/campaigns/c1/preview", {"columns": {"name": "Ann"}})
+    run("preview", "c1", "--row", "7")
+    assert calls[1][2] == {"row": 7}
+
+
+def test_a_test_email_that_is_not_accepted_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [{"to": "a@shop.test", "outcome": "accepted", "reason": None},
+               {"to": "b@shop.test", "outcome": "rejected", "reason": "400 no"}]  # fmt: skip
+    calls = answering(monkeypatch, {"results": results})
+    found = run("test-send", "c1", "a@shop.test", "b@shop.test")
+    assert found.exit_code == ExitCode.FAILED
+    assert "b@shop.test: rejected, 400 no" in found.stdout
+    assert calls[0][2] == {"to": ["a@shop.test", "b@shop.test"]}
+
+
+def test_a_history_is_read_over_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {"number": 1, "at": "2026-11-24T08:30:00Z", "event": "rate_changed", "by": "token", "reason": None,
+             "details": {"from": 60, "to": 600}}  # fmt: skip
+    pages = [{"history": [entry] * 200, "next": "/campaigns/c1/history?before=5"}, {"history": [entry], "next": None}]
+    calls = answering(monkeypatch, *pages)
+    found = run("history", "c1", "--limit", "500")
+    lines = found.stdout.splitlines()
+    assert len(lines) == 201
+    assert lines[0] == "2026-11-24T08:30:00Z  rate changed by token; from 60, to 600"
+    assert calls[1][1] == "/campaigns/c1/history?before=5"
+
+
+def test_accounts_are_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = {"name": "default", "provider": "smtp", "tpm": None, "sent_last_minute": 1200, "breaker": "open",
+               "reason": "421 busy"}  # fmt: skip
+    answering(monkeypatch, [account])
+    assert run("accounts").stdout == "default\tsmtp\tnone\t1,200\topen\t421 busy\n"
+
+
+def test_an_export_keeps_everything_and_overwrites_nothing(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    status = {"status": "draft", "has_list": False}
+    none = ApiError(404, "There is none.", {})
+    answering(monkeypatch, status, {"id": "c1"}, none, {"history": [], "next": None}, status)
+    found = run("export", "c1", "-o", str(home / "out"), "--json")
+    assert json.loads(found.stdout)["files"] == ["campaign.json", "history.json", "status.json"]
+    assert json.loads((home / "out" / "campaign.json").read_text()) == {"id": "c1"}
+    assert run("export", "c1", "-o", str(home / "out")).exit_code == ExitCode.USAGE
+
+
+def test_a_token_is_stored_once_the_server_accepts_it(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    # Given a server that refuses the first token and accepts the second one
+    answering(monkeypatch, ApiError(401, "Wrong token.", {}), {"campaigns": []}, {"campaigns": []})
+    refused = run("token", "set", typed="wrong\n")
+    assert refused.exit_code == ExitCode.FAILED
+    assert not (home / "config.toml").exists()
+    # When the second one is stored
+    assert run("--url", "http://mail.test", "token", "set", typed="s3cret-token\n").exit_code == 0
+    # Then only this user can read the file, and the command shows the end of it alone
+    assert (home / "config.toml").stat().st_mode & 0o777 == 0o600
+    shown = run("token")
+    assert shown.exit_code == 0
+    assert "...oken from" in shown.stdout
+    assert "s3cret" not in shown.stdout
+    assert run("token", "forget").exit_code == 0
+    assert "token" not in tomllib.loads((home / "config.toml").read_text())
+    assert tomllib.loads((home / "config.toml").read_text())["url"] == "http://mail.test"
+
+
+def test_new_tokens_are_long_and_differ() -> None:
+    made = {run("token", "new").stdout.strip() for _ in range(3)}
+    assert len(made) == 3
+    assert all(len(one) >= 40 for one in made)
+
+
+def test_the_doctor_says_how_to_mend_each_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.commands.server._clock", lambda _connection: None)
+    findings = [{"name": "Workers", "verdict": "failed", "found": "none is alive", "mend": "Start workers."},
+                {"name": "Redis", "verdict": "ok", "found": "reachable", "mend": ""}]  # fmt: skip
+    answering(monkeypatch, [], {"verdict": "failed", "findings": findings})
+    found = run("doctor")
+    assert found.exit_code == ExitCode.FAILED
+    assert "failed   Workers: none is alive\n         Start workers.\n" in found.stdout
+    assert "ok       Redis: reachable\n" in found.stdout
+    assert "Failed: Workers." in found.stderr
+
+
+def test_the_doctor_of_a_client_that_is_not_let_in_still_asks_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.commands.server._clock", lambda _connection: None)
+    answering(monkeypatch, ApiError(401, "Give a token.", {}), {"status": "ok"})
+    found = run("doctor", "--json")
+    assert found.exit_code == ExitCode.FAILED
+    checks = {one["name"]: one["verdict"] for one in json.loads(found.stdout)["checks"]}
+    assert checks == {"Server": "ok", "Access": "failed", "Redis and object store": "ok"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

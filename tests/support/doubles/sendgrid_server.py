@@ -28,6 +28,9 @@ MAX_VIOLATIONS_KEPT: Final = 1000
 MAX_HEAD_BYTES: Final = 65_536
 FLUSH_EVERY_S: Final = 0.2
 
+#: The path at which an account's key is told its rights.
+SCOPES: Final = "/v3/scopes"
+
 MESSAGES: Final = {
     401: "The provided authorization grant is invalid, expired, or revoked",
     403: "The from address does not match a verified Sender Identity.",
@@ -227,6 +230,10 @@ class Connection(asyncio.Protocol):
         method, target, _ = first.split(" ", 2)
         if target.startswith("/_") or self._for_control:
             self._control(method, target, body)
+            return
+        if (method, target) == ("GET", SCOPES):
+            self._send(200, _encode({"scopes": ["mail.send"]}))
+            self._next()
             return
         self._busy = True
         server = self._server
