@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import boto3
+import botocore.session
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -103,8 +103,8 @@ def _ses(account: SesAccount, timeout_s: float) -> Credentials:
     config = Config(connect_timeout=timeout_s / 2, read_timeout=timeout_s / 2, retries={"total_max_attempts": 1})
     keys = {"aws_access_key_id": account.access_key_id, "aws_secret_access_key": account.secret_access_key}
     try:
-        session: Any = boto3.session.Session()
-        client = session.client(
+        session: Any = botocore.session.get_session()
+        client = session.create_client(
             "sesv2",
             region_name=account.region,
             endpoint_url=account.endpoint_url,

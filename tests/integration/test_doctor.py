@@ -131,7 +131,7 @@ def test_the_whole_installation_is_checked_at_once(client: Any, s3_endpoint: str
     assert {"Redis", "Object store: CORS", "Provider: outbox (account default)", "PUBLIC_URL"} <= set(by_name)
     assert by_name["Sender shop.test: SPF"]["verdict"] == "unknown"
     # And a wrong body and a GET are refused
-    assert app.web.post("/doctor", {"fron": "x"}).status == 422
+    assert app.web.post("/doctor", {"sender": "x"}).status == 422
     assert app.web.get("/doctor").status == 405
 
 
