@@ -106,6 +106,7 @@ def _of_list(parts: Components, campaign: Campaign, row: int | None) -> _Cells:
     to = address(cells[campaign.email_index]) if cells is not None else None
     if cells is None or to is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"Row {number} is not a recipient any more: upload the list again.")
+    cells[campaign.email_index] = to  # as templates get it
     return _Cells(number, to, campaign.columns, cells)
 
 

@@ -21,7 +21,8 @@ class RowFilters:
 
     Attributes:
         keep: makes the condition once the header is known; the function that it returns gets the cells of each row that
-            has a valid address, one per column of the header. It may return None, which keeps all rows.
+            has a valid address, one per column of the header, with that address alone in its column. It may return
+            None, which keeps all rows.
         excluded: which addresses are excluded: neither recipients nor rejected.
         suppressed: which addresses are rejected.
         duplicates: whether a row that repeats an earlier address is rejected, or is another recipient.

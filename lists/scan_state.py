@@ -8,7 +8,7 @@ from operator import not_
 from typing import IO, NamedTuple, cast
 
 from lists.address_columns import AddressColumns
-from lists.addresses import folded, rejection
+from lists.addresses import address, folded, rejection
 from lists.duplicates import Duplicates
 from lists.errors import UnusableList
 from lists.fields import Malformed, Row
@@ -130,7 +130,9 @@ class ScanState:
     def _keeps(self, number: int, row: list[str]) -> bool:
         """Whether the condition keeps a row; otherwise the row is excluded, or rejected if the condition fails."""
         assert self._keep is not None  # noqa: S101 - the caller has checked it
-        kept = self._keep(row)
+        cells = [*row]
+        cells[self._dialect.email_index] = address(row[self._dialect.email_index]) or ""
+        kept = self._keep(cells)
         if isinstance(kept, str):
             self._reject(number, row[self._dialect.email_index], kept)
             return False

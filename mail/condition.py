@@ -59,8 +59,8 @@ class Condition:
             email_index: the position of the address, which is `email` for the expression.
 
         Returns:
-            A function of a row's cells. It returns a text where the expression cannot be judged for a row: the reason
-            for the report.
+            A function of a row's cells, with the address in its column as the row is sent to. It returns a text where
+            the expression cannot be judged for a row: the reason for the report.
         """
         if not self.names <= {*columns, _EMAIL}:
             return None
@@ -75,8 +75,6 @@ class Condition:
 
     def _judged(self, cells: dict[str, str]) -> bool | str:
         variables: dict[str, Any] = {**self._constants, **cells}
-        if _EMAIL in cells:
-            variables[_EMAIL] = cells[_EMAIL].strip()
         try:
             return self._template.render(variables, _RowBudget()) == "False"
         except OverBudget:

@@ -161,4 +161,5 @@ def _chosen(
             continue
         to = address(cells[email_index])
         if to is not None:
+            cells[email_index] = to  # templates get the address in its column, too
             yield Recipient(row, to, [cells[position] for position in fields])

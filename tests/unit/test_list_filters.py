@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from campaigns import keys
+from campaigns import exclusion, keys
+from lists.address_set import AddressSet
 from tests.support.app_harness import AppHarness
+from tests.support.costs import peak_bytes
 
 LIST = (
     b"name,email,country,score\n"
@@ -191,3 +194,36 @@ def test_a_converted_list_is_excluded_as_it_was_parsed(app: AppHarness) -> None:
     app.upload(b"email\nr2999@shop.test\nr3000@shop.test\nR1@shop.test\n")
     app.parse()
     assert (pending(app), counts(app)) == (["r3000@shop.test"], (1, 0, 2))
+
+
+def excluded(app: AppHarness, rows: int) -> None:
+    """Read the recipients of a campaign of so many rows, and ask for some."""
+    with AddressSet() as found:
+        exclusion.fill(found, app.redis, app.store.read, [f"c{rows}"], lambda: None)
+        assert found.contains(["r0@shop.test", f"r{rows - 1}@shop.test"]) == [True, True]
+        assert found.contains([f"r{rows}@shop.test"]) == [False]
+
+
+def test_the_memory_of_exclude_does_not_grow_with_the_other_campaign(
+    app: AppHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given campaigns of 10,000 and of 40,000 recipients, when each is excluded, then reading them takes the same
+    memory: a buffer of hashes, and one piece of the list.
+    """
+    monkeypatch.setattr("lists.address_set._BUFFERED", 2_000)
+    monkeypatch.setattr("lists.address_set._PIECE", 100)
+    monkeypatch.setattr("campaigns.exclusion._READ_BYTES", 64 * 1024)
+    for rows in (10_000, 40_000):
+        app.ready(b"email,name\n" + b"".join(b"r%d@shop.test,Ann\n" % row for row in range(rows)), f"c{rows}")
+    excluded(app, 10_000)  # Redis knows the scripts from now on
+    few, many = (peak_bytes(partial(excluded, app, rows)) for rows in (10_000, 40_000))
+    assert few < 2_000_000
+    assert many < 1.3 * few
+
+
+@pytest.mark.parametrize("where", ["email == 'ann@shop.test'", "e_mail == 'ann@shop.test'"])
+def test_the_condition_gets_the_address_as_it_is_sent_to(app: AppHarness, where: str) -> None:
+    put(app, where=where)
+    app.upload(b"E-Mail,name\nAnn <ann@SHOP.test> ;,Ann\nbob@shop.test,Bob\n")
+    app.parse()
+    assert pending(app) == ["ann@shop.test"]
