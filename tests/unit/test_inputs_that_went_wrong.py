@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ from tests.support.app_harness import AppHarness
 from tests.support.delivered import delivered
 from tests.support.list_agreement import check_agreement, exported, status_of
 
-CASES: Final = Path(__file__).resolve().parents[1] / "data" / "cases"
+ROOT: Final = Path(__file__).resolve().parents[2]
+CASES: Final = ROOT / "tests" / "data" / "cases"
 
 
 @dataclass(frozen=True)
@@ -231,3 +233,14 @@ def check_usable(app: AppHarness, data: bytes, case: Case) -> None:
 def test_every_file_is_in_the_table() -> None:
     used = {part for case in TABLE.values() for part in (case.content, case.rows) if isinstance(part, str)}
     assert {path.name for path in CASES.iterdir()} - used == set()
+
+
+def test_the_documents_have_every_case() -> None:
+    """Given the tables of the two pages, then they name the cases of this table, all of them and no others."""
+    named: set[str] = set()
+    for page in ("lists.md", "templates.md"):
+        text = (ROOT / "docs" / page).read_text()
+        section = text.split("## Inputs that went wrong elsewhere")[1].split("\n## ")[0]
+        rows = [row.rstrip(" |").rpartition("|")[2] for row in section.splitlines() if row.startswith("|")]
+        named |= {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert named == TABLE.keys()
