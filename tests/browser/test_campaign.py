@@ -16,24 +16,24 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     # Given a newcomer at the start
     page = visit.open().page
     page.get_by_role("link", name="New campaign").first.click()
-    page.get_by_label("Campaign id").fill("spring-2026")
-    page.get_by_label("From").fill("News <news@shop.test>")
+    page.get_by_label("Name").fill("Spring 2026!")
+    page.get_by_label("From", exact=True).fill("News <news@shop.test>")
     page.get_by_label("Subject").fill("Hello {{ name }}")
     page.get_by_label("Text", exact=True).fill("Dear {{ name }}, it is spring.")
     page.get_by_role("spinbutton", name="Emails per minute").fill("600")
-    visit.choose_list("readers.csv", readers(300, "nobody,N\nr1@shop.test,Again\n"))
-    # When the newcomer creates the campaign with its list
+    # When the newcomer creates the campaign, which gets its id from its name, and chooses a list
     visit.press("Create campaign")
+    expect(page).to_have_url(re.compile("#/campaigns/spring-2026/list$"))
+    visit.choose_list("readers.csv", readers(300, "nobody,N\nr1@shop.test,Again\n"))
+    # Then the page shows what the list would give, before it is taken
+    check_dry_run(page.locator(".dry-run"))
+    visit.press("Upload")
     # Then the server parses the list, and the page shows its counts
-    expect(page).to_have_url(re.compile("#/campaigns/spring-2026$"))
     expect(visit.status).to_have_text("Ready")
-    facts = visit.panel("List")
-    expect(facts).to_contain_text("300 recipients, 2 rows rejected")
-    expect(facts.locator(".tags")).to_have_text(re.compile("email.*name"))
-    rejected = list(csv.DictReader(io.StringIO(visit.download("Rejected rows as CSV"))))
-    assert [row["row"] for row in rejected] == ["301", "302"]
+    check_list(visit)
 
     # When the campaign is about to be started
+    visit.step("Send")
     visit.press("Review and start")
     # Then a sheet says who gets what, how fast and until when, and what is left out
     check_review(page.get_by_role("dialog", name="Start spring-2026?"))
@@ -75,6 +75,21 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     listed = page.get_by_role("row", name=re.compile("spring-2026"))
     expect(listed).to_contain_text("Completed")
     expect(listed).to_contain_text("300")
+
+
+def check_dry_run(found: Locator) -> None:
+    expect(found).to_contain_text("300 recipients; 1 row has no valid address, 1 row repeats an address.")
+    for words in ("utf-8", "comma", "Reader 5"):
+        expect(found).to_contain_text(words)
+    expect(found.get_by_role("row")).to_have_count(6)
+
+
+def check_list(visit: Visit) -> None:
+    facts = visit.panel("List")
+    expect(facts).to_contain_text("300 recipients, 2 rows rejected")
+    expect(facts.locator(".tags").first).to_have_text(re.compile("email.*name"))
+    rejected = list(csv.DictReader(io.StringIO(visit.download("Rejected rows as CSV"))))
+    assert [row["row"] for row in rejected] == ["301", "302"]
 
 
 def check_sent(visit: Visit, stack: Stack) -> None:
@@ -167,9 +182,15 @@ def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, st
     expect(visit.reason).to_contain_text(re.compile(r"cannot start yet.*\{\{\s*city\s*\}\}"))
     expect(visit.button("Review and start")).to_be_hidden()
 
-    visit.page.get_by_role("link", name="Edit").click()
+    visit.expected += ["422 .*/preview"]
+    visit.step("Content")
+    problem = visit.page.get_by_role("region", name="Checks")
+    expect(problem).to_contain_text("Stops the start")
     visit.page.get_by_label("Text", exact=True).fill("Dear {{ name }}")
+    expect(problem).not_to_contain_text("Stops the start")
     visit.press("Save")
+    expect(visit.page.get_by_text("Saved.")).to_be_visible()
+    visit.step("Send")
     expect(visit.button("Review and start")).to_be_visible()
     expect(visit.reason).to_be_hidden()
     saved = stack.call("GET", "/campaigns/holes")

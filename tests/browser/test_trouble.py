@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -23,8 +24,8 @@ def test_a_refused_campaign_says_why_at_its_field(visit: Visit, stack: Stack) ->
     stack.put("taken", subject="The first")
     visit.expected += ["422 .*/campaigns/new-one", "412 .*/campaigns/taken"]
     page = visit.open("#/new").page
-    page.get_by_label("Campaign id").fill("new-one")
-    page.get_by_label("From").fill("News <news@shop.test>")
+    page.get_by_label("Name").fill("New one")
+    page.get_by_label("From", exact=True).fill("News <news@shop.test>")
     page.get_by_label("Subject").fill("Hello {{ name")
     page.get_by_label("Text", exact=True).fill("Dear")
     # When a template is broken, then the field is named and has the focus
@@ -33,7 +34,7 @@ def test_a_refused_campaign_says_why_at_its_field(visit: Visit, stack: Stack) ->
     expect(page.get_by_label("Subject")).to_be_focused()
     # When the id is taken, then the other campaign is left alone
     page.get_by_label("Subject").fill("Hello")
-    page.get_by_label("Campaign id").fill("taken")
+    page.get_by_label("Name").fill("Taken")
     visit.press("Create campaign")
     expect(page.get_by_role("alert").filter(has_text="The campaign taken already exists")).to_be_visible()
     expect(page.get_by_label("Campaign id")).to_be_focused()
@@ -117,6 +118,8 @@ def test_the_page_asks_once_for_the_token_and_sends_it_with_every_request(
     visit.page.get_by_role("link", name="secret").click()
     visit.choose_list("readers.csv", readers(40))
     visit.press("Upload")
+    expect(visit.status).to_have_text("Ready")
+    visit.step("Send")
     visit.start()
     expect(visit.figure("done")).to_have_text("40")
     expect(visit.status).to_have_text("Completed")
@@ -135,6 +138,7 @@ def test_the_page_asks_once_for_the_token_and_sends_it_with_every_request(
 
 
 def test_hostile_texts_are_shown_as_text(visit: Visit, stack: Stack) -> None:
+    visit.expected += ["Blocked script execution", "Blocked a frame"]
     # Given markup wherever a campaign can have any
     stack.put(
         "hostile",
@@ -143,15 +147,23 @@ def test_hostile_texts_are_shown_as_text(visit: Visit, stack: Stack) -> None:
         html=HOSTILE,
         **{"from": '"<script>alert(3)</script>" <news@shop.test>'},
     )
-    visit.campaign("hostile")
-    visit.choose_list(f"{HOSTILE.replace('/', '_')}.csv", f'email,"{HOSTILE}"\na@shop.test,b\n'.encode())
-    visit.page.get_by_label("Email column").fill(f"{HOSTILE} of the addresses")
+    visit.campaign("hostile", "list")
+    visit.choose_list(f"{HOSTILE.replace('/', '_')}.csv", f'email,"{HOSTILE}"\na@shop.test,"{HOSTILE}"\n'.encode())
+    # Then the dry run, the file's name and the message show it letter by letter
+    expect(visit.page.locator(".dry-run").get_by_role("cell", name=HOSTILE)).to_be_visible()
     visit.press("Upload")
-    # Then the reason, the file's name and the message show it letter by letter
+    expect(visit.status).to_have_text("Ready")
+    expect(visit.panel("List")).to_contain_text("<img src=x onerror=alert(1)><script>alert(2)<_script>.csv")
+    visit.step("Check")
+    expect(visit.panel("Emails as they will be sent")).to_contain_text(HOSTILE)
+    visit.step("Content")
+    expect(visit.page.get_by_role("textbox", name="HTML")).to_have_value(HOSTILE)
+    # And so does the reason of a list that cannot be used
+    stack.call(
+        "POST", f"/campaigns/hostile/upload?email_column={quote(HOSTILE)}", b"a,b\n1,2\n", content_type="text/csv"
+    )
     expect(visit.status).to_have_text("Rejected")
     expect(visit.reason).to_contain_text("<img src=x onerror=alert(1)>")
-    expect(visit.panel("List")).to_contain_text("<img src=x onerror=alert(1)><script>alert(2)<_script>.csv")
-    expect(visit.panel("Message")).to_contain_text(HOSTILE)
     # And so does the list of campaigns, and an address without a campaign
     visit.open("#/")
     expect(visit.page.get_by_role("row", name=re.compile("hostile"))).to_contain_text(HOSTILE)

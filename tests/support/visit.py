@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, expect
 
 #: How long a step of the page may take, in ms. This is generous, since other programs may use the machine too.
 PATIENCE_MS: Final = 60_000
@@ -30,11 +30,21 @@ class Visit:
     def __post_init__(self) -> None:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self._found.append(f"script: {error}"))
-        self.page.on("dialog", lambda dialog: self._found.append(f"dialog: {dialog.message}"))
+        self.page.on("dialog", self._meet)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self._found.append(f"{message.text} {message.location.get('url', '')}")
+
+    def _meet(self, dialog: Dialog) -> None:
+        """The browser's own dialogs: the page opens none, but the browser warns before unsaved work is left."""
+        self._found.append(f"dialog {dialog.type}: {dialog.message}")
+        dialog.accept()
+
+    @property
+    def heard(self) -> list[str]:
+        """Every error and every dialog so far, also the expected ones."""
+        return self._found
 
     @property
     def complaints(self) -> list[str]:
@@ -45,9 +55,9 @@ class Visit:
         self.page.goto(f"/{address}")
         return self
 
-    def campaign(self, campaign_id: str) -> Visit:
-        """Go to a campaign's page and wait until it shows."""
-        self.open(f"#/campaigns/{campaign_id}")
+    def campaign(self, campaign_id: str, step: str = "") -> Visit:
+        """Go to a campaign's page, or to one of its steps, and wait until it shows."""
+        self.open(f"#/campaigns/{campaign_id}" + (f"/{step}" if step else ""))
         expect(self.status).to_be_visible()
         return self
 
@@ -85,6 +95,10 @@ class Visit:
         if accept:
             sheet.get_by_label("I have read the warnings").check()
         sheet.get_by_role("button", name=re.compile("^Start")).click()
+
+    def step(self, label: str) -> None:
+        """Go to one of the four steps before the start: Content, List, Check, Send."""
+        self.page.get_by_role("navigation", name="Steps").get_by_role("link", name=re.compile(label)).click()
 
     def panel(self, title: str | re.Pattern[str]) -> Locator:
         """A panel by its heading."""

@@ -3,17 +3,18 @@
 import { campaignPage } from "./campaign_page.js";
 import { campaignsPage } from "./campaigns_page.js";
 import { begin } from "./connection.js";
-import { editCampaignPage, newCampaignPage } from "./content_form.js";
 import { beginChip } from "./destination_chip.js";
 import { fill, h } from "./dom.js";
+import { newCampaignPage } from "./making/new_campaign_page.js";
 import { offerToForget } from "./token.js";
 
+/** Addresses, what they show, and what two addresses have in common that are steps of one page. */
 const ROUTES = [
   [/^#?\/?$/, () => campaignsPage(1)],
   [/^#\/page\/([1-9]\d{0,6})$/, (page) => campaignsPage(Number(page))],
   [/^#\/new$/, () => newCampaignPage()],
-  [/^#\/campaigns\/([^/]+)$/, (id) => campaignPage(id)],
-  [/^#\/campaigns\/([^/]+)\/edit$/, (id) => editCampaignPage(id)],
+  [/^#\/campaigns\/([^/]+)$/, (id) => campaignPage(id), (id) => id],
+  [/^#\/campaigns\/([^/]+)\/(content|list|check|send)$/, (id, step) => campaignPage(id, step), (id) => id],
 ];
 
 const main = document.getElementById("main");
@@ -21,9 +22,17 @@ let shown = null;
 
 function made(address) {
   try {
-    for (const [pattern, page] of ROUTES) {
+    for (const [pattern, page, same] of ROUTES) {
       const match = pattern.exec(address);
-      if (match) return page(...match.slice(1).map(decodeURIComponent));
+      if (!match) continue;
+      const parts = match.slice(1).map(decodeURIComponent);
+      const key = same?.(...parts) ?? null;
+      if (key !== null && key === shown?.key) {
+        shown.go(...parts.slice(1));
+        return shown;
+      }
+      document.title = "Postrider";
+      return { ...page(...parts), key };
     }
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
@@ -41,9 +50,10 @@ function made(address) {
 
 function show() {
   const before = shown;
+  const now = made(location.hash);
+  if (now === before) return; // another step of the same page
   before?.leave();
-  document.title = "Postrider";
-  shown = made(location.hash);
+  shown = now;
   fill(main, shown.node);
   if (!before) return;
   window.scrollTo(0, 0);

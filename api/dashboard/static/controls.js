@@ -2,6 +2,7 @@
 
 import { path, post, send } from "./client.js";
 import { h, write } from "./dom.js";
+import { askCopyId } from "./copy_dialog.js";
 import { confirmStep } from "./dialogs.js";
 import { shares } from "./figures.js";
 import { count } from "./format.js";
@@ -114,24 +115,22 @@ export function controlsRow(campaignId, perform) {
   return { node: row, update };
 }
 
-/** The panel to delete the campaign. */
-export function deletePanel(campaignId, perform) {
+/** The row with what concerns the campaign as a whole: duplicate and delete. */
+export function campaignActions(campaignId, perform) {
   let latest = null;
-  const node = h(
-    "section",
-    { class: "panel", "aria-labelledby": "delete-title" },
-    h("h2", { id: "delete-title" }, "Delete campaign"),
-    h("p", { class: "quiet" }, "Deletes the campaign with its list and all data about its recipients."),
-    h(
-      "div",
-      { class: "actions" },
-      h(
-        "button",
-        { class: "button danger-quiet", type: "button", "data-step": true, onclick: remove },
-        "Delete campaign…",
-      ),
-    ),
-  );
+  const copy = h("button", { class: "button small", type: "button", "data-step": true, onclick: duplicate }, "Duplicate…");
+  const erase = h("button", { class: "button small danger-quiet", type: "button", "data-step": true, onclick: remove }, "Delete campaign…");
+  const node = h("div", { class: "actions campaign-actions", role: "group", "aria-label": "This campaign" }, copy, erase);
+
+  async function duplicate() {
+    const id = await askCopyId(campaignId);
+    if (!id) return;
+    perform(async () => {
+      await post(path(campaignId, "copy"), { id });
+      location.hash = `#${path(id, "content")}`;
+      return null;
+    });
+  }
 
   async function remove() {
     const open = latest.pending && latest.started_at && latest.status !== "cancelled";
@@ -155,7 +154,7 @@ export function deletePanel(campaignId, perform) {
 
   const update = (status) => {
     latest = status;
-    node.hidden = status.status === "running" || status.in_flight > 0;
+    erase.hidden = status.status === "running" || status.in_flight > 0;
   };
   return { node, update };
 }

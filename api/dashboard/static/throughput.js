@@ -1,15 +1,14 @@
 // The sending rate: the figures of the last minute, the limit, and a chart of emails per second.
 
-import { path, post } from "./client.js";
 import { h, svg, write } from "./dom.js";
 import { decimal, duration, number } from "./format.js";
+import { rateForm } from "./rate_form.js";
 
 /** The span of the chart, in seconds. */
 const SPAN_S = 120;
 /** The span over which "now" is averaged, in seconds. */
 const NOW_S = 5;
 const HEIGHT = 40;
-const MAX_TPM = 10_000_000;
 const OVER = ["completed", "cancelled"];
 
 /** The emails settled in each second, computed from successive status objects. */
@@ -156,46 +155,4 @@ function averageText(status) {
 function left(status) {
   if (status.eta_s === null) return status.status === "paused" ? "paused" : "not known yet";
   return `about ${duration(status.eta_s)}`;
-}
-
-function rateForm(campaignId, perform) {
-  const field = h("input", {
-    id: "tpm",
-    type: "number",
-    min: 1,
-    max: MAX_TPM,
-    step: 1,
-    required: true,
-    inputmode: "numeric",
-    "aria-describedby": "tpm-hint",
-  });
-  const hint = h("span", { id: "tpm-hint", class: "quiet" });
-  const submit = (event) => {
-    event.preventDefault();
-    perform(async () => {
-      const { rate_limit: tpm } = await post(path(campaignId, "rate-limit"), { tpm: Number(field.value) });
-      field.defaultValue = field.value = String(tpm);
-      return `The limit is now ${number(tpm)} emails per minute.`;
-    });
-  };
-  const node = h(
-    "form",
-    { class: "rate", onsubmit: submit },
-    h("label", { for: "tpm" }, "Emails per minute"),
-    field,
-    h("button", { class: "button", type: "submit", "data-step": true }, "Set limit"),
-    hint,
-  );
-  const update = (status) => {
-    node.hidden = [...OVER, "rejected"].includes(status.status);
-    const touched = field.value !== field.defaultValue;
-    if (!touched || !field.value) field.defaultValue = field.value = String(status.rate_limit);
-    write(
-      hint,
-      touched && field.value !== String(status.rate_limit)
-        ? `now ${number(status.rate_limit)}`
-        : "takes effect at once, also during sending",
-    );
-  };
-  return { node, update };
 }

@@ -1,6 +1,8 @@
 // Uploads a file: a small one in one request, a larger one in parts straight to the object store.
-// This module shows nothing; `list_panel.js` shows the upload.
+// This module shows nothing; `lists/transfer_box.js` shows the upload.
 
+import { connection } from "./connection.js";
+import { forgetRecord, remember } from "./lists/interrupted_upload.js";
 import { Problem, Unreachable, credentials, get, path, post } from "./client.js";
 import { askToken } from "./token.js";
 
@@ -17,6 +19,8 @@ const STALL_MS = 60_000;
 const REPAIRS = 3;
 /** The span over which the speed is averaged, in ms. */
 const SPEED_MS = 8_000;
+/** How long an upload without a connection waits until it looks again, in ms. */
+const AWAY_MS = 10_000;
 
 const under = new Map();
 
@@ -25,10 +29,27 @@ export function uploadOf(campaignId) {
   return under.get(campaignId);
 }
 
-/** Begin to upload a file as the campaign's list. */
-export function beginUpload(campaignId, file, emailColumn) {
-  const upload = new Upload(campaignId, file, emailColumn);
-  under.set(campaignId, upload);
+/**
+ * Begin to upload a file as the campaign's list.
+ *
+ * @param {string} campaignId
+ * @param {File} file
+ * @param {Record<string, string>} options how to read it: email_column, encoding, delimiter, sheet
+ * @param {FileSystemFileHandle|null} handle with which it can be read again after a reload
+ */
+export function beginUpload(campaignId, file, options, handle = null) {
+  return begun(new Upload(campaignId, file, options, handle));
+}
+
+/** Go on with an upload that a reload has interrupted. */
+export function continueUpload({ campaignId, upload_id: id, options, handle }, file) {
+  const upload = new Upload(campaignId, file, options, handle);
+  upload.plan = { upload_id: id, part_size: null, parts: [] };
+  return begun(upload);
+}
+
+function begun(upload) {
+  under.set(upload.campaignId, upload);
   upload.run();
   return upload;
 }
@@ -39,19 +60,27 @@ export function forgetUpload(campaignId) {
 }
 
 window.addEventListener("beforeunload", (event) => {
-  if ([...under.values()].some((upload) => upload.active)) event.preventDefault();
+  if ([...under.values()].some((upload) => upload.open)) event.preventDefault();
 });
 
+/** Uploads that wait for the connection go on once it is back. */
+function goOn() {
+  for (const upload of under.values()) if (upload.state === "waiting") upload.run();
+}
+connection.addEventListener("back", goOn);
+window.addEventListener("online", goOn);
+
 /**
- * One upload. `state`: sending, finishing, stuck (can be resumed), done, refused, aborted. Fires "change" when the
+ * One upload. `state`: sending, finishing, waiting (for the connection), stuck (can be resumed), done, refused, aborted. Fires "change" when the
  * state or the number of bytes sent changes.
  */
 class Upload extends EventTarget {
-  constructor(campaignId, file, emailColumn) {
+  constructor(campaignId, file, options, handle) {
     super();
     this.campaignId = campaignId;
     this.file = file;
-    this.emailColumn = emailColumn; // "": the server recognises it
+    this.options = options; // what is missing, the server recognises
+    this.handle = handle;
     this.state = "sending";
     this.error = null;
     this.plan = null;
@@ -63,6 +92,11 @@ class Upload extends EventTarget {
 
   get active() {
     return this.state === "sending" || this.state === "finishing";
+  }
+
+  /** Whether it has neither ended nor been refused. */
+  get open() {
+    return this.active || this.state === "waiting" || this.state === "stuck";
   }
 
   get size() {
@@ -97,10 +131,12 @@ class Upload extends EventTarget {
     try {
       await (this.size <= DIRECT_BYTES ? this.sendWhole() : this.sendParts());
       this.become("done");
+      forgetRecord(this.campaignId);
     } catch (error) {
       this.controller.abort();
       if (this.state === "aborted") return;
-      this.become(Upload.retriable(error) ? "stuck" : "refused", error);
+      this.become(Upload.stateAfter(error), error);
+      if (this.state === "waiting") setTimeout(() => this.state === "waiting" && this.run(), AWAY_MS);
     }
   }
 
@@ -108,12 +144,15 @@ class Upload extends EventTarget {
   async abort() {
     this.become("aborted");
     this.controller.abort();
+    forgetRecord(this.campaignId);
     if (this.plan) await post(path(this.campaignId, "upload", "abort"), { upload_id: this.plan.upload_id });
   }
 
-  /** Whether a retry may succeed: not if the server has refused the list. */
-  static retriable(error) {
-    return !(error instanceof Problem) || error.status >= 500 || Boolean(error.body.missing);
+  /** It goes on by itself once the connection is back; a person looks at other errors; what is refused stays so. */
+  static stateAfter(error) {
+    if (error instanceof Unreachable || error.away || error.status === 503) return "waiting";
+    const retriable = !(error instanceof Problem) || error.status >= 500 || Boolean(error.body.missing);
+    return retriable ? "stuck" : "refused";
   }
 
   become(state, error = null) {
@@ -131,7 +170,7 @@ class Upload extends EventTarget {
   }
 
   async sendWhole() {
-    const query = new URLSearchParams({ filename: this.file.name.slice(0, 255), email_column: this.emailColumn });
+    const query = new URLSearchParams({ filename: this.file.name.slice(0, 255), ...this.options });
     for (;;) {
       const answer = await this.put(
         "POST",
@@ -154,9 +193,9 @@ class Upload extends EventTarget {
       size: this.size,
       filename: this.file.name.slice(0, 255),
     });
+    this.note();
     for (let repair = 0; ; repair += 1) {
-      const left = this.plan.parts.filter((part) => this.parts.get(part.part_number)?.etag === undefined);
-      await Promise.all(Array.from({ length: PARALLEL }, () => this.sendFrom(left)));
+      await this.sendMissing();
       this.become("finishing");
       try {
         return await this.complete();
@@ -169,16 +208,41 @@ class Upload extends EventTarget {
     }
   }
 
-  /** Fresh URLs for an upload that is resumed: the first ones may have expired. A lost upload begins anew. */
+  /** Send the parts that have not arrived. If their URLs are refused, do it once more with fresh ones. */
+  async sendMissing(fresh = false) {
+    const left = this.plan.parts.filter((part) => this.parts.get(part.part_number)?.etag === undefined);
+    const sent = await Promise.allSettled(Array.from({ length: PARALLEL }, () => this.sendFrom(left)));
+    const failed = sent.find(({ status }) => status === "rejected");
+    if (!failed) return;
+    if (failed.reason.refused !== true || fresh) throw failed.reason;
+    await this.renewPlan();
+    if (!this.plan) throw failed.reason;
+    await this.sendMissing(true);
+  }
+
+  /** Remember it, so that it can go on after a reload. */
+  note() {
+    remember({
+      campaignId: this.campaignId,
+      upload_id: this.plan.upload_id,
+      name: this.file.name,
+      size: this.size,
+      modified: this.file.lastModified,
+      options: this.options,
+      handle: this.handle,
+    });
+  }
+
+  /** Fresh URLs for the missing parts: the first ones may have expired. A lost upload begins anew. */
   async renewPlan() {
     try {
       const { parts, ...fresh } = await get(path(this.campaignId, "uploads", this.plan.upload_id));
-      const urls = new Map(parts.map((part) => [part.part_number, part.url]));
-      for (const part of this.plan.parts) {
-        part.url = urls.get(part.part_number) ?? part.url;
-        if (urls.get(part.part_number)) this.parts.delete(part.part_number);
+      Object.assign(this.plan, fresh, { parts });
+      for (const { part_number: number, received, size } of parts) {
+        const arrived = this.parts.get(number)?.etag !== undefined;
+        if (!received) this.parts.delete(number);
+        else if (!arrived) this.parts.set(number, { sent: size, etag: null });
       }
-      Object.assign(this.plan, fresh);
     } catch (error) {
       if (error.status !== 404) throw error;
       this.plan = null;
@@ -192,7 +256,7 @@ class Upload extends EventTarget {
     const known = parts.every((part) => part.etag) ? parts.sort((a, b) => a.part_number - b.part_number) : [];
     await post(
       path(this.campaignId, "upload", "complete"),
-      { upload_id: this.plan.upload_id, parts: known, email_column: this.emailColumn },
+      { upload_id: this.plan.upload_id, parts: known, ...this.options },
       { timeoutMs: 120_000 },
     );
   }
@@ -200,7 +264,12 @@ class Upload extends EventTarget {
   async sendFrom(queue) {
     for (let part = queue.shift(); part; part = queue.shift()) {
       this.controller.signal.throwIfAborted();
-      await this.sendPart(part);
+      try {
+        await this.sendPart(part);
+      } catch (error) {
+        queue.length = 0; // the others stop after their part
+        throw error;
+      }
     }
   }
 
@@ -219,7 +288,10 @@ class Upload extends EventTarget {
       }
       this.parts.delete(number);
       this.moved();
-      if (attempt === TRIES || isFinal(answer.status)) throw new Error(this.partError(number, answer));
+      if (attempt === TRIES || isFinal(answer.status)) {
+        const away = !answer.status || answer.status >= 500;
+        throw Object.assign(new Error(this.partError(number, answer)), { away, refused: answer.status === 403 });
+      }
       await this.wait(FIRST_WAIT_MS * 2 ** (attempt - 1));
     }
   }
