@@ -27,6 +27,7 @@ export function contentOf(campaign, names) {
     const value = campaign[name];
     if (value !== null && value !== undefined) content[name] = value;
   }
+  if (campaign.brake === null && names.has("brake")) content.brake = null; // turned off, which is not the default
   if (content.text_from_html) delete content.text_from_html; // what the server decided, not what a person wanted
   return content;
 }

@@ -167,7 +167,8 @@ function brakeField(value) {
   ];
   const read = () => {
     const brake = { bounce_pct: bounces.value(), complaint_pct: complaints.value(), after: after.value() };
-    return Object.values(brake).every((part) => part === undefined) ? (value === undefined ? undefined : null) : brake;
+    if (Object.values(brake).some((part) => part !== undefined)) return brake;
+    return value === undefined ? undefined : null; // emptied: off; never given: the server's default
   };
   return groupField({
     name: "brake", label: "Pause if more than", fields: [bounces, complaints, after], value: read,
