@@ -166,8 +166,8 @@ function brakeField(value) {
     numberField({ name: "brake.after", label: "Not before so many", value: given.after, min: 1, step: 1 }),
   ];
   const read = () => {
-    const brake = { bounce_pct: bounces.value(), complaint_pct: complaints.value(), after: after.value() };
-    if (Object.values(brake).some((part) => part !== undefined)) return brake;
+    const [bounce, complaint] = [bounces.value() ?? null, complaints.value() ?? null]; // null: no limit
+    if (bounce !== null || complaint !== null) return { bounce_pct: bounce, complaint_pct: complaint, after: after.value() };
     return value === undefined ? undefined : null; // emptied: off; never given: the server's default
   };
   return groupField({
