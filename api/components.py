@@ -20,7 +20,7 @@ from campaigns.controls import Controls
 from campaigns.db import connection, schema
 from campaigns.db.scripts import Scripts
 from campaigns.db.server import Writing
-from campaigns.events import ProviderEvents
+from campaigns.events import AccountBrake, ProviderEvents
 from campaigns.history import History
 from campaigns.ledger import Ledger
 from campaigns.progress import Progress
@@ -82,7 +82,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "history": History(redis),
         "throughput": Throughput(redis),
         "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
-        "events": ProviderEvents(redis),
+        "events": ProviderEvents(redis, _account_brake(settings)),
         "webhook_figures": WebhookFigures(redis),
         "attachments": Attachments(redis),
         "trial_limit": TrialLimit(redis, settings.email_provider),
@@ -102,6 +102,13 @@ def build(settings: Settings, **overrides: Any) -> Components:
     parts["address_reports"] = AddressReports(Scripts(redis), _NAMES, parts["suppressions"])
     parts.setdefault("recipient_links", _recipient_links(settings, parts["links"], parts["suppressions"]))
     return Components(settings=settings, redis=redis, progress=progress, **parts)
+
+
+def _account_brake(settings: Settings) -> AccountBrake | None:
+    bounce, complaint = settings.brake_bounce_pct, settings.brake_complaint_pct
+    if bounce is None and complaint is None:
+        return None
+    return AccountBrake(bounce, complaint, settings.brake_after, settings.brake_hours)
 
 
 def _links(settings: Settings) -> Links | None:

@@ -98,6 +98,8 @@ def _applied(parts: Components, provider: str, reports: Sequence[Report]) -> Res
         log.info("campaign_completed", campaign_id=campaign_id)
     for campaign_id, figures in applied.braked.items():
         log.warning("campaign_braked", campaign_id=campaign_id, reason=figures)
+    for figures in applied.braked_accounts:
+        log.warning("account_braked", reason=figures)
     webhook_health.took(parts, provider)
     response = json_response(taken)
     if listed.flush_due:

@@ -25,13 +25,30 @@ GROUP: Final = 1000
 #: other clients' commands between them.
 CALLS: Final = 500
 
+#: The limits of campaigns whose content an earlier version has stored.
+_DEFAULT_BRAKE: Final = {name.removeprefix("brake_"): value for name, value in Brake().fields.items()}
+
+
+class AccountBrake(NamedTuple):
+    """The limits of each account over all its campaigns.
+
+    `bounce_pct`, `complaint_pct`: in percent; None: no limit. `after`: of fewer emails it says nothing. `hours`: how
+    far it looks back.
+    """
+
+    bounce_pct: float | None
+    complaint_pct: float | None
+    after: int
+    hours: int
+
 
 class EventsRecorded(NamedTuple):
     """The result of recording events.
 
     `events`: the number of events whose row was handed to the provider. `settled`: the number of rows that these events
     have made done or failed. `completed`: the campaigns that these events have completed. `unattributed`: the number of
-    other events, by kind and cause. `braked`: the campaigns that the brake has paused, with its figures.
+    other events, by kind and cause. `braked`: the campaigns that their brake has paused, with its figures.
+    `braked_accounts`: the figures for which the brake of an account holds its campaigns.
     """
 
     events: int
@@ -39,12 +56,21 @@ class EventsRecorded(NamedTuple):
     completed: list[str]
     unattributed: Mapping[Unattributed, int] = {}
     braked: Mapping[str, str] = {}
+    braked_accounts: Sequence[str] = ()
 
 
 class ProviderEvents:
-    """Records events on one Redis."""
+    """Records events on one Redis.
 
-    def __init__(self, redis: Redis) -> None:
+    Args:
+        redis: a client without response decoding.
+        account_brake: the limits of each account; None: there are none.
+    """
+
+    def __init__(self, redis: Redis, account_brake: AccountBrake | None = None) -> None:
+        self._account_brake = account_brake and {
+            name: value for name, value in account_brake._asdict().items() if value is not None
+        }
         self._redis = typed(redis)
         self._scripts = Scripts(redis)
 
@@ -69,20 +95,22 @@ class ProviderEvents:
             unattributed.update(Unattributed(event.kind, Why.UNKNOWN_CAMPAIGN) for event in campaigns.pop(campaign_id))
         named, settled, completed, refused = 0, 0, [], None
         braked: dict[str, str] = {}
+        accounts: set[str] = set()
         for group, answer in self._recorded(campaigns.values()):
             if isinstance(answer, RedisError):
                 refused = answer
                 continue
-            settled_rows, ended, figures, *ignored = answer
+            settled_rows, ended, figures, of_account, *ignored = answer
             named += len(group) - len(ignored)
             settled += settled_rows
             completed += [group[0].campaign_id] if ended == b"1" else []
             braked |= {group[0].campaign_id: figures.decode()} if figures else {}
+            accounts |= {of_account.decode()} if of_account else set()
             unattributed.update(Unattributed(group[place].kind, Why.UNKNOWN_ROW) for place in ignored)
         if refused is not None:
             raise refused
         self._count(unattributed)
-        return EventsRecorded(named, settled, completed, dict(unattributed), braked)
+        return EventsRecorded(named, settled, completed, dict(unattributed), braked, tuple(sorted(accounts)))
 
     def unattributed(self) -> dict[Unattributed, int]:
         """The number of events so far that could not be attributed to a row, by kind and cause."""
@@ -103,28 +131,26 @@ class ProviderEvents:
     def _recorded(self, campaigns: Iterable[Sequence[Event]]) -> Iterator[tuple[Sequence[Event], Any]]:
         """Groups of events, each with the response of `apply_events.lua` or the error with which Redis refused it."""
         for groups in _round_trips(campaigns):
-            yield from zip(groups, self._scripts.each("apply_events", [_call(group) for group in groups]), strict=True)
+            yield from zip(
+                groups, self._scripts.each("apply_events", [self._call(group) for group in groups]), strict=True
+            )
+
+    def _call(self, events: Sequence[Event]) -> Call:
+        """Keys and arguments of `apply_events.lua`, for events of one campaign."""
+        campaign_id = events[0].campaign_id
+        return {"campaign": keys.campaign(campaign_id), "running": keys.RUNNING}, {
+            "campaign_id": campaign_id,
+            "key_prefix": keys.PREFIX,
+            **_DEFAULT_BRAKE,
+            "account_brake": self._account_brake,
+            "events": [(event.row, event.kind.value, event.reason) for event in events],
+        }
 
     def _count(self, unattributed: Mapping[Unattributed, int]) -> None:
         with self._redis.pipeline(transaction=True) as pipeline:
             for (kind, why), count in unattributed.items():
                 pipeline.hincrby(keys.UNATTRIBUTED, f"{kind}|{why}", count)
             pipeline.execute()
-
-
-#: The limits of campaigns whose content an earlier version has stored.
-_DEFAULT_BRAKE: Final = {name.removeprefix("brake_"): value for name, value in Brake().fields.items()}
-
-
-def _call(events: Sequence[Event]) -> Call:
-    """Keys and arguments of `apply_events.lua`, for events of one campaign."""
-    campaign_id = events[0].campaign_id
-    return {"campaign": keys.campaign(campaign_id), "running": keys.RUNNING}, {
-        "campaign_id": campaign_id,
-        "key_prefix": keys.PREFIX,
-        **_DEFAULT_BRAKE,
-        "events": [(event.row, event.kind.value, event.reason) for event in events],
-    }
 
 
 def _round_trips(campaigns: Iterable[Sequence[Event]]) -> Iterator[list[Sequence[Event]]]:

@@ -71,6 +71,14 @@ def account(provider: str) -> str:
     return f"{PREFIX}:account:{provider}"
 
 
+def reputation(account: str) -> str:
+    """hash: the recipients that the account's provider has reported on lately, by 15 minutes and kind.
+
+    `lua/lib/account_brake.lua` builds this key too.
+    """
+    return f"{PREFIX}:reputation:{account}"
+
+
 def domain_prefix(provider: str) -> str:
     """Prefix of one hash per limited domain, with the domain appended: its sliding window and pace while in use."""
     return f"{PREFIX}:domain:{provider}:"

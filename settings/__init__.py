@@ -77,6 +77,10 @@ class Settings:
     resend_quiet_s: float
     sendgrid_webhook_public_key: str | None
     webhook_max_age_s: float
+    brake_bounce_pct: float | None  # of each account, as the next ones
+    brake_complaint_pct: float | None
+    brake_after: int
+    brake_hours: int
     api_token: str | None = field(repr=False)
     api_token_file: Path | None
     secret_key: str | None = field(repr=False)
@@ -135,6 +139,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * DAY_S),
         sendgrid_webhook_public_key=_webhook_key(env),
         webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 25 * 3600.0, 1, 7 * DAY_S),
+        brake_bounce_pct=env.percent("BRAKE_BOUNCE_PCT"),
+        brake_complaint_pct=env.percent("BRAKE_COMPLAINT_PCT"),
+        brake_after=env.integer("BRAKE_AFTER", 1000, 1, 10_000_000),
+        brake_hours=env.integer("BRAKE_HOURS", 24, 1, 168),
         api_token=env.secret("API_TOKEN"),
         api_token_file=Path(token_file) if (token_file := env.text("API_TOKEN_FILE")) else None,
         secret_key=env.key("SECRET_KEY"),

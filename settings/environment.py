@@ -80,6 +80,15 @@ class Environment:
     def seconds(self, name: str, default: float, low: float, high: float) -> float:
         return self._within(name, self._number(name, default, float), low, high)
 
+    def percent(self, name: str) -> float | None:
+        """More than 0 and at most 100; None if it is not set."""
+        if self.text(name) is None:
+            return None
+        value = self._number(name, 0.0, float)
+        if not 0 < value <= 100:
+            raise self.error(name, f"{value:g} is no percentage; expected more than 0 and at most 100")
+        return value
+
     def _within(self, name: str, value: T, low: T, high: T) -> T:
         if not low <= value <= high:  # type: ignore[operator]
             raise self.error(name, f"{value} is not within {low} to {high}")

@@ -1,9 +1,10 @@
 -- apply_events: records what a provider reports about rows that it was given, in any order and any number of times.
 --
 -- KEYS  campaign  running
--- ARGV  campaign_id  key_prefix  bounce_pct  complaint_pct  after  events(row kind reason)...
--- ->    { rows settled, "1" where the campaign has just been completed, why the brake has just acted or "", the places
---       (from 0 on) of the events that name no row that was handed to the provider... }
+-- ARGV  campaign_id  key_prefix  bounce_pct  complaint_pct  after  account_brake:json?  events(row kind reason)...
+-- ->    { rows settled, "1" where the campaign has just been completed, why the brake has just acted or "", why the
+--       account's brake acts or "", the places (from 0 on) of the events that name no row that was handed to the
+--       provider... }
 --
 -- kind: dropped (the provider threw it away unsent), delivered, bounced, complained, unsubscribed, opened,
 -- opened_by_machines, clicked, or accepted (any other proof that the provider took it)
@@ -18,6 +19,8 @@
 -- provider has accepted after all becomes done, so that it is not sent again.
 -- The brake acts in the same step as the marks, so that no row is admitted after the event that passes a limit.
 -- bounce_pct, complaint_pct, after: the limits of campaigns whose content an earlier version has stored
+-- account_brake: the limits of each account, see account_brake; nil: it is off
+--include account_brake
 --include brake
 --include clock
 --include finish
@@ -63,14 +66,14 @@ local function is_new(row, kind, reason)
   return is_mark[kind] and redis.call('SETBIT', prefix .. kind, row, 1) == 0
 end
 
--- what the brake counts once a person has accepted its figures: rows sent after that
+-- what the brakes count: once a person has accepted the campaign's figures, rows sent after that
 local has_accepted = redis.call('HEXISTS', progress, 'brake_from') == 1
 local brake_counts = { delivered = 0, bounced = 0, complained = 0 }
 
 local function count_mark(row, kind)
   redis.call('HINCRBY', progress, kind, 1)
   marked = marked + 1
-  if has_accepted and brake_counts[kind] and redis.call('GETBIT', before_brake, row) == 0 then
+  if brake_counts[kind] and not (has_accepted and redis.call('GETBIT', before_brake, row) == 1) then
     brake_counts[kind] = brake_counts[kind] + 1
   end
 end
@@ -88,6 +91,14 @@ local function brake()
     hold_by_brake(campaign, running, campaign_id, why)
   end
   return why or ''
+end
+
+-- why the account's brake acts, or "". A campaign that a brake holds counts no more: it has had its effect
+local function brake_account()
+  if not account_brake or redis.call('HEXISTS', campaign, 'braked') == 1 then
+    return ''
+  end
+  return apply_account_brake(campaign, brake_counts, account_brake, running, key_prefix)
 end
 
 local place = -1
@@ -108,4 +119,6 @@ for row, kind, reason in events() do
   end
 end
 local completed = settled > 0 and complete_if_done(campaign, progress, unknown, running, campaign_id, now_ms())
-return { settled, completed and '1' or '0', brake(), unpack(ignored) }
+-- the account's first: the campaign's own would take it out of the account's figures
+local of_account = brake_account()
+return { settled, completed and '1' or '0', brake(), of_account, unpack(ignored) }

@@ -10,10 +10,10 @@ import pytest
 from campaigns import keys
 from campaigns.errors import BrakeHolds
 from campaigns.event_kinds import Event, EventKind
-from campaigns.events import ProviderEvents
+from campaigns.events import AccountBrake, ProviderEvents
 from campaigns.history import History
 from campaigns.models import Brake, Content, Status
-from tests.support.ledger_harness import LedgerHarness
+from tests.support.ledger_harness import Clock, LedgerHarness
 
 DELIVERED, BOUNCED, COMPLAINED = EventKind.DELIVERED, EventKind.BOUNCED, EventKind.COMPLAINED
 
@@ -234,3 +234,114 @@ def test_a_deleted_campaign_leaves_nothing_behind(harness: LedgerHarness) -> Non
 def test_the_stored_content_of_older_campaigns_has_the_default_limits() -> None:
     content = Content("a@b.test", "x", text="x")
     assert content.limits_of_brake == Brake(bounce_pct=5, complaint_pct=0.3, after=100)
+
+
+# The brake of an account
+
+ACCOUNT = AccountBrake(bounce_pct=5, complaint_pct=0.3, after=100, hours=24)
+
+
+def report_all(harness: LedgerHarness, events: Sequence[Event], limits: AccountBrake | None = ACCOUNT) -> list[str]:
+    """Report events to a server with an account's brake; returns the account's figures where it acts."""
+    return list(ProviderEvents(harness.redis, limits).apply(events).braked_accounts)
+
+
+def mailed(harness: LedgerHarness, *names: str, sent: int = 80) -> None:
+    """Running campaigns without a brake of their own; the first of them have sent so many emails."""
+    for name in names:
+        harness.start(name, rows=100, brake=None)
+    while min(harness.report(name).done for name in names) < sent:
+        for batch in harness.batches():
+            harness.settle(batch, [row for row in sorted(harness.admit(batch).granted) if row <= sent], "accepted")
+
+
+def of(name: str, kind: EventKind, rows: Sequence[int]) -> list[Event]:
+    return [Event(name, row, kind) for row in rows]
+
+
+def states(harness: LedgerHarness, *names: str) -> list[Status]:
+    return [harness.report(name).status for name in names]
+
+
+def test_bounces_of_several_campaigns_together_pause_all_running_ones_of_the_account(harness: LedgerHarness) -> None:
+    """Given three campaigns of which none has many bounces, and one of another account, when the bounces together pass
+    the account's limit, then the account's campaigns are paused with the figures.
+    """
+    mailed(harness, "c1", "c2", "c3", "c4")
+    harness.redis.hset(keys.campaign("c4"), "account", "news")
+    events = of("c1", DELIVERED, range(1, 60)) + of("c2", DELIVERED, range(1, 41)) + of("c4", BOUNCED, range(1, 50))
+    assert report_all(harness, [*events, *of("c1", BOUNCED, range(60, 63))]) == []
+    words = "over all campaigns of the account default, 6 of 105 bounced within 24 h (5.7 %), the limit is 5 %"
+    assert report_all(harness, of("c2", BOUNCED, range(60, 63))) == [words]
+    assert states(harness, "c1", "c2", "c3", "c4") == [Status.PAUSED] * 3 + [Status.RUNNING]
+    assert harness.report("c3").reason == f"brake: {words}"
+    assert harness.redis.hgetall(keys.reputation("news")) != {}
+
+
+def test_without_limits_nothing_is_counted(harness: LedgerHarness) -> None:
+    mailed(harness, "c1")
+    assert report_all(harness, of("c1", BOUNCED, range(1, 81)), limits=None) == []
+    assert not harness.redis.exists(keys.reputation("default"))
+
+
+@pytest.mark.parametrize("limits", [ACCOUNT._replace(bounce_pct=None), ACCOUNT._replace(after=161)])
+def test_a_limit_that_is_off_or_far_away_pauses_nothing(harness: LedgerHarness, limits: AccountBrake) -> None:
+    mailed(harness, "c1", "c2")
+    events = of("c1", DELIVERED, range(1, 81)) + of("c2", BOUNCED, range(1, 81))
+    assert report_all(harness, events, limits) == []
+
+
+def test_without_deliveries_the_account_has_no_percentage(harness: LedgerHarness) -> None:
+    mailed(harness, "c1", "c2")
+    assert report_all(harness, of("c1", BOUNCED, range(1, 81)) + of("c2", BOUNCED, range(1, 81))) == []
+
+
+def test_what_is_older_than_the_hours_does_not_count_and_memory_is_bounded(
+    harness: LedgerHarness, clock: Clock
+) -> None:
+    mailed(harness, "c1", "c2")
+    limits = ACCOUNT._replace(hours=1)
+    for row in range(1, 81):
+        report_all(harness, of("c1", DELIVERED, [row]), limits)
+        clock.advance(3_600_000 // 8)
+    assert harness.redis.hlen(keys.reputation("default")) <= 6
+    assert report_all(harness, of("c2", BOUNCED, range(1, 81)), limits) == []  # 9 deliveries are left, below `after`
+    clock.advance(2 * 3_600_000)
+    assert report_all(harness, of("c2", COMPLAINED, [1]), limits) == []
+    assert harness.redis.hlen(keys.reputation("default")) == 1
+
+
+def test_repeated_events_do_not_count_for_the_account(harness: LedgerHarness) -> None:
+    mailed(harness, "c1", "c2")
+    events = of("c1", DELIVERED, range(1, 81)) + of("c2", DELIVERED, range(1, 31)) + of("c2", BOUNCED, range(31, 36))
+    for _ in range(4):
+        assert report_all(harness, [*reversed(events), *events]) == []
+
+
+def test_accepting_starts_the_accounts_figures_anew_and_late_reports_do_not_count(harness: LedgerHarness) -> None:
+    """Given an account's brake that has paused two campaigns, when one is resumed and the late bounces of both come,
+    then it stays running; when the other is started without acceptance, it is refused.
+    """
+    mailed(harness, "c1", "c2")
+    assert report_all(harness, of("c1", DELIVERED, range(1, 81)) + of("c2", BOUNCED, range(1, 31)))
+    with pytest.raises(BrakeHolds, match="over all campaigns of the account default"):
+        harness.controls.resume("c1")
+    harness.controls.resume("c1", accept_brake=True)
+    assert not harness.redis.exists(keys.reputation("default"))
+    late = of("c1", BOUNCED, range(1, 81)) + of("c2", BOUNCED, range(1, 81)) + of("c2", DELIVERED, range(1, 81))
+    assert report_all(harness, late) == []
+    assert states(harness, "c1", "c2") == [Status.RUNNING, Status.PAUSED]
+    with pytest.raises(BrakeHolds):
+        harness.controls.resume("c2")
+
+
+def test_a_campaign_that_starts_while_the_figures_are_above_the_limit_is_paused_with_the_next_event(
+    harness: LedgerHarness,
+) -> None:
+    mailed(harness, "c1", "c2", "c3")
+    assert report_all(harness, of("c1", DELIVERED, range(1, 81)) + of("c1", BOUNCED, range(1, 31)))
+    mailed(harness, "c4", sent=0)
+    harness.redis.hset(keys.campaign("c3"), "status", "completed")
+    harness.redis.hdel(keys.campaign("c3"), "braked")
+    assert report_all(harness, of("c3", DELIVERED, [1]))
+    assert states(harness, "c4", "c3") == [Status.PAUSED, Status.COMPLETED]

@@ -19,7 +19,7 @@ local function complete_if_done(campaign, progress, unknown, running, campaign_i
   end
   redis.call('HSET', campaign, 'status', 'completed', 'finished_at', now)
   note_step(campaign, now, 'system', 'completed', state[1], 'completed')
-  redis.call('HDEL', campaign, 'reason', 'braked')
+  redis.call('HDEL', campaign, 'reason', 'braked', 'braked_for')
   redis.call('SREM', running, campaign_id)
   return true
 end
