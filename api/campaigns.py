@@ -17,6 +17,7 @@ from api.http import inputs
 from api.http.errors import Problem, invalid
 from api.http.responses import json_response
 from campaigns import keys
+from campaigns.account_table import DEFAULT
 from campaigns.catalog import Heading
 from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
@@ -94,6 +95,7 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     unsubscribe: bool | None
     tracking: Literal["account", "off", "on"]
     brake: Brake | None
+    account: str
     tpm: int
     created_at: str
     started_at: str | None
@@ -137,11 +139,13 @@ def save(
 
     Raises:
         InvalidCampaign: the content is invalid.
-        Problem: 422: it asks for links that the server cannot make, or for tracking that the provider cannot do.
+        Problem: 422: it asks for links that the server cannot make, for an account that there is not, or for tracking
+            that the account's provider cannot do.
         WrongState: the campaign has been started, or must be new.
     """
-    content = with_links(parts, content)
-    if words := tracking.refusal(parts.settings.email_provider, str(content.tracking)):
+    content = with_links(parts, with_account(parts, content))
+    provider = parts.settings.accounts[content.account_name].provider
+    if words := tracking.refusal(provider, str(content.tracking)):
         raise invalid(words)
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
@@ -176,6 +180,18 @@ def _judged(parts: Components, campaign_id: str, content: Content, derived: Cont
     of_list = [finding for finding in found.warnings if finding.code in OF_LIST]
     missing = with_suggestions(found.missing_columns, campaign.columns)
     return Judgement(campaign.list_version, to_accept(of_list), missing)
+
+
+def with_account(parts: Components, content: Content) -> Content:
+    """The content, with its account checked. The account `default` is stored like none.
+
+    Raises:
+        Problem: 422: there is no such account.
+    """
+    if content.account_name not in parts.accounts.rules:
+        names = ", ".join(parts.accounts.rules)
+        raise invalid(f"account: there is no account {content.account_name[:64]!r}: choose one of {names}.")
+    return msgspec.structs.replace(content, account=msgspec.UNSET) if content.account == DEFAULT else content
 
 
 def with_links(parts: Components, content: Content) -> Content:
@@ -223,6 +239,7 @@ def details(parts: Components, campaign: Campaign) -> CampaignResponse:
         unsubscribe=content.unsubscribe if isinstance(content.unsubscribe, bool) else None,
         tracking="account" if content.tracking is msgspec.UNSET else content.tracking,
         brake=None if content.brake is None else content.limits_of_brake,
+        account=content.account_name,
         tpm=campaign.tpm,
         created_at=campaign.created_at,
         started_at=campaign.started_at,

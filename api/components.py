@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -13,7 +14,8 @@ from starlette.requests import Request
 
 from api.http.refusal_log import RefusalLog
 from api.live.feeds import Feeds
-from campaigns import keys
+from campaigns import account_table, keys
+from campaigns.account_table import AccountTable
 from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
@@ -35,7 +37,7 @@ from consent.suppressions import Names, Suppressions
 from mail import providers
 from mail.providers import OnDemand, Provider
 from mail.providers.sns import Sns
-from settings import DEFAULT, Settings
+from settings import Settings
 from storage import MissingObject, ObjectStore
 
 #: The keys and objects of the suppression list.
@@ -59,7 +61,8 @@ class Components:
     webhook_figures: WebhookFigures
     attachments: Attachments
     trial_limit: TrialLimit
-    provider: Provider
+    accounts: AccountTable
+    providers: Mapping[str, Provider]  # by the name of the account
     sns: Sns = field(repr=False)
     feeds: Feeds = field(repr=False)
     refusal_log: RefusalLog = field(repr=False)
@@ -75,18 +78,22 @@ def build(settings: Settings, **overrides: Any) -> Components:
     """Build the components from the settings; those given by name replace the built ones."""
     redis = overrides.pop("redis", None) or connect(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
     writing = Writing(redis)
-    progress = overrides.pop("progress", None) or Progress(redis, settings.email_provider, writing)
+    accounts = account_table.of_settings(settings)
+    progress = overrides.pop("progress", None) or Progress(redis, accounts, writing)
     parts: dict[str, Any] = {
         "catalog": Catalog(redis, settings.default_tpm),
         "controls": Controls(redis),
         "history": History(redis),
         "throughput": Throughput(redis),
-        "ledger": Ledger(redis, settings.email_provider, settings.send_timeout_s),
+        "ledger": Ledger(redis, accounts, settings.send_timeout_s),
         "events": ProviderEvents(redis, _account_brake(settings)),
         "webhook_figures": WebhookFigures(redis),
         "attachments": Attachments(redis),
-        "trial_limit": TrialLimit(redis, settings.email_provider),
-        "provider": OnDemand(partial(providers.build, settings.accounts[DEFAULT], settings)),
+        "trial_limit": TrialLimit(redis, accounts),
+        "accounts": accounts,
+        "providers": {
+            name: OnDemand(partial(providers.build, account, settings)) for name, account in settings.accounts.items()
+        },
         "sns": Sns(settings.ses_topic_arns),
         "feeds": Feeds(progress),
         "refusal_log": RefusalLog(),

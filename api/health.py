@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, get_args
 
 import anyio
 import anyio.to_thread
@@ -21,6 +21,7 @@ from api import components
 from api.components import Components
 from api.http.errors import TRY_AGAIN, Problem
 from api.http.responses import json_response
+from campaigns.accounts import Accounts, AccountState, Breaker
 from campaigns.db.server import WrongRedis
 from campaigns.event_kinds import Unattributed
 from campaigns.models import Status, StatusReport
@@ -113,6 +114,9 @@ class _Figures(Collector):
             reports = self._reports()
             unattributed = self._parts.events.unattributed()
             webhooks = self._parts.webhook_figures.states()
+            accounts = Accounts(self._parts.redis, self._parts.accounts).states(
+                [campaign_id for campaign_id, _ in reports]
+            )
         except RedisError as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
             yield GaugeMetricFamily("postrider_up", "1 while Redis is reachable, otherwise 0.", 0)
@@ -122,6 +126,7 @@ class _Figures(Collector):
             yield _by_campaign(GaugeMetricFamily, f"postrider_{name}", meaning, reports, name)
         yield _by_campaign(CounterMetricFamily, "postrider_retries", "Sends that were retried.", reports, "retries")
         yield _states(reports)
+        yield from _of_accounts(accounts)
         yield _unattributed(unattributed)
         yield _refused(webhooks)
 
@@ -160,6 +165,22 @@ def _refused(states: Mapping[str, WebhookState]) -> Metric:
         for why, count in state.refused.items():
             family.add_metric([provider, why], count)
     return family
+
+
+def _of_accounts(accounts: Mapping[str, AccountState]) -> Iterable[Metric]:
+    sent = GaugeMetricFamily(
+        "postrider_account_sent_last_minute",
+        "Emails of the account admitted in the last 60 seconds.",
+        labels=["account"],
+    )
+    meaning = "1 for the current state of the account's circuit breaker, 0 for the others."
+    breaker = GaugeMetricFamily("postrider_account_breaker", meaning, labels=["account", "state"])
+    for name, state in accounts.items():
+        sent.add_metric([name], state.sent_last_minute)
+        for value in get_args(Breaker):
+            breaker.add_metric([name, value], int(state.breaker == value))
+    yield sent
+    yield breaker
 
 
 def _unattributed(counts: Mapping[Unattributed, int]) -> Metric:

@@ -58,7 +58,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
             duty.cancel()
         await asyncio.gather(*duties, return_exceptions=True)
         parts.feeds.close()
-        await parts.provider.close()
+        for provider in parts.providers.values():
+            await provider.close()
 
 
 def _check(redis: Redis) -> None:

@@ -30,6 +30,7 @@ from lists.addresses import address
 from mail.attachment import Attachment, is_inline
 from mail.message import NO_ROW, Message
 from mail.outcome import Kind, Outcome, reason
+from mail.providers import Provider
 from mail.rendering import LONGEST_SUBJECT
 
 log = structlog.get_logger(__name__)
@@ -65,9 +66,10 @@ async def test_send(request: Request) -> Response:
     wanted = await inputs.json_body(request, TestSendRequest)
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     addresses = _addresses(wanted.to)
-    message = await sample_email.in_thread(_message, parts, campaign_id, wanted)
-    await run_in_threadpool(_admit, parts, campaign_id, len(addresses))
-    outcomes = await asyncio.gather(*(_send(parts, message, to) for to in addresses))
+    message, account = await sample_email.in_thread(_message, parts, campaign_id, wanted)
+    await run_in_threadpool(_admit, parts, campaign_id, len(addresses), account)
+    provider = parts.providers[account]
+    outcomes = await asyncio.gather(*(_send(provider, message, to) for to in addresses))
     kinds = Counter(outcome.kind.value for outcome in outcomes)
     log.info("test_emails_sent", campaign_id=campaign_id, outcomes=dict(kinds))
     results = [TestSendResult(to, one.kind, one.reason or None) for to, one in zip(addresses, outcomes, strict=True)]
@@ -89,15 +91,20 @@ def _addresses(written: list[str]) -> list[str]:
     return list(found.values())
 
 
-def _message(parts: Components, campaign_id: str, wanted: TestSendRequest) -> Message:
+def _message(parts: Components, campaign_id: str, wanted: TestSendRequest) -> tuple[Message, str]:
+    """The email, and the account that sends it."""
     campaign = parts.catalog.get(campaign_id)
     message = sample_email.message(parts, campaign, wanted.row, wanted.columns)
-    return dataclasses.replace(
+    account = campaign.content.account_name
+    if account not in parts.providers:
+        raise invalid(f"This server does not know the account {account!r} of the campaign: add it to ACCOUNTS.")
+    test = dataclasses.replace(
         message,
         row=NO_ROW,
         subject=f"{MARK}{message.subject}"[:LONGEST_SUBJECT],
         attachments=[_read(parts, file, campaign.sent_content.html) for file in parts.attachments.all(campaign_id)],
     )
+    return test, account
 
 
 def _read(parts: Components, file: StoredFile, html: str | None) -> Attachment:
@@ -105,9 +112,9 @@ def _read(parts: Components, file: StoredFile, html: str | None) -> Attachment:
     return Attachment(file.filename, file.content_type, is_inline(file.filename, html), data)
 
 
-def _admit(parts: Components, campaign_id: str, count: int) -> None:
+def _admit(parts: Components, campaign_id: str, count: int, account: str) -> None:
     try:
-        parts.trial_limit.admit(campaign_id, count)
+        parts.trial_limit.admit(campaign_id, count, account)
     except TooManyTestEmails as error:
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, str(error), _after(error.wait_ms)) from None
     except BreakerOpen as error:
@@ -120,9 +127,9 @@ def _after(wait_ms: int) -> dict[str, str]:
     return {"Retry-After": str(max(1, ceil(wait_ms / 1000)))}
 
 
-async def _send(parts: Components, message: Message, to: str) -> Outcome:
+async def _send(provider: Provider, message: Message, to: str) -> Outcome:
     try:
-        return await parts.provider.send(dataclasses.replace(message, to=to))
+        return await provider.send(dataclasses.replace(message, to=to))
     except Exception as error:
         log.exception("provider_failed")
         return Outcome(Kind.UNKNOWN, reason(f"{type(error).__name__} while sending"))

@@ -20,6 +20,10 @@ from lists.list_facts import ListFacts
 from lists.list_options import ListOptions
 from lists.sample import ListSample
 
+#: Why a campaign that has been started refuses a content.
+_CONTENT_STAYS: Final = (
+    "the content cannot be changed once the campaign has been started; only `account` can, while the campaign is paused"
+)
 #: Why a campaign that has been started refuses a list.
 _LIST_STAYS: Final = "a list cannot be replaced once the campaign has been started"
 
@@ -117,24 +121,33 @@ class Catalog:
             copy_of: the campaign that a new one is a copy of, for its history.
 
         Raises:
-            WrongState: the content differs, and the campaign has been started, or must be new.
+            WrongState: the content differs, and the campaign has been started, or must be new. While it is paused, the
+                account alone may differ.
             ListChanged: the list is another one than the judged one; nothing has changed.
             InvalidCampaign: a campaign in `exclude` does not exist.
         """
         self._check_excluded(campaign_id, content.excluded_campaigns)
+        replaces = b"" if only_new else self._same_but_account(campaign_id, content)
         list_version = uuid4().hex[:12]
         message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
         fields |= content.limits_of_brake.fields
         fields["marketing"] = str(int(content.is_marketing))  # admission reads it
+        fields["account"] = content.account_name  # admission and the dispatcher read it
         fields |= {"from": content.from_, "subject": content.subject}  # the list of campaigns reads these alone
         fields["inline_files"] = msgspec.json.encode([name.lower() for name in inline_files]).decode()
         if content.tpm is not None:
             fields["tpm"] = str(content.tpm)
         outcome = self._scripts(
             "put_campaign",
-            {**self._keys_of_new_list(campaign_id, message.queue), "campaigns": keys.CAMPAIGNS},
+            {
+                **self._keys_of_new_list(campaign_id, message.queue),
+                **keys.named(campaign_id, "breaker failing"),
+                "campaigns": keys.CAMPAIGNS,
+            },
             campaign_id=campaign_id,
+            account=content.account_name,
+            replaces=replaces,
             changeable="" if only_new else ",".join(CHANGEABLE),
             content=msgspec.json.encode(content),
             default_tpm=self._default_tpm,
@@ -159,8 +172,17 @@ class Catalog:
             status = self.get(campaign_id).status
             raise WrongState(status, f"the campaign {campaign_id} already exists: choose another id")
         if outcome not in {"created", "changed", "same"}:
-            raise WrongState(outcome, "the content cannot be changed once the campaign has been started")
+            raise WrongState(outcome, _CONTENT_STAYS)
         return self.get(campaign_id), outcome == "created"
+
+    def _same_but_account(self, campaign_id: str, content: Content) -> bytes:
+        """The stored content of a paused campaign, if the given one differs from it in nothing but the account."""
+        status, stored = self._redis.hmget(keys.campaign(campaign_id), "status", "content")
+        if status != Status.PAUSED.encode() or stored is None:
+            return b""
+        before = msgspec.json.decode(stored, type=Content)
+        is_same = msgspec.structs.replace(before, account=content.account) == content
+        return stored if is_same else b""
 
     def _check_excluded(self, campaign_id: str, excluded: Sequence[str]) -> None:
         for other in excluded:

@@ -10,13 +10,13 @@ import msgspec
 from redis import Redis
 
 from campaigns import keys
+from campaigns.account_table import AccountTable
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.ledger import (
     LOW_WATER_MAX,
     LOW_WATER_MIN,
     LOW_WATER_MS,
-    Limits,
     claim_lost_ms,
 )
 from campaigns.messages import QUEUES, SEND_EMAIL
@@ -52,19 +52,18 @@ class Dispatcher:
         slots: the number of messages that this process works on concurrently.
         reconcile_every_s: time between two reconciliations of a running campaign, in s.
         send_timeout_s: the longest time that a send may take, in s. A much older claim expires.
-        limits: the limits over all campaigns together.
+        accounts: the provider accounts with their limits.
     """
 
     def __init__(
         self,
         redis: Redis,
-        provider: str,
+        accounts: AccountTable,
         worker_id: str,
         slots: int,
         *,
         reconcile_every_s: float,
         send_timeout_s: float,
-        limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> None:
         self._redis = typed(redis)
         self._scripts = Scripts(redis)
@@ -73,19 +72,17 @@ class Dispatcher:
         self._reconcile_ms = int(reconcile_every_s * 1000)
         self._claim_lost_ms = claim_lost_ms(send_timeout_s)
         self._find_claims_at = 0.0
-        self._limits = limits
-        self._domain_prefix = keys.domain_prefix(provider)
+        self._accounts = accounts
         self._keys = {
             "lease": keys.DISPATCHER_LEASE,
             "running": keys.RUNNING,
             "dispatcher": keys.DISPATCHER,
             "workers": keys.WORKERS,
             "slots": keys.SLOTS,
+            "worker_accounts": keys.WORKER_ACCOUNTS,
             "parsing": keys.PARSING,
-            "breaker": keys.breaker(provider),
             "queue": keys.dramatiq_queue(QUEUES[SEND_EMAIL]),
             "messages": keys.dramatiq_messages(QUEUES[SEND_EMAIL]),
-            "account": keys.account(provider),
             "claims": keys.CLAIMS,
         }
 
@@ -101,13 +98,13 @@ class Dispatcher:
             worker_id=self._worker_id,
             own_slots=self._slots,
             call_id=uuid4().hex,
-            key_prefix=keys.PREFIX,
             reconcile_ms=self._reconcile_ms,
             low_water_ms=LOW_WATER_MS,
             low_water_min=LOW_WATER_MIN,
             low_water_max=LOW_WATER_MAX,
-            **self._limits.arguments,
-            domain_prefix=self._domain_prefix,
+            **self._accounts.arguments,
+            own_accounts=self._accounts.names,
+            limits=self._accounts.domains or None,
             claim_lost_ms=self._claim_lost_ms,
         )
         return msgspec.json.decode(answer, type=DispatchResult)
@@ -133,5 +130,5 @@ class Dispatcher:
 
     def leave(self) -> None:
         """Return the lease and the slots, because this worker is stopping."""
-        names = ("lease", "workers", "slots")
+        names = ("lease", "workers", "slots", "worker_accounts")
         self._scripts("leave", {name: self._keys[name] for name in names}, worker_id=self._worker_id)

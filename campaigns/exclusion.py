@@ -7,6 +7,7 @@ from typing import Final
 
 from redis import Redis
 
+from campaigns.account_table import AccountTable
 from campaigns.catalog import Catalog
 from campaigns.errors import Superseded, UnknownCampaign
 from campaigns.ledger import Ledger
@@ -42,7 +43,7 @@ def fill(
         UnusableList: a campaign does not exist any more, or it has no parsed list.
         StoreError, redis.RedisError
     """
-    catalog, ledger = Catalog(redis, default_tpm=1), Ledger(redis, "", send_timeout_s=0)
+    catalog, ledger = Catalog(redis, default_tpm=1), Ledger(redis, AccountTable.single(""), send_timeout_s=0)
     for campaign_id in campaign_ids:
         campaign = _with_list(catalog, campaign_id)
         try:

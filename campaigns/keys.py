@@ -28,6 +28,8 @@ CLAIMS: Final = f"{PREFIX}:claims"
 WORKERS: Final = f"{PREFIX}:workers"
 #: hash: worker id -> the number of messages that the worker processes concurrently.
 SLOTS: Final = f"{PREFIX}:slots"
+#: hash: worker id -> the accounts that the worker knows, `,default,news,`.
+WORKER_ACCOUNTS: Final = f"{PREFIX}:worker_accounts"
 #: string with expiry: the worker that dispatches.
 DISPATCHER_LEASE: Final = f"{PREFIX}:dispatcher_lease"
 #: hash: the dispatcher's virtual time and pace.
@@ -56,19 +58,21 @@ PROBE: Final = f"{PREFIX}:probe"
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 
 
-def breaker(provider: str) -> str:
-    """hash: the provider's circuit breaker: level, until, probe_until, why."""
-    return f"{PREFIX}:breaker:{provider}"
+def breaker(scope: str) -> str:
+    """hash: an account's circuit breaker. `scope`: see `account_table.scope`, here and below. `lua/lib/accounts.lua`
+    builds these four keys too.
+    """
+    return f"{PREFIX}:breaker:{scope}"
 
 
-def failing(provider: str) -> str:
-    """zset: rows whose sends the provider failed lately (campaign:row), by time (ms)."""
-    return f"{PREFIX}:failing:{provider}"
+def failing(scope: str) -> str:
+    """zset: rows whose sends the account failed lately (campaign:row), by time (ms)."""
+    return f"{PREFIX}:failing:{scope}"
 
 
-def account(provider: str) -> str:
-    """hash: the sliding window of all campaigns together."""
-    return f"{PREFIX}:account:{provider}"
+def account(scope: str) -> str:
+    """hash: the sliding window of all campaigns of the account together."""
+    return f"{PREFIX}:account:{scope}"
 
 
 def reputation(account: str) -> str:
@@ -79,9 +83,9 @@ def reputation(account: str) -> str:
     return f"{PREFIX}:reputation:{account}"
 
 
-def domain_prefix(provider: str) -> str:
+def domain_prefix(scope: str) -> str:
     """Prefix of one hash per limited domain, with the domain appended: its sliding window and pace while in use."""
-    return f"{PREFIX}:domain:{provider}:"
+    return f"{PREFIX}:domain:{scope}:"
 
 
 def campaign(campaign_id: str) -> str:

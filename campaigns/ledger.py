@@ -6,14 +6,15 @@ headers of the scripts in `campaigns/lua` say what each script reads and writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.account_table import DEFAULT, AccountTable
 from campaigns.db.scripts import Call, Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.errors import Superseded
@@ -35,6 +36,8 @@ READY_BYTES: Final = 8 * 1024 * 1024
 
 #: The verdict with which `admit.lua` asks for the hashes of the addresses.
 NEEDS_HASHES: Final = "hashes"
+#: The verdict if this worker does not know the campaign's account.
+NO_ACCOUNT: Final = "no_account"
 #: The verdict if the last rows of a campaign are suppressed.
 COMPLETED: Final = "completed"
 
@@ -43,6 +46,7 @@ class Grant(NamedTuple):
     """Admission's decision about a batch: `granted` rows may be sent now, `denied` and `held` rows are requeued.
 
     `verdict` is the reason. `held` rows only wait for their domain's limit. `suppressed` rows are recorded as failed.
+    `account`: the account through which the granted rows go; after `NO_ACCOUNT` the one that this worker does not know.
     """
 
     verdict: str
@@ -50,22 +54,7 @@ class Grant(NamedTuple):
     denied: frozenset[int]
     held: frozenset[int]
     suppressed: frozenset[int] = frozenset()
-
-
-class Limits(NamedTuple):
-    """Limits over all campaigns, in transactions per minute.
-
-    `account`: the limit of the provider's account, None for no limit. `domains`: limits by the recipients' domain; `*`
-    is the limit of each domain that is not named.
-    """
-
-    account: int | None = None
-    domains: Mapping[str, int] = {}
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The limits as arguments of the scripts."""
-        return {"account_limit": self.account or 0, "limits": self.domains or None}
+    account: str = DEFAULT
 
 
 class Settlement(NamedTuple):
@@ -84,11 +73,12 @@ class Settlement(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Outcomes of rows of one list, recorded in one step."""
+    """Outcomes of rows of one list that went through one account, recorded in one step."""
 
     campaign_id: str
     list_version: str
     outcomes: Sequence[Settlement]
+    account: str = DEFAULT
 
 
 def requeued_entry(retries: int, recipient: Recipient) -> bytes:
@@ -123,9 +113,8 @@ class Ledger:
 
     Args:
         redis: a client without response decoding.
-        provider: the provider's name, which identifies its circuit breaker.
+        accounts: the provider accounts with their limits.
         send_timeout_s: the longest time that a send may take, in s.
-        limits: the limits over all campaigns together.
         hashes: makes the hashes of addresses for the suppression list, see `consent.suppressions.Suppressions.hashes`;
             only admission needs it.
     """
@@ -133,18 +122,13 @@ class Ledger:
     def __init__(
         self,
         redis: Redis,
-        provider: str,
+        accounts: AccountTable,
         send_timeout_s: float,
-        limits: Limits = Limits(),  # noqa: B008 - immutable
         hashes: Callable[[Sequence[str]], list[int]] | None = None,
     ) -> None:
         self._redis = typed(redis)
         self._scripts = Scripts(redis)
-        self._breaker = keys.breaker(provider)
-        self._failing = keys.failing(provider)
-        self._account = keys.account(provider)
-        self._domain_prefix = keys.domain_prefix(provider)
-        self._limits = limits
+        self._accounts = accounts
         self._send_timeout_ms = int(send_timeout_s * 1000)
         self._hashes = hashes
         self._asks_suppressions = False
@@ -203,14 +187,12 @@ class Ledger:
         recipients: Sequence[Recipient],
         claim_id: str,
     ) -> Grant:
-        verdict, *decided = self._scripts(
+        verdict, account, *decided = self._scripts(
             "admit",
             {
                 **keys.named(campaign_id, "campaign batches in_flight done failed unknown window progress reasons"),
                 "running": keys.RUNNING,
                 "suppressions": keys.SUPPRESSIONS,
-                "breaker": self._breaker,
-                "account": self._account,
                 "own_breaker": keys.of(campaign_id, "breaker"),
                 "claims": keys.CLAIMS,
             },
@@ -220,13 +202,14 @@ class Ledger:
             worker_id=worker_id,
             claim_id=claim_id,
             probe_ms=self._send_timeout_ms + 1000,
-            **self._limits.arguments,
-            domain_prefix=self._domain_prefix,
+            **self._accounts.arguments,
+            limits=self._accounts.domains or None,
             rows=[recipient.row for recipient in recipients],
-            domains=[recipient.domain for recipient in recipients] if self._limits.domains else [],
+            domains=[recipient.domain for recipient in recipients] if self._accounts.domains else [],
             hashes=self._address_hashes(recipients) if with_hashes else [],
         )
-        return Grant(verdict.decode(), *map(_rows, decided))
+        granted, denied, held, suppressed = map(_rows, decided)
+        return Grant(verdict.decode(), granted, denied, held, suppressed, account.decode())
 
     def _address_hashes(self, recipients: Sequence[Recipient]) -> list[int]:
         if self._hashes is None:
@@ -282,19 +265,24 @@ class Ledger:
 
     def _settling(self, worker_id: str, group: Group) -> Call:
         """Keys and arguments of `settle.lua`."""
+        account = self._accounts[group.account]
         return {
             **keys.named(
                 group.campaign_id, "campaign progress in_flight done failed unknown reasons requeued throughput"
             ),
             "running": keys.RUNNING,
-            "breaker": self._breaker,
-            "failing": self._failing,
+            "breaker": account.breaker,
+            "failing": account.failing,
             "own_breaker": keys.of(group.campaign_id, "breaker"),
             "own_failing": keys.of(group.campaign_id, "failing"),
         }, {
             "campaign_id": group.campaign_id,
             "list_version": group.list_version,
             "worker_id": worker_id,
+            "account": account.name,
+            "fingerprint": account.fingerprint,
+            "has_fallback": account.fallback is not None,
+            "key_prefix": keys.PREFIX,
             "accepted": [outcome.row for outcome in group.outcomes if outcome.kind == ACCEPTED],
             "others": [outcome for outcome in group.outcomes if outcome.kind != ACCEPTED],
         }

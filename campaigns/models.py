@@ -13,6 +13,7 @@ from lists.list_facts import ListFacts
 from lists.list_options import ListOptions
 from lists.list_warnings import ListWarning
 from lists.sample import ListSample
+from settings import DEFAULT
 
 #: The most campaigns whose recipients a campaign can exclude.
 MAX_EXCLUDED: Final = 20
@@ -104,6 +105,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     `unsubscribe`: true: each email carries an unsubscribe link. false: the emails are no marketing, so that only
     `bounced` and `complained` addresses of the suppression list are left out. null or missing: marketing; the server
     stores true instead if it can make links.
+    `account`: the provider account that sends; "default" if it is missing.
     `inline_css`: move the CSS of `<style>` into the elements; false by default. `text_from_html`: make the text part
     from the HTML; by default true if only `html` is given.
     `tracking`: whether the provider follows opens and clicks: "on", "off", or as its "account" says, the default.
@@ -129,6 +131,12 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     unsubscribe: bool | msgspec.UnsetType | None = msgspec.UNSET
     tracking: Literal["account", "off", "on"] | msgspec.UnsetType = msgspec.UNSET
     brake: Brake | msgspec.UnsetType | None = msgspec.UNSET
+    account: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def account_name(self) -> str:
+        """The name of the account that sends."""
+        return DEFAULT if self.account is msgspec.UNSET else self.account
 
     @property
     def has_links(self) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from redis import Redis, RedisError
 
 from campaigns import keys
+from campaigns.account_table import AccountTable
 from campaigns.catalog import iso
 from campaigns.db.scripts import Scripts
 from campaigns.db.server import Writing
@@ -31,14 +32,15 @@ class Progress:
 
     Args:
         redis: a client without response decoding.
-        provider: the provider's name. If its circuit breaker is open, that is the reason of a running campaign.
+        accounts: the provider accounts. If the circuit breaker of its account is open, that is the reason of a running
+            campaign.
         writing: checks whether Redis accepts writes, for campaigns that run or are being parsed; None: no check.
     """
 
-    def __init__(self, redis: Redis, provider: str, writing: Writing | None = None) -> None:
+    def __init__(self, redis: Redis, accounts: AccountTable, writing: Writing | None = None) -> None:
         self._writing = writing
         self._scripts = Scripts(redis)
-        self._breaker = keys.breaker(provider)
+        self._accounts = accounts
 
     def report(self, campaign_id: str) -> StatusReport:
         """The status of a campaign: `done + failed + pending = total`.
@@ -57,7 +59,9 @@ class Progress:
         Raises:
             redis.RedisError
         """
-        answers = self._scripts.read_each("status", [(self._keys(campaign_id), {}) for campaign_id in campaign_ids])
+        answers = self._scripts.read_each(
+            "status", [(_keys(campaign_id), self._accounts.arguments) for campaign_id in campaign_ids]
+        )
         for answer in answers:
             if isinstance(answer, RedisError):
                 raise answer
@@ -73,9 +77,10 @@ class Progress:
                 return msgspec.structs.replace(report, reason=f"Redis refuses to write: {words}")
         return report
 
-    def _keys(self, campaign_id: str) -> dict[str, str]:
-        own = keys.named(campaign_id, "campaign progress in_flight unknown window attachments")
-        return {**own, "breaker": self._breaker, "own_breaker": keys.of(campaign_id, "breaker")}
+
+def _keys(campaign_id: str) -> dict[str, str]:
+    own = keys.named(campaign_id, "campaign progress in_flight unknown window attachments")
+    return {**own, "own_breaker": keys.of(campaign_id, "breaker")}
 
 
 def _report(found: Sequence[Any]) -> StatusReport:

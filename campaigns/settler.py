@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from redis import RedisError
 
+from campaigns.account_table import DEFAULT
 from campaigns.db import refusals, retrying
 from campaigns.ledger import Group, Ledger, Settlement
 
@@ -45,12 +46,13 @@ class NotSettled(Exception):
 class BatchProgress:
     """The progress of a batch: the verdicts of its rows so far. `ended` is done once all rows have one.
 
-    Create it in the event loop. `verdicts`: by row.
+    Create it in the event loop. `account`: through which its rows go. `verdicts`: by row.
     """
 
-    __slots__ = ("campaign_id", "ended", "list_version", "rows_left", "verdicts")
+    __slots__ = ("account", "campaign_id", "ended", "list_version", "rows_left", "verdicts")
 
-    def __init__(self, campaign_id: str, list_version: str, rows: int) -> None:
+    def __init__(self, campaign_id: str, list_version: str, rows: int, account: str = DEFAULT) -> None:
+        self.account = account
         self.campaign_id = campaign_id
         self.list_version = list_version
         self.rows_left = rows
@@ -69,7 +71,7 @@ class Record(NamedTuple):
 
 
 class _PendingGroup:
-    """Outcomes of one list that are recorded in one step.
+    """Outcomes of one list and account that are recorded in one step.
 
     `give_up_at`: set once Redis has refused this group alone. `due`: the time of its next try. Both by the monotonic
     clock.
@@ -80,7 +82,8 @@ class _PendingGroup:
     def __init__(self, records: list[Record]) -> None:
         progress = records[0].progress
         self.records = records
-        self.group = Group(progress.campaign_id, progress.list_version, [record.settlement for record in records])
+        outcomes = [record.settlement for record in records]
+        self.group = Group(progress.campaign_id, progress.list_version, outcomes, progress.account)
         self.give_up_at: float | None = None
         self.due = 0.0
         self.pauses = retrying.growing_pauses(2 * retrying.PAUSE_S, REFUSED_PAUSE_MAX_S)
@@ -280,10 +283,11 @@ def _despite_logging() -> contextlib.suppress:
 
 
 def _grouped(records: list[Record]) -> list[_PendingGroup]:
-    """Split the records into groups of at most `GROUP`, each of one list."""
-    lists: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    """Split the records into groups of at most `GROUP`, each of one list and account."""
+    lists: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
-        lists[record.progress.campaign_id, record.progress.list_version].append(record)
+        progress = record.progress
+        lists[progress.campaign_id, progress.list_version, progress.account].append(record)
     return [
         _PendingGroup(found[start : start + GROUP]) for found in lists.values() for start in range(0, len(found), GROUP)
     ]

@@ -19,7 +19,7 @@ _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 class Kind(StrEnum):
-    """The eight ways in which a send can end."""
+    """The nine ways in which a send can end."""
 
     #: The provider has accepted the message.
     ACCEPTED = "accepted"
@@ -35,6 +35,8 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     #: The provider refuses the account or its configuration; the message was not accepted. Other rows would fail too.
     REFUSED = "refused"
+    #: The campaign's templates or files cannot be used; the worker sent no request. Its other rows would fail too.
+    UNUSABLE = "unusable"
     #: The worker sent no request: the row returns to the queue, and no attempt is counted.
     NOT_TRIED = "not_tried"
 

@@ -19,7 +19,7 @@ from redis import RedisError
 
 from broker import dramatiq_private
 from campaigns.db import refusals, retrying
-from campaigns.ledger import COMPLETED, Grant, Ledger, requeued_entry
+from campaigns.ledger import COMPLETED, NO_ACCOUNT, Grant, Ledger, requeued_entry
 from campaigns.messages import SEND_EMAIL
 from lists.recipient import Recipient
 
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 #: The option of a message in process that holds the claim id of its rows.
 CLAIM_ID: Final = "claim"
+#: The option that names the account through which its rows go.
+ACCOUNT: Final = "account"
 
 
 class Requeued(SkipMessage):
@@ -68,6 +70,8 @@ class Admission(dramatiq.Middleware):
             log.info("rows_suppressed", campaign_id=campaign_id, count=len(grant.suppressed))
         if grant.verdict == COMPLETED:
             log.info("campaign_completed", campaign_id=campaign_id)
+        if grant.verdict == NO_ACCOUNT:
+            log.error("account_unknown", campaign_id=campaign_id, account=grant.account)
         if grant.denied or grant.held:
             self._put_back(message, grant)
         if not grant.granted:
@@ -76,6 +80,7 @@ class Admission(dramatiq.Middleware):
             granted = [recipient for recipient in recipients if recipient.row in grant.granted]
             carry_only(message, granted)
         dramatiq_private.set_option(message, CLAIM_ID, claim_id)
+        dramatiq_private.set_option(message, ACCOUNT, grant.account)
 
     def _ask(
         self, campaign_id: str, list_version: str, batch_id: str, recipients: Sequence[Recipient], claim_id: str

@@ -6,9 +6,11 @@ names of their own (`OF_DEFAULT`).
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from settings import ses, smtp
@@ -65,6 +67,13 @@ class ProviderAccount:
     sendgrid_api_url: str = "https://api.sendgrid.com"
     smtp: SmtpServer | None = None
     ses: SesAccount | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Four hexadecimal digits that change with the provider and its credentials. Too few to find a secret by."""
+        given = (self.provider, self.sendgrid_api_key, self.sendgrid_api_url, self.smtp, self.ses)
+        plain = [asdict(value) if isinstance(value, SmtpServer | SesAccount) else value for value in given]
+        return hashlib.sha256(json.dumps(plain).encode()).hexdigest()[:4]
 
 
 def prefix(name: str) -> str:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from uuid import uuid4
 
 import dramatiq
@@ -21,13 +21,15 @@ from redis import Redis
 import logs
 from broker.encoder import MsgspecEncoder
 from broker.redis_broker import Broker
-from campaigns import keys
+from campaigns import account_table, keys
+from campaigns.account_table import AccountTable
 from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
 from campaigns.db.scripts import Scripts
 from campaigns.dispatcher import Dispatcher
-from campaigns.ledger import Ledger, Limits
+from campaigns.ledger import Ledger
 from campaigns.messages import SEND_EMAIL
+from campaigns.models import Campaign
 from campaigns.progress import Progress
 from campaigns.reconciliation import Reconciler
 from consent.links import Links
@@ -43,7 +45,7 @@ from middleware.gc_tuning import GcTuning
 from middleware.log_context import LogContext
 from middleware.notifier import Notifier
 from middleware.schema_version import SchemaVersion
-from settings import DEFAULT, Settings
+from settings import Settings
 from storage import MissingObject, ObjectStore
 from worker.attached_files import AttachedFiles
 from worker.parse_csv import ParseCsv
@@ -60,14 +62,14 @@ class Components:
     Args:
         worker_id: identifies this process in its claims and leases.
         stopping: set when the worker shuts down.
-        limits: the rates of the provider's account and of the recipients' domains.
+        accounts: the provider accounts with their limits, and those of the recipients' domains.
     """
 
     settings: Settings
     worker_id: str
     stopping: threading.Event
     redis: Redis
-    limits: Limits
+    accounts: AccountTable
     ledger: Ledger
     open_store: Callable[[], ObjectStore]
     suppressions: Suppressions
@@ -76,12 +78,11 @@ class Components:
         """Build the dispatcher of a worker that processes up to `slots` messages concurrently."""
         return Dispatcher(
             self.redis,
-            self.settings.email_provider,
+            self.accounts,
             self.worker_id,
             slots,
             reconcile_every_s=self.settings.reconcile_every_s,
             send_timeout_s=self.settings.send_timeout_s,
-            limits=self.limits,
         )
 
 
@@ -105,14 +106,14 @@ def build_components(settings: Settings) -> Components:
     redis = connect(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
     open_store = object_store(settings)
     suppressions = suppression_list(redis, open_store)
-    limits = Limits(settings.accounts[DEFAULT].tpm, settings.domain_tpm)
+    accounts = account_table.of_settings(settings)
     return Components(
         settings=settings,
         worker_id=f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}",
         stopping=threading.Event(),
         redis=redis,
-        limits=limits,
-        ledger=Ledger(redis, settings.email_provider, settings.send_timeout_s, limits, suppressions.hashes),
+        accounts=accounts,
+        ledger=Ledger(redis, accounts, settings.send_timeout_s, suppressions.hashes),
         open_store=open_store,
         suppressions=suppressions,
     )
@@ -151,7 +152,6 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
     settings, redis, ledger, stopping = components.settings, components.redis, components.ledger, components.stopping
     catalog = Catalog(redis, settings.default_tpm)
     store, suppressions = components.open_store, components.suppressions
-    merged = settings.sendgrid_batch if settings.email_provider == "sendgrid" else 1
     ParseCsv(
         redis,
         ledger,
@@ -160,16 +160,22 @@ def declare_actors(broker: dramatiq.Broker, components: Components) -> None:
         stopping,
         threads=settings.workers,
         suppressions=suppressions,
-        merged_recipients=lambda _campaign: merged,
+        merged_recipients=partial(merged_recipients, settings),
     ).declare(broker)
     reconciler = Reconciler(redis, settings.send_timeout_s, settings.resend_quiet_s)
-    Reconcile(catalog, reconciler, Progress(redis, settings.email_provider)).declare(broker)
-    # The worker builds the provider at its start: a malformed key then stops the start, and the first email does not
+    Reconcile(catalog, reconciler, Progress(redis, components.accounts)).declare(broker)
+    # The worker builds the providers at its start: a malformed key then stops the start, and the first email does not
     # wait until the certificates are loaded.
-    provider = providers.build(settings.accounts[DEFAULT], settings)
+    accounts = {name: providers.build(account, settings) for name, account in settings.accounts.items()}
     files = AttachedFiles(Attachments(redis), store)
     links = recipient_links(settings, suppressions)
-    SendEmail(ledger, catalog, provider, components.worker_id, stopping, files=files, links=links).declare(broker)
+    SendEmail(ledger, catalog, accounts, components.worker_id, stopping, files=files, links=links).declare(broker)
+
+
+def merged_recipients(settings: Settings, campaign: Campaign) -> int:
+    """The most recipients of one request of a campaign to the provider of its account."""
+    account = settings.accounts.get(campaign.content.account_name)
+    return settings.sendgrid_batch if account and account.provider == "sendgrid" else 1
 
 
 def suppression_list(redis: Redis, open_store: Callable[[], ObjectStore]) -> Suppressions:

@@ -15,6 +15,7 @@ import structlog
 from redis import RedisError
 from structlog.contextvars import get_contextvars
 
+from campaigns.account_table import DEFAULT
 from campaigns.attachments import StoredFile
 from campaigns.catalog import Catalog
 from campaigns.db import refusals, retrying
@@ -36,17 +37,20 @@ log = structlog.get_logger(__name__)
 RENDERERS: Final = 128
 
 #: The kinds of outcome after which a row may be retried. Its settlement then carries its requeued entry.
-_PASSING: Final = frozenset({Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED, Kind.NOT_TRIED})
+_PASSING: Final = frozenset(
+    {Kind.THROTTLED, Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.REFUSED, Kind.UNUSABLE, Kind.NOT_TRIED}
+)
 
 
 class Batch(NamedTuple):
-    """The content of a SendEmail message: the recipients, and the id of their claim."""
+    """The content of a SendEmail message: the recipients, the id of their claim, and the account that sends to them."""
 
     campaign_id: str
     list_version: str
     retries: int
     recipients: Sequence[Recipient]
     claim_id: str = ""
+    account: str = DEFAULT
 
 
 class _Compiled(NamedTuple):
@@ -68,7 +72,7 @@ class _Unusable(NamedTuple):
 
 
 class Delivery:
-    """Sends batches through one provider."""
+    """Sends batches through the provider of one account."""
 
     def __init__(
         self,
@@ -100,14 +104,14 @@ class Delivery:
             log.exception("templates_unusable")
             self._renderers.pop((batch.campaign_id, batch.list_version), None)
             compiled = _Unusable(reason(f"the templates cannot be used: {error}"))
-        progress = BatchProgress(batch.campaign_id, batch.list_version, len(batch.recipients))
+        progress = BatchProgress(batch.campaign_id, batch.list_version, len(batch.recipients), batch.account)
         await _Sends(self, batch, progress, compiled).all()
         await progress.ended
         return frozenset(row for row, verdict in progress.verdicts.items() if verdict == "retry")
 
     async def outcome(self, batch: Batch, compiled: _Compiled | _Unusable, recipient: Recipient) -> Outcome:
         if isinstance(compiled, _Unusable):
-            return Outcome(Kind.REFUSED, compiled.reason)
+            return Outcome(Kind.UNUSABLE, compiled.reason)
         key = batch.campaign_id, batch.list_version
 
         def render() -> Message:
@@ -135,7 +139,7 @@ class Delivery:
             async with self._files.taken(compiled.files, compiled.html) as attachments:
                 return await merged.request.send(shares, attachments)
         except FilesGone as error:
-            outcome = Outcome(Kind.REFUSED, reason(str(error)))
+            outcome = Outcome(Kind.UNUSABLE, reason(str(error)))
         except NotNow:
             outcome = Outcome(Kind.NOT_TRIED)
         except Exception as error:
@@ -152,7 +156,7 @@ class Delivery:
                 message.attachments = attachments
                 return await self._sent(message)
         except FilesGone as error:
-            return Outcome(Kind.REFUSED, reason(str(error)))
+            return Outcome(Kind.UNUSABLE, reason(str(error)))
         except NotNow:
             return Outcome(Kind.NOT_TRIED)
 

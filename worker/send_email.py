@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dramatiq
 import structlog
 from dramatiq.middleware import CurrentMessage
 
+from campaigns.account_table import DEFAULT
 from campaigns.catalog import Catalog
 from campaigns.ledger import Ledger
 from campaigns.messages import QUEUES, SEND_EMAIL
@@ -17,7 +18,7 @@ from campaigns.settler import Settler
 from consent.recipient_links import RecipientLinks
 from lists.recipient import Recipient
 from mail.providers import Provider
-from middleware.admission import CLAIM_ID
+from middleware.admission import ACCOUNT, CLAIM_ID
 from middleware.batches import MayBeTriedAgain
 from worker.attached_files import AttachedFiles
 from worker.delivery import Batch, Delivery
@@ -30,6 +31,7 @@ class SendEmail:
     """The actor. Create one per process.
 
     Args:
+        accounts: the provider of each account, by the account's name.
         worker_id: identifies this process in its claims.
         stopping: set when the worker shuts down.
         files: the files that emails carry.
@@ -40,7 +42,7 @@ class SendEmail:
         self,
         ledger: Ledger,
         catalog: Catalog,
-        provider: Provider,
+        accounts: Mapping[str, Provider],
         worker_id: str,
         stopping: threading.Event,
         *,
@@ -49,12 +51,12 @@ class SendEmail:
     ) -> None:
         self._ledger = ledger
         self._catalog = catalog
-        self._provider = provider
+        self._accounts = accounts
         self._worker_id = worker_id
         self._stopping = stopping
         self._files = files
         self._links = links
-        self._delivery: Delivery | None = None
+        self._deliveries: Mapping[str, Delivery] = {}
 
     def declare(self, broker: dramatiq.Broker) -> None:
         """Register the actor with the broker."""
@@ -73,15 +75,18 @@ class SendEmail:
         """
         message = CurrentMessage.get_current_message()
         options = message.options if message else {}
-        batch = Batch(campaign_id, list_version, options.get("retries", 0), recipients, options.get(CLAIM_ID, ""))
-        if self._delivery is None:  # the first batch builds it, inside the event loop that all batches share
-            self._delivery = self._made_here()
-        retried = await self._delivery.deliver(batch)
+        account = options.get(ACCOUNT, DEFAULT)
+        batch = Batch(
+            campaign_id, list_version, options.get("retries", 0), recipients, options.get(CLAIM_ID, ""), account
+        )
+        if not self._deliveries:  # the first batch builds them, inside the event loop that all batches share
+            self._deliveries = self._made_here()
+        retried = await self._deliveries[account].deliver(batch)
         if retried:
             raise MayBeTriedAgain(retried)
 
-    def _made_here(self) -> Delivery:
-        """Build this process's delivery, which belongs to the running event loop."""
+    def _made_here(self) -> Mapping[str, Delivery]:
+        """Build the delivery of each account. They belong to the running event loop, and share one settler."""
         loop = asyncio.get_running_loop()
         sends = SendLog(self._stopping)
 
@@ -90,4 +95,7 @@ class SendEmail:
             log.info("campaign_completed", campaign_id=campaign_id)
 
         settler = Settler(self._ledger, self._worker_id, loop, self._stopping, completed=completed, log=sends.add)
-        return Delivery(self._catalog, self._provider, settler, self._files, self._links)
+        return {
+            name: Delivery(self._catalog, provider, settler, self._files, self._links)
+            for name, provider in self._accounts.items()
+        }

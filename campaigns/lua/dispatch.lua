@@ -1,9 +1,9 @@
 -- dispatch: one round of the dispatcher: heartbeat, lease, and what may go from the campaigns' lists to Dramatiq's
 -- queue now, by pace and by weighted fair queueing.
 --
--- KEYS  lease  running  dispatcher  workers  slots  parsing  breaker  queue  messages  account  claims
--- ARGV  worker_id  own_slots:int  call_id  key_prefix  reconcile_ms:int  claim_lost_ms:int
---       low_water_ms:int  low_water_min:int  low_water_max:int  account_limit:int  limits:json?  domain_prefix
+-- KEYS  lease  running  dispatcher  workers  slots  worker_accounts  parsing  queue  messages  claims
+-- ARGV  worker_id  own_slots:int  own_accounts  call_id  key_prefix  reconcile_ms:int  claim_lost_ms:int
+--       low_water_ms:int  low_water_min:int  low_water_max:int  accounts:json  fallback_after_ms:int  limits:json?
 -- ->    JSON: { leader, wait_ms, idle, dispatched, prefetch: [ids], reconcile: [ids], parse: [ids],
 --       expired: [[id, rows]], refused: [ids] }
 --       idle: no campaign runs, so the next round is due late, or when the dispatcher is notified
@@ -11,16 +11,18 @@
 --       expired: campaigns whose rows in flight have become unknown, and how many
 --       refused: campaigns that have been paused because Redis refuses one of their keys
 --
--- own_slots: of this worker; call_id: for the ids of new messages; reconcile_ms: the time between two reconciliations
--- claim_lost_ms: the age at which any claim is given up; account_limit: 0 for none; limits: the domains'
+-- own_slots, own_accounts: of this worker; call_id: for the ids of new messages; reconcile_ms: the time between two
+-- reconciliations
+-- claim_lost_ms: the age at which any claim is given up; accounts, fallback_after_ms: see accounts
+-- limits: the domains'
 -- low_water_ms, low_water_min, low_water_max: how many recipients a campaign keeps ready: those of this time, at least,
 -- at most
--- domain_prefix: of the domains' windows
 --
 -- $running  set of campaigns   $lease, $workers, $slots: see lease   $parsing, $claims: see due
--- $dispatcher  hash: vtime: the virtual time; tokens, paced_at: the account's pace; see also lease, batches
+-- $dispatcher  hash: vtime: the virtual time; see also lease, batches, dispatch_accounts
 -- Of each running campaign, all with its prefix: campaign, progress, ready, requeued, held, batches, window, breaker.
--- $progress  hash: ready_bytes; held; cursor; refeed; reconcile_at (ms); see also fair_queueing, prefetch_requests
+-- $progress  hash: ready_bytes; held; cursor; refeed; reconcile_at (ms); waits_for: a worker that does not know the
+--            campaign's account, so that nothing is sent; see also fair_queueing, prefetch_requests
 --include clock
 --include lease
 --include due
@@ -50,22 +52,11 @@ reply.expired = expire_due_claims(now)
 -- room on the queue: enough to keep every worker's threads busy, not so much that a late campaign waits behind it
 local all_slots = slots_alive(now)
 local room = all_slots - redis.call('LLEN', queue)
-local state, open_ms = breaker_state(breaker, now)
-if state == 'open' then
-  room, wait_ms = 0, math.min(wait_ms, open_ms)
-elseif state == 'half-open' then
-  room = math.min(room, 1)
-end
 local more_room = room > MAX_BATCHES
 room = math.min(room, MAX_BATCHES)
 
-local before = redis.call('HMGET', dispatcher, 'vtime', 'tokens', 'paced_at')
-local vtime = tonumber(before[1]) or 0
-local round = { now = now, one_row = state == 'half-open', account = { tokens = 0, left = math.huge }, dispatched = 0 }
-if account_limit > 0 then
-  round.account.tokens = pace_refill(account_limit, before[2], before[3], now)
-  round.account.left = math.min(math.floor(round.account.tokens), account_limit - window_used(account, now))
-end
+local vtime = tonumber(redis.call('HGET', dispatcher, 'vtime')) or 0
+local round = { now = now, dispatched = 0 }
 
 -- a campaign with a key that Redis refuses, as it holds a wrong type, is paused with the reason and delays no other
 local function stand_aside(id, problem)
@@ -77,19 +68,36 @@ local function stand_aside(id, problem)
   reply.refused[#reply.refused + 1] = id
 end
 
+local function never()
+  return false
+end
+
+-- ms until the campaign may have something to dispatch
+local function ms_to_next(c)
+  local account = account_for(c.account, never, now)
+  if c.requeued + c.ready + c.held == 0 or not account or account.ignorant then
+    return ROUND_MS
+  end
+  if account.state == 'open' then
+    return account.open_ms
+  end
+  return math.max(MIN_ROUND_MS, c.open_ms, math.ceil((1 - c.tokens) / c.rate))
+end
+
 local campaigns = {}
 table.sort(ids)
 for _, id in ipairs(ids) do
   local readable, c = pcall(read_campaign, id, vtime, now)
   if readable then
     campaigns[#campaigns + 1] = c
+    check_account(c, now)
   else
     stand_aside(id, c)
   end
 end
 
-while room > 0 and round.account.left >= 1 and round.dispatched < MAX_RECIPIENTS do
-  local c = next_campaign(campaigns, state)
+while room > 0 and round.dispatched < MAX_RECIPIENTS do
+  local c = next_campaign(campaigns, now)
   if not c then
     break
   end
@@ -108,8 +116,8 @@ end
 if round.dispatched > 0 then
   notify('send_email')
 end
-redis.call('HSET', dispatcher, 'vtime', string.format('%.4f', vtime), 'tokens',
-  string.format('%.4f', round.account.tokens), 'paced_at', now)
+redis.call('HSET', dispatcher, 'vtime', string.format('%.4f', vtime))
+save_paces(now)
 save_rooms(now)
 
 for _, c in ipairs(campaigns) do
@@ -120,9 +128,7 @@ for _, c in ipairs(campaigns) do
   if c.reconcile_at and c.reconcile_at <= now then
     reply.reconcile[#reply.reconcile + 1] = c.id
   end
-  if c.requeued + c.ready + c.held > 0 and state ~= 'open' then
-    wait_ms = math.min(wait_ms, math.max(MIN_ROUND_MS, c.open_ms, math.ceil((1 - c.tokens) / c.rate)))
-  end
+  wait_ms = math.min(wait_ms, ms_to_next(c))
 end
 local more_below
 reply.prefetch, more_below = request_prefetch(campaigns, all_slots, now)

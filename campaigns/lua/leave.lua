@@ -1,6 +1,6 @@
 -- leave: removes a stopping worker: its slots no longer count, and another worker may dispatch immediately.
 --
--- KEYS  lease  workers  slots
+-- KEYS  lease  workers  slots  worker_accounts
 -- ARGV  worker_id
 -- ->    nothing
 if redis.call('GET', lease) == worker_id then
@@ -8,3 +8,4 @@ if redis.call('GET', lease) == worker_id then
 end
 redis.call('ZREM', workers, worker_id)
 redis.call('HDEL', slots, worker_id)
+redis.call('HDEL', worker_accounts, worker_id)

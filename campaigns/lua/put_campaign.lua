@@ -1,11 +1,13 @@
 -- put_campaign: creates a campaign, or changes its content if its state allows that.
 --
--- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  list_keys...
--- ARGV  campaign_id  changeable  content  default_tpm:int  template_names  sent_content  unaccepted  judged:flag
---       judged_list  unaccepted_with_list  missing  filters  list_version  message_id  message  by  copy_of
---       fields(name value)...
+-- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  breaker  failing  list_keys...
+-- ARGV  campaign_id  changeable  account  replaces  content  default_tpm:int  template_names  sent_content  unaccepted
+--       judged:flag  judged_list  unaccepted_with_list  missing  filters  list_version  message_id  message  by
+--       copy_of  fields(name value)...
 -- ->    "created", "changed", "same", "list_changed", or the state that does not allow it
 --
+-- account: of the content; replaces: the stored content if the account alone differs from it, or "": such a change is
+-- possible while the campaign is paused. Rows in flight end at the old account, which their claims name
 -- changeable: states that allow a change, "draft,ready"; content: encoded; default_tpm: for a new campaign
 -- template_names: that the templates take from the list, JSON; fields: further ones of $campaign
 -- filters: what decides which rows are recipients; if it has changed, the list is parsed again, as list_version, by
@@ -25,6 +27,12 @@ local before = redis.call('HMGET', campaign, 'status', 'content', 'filters', 'ob
 if before[2] == content then
   redis.call('HSETNX', campaign, 'template_names', template_names)
   return 'same'
+end
+if before[1] == 'paused' and replaces ~= '' and before[2] == replaces then
+  note_change(campaign, now_ms(), by, 'account', account)
+  redis.call('HSET', campaign, 'content', content, 'sent_content', sent_content, 'account', account)
+  redis.call('DEL', breaker, failing)
+  return 'changed'
 end
 if before[1] and not is_one_of(before[1], changeable) then
   return before[1]

@@ -2,7 +2,8 @@
 --
 -- KEYS  campaign  progress  in_flight  done  failed  unknown  reasons  requeued  running  breaker  failing  own_breaker
 --       own_failing  throughput
--- ARGV  campaign_id  list_version  worker_id  accepted...  others(row kind reason wait_ms:int? entry claim_id)...
+-- ARGV  campaign_id  list_version  worker_id  account  fingerprint  has_fallback:flag  key_prefix
+--       accepted...  others(row kind reason wait_ms:int? entry claim_id)...
 -- ->    { "1" where the campaign has just been completed, verdict of the accepted rows, verdict of each other one... };
 --       a verdict is one of
 --       done, failed, unknown   recorded as such
@@ -10,28 +11,27 @@
 --       requeue  will be tried again without one: it is put back here
 --       gone     the campaign or the claim is no more: nothing was recorded
 --
--- accepted: rows; entry: as $requeued holds it, for kinds that may be tried again; claim_id: of its claim, or ""
+-- account: through which the rows went; fingerprint: of its credentials; has_fallback: another one can send instead
+-- accepted: rows; entry: as $requeued holds it, if the kind may be tried again; claim_id: of its claim, or ""
 --
 -- An accepted email is recorded even if its claim is gone, because the provider has the email. Any other outcome that
 -- is repeated because the response was lost finds its claim gone, and does not touch a newer claim of the same worker.
 --include clock
 --include finish
 --include under_way
---include pause
 --include rows
 --include claim
 --include key_types
 --include accepted
 --include throughput
+--include refusals
 --include trouble
-
---- how long an outage costs no attempt (ms)
-local OUTAGE_PATIENCE_MS = 24 * 3600 * 1000
 
 local now = now_ms()
 local verdicts = { '0', 'done' }
 
-if redis.call('HGET', campaign, 'list_version') ~= list_version then
+local state = redis.call('HMGET', campaign, 'list_version', 'proven')
+if state[1] ~= list_version then
   verdicts[2] = 'gone'
   for _ in others() do
     verdicts[#verdicts + 1] = 'gone'
@@ -66,27 +66,10 @@ local function record_unknown(row, reason)
   local which = breaker_in_trouble(row, now)
   if which then
     trip_breaker(which, now, nil, reason)
+  else
+    probes_unanswered()
   end
   return 'unknown'
-end
-
-local function pause_account(reason)
-  if redis.call('HGET', campaign, 'status') == 'running' then
-    pause_for(campaign, running, campaign_id, reason)
-  end
-end
-
--- opens the breaker that a failure concerns -> whether the failure costs an attempt. It does where the provider works
--- for others, and where the failure may be the recipient's own
-local function trip_for(row, kind, reason, wait_ms)
-  local which = (kind == 'throttled' or kind == 'unreachable') and breaker or breaker_in_trouble(row, now)
-  if which then
-    trip_breaker(which, now, wait_ms, reason)
-  end
-  if which ~= breaker then
-    return true
-  end
-  return kind ~= 'throttled' and now - tonumber(redis.call('HGET', breaker, 'since')) > OUTAGE_PATIENCE_MS
 end
 
 -- a failure that may pass
@@ -94,8 +77,11 @@ local function record_transient(row, kind, reason, wait_ms, entry)
   redis.call('HINCRBY', progress, 'retries', 1)
   redis.call('HSET', reasons, row, reason)
   if kind == 'refused' then
-    pause_account(reason)
-  elseif trip_for(row, kind, reason, wait_ms) then
+    handle_refusal(now, reason)
+  elseif kind == 'unusable' then
+    probes_unanswered()
+    pause_if_running(campaign, campaign_id, reason)
+  elseif trip_for(row, kind, now, reason, wait_ms) then
     return 'retry'
   end
   redis.call('RPUSH', requeued, entry)
@@ -139,7 +125,7 @@ if rejected > 0 then
   count_successes(now, rejected)
 end
 if #accepted + rejected > 0 then
-  close_breakers(now)
+  close_breakers(now, state[2])
   plot_add(throughput, campaign, now, new, rejected)
 end
 if complete_if_done(campaign, progress, unknown, running, campaign_id, now) then

@@ -73,7 +73,7 @@ if target == 'running' then
     note(campaign, now, by, 'brake_accepted', nil, braked)
   end
   redis.call('HSETNX', campaign, 'started_at', now)
-  redis.call('HDEL', campaign, 'reason')
+  redis.call('HDEL', campaign, 'reason', 'proven')
   redis.call('HDEL', progress, 'paced_at', 'tokens', 'prefetch_asked', 'prefetch_asked_at', 'prefetch_after',
     'reconcile_at')
   run(campaign, running, campaign_id)

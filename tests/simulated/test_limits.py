@@ -14,17 +14,19 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from redis import Redis
 
 from campaigns import keys
-from campaigns.ledger import Grant, Limits
+from campaigns.account_table import AccountTable
+from campaigns.ledger import Grant
 from campaigns.models import Status
 from lists.recipient import Recipient
-from tests.support.ledger_harness import Batch, Clock, LedgerHarness, ServerClock
+from tests.support.ledger_harness import PROVIDER, Batch, Clock, LedgerHarness, ServerClock
 
 #: The longest span that the window counts, and its bucket (see `lib/window.lua`): the span may be one bucket longer.
 WINDOW_MS, BUCKET_MS = 60_200, 100
 CAMPAIGNS: Final = ("a", "b")
 WORKERS: Final = ("w1", "w2", "w3")
 DOMAINS: Final = ("slow.test", "other.test", "free.test")
-LIMITS: Final = Limits(account=9, domains={"slow.test": 3, "other.test": 5})
+ACCOUNT_TPM: Final = 9
+DOMAIN_TPM: Final = {"slow.test": 3, "other.test": 5}
 
 STEPS: Final = st.lists(
     st.one_of(
@@ -73,7 +75,9 @@ class Play:
 
     def __init__(self, server: Redis, clock: Clock) -> None:
         self.clock = clock
-        self.harness = LedgerHarness(server, slots=1000, limits=LIMITS)
+        self.harness = LedgerHarness(
+            server, slots=1000, accounts=AccountTable.single(PROVIDER, ACCOUNT_TPM, DOMAIN_TPM)
+        )
         self.reference = Reference(clock)
         self.tpm = dict.fromkeys(CAMPAIGNS, 6)
         self.paused: set[str] = set()
@@ -132,7 +136,7 @@ class Play:
 
     def _is_what_lists_allow(self, batch: Batch, open_rows: list[Recipient], grant: Grant) -> None:
         """Never more than the longest window allows, never less than the shortest: between them lies one bucket."""
-        limits = {batch.campaign_id: self.tpm[batch.campaign_id], "account": LIMITS.account or 0, **LIMITS.domains}
+        limits = {batch.campaign_id: self.tpm[batch.campaign_id], "account": ACCOUNT_TPM, **DOMAIN_TPM}
         least = self._greedy(batch, open_rows, limits, WINDOW_MS + BUCKET_MS)
         assert len(grant.granted) >= len(least)
         for person in open_rows:
@@ -144,7 +148,7 @@ class Play:
                     self.reference.admit(limiter)
         if grant.granted:
             for limiter, limit in limits.items():
-                if limiter in LIMITS.domains and not self._touched(batch, grant, limiter):
+                if limiter in DOMAIN_TPM and not self._touched(batch, grant, limiter):
                     continue
                 assert self.reference.within(limiter, WINDOW_MS) <= limit, limiter
 

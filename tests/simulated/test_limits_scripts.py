@@ -8,10 +8,10 @@ import pytest
 from redis import Redis
 
 from campaigns import keys
-from campaigns.ledger import Limits
+from campaigns.account_table import AccountTable
 from campaigns.models import Content, Ramp, Status
 from lists.recipient import Recipient
-from tests.support.ledger_harness import Clock, LedgerHarness
+from tests.support.ledger_harness import PROVIDER, Clock, LedgerHarness
 from tests.support.lua_settings import change_setting
 
 
@@ -44,7 +44,7 @@ def most_in_a_minute(times: list[int]) -> int:
 
 def test_the_accounts_limit_holds_over_all_campaigns(server: Redis, clock: Clock) -> None:
     """Given two campaigns without a limit and an account of 120 per minute, then together they send that, half each."""
-    harness = LedgerHarness(server, slots=1000, limits=Limits(account=120))
+    harness = LedgerHarness(server, slots=1000, accounts=AccountTable.single(PROVIDER, 120))
     harness.start("a", rows=500)
     harness.start("b", rows=500)
     sent = send_for(harness, clock, 180, step_ms=250)
@@ -54,7 +54,7 @@ def test_the_accounts_limit_holds_over_all_campaigns(server: Redis, clock: Clock
 
 
 def test_admission_alone_keeps_the_accounts_limit(server: Redis, clock: Clock) -> None:
-    harness = LedgerHarness(server, limits=Limits(account=5))
+    harness = LedgerHarness(server, accounts=AccountTable.single(PROVIDER, 5))
     harness.start(rows=4)
     harness.start("b", rows=4)
     loose = LedgerHarness(server)
@@ -67,7 +67,7 @@ def test_a_domain_at_its_limit_lets_the_others_pass(server: Redis, clock: Clock)
     """Given every other recipient at a domain of 30 per minute, then the others are all sent at once, and those at the
     domain's pace.
     """
-    harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 30}))
+    harness = LedgerHarness(server, slots=1000, accounts=AccountTable.single(PROVIDER, domains={"slow.test": 30}))
     start_mixed(harness, [f"r{row}@{'SLOW.test' if row % 2 else 'fast.test'}" for row in range(1, 201)])
     sent = send_for(harness, clock, 10)
     assert sum(address.endswith("fast.test") for _, address in sent) == 100
@@ -80,7 +80,7 @@ def test_a_domain_at_its_limit_lets_the_others_pass(server: Redis, clock: Clock)
 
 
 def test_the_star_limits_each_domain_separately(server: Redis, clock: Clock) -> None:
-    harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"*": 6}))
+    harness = LedgerHarness(server, slots=1000, accounts=AccountTable.single(PROVIDER, domains={"*": 6}))
     start_mixed(harness, [f"r{row}@d{row % 10}.test" for row in range(100)])
     sent = send_for(harness, clock, 60)
     by_domain = Counter(address.rpartition("@")[2] for _, address in sent)
@@ -92,7 +92,7 @@ def test_admission_alone_keeps_a_domains_limit_and_holds_the_rest(server: Redis,
     """Given a batch that was dispatched without the limit, then admission grants what the domain takes and holds the
     others.
     """
-    harness = LedgerHarness(server, limits=Limits(domains={"slow.test": 3}))
+    harness = LedgerHarness(server, accounts=AccountTable.single(PROVIDER, domains={"slow.test": 3}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(10)])
     (batch,) = LedgerHarness(server).batches()
     grant = harness.admit(batch)
@@ -103,7 +103,7 @@ def test_admission_alone_keeps_a_domains_limit_and_holds_the_rest(server: Redis,
 
 
 def test_held_recipients_are_not_lost_and_are_removed_with_the_campaign(server: Redis, clock: Clock) -> None:
-    harness = LedgerHarness(server, limits=Limits(domains={"slow.test": 1}))
+    harness = LedgerHarness(server, accounts=AccountTable.single(PROVIDER, domains={"slow.test": 1}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(10)])
     send_for(harness, clock, 1)
     assert int(harness.redis.hget(keys.of("c1", "progress"), "held")) == 9
@@ -117,7 +117,7 @@ def test_held_recipients_are_not_lost_and_are_removed_with_the_campaign(server: 
 def test_the_number_of_held_recipients_is_bounded(server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a list of one slow domain, then no more recipients than the bound are held, however many are ready."""
     change_setting(monkeypatch, "HELD_MAX", 100)
-    harness = LedgerHarness(server, slots=1000, limits=Limits(domains={"slow.test": 60}))
+    harness = LedgerHarness(server, slots=1000, accounts=AccountTable.single(PROVIDER, domains={"slow.test": 60}))
     start_mixed(harness, [f"r{row}@slow.test" for row in range(1000)])
     send_for(harness, clock, 5)
     assert 100 <= int(harness.redis.hget(keys.of("c1", "progress"), "held")) <= 164

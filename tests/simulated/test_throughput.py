@@ -87,5 +87,5 @@ def test_breakers_that_open_are_marked(harness: LedgerHarness, clock: Clock) -> 
     marks = Throughput(harness.redis).marks("c1")
     assert [(mark.event, mark.reason, mark.details.get("account")) for mark in marks] == [
         ("started", None, None),
-        ("breaker_opened", "429: slow down", "double"),
+        ("breaker_opened", "429: slow down", "default"),
     ]

@@ -20,11 +20,12 @@ import pytest
 from redis import RedisError
 
 from campaigns import keys
+from campaigns.account_table import AccountTable
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.db import scripts
 from campaigns.dispatcher import Dispatcher, DispatchResult
-from campaigns.ledger import Grant, Group, Ledger, Limits, Settlement, requeued_entry
+from campaigns.ledger import Grant, Group, Ledger, Settlement, requeued_entry
 from campaigns.models import Campaign, Content, OnUnknown, Status, StatusReport
 from campaigns.parsing import Parsing
 from campaigns.progress import Progress
@@ -147,28 +148,26 @@ class LedgerHarness:
 
     redis: Any  # fakeredis or a real client; replies are bytes
     slots: int = 10
-    limits: Limits = Limits()  # noqa: RUF009 - immutable
+    accounts: AccountTable = field(default_factory=lambda: AccountTable.single(PROVIDER))
+    warm: bool = True  # accounts and started campaigns count as having just accepted an email
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
         self.catalog = Catalog(self.redis, default_tpm=1000)
-        self.controls = Controls(self.redis)
+        self.controls = ProvenControls(self) if self.warm else Controls(self.redis)
         self.suppressions = suppressions(self.redis, MemoryStore())
-        self.ledger = Ledger(
-            self.redis, PROVIDER, send_timeout_s=15, limits=self.limits, hashes=self.suppressions.hashes
-        )
-        self.progress = Progress(self.redis, PROVIDER)
+        self.ledger = Ledger(self.redis, self.accounts, send_timeout_s=15, hashes=self.suppressions.hashes)
+        self.progress = Progress(self.redis, self.accounts)
         self.reconciler = Reconciler(self.redis, send_timeout_s=15, resend_quiet_s=RESEND_QUIET_S)
 
     def dispatcher(self, worker_id: str = "w1") -> Dispatcher:
         return Dispatcher(
             self.redis,
-            PROVIDER,
+            self.accounts,
             worker_id,
             self.slots,
             reconcile_every_s=60,
             send_timeout_s=15,
-            limits=self.limits,
         )
 
     def make(
@@ -197,6 +196,13 @@ class LedgerHarness:
         campaign = self.catalog.get(campaign_id)
         self.prefetch(campaign)
         return campaign
+
+    def prove(self, *campaign_ids: str) -> None:
+        """Make accounts and campaigns count as having accepted an email, for good: none is tried with one row first."""
+        for campaign_id in campaign_ids:
+            self.redis.hset(keys.campaign(campaign_id), "proven", "1")
+        for rule in self.accounts.rules.values():
+            self.redis.hset(rule.breaker, f"accepted:{rule.fingerprint}", 10**14)
 
     def prefetch(self, campaign: Campaign) -> None:
         """Prefetch the next slice, or the rows that are to be refed."""
@@ -272,7 +278,9 @@ class LedgerHarness:
             Settlement(row, kind, more.get("reason", ""), more.get("wait"), requeued_entry(batch.retries, people[row]))
             for row in rows
         ]
-        [answer] = self.ledger.settle(worker_id, [Group(batch.campaign_id, batch.list_version, settlements)])
+        [answer] = self.ledger.settle(
+            worker_id, [Group(batch.campaign_id, batch.list_version, settlements, more.get("account", "default"))]
+        )
         assert not isinstance(answer, RedisError), answer
         return answer[0]
 
@@ -297,6 +305,26 @@ class LedgerHarness:
             if self.report(campaign_id).status != Status.RUNNING:
                 break
         return sent
+
+
+class ProvenControls(Controls):
+    """Controls whose campaigns count as having accepted an email from the start on."""
+
+    def __init__(self, harness: LedgerHarness) -> None:
+        super().__init__(harness.redis)
+        self._harness = harness
+
+    def start(self, campaign_id: str, *, accept_warnings: bool = False) -> Status:
+        """See `Controls`."""
+        status = super().start(campaign_id, accept_warnings=accept_warnings)
+        self._harness.prove(campaign_id)
+        return status
+
+    def resume(self, campaign_id: str, *, accept_brake: bool = False) -> Status:
+        """See `Controls`."""
+        status = super().resume(campaign_id, accept_brake=accept_brake)
+        self._harness.prove(campaign_id)
+        return status
 
 
 def scanned(csv: bytes) -> ScanResult:

@@ -7,11 +7,12 @@ import threading
 import pytest
 
 from campaigns import keys
-from campaigns.ledger import COMPLETED, Limits
+from campaigns.account_table import AccountTable
+from campaigns.ledger import COMPLETED
 from campaigns.models import Content, Status
 from consent.records import Reason
 from middleware.admission import Admission, Requeued
-from tests.support.ledger_harness import LedgerHarness, recipient
+from tests.support.ledger_harness import PROVIDER, LedgerHarness, recipient
 from tests.unit.test_admission import as_message
 
 
@@ -68,6 +69,7 @@ def test_other_email_than_marketing_stops_for_bounces_alone(
     assert harness.redis.hget(keys.campaign("c1"), "marketing") == b"0"
     suppress(harness, 2, reason=reason)
     harness.redis.hset(keys.campaign("c1"), "status", "running")
+    harness.prove("c1")
     version = harness.catalog.get("c1").list_version
     harness.redis.hset(keys.of("c1", "batches"), "b1", "q|1|1,2,3")
     grant = harness.ledger.admit("c1", version, "b1", "w1", [recipient(row) for row in (1, 2, 3)], claim_id="x")
@@ -88,7 +90,7 @@ def test_rows_that_come_back_are_asked_about_again(harness: LedgerHarness) -> No
 
 
 def test_a_row_held_for_its_domain_is_asked_about_again(harness: LedgerHarness) -> None:
-    limited = LedgerHarness(harness.redis, limits=Limits(domains={"shop.test": 2}))
+    limited = LedgerHarness(harness.redis, accounts=AccountTable.single(PROVIDER, domains={"shop.test": 2}))
     limited.start(rows=4)
     limited.dispatch()
     suppress(limited, 1, 2, 3, 4)

@@ -40,6 +40,7 @@ def test_an_idle_account(fake_redis: Redis) -> None:
         "breaker": "closed",
         "reason": None,
         "webhook": None,
+        "fallback": None,
     }
 
 

@@ -41,6 +41,7 @@ def test_a_campaign_starts_pauses_and_resumes(app: AppHarness) -> None:
 def test_pause_returns_the_number_of_rows_in_flight(app: AppHarness) -> None:
     app.ready()
     step(app, "start")
+    app.harness.prove("c1")
     campaign = app.harness.catalog.get("c1")
     app.harness.prefetch(campaign)
     for batch in app.harness.batches():

@@ -48,7 +48,7 @@ def provider() -> Recording:
 
 @pytest.fixture
 def app(fake_redis: Redis, clock: Clock, provider: Recording) -> AppHarness:  # noqa: ARG001 - the time stands still
-    return AppHarness(fake_redis, overrides={"provider": provider})
+    return AppHarness(fake_redis, overrides={"providers": {"default": provider}})
 
 
 def post(app: AppHarness, *to: str, **more: Any) -> Any:

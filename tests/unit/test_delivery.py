@@ -155,7 +155,7 @@ def test_templates_that_cannot_be_used_pause_the_campaign_and_send_nothing(monke
     monkeypatch.setitem(Catalog.get.__globals__, "CONTENT", Content(from_="a@b.test", subject="{{", text="x"))
     again, settler, provider = deliver(accepted, ["Ann", "Bob"])
     assert (again, provider.messages) == (frozenset(), [])
-    assert {settled.kind for settled in settler.settled.values()} == {Kind.REFUSED}
+    assert {settled.kind for settled in settler.settled.values()} == {Kind.UNUSABLE}
     assert "the templates cannot be used: subject, line 1" in settler.settled[1].reason
 
 
@@ -312,7 +312,7 @@ def test_every_email_carries_the_campaigns_files() -> None:
 
 def test_a_file_that_is_gone_pauses_the_campaign_and_sends_nothing() -> None:
     settled, sent = deliver_with(Files(FilesGone("the attachment a.pdf is no longer in the object store")))
-    assert (settled.kind, settled.reason) == ("refused", "the attachment a.pdf is no longer in the object store")
+    assert (settled.kind, settled.reason) == ("unusable", "the attachment a.pdf is no longer in the object store")
     assert sent == []
 
 

@@ -103,6 +103,7 @@ def test_decisions_attachments_and_test_emails_are_told(app: AppHarness) -> None
     app.web.put("/campaigns/c1/attachments/a.txt", b"y", {"Content-Type": "text/plain"})
     app.web.request("DELETE", "/campaigns/c1/attachments/a.txt", b"")
     app.web.post("/campaigns/c1/start")
+    app.harness.prove("c1")
     app.harness.prefetch(campaign)
     (batch,) = app.harness.batches()
     app.harness.admit(batch)
@@ -121,7 +122,7 @@ def test_repeated_counts_become_one_entry(app: AppHarness) -> None:
     app.ready()
     limit = app.starlette.state.components.trial_limit
     for _ in range(3):
-        limit.admit("c1", 2)
+        limit.admit("c1", 2, "default")
     assert [entry["details"] for entry in entries(app) if entry["event"] == "test_sent"] == [{"count": 6}]
 
 

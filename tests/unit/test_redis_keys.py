@@ -19,8 +19,8 @@ def test_every_key_of_a_campaign_is_described(name: str) -> None:
 
 def test_every_key_of_the_system_is_described() -> None:
     constants = [value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)]
-    built = [keys.breaker("<provider>"), keys.failing("<provider>"), keys.account("<provider>")]
-    for key in [*constants, *built, keys.domain_prefix("<provider>") + "<domain>", keys.reputation("<account>")]:
+    built = [keys.breaker("<account>"), keys.failing("<account>"), keys.account("<account>")]
+    for key in [*constants, *built, keys.domain_prefix("<account>") + "<domain>", keys.reputation("<account>")]:
         if key != keys.PREFIX:
             assert f"`{key}`" in PAGE, key
 

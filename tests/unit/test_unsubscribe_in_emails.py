@@ -110,7 +110,7 @@ def test_a_worker_without_the_key_sends_nothing_and_says_what_to_do(app: AppHarn
         Templates(CONTENT).renderer("c1", ("email",))
     app.ready(text="{{ unsubscribe_url }}", subject="Hi")
     outcomes = deliver(app, None)
-    assert [(one.kind, "SECRET_KEY" in one.reason) for one in outcomes] == [(Kind.REFUSED, True)]
+    assert [(one.kind, "SECRET_KEY" in one.reason) for one in outcomes] == [(Kind.UNUSABLE, True)]
 
 
 def test_a_worker_makes_a_link_that_unsubscribes_its_recipient(app: AppHarness) -> None:

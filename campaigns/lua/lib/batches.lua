@@ -1,13 +1,12 @@
 -- batches: takes recipients of a campaign from its lists and puts them on the queue, as one batch.
--- For scripts that declare dispatcher, queue and messages, call_id and limits.
+-- For scripts that declare dispatcher, queue and messages, call_id and limits, and what dispatch_accounts needs.
 --
 -- $ready       list: [row,"address",[values]]   $requeued  list: retries|recipient
 -- $held        zset: domain by when it may have room again (ms); $held:<domain>  list: as $requeued
 -- $batches     hash: batch id -> q|ms|rows: dispatched
 -- $dispatcher  hash: calls: the number of calls that dispatched something
 --
--- A round is { now, one_row: whether a batch has one recipient only, account: { tokens, left }, dispatched }. For a
--- campaign c, see fair_queueing.
+-- A round is { now, dispatched }. For a campaign c, see fair_queueing; its next batch goes through the account c.via.
 --include held
 --include domain_room
 --include enqueue
@@ -31,20 +30,21 @@ local function send(round, c, retries, count, rows, recipients)
   redis.call('HSET', c.prefix .. 'batches', batch_id, 'q|' .. round.now .. '|' .. rows)
   enqueue(queue, messages, batch_id, send_email_message(batch_id, c, retries, recipients, round.now))
   c.tokens, c.left, c.vtime, c.changed = c.tokens - count, c.left - count, c.vtime + count / c.weight, true
-  round.account.tokens, round.account.left = round.account.tokens - count, round.account.left - count
+  local via = c.via
+  via.tokens, via.left, via.probed = via.tokens - count, via.left - count, true
   round.dispatched = round.dispatched + count
 end
 
 -- one recipient of a domain that has room again -> whether there was one
 local function dispatch_held(round, c)
-  local held, now = c.prefix .. 'held', round.now
+  local held, now, windows = c.prefix .. 'held', round.now, c.via.domain_prefix
   for _, domain in ipairs(redis.call('ZRANGEBYSCORE', held, '-inf', now, 'LIMIT', 0, HELD_DOMAINS)) do
-    local room = room_for(domain, now)
+    local room = room_for(windows, domain, now)
     if room.left >= 1 then
       local entry = redis.call('LPOP', held .. ':' .. domain)
       if entry then
         local retries, recipient = string.match(entry, '^(%d+)|(.*)$')
-        take_room(domain, now)
+        take_room(windows, domain, now)
         c.held = c.held - 1
         send(round, c, retries, 1, row_of(recipient), recipient)
         return true
@@ -74,8 +74,8 @@ end
 -- whether there were any; those whose domain is at its limit are held
 local function send_from(round, c, name)
   local list = c.prefix .. name
-  local most = (round.one_row or c.probe) and 1
-    or math.min(math.max(BATCH_ROWS, c.batch_rows), c.left, round.account.left)
+  local one_row = c.probe or c.via.state == 'half-open'
+  local most = one_row and 1 or math.min(math.max(BATCH_ROWS, c.batch_rows), c.left, c.via.left)
   local items = redis.call('LPOP', list, most) or {}
   local rows, chosen, bytes, batch_retries = {}, {}, 0, nil
   local taken = #items
@@ -93,7 +93,7 @@ local function send_from(round, c, name)
       c.bytes = c.bytes + #recipient
     end
     local domain = limits and domain_of(recipient)
-    if domain and not take_room(domain, round.now) then
+    if domain and not take_room(c.via.domain_prefix, domain, round.now) then
       hold(round, c, domain, retries, recipient)
     else
       chosen[#chosen + 1], rows[#rows + 1] = recipient, row_of(recipient)

@@ -50,19 +50,38 @@ end
 
 -- breaker_probe_over(key): its probe has returned, and the answer was about another breaker
 local function breaker_probe_over(key)
-  if redis.call('HEXISTS', key, 'level') == 1 then
+  if redis.call('HEXISTS', key, 'probe_until') == 1 then
     redis.call('HSET', key, 'probe_until', 0)
   end
 end
 
--- note_success_of(key, now, campaign_id): the campaign whose emails were accepted
-local function note_success_of(key, now, campaign_id)
-  local last = redis.call('HMGET', key, 'ok_by', 'ok_at')
-  if last[1] == campaign_id then
-    redis.call('HSET', key, 'ok_at', now)
-  else
-    redis.call('HSET', key, 'ok_by', campaign_id, 'ok_at', now, 'ok_else', last[2] or 0)
+-- what older credentials have left
+local function drop_acceptances(key, but)
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 9) == 'accepted:' and field ~= but then
+      redis.call('HDEL', key, field)
+    end
   end
+end
+
+-- note_success_of(key, now, campaign_id, fingerprint): the campaign whose emails were accepted, with which credentials
+-- -> whether the account was cold
+local function note_success_of(key, now, campaign_id, fingerprint)
+  local accepted = 'accepted:' .. fingerprint
+  local last = redis.call('HMGET', key, 'ok_by', 'ok_at', accepted, 'refused_by')
+  if last[1] == campaign_id then
+    redis.call('HSET', key, 'ok_at', now, accepted, now)
+  else
+    redis.call('HSET', key, 'ok_by', campaign_id, 'ok_at', now, 'ok_else', last[2] or 0, accepted, now)
+  end
+  if last[4] then
+    redis.call('HDEL', key, 'refused_by', 'refusals')
+  end
+  local was_cold = now - (tonumber(last[3]) or 0) > COLD_MS
+  if was_cold then
+    drop_acceptances(key, accepted)
+  end
+  return was_cold
 end
 
 -- recent_successes(key, now) -> emails accepted in the last 15 to 30 s

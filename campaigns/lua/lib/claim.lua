@@ -1,10 +1,10 @@
 -- claim: a worker's hold on a row while it sends it.
 --
--- $in_flight  hash: row -> worker id|ms of the claim|claim id
+-- $in_flight  hash: row -> worker id|ms of the claim|account through which the row goes|claim id
 --
--- claim_by(worker_id, now, claim_id) -> a new claim
-local function claim_by(worker_id, now, claim_id)
-  return worker_id .. '|' .. now .. '|' .. claim_id
+-- claim_by(worker_id, now, account, claim_id) -> a new claim
+local function claim_by(worker_id, now, account, claim_id)
+  return worker_id .. '|' .. now .. '|' .. account .. '|' .. claim_id
 end
 
 -- has_claim_id(claim, claim_id) -> whether the claim has this id

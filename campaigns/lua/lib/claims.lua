@@ -1,6 +1,6 @@
 -- claims: rows in flight that no worker will settle.
 --
--- $in_flight   hash: row -> worker id|ms of the claim|claim_id
+-- $in_flight   hash: see claim; a name of an account never is a number
 -- $workers  zset: worker id by its last heartbeat (ms)
 -- $dispatcher  hash: away_until: no worker is taken for dead before (ms), see lease
 --

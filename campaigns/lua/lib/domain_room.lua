@@ -1,18 +1,19 @@
 -- domain_room: how many more emails one round may dispatch to each limited domain, by its window and its pace.
--- For scripts that declare limits and domain_prefix.
+-- For scripts that declare limits.
 --include window
 --include pace
 --include domains
 
 local rooms = {}
 
--- room_for(domain, now) -> { left, tokens, rate }; left is how many emails may go to the domain now
-local function room_for(domain, now)
-  local room = rooms[domain]
+-- room_for(windows, domain, now) -> { left, tokens, rate }; left is how many emails may go to the domain now; windows:
+-- the prefix of the account's windows
+local function room_for(windows, domain, now)
+  local key = windows .. domain
+  local room = rooms[key]
   if not room then
     local limit = domain_limit(limits, domain)
     if limit then
-      local key = domain_prefix .. domain
       local used = window_used(key, now)
       local pace = redis.call('HMGET', key, 'tokens', 'paced_at')
       local tokens, rate = pace_refill(limit, pace[1], pace[2], now)
@@ -20,14 +21,14 @@ local function room_for(domain, now)
     else
       room = { tokens = 0, left = math.huge }
     end
-    rooms[domain] = room
+    rooms[key] = room
   end
   return room
 end
 
--- take_room(domain, now) -> whether one more email may go to the domain; counts it where it may
-local function take_room(domain, now)
-  local room = room_for(domain, now)
+-- take_room(windows, domain, now) -> whether one more email may go to the domain; counts it where it may
+local function take_room(windows, domain, now)
+  local room = room_for(windows, domain, now)
   if room.left < 1 then
     return false
   end

@@ -1,19 +1,20 @@
 -- domain_windows: counts what a call admits to each limited domain.
--- For scripts that declare limits and domain_prefix.
+-- For scripts that declare limits.
 --include window
 --include domains
 
 local admitted = {}
 
--- domain_admits(domain or nil, now) -> whether one more email may go to the domain; counts it where it may
-local function domain_admits(domain, now)
+-- domain_admits(windows, domain or nil, now) -> whether one more email may go to the domain; counts it where it may
+-- windows: the prefix of the account's windows
+local function domain_admits(windows, domain, now)
   local limit = limits and domain_limit(limits, domain)
   if not limit then
     return true
   end
   local d = admitted[domain]
   if not d then
-    d = { key = domain_prefix .. domain, count = 0 }
+    d = { key = windows .. domain, count = 0 }
     d.used, d.now = window_used(d.key, now)
     admitted[domain] = d
   end

@@ -1,5 +1,5 @@
 -- fair_queueing: which campaign sends its next batch (weighted fair queueing).
--- For scripts that declare key_prefix.
+-- For scripts that declare key_prefix, and what dispatch_accounts needs.
 --
 -- Each recipient costs its campaign 1 / weight of virtual time, and the campaign that is furthest behind goes next. One
 -- that had nothing to send, or was not allowed to, does not save up virtual time.
@@ -9,6 +9,7 @@
 --include limit
 --include pace
 --include breaker
+--include dispatch_accounts
 
 --- how old a campaign's pace may grow before it is computed again (ms), where the campaign sent nothing: of many
 --- campaigns most send nothing in a round, and no change of rate is noticed within this time
@@ -17,14 +18,15 @@ local PACE_AGE_MS = 100
 -- read_campaign(id, vtime, now) -> a campaign as one round handles it
 local function read_campaign(id, vtime, now)
   local prefix = key_prefix .. ':{' .. id .. '}:'
-  local c = redis.call('HMGET', prefix .. 'campaign', 'list_version', 'slices', 'weight')
+  local c = redis.call('HMGET', prefix .. 'campaign', 'list_version', 'slices', 'weight', 'account', 'proven')
   local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'refeed', 'prefetch_asked',
-    'reconcile_at', 'vtime', 'held', 'prefetch_asked_at', 'prefetch_after', 'batch_rows')
+    'reconcile_at', 'vtime', 'held', 'prefetch_asked_at', 'prefetch_after', 'batch_rows', 'waits_for')
   local limit = limit_now(prefix .. 'campaign', now)
   local tokens, rate = pace_refill(limit, p[1], p[2], now)
-  local state, open_ms = breaker_state(prefix .. 'breaker', now)
+  local state, open_ms = breaker_state(prefix .. 'breaker', now, not c[5])
   return {
-    probe = state == 'half-open', excluded = state == 'open', open_ms = open_ms,
+    probe = state == 'half-open', excluded = state == 'open', open_ms = open_ms, account = c[4] or 'default',
+    waits_for = p[12],
     id = id, prefix = prefix, list_version = c[1], rate = rate, tokens = tokens, weight = tonumber(c[3]) or 1,
     left = math.min(math.floor(tokens), limit - window_used(prefix .. 'window', now)),
     vtime = math.max(tonumber(p[7]) or 0, vtime),
@@ -38,24 +40,46 @@ local function read_campaign(id, vtime, now)
   }
 end
 
--- whether a campaign goes before another. While the provider's breaker is half-open, campaigns whose own breaker is
--- closed go first: they show best whether the provider works again
-local function goes_before(c, other, state)
-  if state == 'half-open' and c.probe ~= other.probe then
-    return other.probe
+-- whether a campaign goes before another. While an account's breaker is half-open, campaigns whose own breaker is
+-- closed go first: they show best whether the account works again
+local function goes_before(c, other)
+  local c_last = c.probe and c.via.state == 'half-open'
+  local other_last = other.probe and other.via.state == 'half-open'
+  if c_last ~= other_last then
+    return other_last
   end
   return c.vtime < other.vtime
 end
 
--- next_campaign(campaigns, state of the provider's breaker) -> the campaign that sends next, or nil
-local function next_campaign(campaigns, state)
+-- next_campaign(campaigns, now) -> the campaign that sends next, or nil. An account that may not send holds up its own
+-- campaigns only
+local function next_campaign(campaigns, now)
   local first
   for _, c in ipairs(campaigns) do
-    if not c.excluded and c.left >= 1 and (not first or goes_before(c, first, state)) then
-      first = c
+    if not c.excluded and c.left >= 1 then
+      c.via = account_now(c.account, now)
+      if c.via and may_send(c.via) and (not first or goes_before(c, first)) then
+        first = c
+      end
     end
   end
   return first
+end
+
+-- check_account(c, now): a campaign of an account that this process or another living worker does not know waits
+local function check_account(c, now)
+  local account, problem = round_account(c.account, now), nil
+  if not account then
+    problem = worker_id
+  elseif account.ignorant then
+    problem = account.ignorant
+  end
+  if problem then
+    c.excluded = true
+  end
+  if problem ~= (c.waits_for or nil) then
+    redis.call(problem and 'HSET' or 'HDEL', c.prefix .. 'progress', 'waits_for', problem)
+  end
 end
 
 -- save_campaign(c, now): what the round has changed of a campaign

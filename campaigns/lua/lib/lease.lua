@@ -1,8 +1,10 @@
 -- lease: the workers' heartbeats, and which worker dispatches.
--- For scripts that declare lease, workers, slots and dispatcher, worker_id and own_slots.
+-- For scripts that declare lease, workers, slots, worker_accounts and dispatcher, worker_id, own_slots and
+-- own_accounts.
 --
 -- $lease    string with expiry: id of the worker that dispatches
 -- $workers  zset: worker id by its last heartbeat (ms)   $slots  hash: worker id -> messages it works on at once
+-- $worker_accounts  hash: worker id -> the accounts that it knows, ",default,news,"
 -- $dispatcher  hash: last_round: the last round of any worker (ms); away_until: no worker is taken for dead before (ms)
 --include claim_times
 
@@ -18,6 +20,7 @@ local function sign_of_life(now)
   redis.call('HSET', dispatcher, 'last_round', now)
   redis.call('ZADD', workers, now, worker_id)
   redis.call('HSET', slots, worker_id, own_slots)
+  redis.call('HSET', worker_accounts, worker_id, own_accounts)
 end
 
 -- take_lease(sleep_ms) -> whether this worker dispatches. The lease outlives the sleep until the next round, so that a
@@ -31,16 +34,33 @@ local function take_lease(sleep_ms)
   return true
 end
 
+local alive = {}
+
 -- slots_alive(now) -> messages that the living workers work on at once; workers long dead are forgotten
 local function slots_alive(now)
   local sum = 0
-  local alive = redis.call('ZRANGEBYSCORE', workers, now - WORKER_DEAD_MS, '+inf')
+  alive = redis.call('ZRANGEBYSCORE', workers, now - WORKER_DEAD_MS, '+inf')
   for _, count in ipairs(#alive > 0 and redis.call('HMGET', slots, unpack(alive)) or {}) do
     sum = sum + (tonumber(count) or 0)
   end
   for _, dead in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', now - 60 * WORKER_DEAD_MS)) do
     redis.call('ZREM', workers, dead)
     redis.call('HDEL', slots, dead)
+    redis.call('HDEL', worker_accounts, dead)
   end
   return sum
+end
+
+-- ignorant_worker(account) -> a living worker that does not know the account, or nil; after slots_alive. A worker of a
+-- version without accounts knows the default one
+local function ignorant_worker(account)
+  if account == 'default' or #alive == 0 then
+    return nil
+  end
+  for i, known in ipairs(redis.call('HMGET', worker_accounts, unpack(alive))) do
+    if not string.find(known or '', ',' .. account .. ',', 1, true) then
+      return alive[i]
+    end
+  end
+  return nil
 end
