@@ -4,13 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run cli quick test test-busy chaos bench bench-large bench-rate check fmt format lint spelling types contracts lock clean
+.PHONY: help run demo cli quick test test-busy chaos bench bench-large bench-rate check fmt format lint spelling types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
 
 run: .venv/run.stamp ## start everything on this machine: Redis, S3, web, workers
 	@$(BIN)/python run.py
+
+demo: .venv/run.stamp ## watch a campaign survive a provider in trouble and a killed worker (2 minutes)
+	@$(BIN)/python demo.py
 
 cli: .venv/run.stamp ## install what the command line ./postrider needs
 	@./postrider --help

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from embedded import lock, ports, private, s3, secret_key, valkey
-from embedded.processes import Program, StartError, Supervisor, say
+from embedded.processes import Child, Program, StartError, Supervisor, say
 from settings import Settings, load
 
 REDIS_PORT = 6379
@@ -42,12 +42,19 @@ class House:
         environment: the variables of every program; `start` adds the addresses of the embedded servers.
         lock: the lock file's descriptor, which the embedded servers keep open.
         supervisor: starts and stops the programs.
+        redis_port, s3_port: the ports that the embedded servers get if they are free; 0: any free one.
+        quiet: the programs write to files below the data's directory, and nothing to the terminal.
+        workers: the workers, once they are started.
     """
 
     settings: Settings
     environment: dict[str, str] = field(repr=False)
     lock: int
     supervisor: Supervisor
+    redis_port: int = REDIS_PORT
+    s3_port: int = S3_PORT
+    quiet: bool = False
+    workers: list[Child] = field(default_factory=list)
 
     async def start(self) -> None:
         """Start everything; return once the web process is ready.
@@ -62,18 +69,19 @@ class House:
         if not self.settings.s3_endpoint_url:
             await self._start_s3()
         [web] = self.supervisor.start(self._web())
-        self.supervisor.start(*(self._worker(number + 1) for number in range(self.settings.worker_processes)))
+        workers = (self._worker(number + 1) for number in range(self.settings.worker_processes))
+        self.workers.extend(self.supervisor.start(*workers))
         await web.until(partial(_is_ready, self.settings.port))
 
     async def _start_redis(self) -> None:
-        port = _port_for("Redis", REDIS_PORT, "REDIS_URL")
+        port = _port_for("Redis", self.redis_port, "REDIS_URL")
         config = self.settings.var_dir / "redis.conf"
         password = quote(valkey.password(config), safe="")
         self.environment["REDIS_URL"] = f"redis://:{password}@{ports.LOOPBACK}:{port}/0"
         await self._start_server("redis", port, valkey.command(port, self._directory("redis"), config), {})
 
     async def _start_s3(self) -> None:
-        port = _port_for("S3", S3_PORT, "S3_ENDPOINT_URL")
+        port = _port_for("S3", self.s3_port, "S3_ENDPOINT_URL")
         keys = s3.credentials(self.settings.var_dir / "s3-credentials")
         for name in [name for name in self.environment if name.startswith("AWS_")]:
             del self.environment[name]  # they belong to an account that the embedded server does not know
@@ -92,7 +100,7 @@ class House:
         stop = ("--timeout-graceful-shutdown", str(WEB_STOP_S))
         # The server never trusts a proxy's header for the client's address: see api/http/access.py.
         command = [sys.executable, "-m", "uvicorn", "api:app", *listen, *stop, "--no-proxy-headers"]
-        return Program("web", command, self.environment)
+        return Program("web", command, self.environment, log=self._log("web"))
 
     def _worker(self, number: int) -> Program:
         # One process per command: Dramatiq stops all processes of a command when one of them dies. `--skip-logging`:
@@ -102,7 +110,12 @@ class House:
         dramatiq = ("--skip-logging", "--worker-fork-timeout", "2000")
         command = [sys.executable, "-m", "dramatiq", "actors", *options, *dramatiq]
         stop_s = self.settings.send_timeout_s + WORKER_STOP_S
-        return Program(f"worker {number}", command, self.environment, stop_s=stop_s, keeps_children=True)
+        log = self._log(f"worker-{number}")
+        return Program(f"worker {number}", command, self.environment, stop_s=stop_s, log=log, keeps_children=True)
+
+    def _log(self, name: str) -> Path | None:
+        """The file for a program's output; None: the terminal."""
+        return self._directory("log") / f"{name}.log" if self.quiet else None
 
     def _directory(self, name: str) -> Path:
         directory = self.settings.var_dir / name
@@ -112,7 +125,7 @@ class House:
 
 def _port_for(what: str, preferred: int, setting: str) -> int:
     port = ports.free_port(preferred)
-    if port != preferred:
+    if preferred and port != preferred:
         say(f"port {preferred} is in use, so {what} listens on {port}; set {setting} to use the server on {preferred}")
     return port
 

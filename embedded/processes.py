@@ -79,6 +79,11 @@ class Child:
         self._stopping = asyncio.Event()
         self._kept = asyncio.create_task(self._keep())
 
+    @property
+    def pid(self) -> int | None:
+        """The program's process, which leads a group of its own; None: it has not been started yet."""
+        return self._process.pid if self._process else None
+
     async def until(self, probe: Callable[[], Awaitable[bool]]) -> None:
         """Wait until the probe says that the program is ready.
 

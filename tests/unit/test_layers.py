@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "logs": (),
     "storage": ("campaigns.models", "campaigns.errors"),
     "run": ("embedded", "settings"),
+    "demo": ("embedded", "settings", "run", "cli.progress_view", "cli.wording"),
 }
 
 
