@@ -199,10 +199,11 @@ def test_every_setting_is_in_the_operations_table() -> None:
 
 
 def test_no_other_module_reads_the_environment() -> None:
-    """run.py hands copies to the programs that it starts, and asks `settings.load` for every value. The HTTP client's
-    allocator takes its one option only from the environment.
+    """run.py and demo.py hand copies to the programs that they start, and ask `settings.load` for every value. The HTTP
+    client's allocator takes its one option only from the environment.
     """
-    allowed = {ROOT / "settings/__init__.py", ROOT / "run.py", ROOT / "mail/providers/transport.py"}
+    starters = {ROOT / "run.py", ROOT / "demo.py"}
+    allowed = {ROOT / "settings/__init__.py", ROOT / "mail/providers/transport.py", *starters}
     folders = ("api", "broker", "campaigns", "consent", "embedded", "mail", "middleware", "settings", "worker")
     files = {*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))} - allowed
     readers = [file.name for file in files if _reads_the_environment(ast.parse(file.read_text()))]
