@@ -30,6 +30,7 @@ _SCHEME: Final = "mailto:"
 #: What stands between several addresses in one cell.
 _SEPARATORS: Final = frozenset(";,")
 _EDGE_SEPARATORS: Final = re.compile(r"^[;,\s]+|[;,\s]+$")
+_QUOTES: Final = frozenset("'\"")
 _BETWEEN_ADDRESSES: Final = re.compile(r"""[\s"<>():,;|]+""")
 
 # The provider decides whether mail to x@shop.test or x@host.local arrives. The package documents that programs may
@@ -46,7 +47,7 @@ def address(raw: str) -> str | None:
     """The address of a cell in the form to send to: the domain in lower case and as ASCII; None if it is invalid.
 
     Invisible characters at the edges do not count. `Ann <ann@x.org>`, `<ann@x.org>`, `mailto:ann@x.org` and one address
-    with separators round it, `ann@x.org;`, are understood.
+    with quotes or separators round it, `'ann@x.org'`, `ann@x.org;`, are understood.
 
     Source: RFC 5321 for lengths and characters, RFC 5891 for the domain, RFC 5322 (3.4) for `Ann <ann@x.org>`, RFC 6068
     for `mailto:`. A local part with characters beyond ASCII is invalid, since providers do not accept it (SMTPUTF8,
@@ -81,17 +82,24 @@ def rejection(raw: str) -> str:
 
 
 def _bare(raw: str) -> str:
-    """The text in place of the address: without invisible edges, separators, a name, angle brackets and `mailto:`."""
+    """The text in place of the address: without edges, separators, quotes, a name, angle brackets and `mailto:`."""
     bare = trimmed(raw)
     if bare[-1:] in _SEPARATORS or bare[:1] in _SEPARATORS:
         # What a program leaves that joins several addresses, if there is one.
         bare = trimmed(_EDGE_SEPARATORS.sub("", bare))
+    bare = _unquoted(bare)
     if bare.endswith(">") and bare.count("<") == bare.count(">") == 1:
         name, _, inner = bare[:-1].partition("<")
-        inner = _without_scheme(trimmed(inner))
+        inner = _without_scheme(_unquoted(trimmed(inner)))
         # A name with another address leaves open which one is meant.
         bare = inner if "@" not in name or trimmed(name).strip("\"'").casefold() == inner.casefold() else bare
     return _without_scheme(bare)
+
+
+def _unquoted(text: str) -> str:
+    """The text without quotes round it, with which Outlook writes an address without a name. No domain ends in one."""
+    is_quoted = len(text) > 2 and text[0] in _QUOTES and text[-1] == text[0]
+    return trimmed(text[1:-1]) if is_quoted else text
 
 
 def _without_scheme(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,6 +16,8 @@ _OTHER_FILES: Final = (
     ("\x1f\u2039", "compressed with gzip"),
     ("%PDF", "a PDF"),
 )
+#: The characters that a column's name may well have, and those that cannot be a delimiter.
+_IN_NAMES: Final = frozenset(f"{string.ascii_letters}{string.digits} .@_-+'\"()/&")
 #: The most columns that a message names, and the most characters of each name.
 _NAMED: Final = 20
 _NAME_CHARS: Final = 40
@@ -78,4 +81,12 @@ def no_such_column(line: str, header: Sequence[str], wanted: str, below: Sequenc
             f"{detail} The first line has 1 cell, the next one has {len(below)}: if it is a title, delete the lines "
             "above the header."
         )
+    if len(header) == 1 and (between := _delimiter_in(header[0])):
+        return UnusableList(f"{detail} If {between!r} stands between the columns, give it as delimiter.")
     return UnusableList(f"{detail} Give the header of the column of addresses as email_column.")
+
+
+def _delimiter_in(cell: str) -> str | None:
+    """A character that may separate the columns of a header that was read as one cell: `email^name`."""
+    inner = cell.strip()[1:-1]
+    return next((char for char in inner if char.isascii() and char.isprintable() and char not in _IN_NAMES), None)

@@ -66,6 +66,12 @@ def rows(chunks: Iterable[bytes], warnings: list[ListWarning]) -> Iterator[list[
     read = (_read(line) for line in _lines(chunks) if line.strip())
     first = list(islice(read, HEADER_OBJECTS))
     header = list(dict.fromkeys(key for row in first if isinstance(row, dict) for key in row))
+    words = next((row for row in first if isinstance(row, str)), None)
+    if not header and words is not None:
+        raise UnusableList(
+            "The file looks like JSON Lines, but no line is an object of texts, numbers, true, false and null: "
+            f"{words} in the first one. Write each value under a key of its own."
+        )
     if not 0 < len(header) <= _MAX_COLUMNS:
         raise UnusableList(
             f"The first {HEADER_OBJECTS:,} objects of the file have {len(header):,} different keys, which become the "

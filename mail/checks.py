@@ -28,7 +28,7 @@ MAX_HTML: Final = 300_000
 MAX_SEARCHED: Final = 1_000_000
 
 #: The codes of the findings about the content and its list together.
-OF_LIST: Final = frozenset({"missing_column", "empty_column", "row_fails"})
+OF_LIST: Final = frozenset({"missing_column", "empty_column", "row_fails", "unfilled_column"})
 _DETAIL: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 
 
@@ -156,6 +156,7 @@ def _of_templates(templates: Templates, sources: Mapping[str, str]) -> Iterator[
 def _with_list(templates: Templates, known: KnownList, sources: Mapping[str, str]) -> Iterator[Check]:
     missing = list(column_checks.missing(templates, known.columns, sources))
     yield from missing
+    yield from column_checks.unfilled(known.columns, sources)
     yield from column_checks.empty(templates, known, sources)
     # Otherwise another finding says already why every row fails.
     if not missing and not any(template.review.uncalled or template.review.calculated for template in templates.each):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from mail.check import Check, Level, place
 from mail.known_list import KnownList
 from mail.rendering import RenderError, Templates
-from mail.similar_names import MAX_LOOKED_FOR, similar
+from mail.similar_names import MAX_LOOKED_FOR, folded, similar
+from mail.tags import blanked
 from mail.template import Template
 from mail.template_review import Use
 
@@ -25,6 +27,13 @@ MANY_EMPTY: Final = 10
 MANY_SHARE: Final = 10
 #: The reason of a row, as `mail.rendering` writes it.
 _REASON: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
+#: A name between the marks with which other systems write their tags; those that need no list are in `source_checks`.
+_MARKED: Final = re.compile(
+    r"(?<![\w{\[%])(?:[$#]?\{[$!]?|\[|<<|&lt;&lt;|«|%)\s*([^\W\d_][\w .-]{1,60}?)\s*(?:\}|\]|>>|&gt;&gt;|»|%)(?![\w}\]%])"
+)
+#: The most characters of a template in which such names are looked for, and the most findings per template.
+MAX_SEARCHED: Final = 1_000_000
+MAX_EACH: Final = 20
 #: The methods of texts of which there is a filter with the same name.
 _ALSO_FILTERS: Final = frozenset({"capitalize", "center", "format", "join", "lower", "replace", "title", "upper"})
 
@@ -61,6 +70,17 @@ def missing(templates: Templates, columns: Sequence[str], sources: Mapping[str, 
 def _listed(columns: Sequence[str]) -> str:
     named = [column for column in columns if column]
     return ", ".join(named[:10]) + (", ..." if len(named) > 10 else "")
+
+
+def unfilled(columns: Sequence[str], sources: Mapping[str, str]) -> Iterator[Check]:
+    """The names of columns between the marks of other systems: `[First Name]`, `{first_name}`, `<<First Name>>`."""
+    named = {folded(column): column for column in columns if column}
+    for field, source in sources.items():
+        found = (match for match in _MARKED.finditer(blanked(source[:MAX_SEARCHED])) if folded(match[1]) in named)
+        for match in islice(found, MAX_EACH):
+            column = named[folded(match[1])]
+            message = f"{match[0]} would be sent as it is: write {{{{ {column} }}}} if you mean the column"
+            yield Check("unfilled_column", message, field, *place(source, match.start()), Level.ACKNOWLEDGE)
 
 
 def empty(templates: Templates, known: KnownList, sources: Mapping[str, str]) -> Iterator[Check]:

@@ -29,6 +29,16 @@ class _RowBudget(Budget):
     _look_at = work - LOOK_NS
 
 
+def _compiled(source: str) -> Template:
+    lines = source.count("\n") + 1
+    try:
+        return Template(TEXT, "where", f"{{{{ not ({source}\n) }}}}")
+    except InvalidCampaign as error:
+        if error.detail.startswith(f"where, line {lines + 1}: "):  # the bracket that this module has added
+            raise InvalidCampaign("where: the expression ends too early: complete it, as in country == 'NO'") from None
+        raise
+
+
 class Condition:
     """A compiled condition. `names`: the columns that it uses.
 
@@ -47,7 +57,7 @@ class Condition:
         if any(tag in source for tag in _TAGS):
             raise InvalidCampaign("where: write the expression alone, without {{ }} and {% %}, such as country == 'NO'")
         # Not `if`: in it, Jinja2 notices an unknown filter only when a row is rendered.
-        self._template = Template(TEXT, "where", f"{{{{ not ({source}\n) }}}}")
+        self._template = _compiled(source)
         self._constants = {name: GLOBALS[name] for name in self._template.names.intersection(GLOBALS)}
         self.names = frozenset(self._template.names.difference(GLOBALS))
 

@@ -16,9 +16,9 @@ MAX_LOOKED_FOR: Final = 20
 
 def similar(name: str, names: Iterable[str]) -> str | None:
     """The most similar of some names, without regard to case, accents and punctuation; None: there is none."""
-    folded = {_folded(other): other for other in list(names)[:MAX_COMPARED] if other}
-    near = difflib.get_close_matches(_folded(name), folded, 1, ALIKE)
-    return folded[near[0]] if near else None
+    by_folded = {folded(other): other for other in list(names)[:MAX_COMPARED] if other}
+    near = difflib.get_close_matches(folded(name), by_folded, 1, ALIKE)
+    return by_folded[near[0]] if near else None
 
 
 def with_suggestions(missing: Sequence[str], names: Sequence[str]) -> str:
@@ -30,6 +30,7 @@ def with_suggestions(missing: Sequence[str], names: Sequence[str]) -> str:
     return ", ".join(written)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name as it is compared: without case, accents and punctuation."""
     bare = unicodedata.normalize("NFKD", name.casefold())
     return "".join(character for character in bare if character.isalnum())

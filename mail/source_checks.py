@@ -16,6 +16,7 @@ MAX_SHOWN: Final = 60
 MAX_EACH: Final = 20
 
 _ENCODED: Final = re.compile(r"%7[Bb](?:%7[Bb]|%25|%)")
+_ENTITIES: Final = re.compile(r"(?:&#0*123;|&#[xX]0*7[bB];|&lbrace;|&lcub;){2}")
 _HANDLEBARS: Final = re.compile(r"\{\{(?:\{\s*([\w.]{1,60})\s*\}|[#/&^>]\s*[\w.]{1,60}[^{}]{0,60})\}\}")
 _FOREIGN: Final = {
     "Mailchimp": re.compile(r"\*\|[A-Za-z0-9_:]{1,60}\|\*"),
@@ -67,8 +68,11 @@ def _is_css(source: str, tag: Tag) -> bool:
 
 
 def foreign_tags(field: str, source: str) -> Iterator[Check]:
-    """The tags of other systems outside of this template's tags."""
+    """The tags of other systems outside of this template's tags, and tags whose braces an editor has encoded."""
     text = blanked(source)
+    for match in _each(_ENTITIES, text if field == "html" else ""):
+        message = f"{match.group()} is shown as {{{{ and fills in nothing: write {{{{ and }}}} if you mean a tag"
+        yield _check("encoded_braces", message, Level.ACKNOWLEDGE, field, source, match.start())
     for system, pattern in _FOREIGN.items():
         for match in _each(pattern, text):
             shown = match.group()[:MAX_SHOWN]

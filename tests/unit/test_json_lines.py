@@ -134,3 +134,8 @@ def test_a_csv_that_begins_with_a_bracket_is_a_csv() -> None:
 def test_objects_without_keys() -> None:
     with pytest.raises(UnusableList, match="0 different keys"):
         read(b"{}\n{}\n")
+
+
+def test_objects_of_objects_alone_are_refused_in_words() -> None:
+    with pytest.raises(UnusableList, match=r'no line is an object of texts.*the value of "name" is nested'):
+        read(b'{"email": "a@x.test", "name": {"first": "Ann"}}\n')

@@ -71,7 +71,9 @@ def test_the_condition_may_use_the_address_and_whatever_templates_may(app: AppHa
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("country ==", "where"),
+        ("country ==", "where: the expression ends too early: complete it"),
+        ("country == 'NO'\nand (score|int > 3", "where: the expression ends too early"),
+        ("country = 'NO'", "where, line 1: "),
         ("", "empty"),
         ("{{ country }}", "without {{ }}"),
         ("country == 'NO' %}{% endif %}{% if true", "without {{ }}"),

@@ -97,6 +97,36 @@ def test_other_texts_are_no_foreign_tags(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        *["[First Name]", "{first_name}", "{ First Name }", "${first_name}", "#{first_name}", "{$first_name}"],
+        *["{!First Name}", "<<First Name>>", "&lt;&lt;First Name&gt;&gt;", "«First Name»", "%FIRST_NAME%", "[prenom]"],
+    ],
+)
+def test_names_of_columns_between_other_marks_want_to_be_acknowledged(written: str) -> None:
+    one = only("unfilled_column", COLUMNS, html=f"<p>\nHi {written},</p>", text=None)
+    assert (one.level, one.field, one.line, one.column) == (Level.ACKNOWLEDGE, "html", 2, 4)
+    column = "prénom" if "prenom" in written else "first_name"
+    assert one.message == f"{written} would be sent as it is: write {{{{ {column} }}}} if you mean the column"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[City]", "a[first_name]", "{{ first_name }}", "{% if qty %}{% endif %}", "{first_name: 1}", "100% first_name 5%"],
+)
+def test_other_words_between_marks_are_fine(text: str) -> None:
+    assert found("unfilled_column", COLUMNS, text=text) == []
+    assert found("unfilled_column", text=text) == []
+
+
+@pytest.mark.parametrize("braces", ["&#123;&#123;", "&#x7B;&#x7b;", "&lbrace;&lcub;"])
+def test_braces_as_entities_want_to_be_acknowledged(braces: str) -> None:
+    one = only("encoded_braces", html=f"<p>{braces} name }}}}</p>")
+    assert (one.level, one.line, one.column) == (Level.ACKNOWLEDGE, 1, 4)
+    assert found("encoded_braces", text=braces) == []
+
+
+@pytest.mark.parametrize(
     ("tag", "remedy"),
     [("{{{name}}}", "write {{ name|safe }}"), ("{{#if name}}", "use {% if %}"), ("{{/if}}", "use {% if %}")],
 )

@@ -40,6 +40,7 @@ def test_written_out() -> None:
         *["Ann <ann@x.test>", "<ann@x.test>", '"Doe, Ann" <ann@x.test>', "Doe, Ann <ann@x.test>", "  < ann@x.test > "],
         *["mailto:ann@x.test", "MAILTO:ann@X.TEST", "mailto:ann@x.test?subject=Hi", "<mailto:ann@x.test>"],
         *["ann@x.test;", "ann@x.test, ", " ,ann@x.test", "Ann <ann@x.test> ; ", "mailto:ann@x.test,"],
+        *["'ann@x.test'", '"ann@x.test"', "' ann@x.test ';", "<'ann@x.test'>", "'<ann@x.test>'"],
         *["mailto:%61nn@x.test", "ann@x.test <ann@x.test>", "'Ann@x.test' <ann@x.test>"],
     ],
 )

@@ -216,6 +216,11 @@ def test_no_email_column() -> None:
     )
 
 
+@pytest.mark.parametrize(("data", "between"), [(b"email^name\n", "^"), (b"email:name\n", ":"), (b"a~b~c\n", "~")])
+def test_a_header_with_another_delimiter_says_to_name_it(data: bytes, between: str) -> None:
+    assert reason_of(data).endswith(f"If {between!r} stands between the columns, give it as delimiter.")
+
+
 def test_no_such_column_among_many() -> None:
     reason = reason_of(",".join(["x" * 90] * 30).encode() + b"\n", email_column="Address")
     assert reason.startswith('There is no column "Address"; the columns are "xxx')
