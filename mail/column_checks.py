@@ -29,7 +29,8 @@ MANY_SHARE: Final = 10
 _REASON: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 #: A name between the marks with which other systems write their tags; those that need no list are in `source_checks`.
 _MARKED: Final = re.compile(
-    r"(?<![\w{\[%])(?:[$#]?\{[$!]?|\[|<<|&lt;&lt;|«|%)\s*([^\W\d_][\w .-]{1,60}?)\s*(?:\}|\]|>>|&gt;&gt;|»|%)(?![\w}\]%])"
+    r"(?<![\w{\[%])(?:[$#]?\{[$!]?|\[|<<|&lt;&lt;|«|%)\s*([^\W\d_][\w .-]{1,60}?)\s*"
+    r"(?:\}|\]|>>|&gt;&gt;|»|%)(?![\w}\]%])"
 )
 #: The most characters of a template in which such names are looked for, and the most findings per template.
 MAX_SEARCHED: Final = 1_000_000
