@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, get_args
 
@@ -24,13 +26,14 @@ from api.http.responses import json_response
 from campaigns.accounts import Accounts, AccountState, Breaker
 from campaigns.db.server import WrongRedis
 from campaigns.event_kinds import Unattributed
+from campaigns.heartbeats import alive_workers
 from campaigns.models import Status, StatusReport
 from campaigns.webhook_figures import WebhookState
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
 
-#: How long Redis and the object store together may take to answer, in seconds.
+#: How long Redis and the object store may each take to answer, in seconds.
 READY_S: Final = 5.0
 #: The number of campaigns with metrics, the newest first. The limit keeps the response small.
 MAX_CAMPAIGNS: Final = 300
@@ -42,36 +45,64 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Redis takes writes and the object store is reachable; otherwise a problem (503) that names what is not."""
-    away = None
-    with anyio.move_on_after(READY_S):
-        away = await anyio.to_thread.run_sync(_away, components.of(request), abandon_on_cancel=True)
-    if away == []:
-        return json_response({"status": "ok", "redis": "ok", "store": "ok"})
-    what = f"Redis or the object store did not answer within {READY_S:g} s" if away is None else " and ".join(away)
-    detail = f"{what}; each request checks again."
-    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, TRY_AGAIN)
+    """Redis takes writes and the object store is reachable; otherwise a problem (503) that names what is not.
+
+    `workers`: how many workers are alive. None of them makes the process unready: it answers requests all the same.
+    """
+    parts = components.of(request)
+    async with anyio.create_task_group() as group:
+        redis, store = _Answer("Redis"), _Answer("The object store")
+        group.start_soon(redis.fetch, _redis_away, parts)
+        group.start_soon(store.fetch, _store_away, parts)
+    away = [what.away for what in (redis, store) if what.away]
+    if not away:
+        return json_response({"status": "ok", "redis": "ok", "store": "ok", "workers": await _workers(parts)})
+    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{' and '.join(away)}; each request checks again.", TRY_AGAIN)
 
 
-def _away(parts: Components) -> list[str]:
-    found = []
+@dataclass(slots=True)
+class _Answer:
+    """The answer of one service within its own time: `away` says what is wrong, or is None."""
+
+    name: str
+    away: str | None = None
+
+    async def fetch(self, check: Callable[[Components], str | None], parts: Components) -> None:
+        self.away = f"{self.name} did not answer within {READY_S:g} s"
+        with anyio.move_on_after(READY_S):
+            self.away = await anyio.to_thread.run_sync(check, parts, abandon_on_cancel=True)
+
+
+def _redis_away(parts: Components) -> str | None:
     try:
         refusal = parts.writing.refusal()
-        if refusal is not None:
-            log.error("redis_refused", reason=refusal)
-            found.append(f"Redis refuses to write ({refusal})")
     except WrongRedis as error:
         log.error("redis_refused", reason=str(error))
-        found.append(str(error))
+        return str(error)
     except RedisError as error:
         log.warning("redis_not_ready", error=type(error).__name__)
-        found.append("Redis cannot be reached")
+        return "Redis cannot be reached"
+    if refusal is None:
+        return None
+    log.error("redis_refused", reason=refusal)
+    return f"Redis refuses to write ({refusal})"
+
+
+def _store_away(parts: Components) -> str | None:
     try:
         parts.store.ping()
     except StoreError as error:
         log.warning("store_not_ready", error=str(error))
-        found.append("The object store cannot be reached")
-    return found
+        return "The object store cannot be reached"
+    return None
+
+
+async def _workers(parts: Components) -> int | None:
+    """The workers alive; None: Redis has just gone away."""
+    with anyio.move_on_after(READY_S):
+        with suppress(RedisError):
+            return await anyio.to_thread.run_sync(alive_workers, parts.redis, abandon_on_cancel=True)
+    return None
 
 
 def metrics(request: Request) -> Response:
@@ -117,11 +148,13 @@ class _Figures(Collector):
             accounts = Accounts(self._parts.redis, self._parts.accounts).states(
                 [campaign_id for campaign_id, _ in reports]
             )
+            workers = alive_workers(self._parts.redis)
         except RedisError as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
             yield GaugeMetricFamily("postrider_up", "1 while Redis is reachable, otherwise 0.", 0)
             return
         yield GaugeMetricFamily("postrider_up", "1 while Redis is reachable, otherwise 0.", 1)
+        yield GaugeMetricFamily("postrider_workers", "Workers with a heartbeat in the last 10 seconds.", workers)
         for name, meaning in _GAUGES.items():
             yield _by_campaign(GaugeMetricFamily, f"postrider_{name}", meaning, reports, name)
         yield _by_campaign(CounterMetricFamily, "postrider_retries", "Sends that were retried.", reports, "retries")

@@ -56,7 +56,7 @@ def test_a_newcomer_sends_a_campaign(visit: Visit, stack: Stack) -> None:
     expect(visit.status).to_have_text("Paused")
     expect(visit.notice).to_contain_text("Paused.")
     expect(visit.button("Resume")).to_be_focused()
-    expect(visit.panel("Rate")).to_contain_text("paused")
+    expect(visit.panel("Rate")).to_contain_text("Paused")
 
     # When it is resumed at another rate
     visit.press("Resume")

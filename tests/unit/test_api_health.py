@@ -53,6 +53,28 @@ def test_the_server_is_ready_once_redis_and_the_store_can_be_reached(
     assert app.web.get("/readyz").status == 200
 
 
+def test_the_workers_alive_are_counted_and_none_is_no_reason_to_be_unready(app: AppHarness) -> None:
+    """Given a worker that is alive and one that is gone, then readiness and metrics count one; without any, none."""
+    assert app.web.get("/readyz").json()["workers"] == 0
+    seconds, _micros = app.redis.time()
+    app.redis.zadd("postrider:workers", {"alive": seconds * 1000, "gone": (seconds - 60) * 1000})
+    ready = app.web.get("/readyz")
+    assert (ready.status, ready.json()["workers"]) == (200, 1)
+    assert "\npostrider_workers 1.0\n" in app.web.get("/metrics").body.decode()
+
+
+def test_a_store_that_hangs_is_named_and_redis_is_not(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(health, "READY_S", 0.3)
+    monkeypatch.setattr(app.store, "ping", lambda: release.wait(5))
+    try:
+        answer = app.web.get("/readyz")
+    finally:
+        release.set()
+    assert answer.detail.startswith("The object store did not answer within 0.3 s")
+    assert "Redis" not in answer.detail
+
+
 def test_a_store_that_hangs_makes_the_server_unready(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(health, "READY_S", 0.05)

@@ -24,6 +24,7 @@ const STEPS = [
     shown: (status) => status.status === "running",
     label: () => "Pause",
     said: (answer) => `Paused. ${onTheWay(answer.in_flight)}`,
+    failed: notPaused,
     primary: true,
   },
   {
@@ -55,6 +56,12 @@ const STEPS = [
     }),
   },
 ];
+
+/** A pause that did not happen must not be taken for one. The next good status replaces the message. */
+function notPaused(error) {
+  if (error.status && error.status < 500) return error;
+  return Object.assign(new Error(`Pause did not happen; still sending. ${error.message}`), { until: "status" });
+}
 
 function onTheWay(inFlight) {
   return `${inFlight ? count(inFlight, "email is", "emails are") : "No email is"} on the way; no other will be sent.`;
@@ -96,7 +103,12 @@ export function controlsRow(campaignId, perform) {
     if (step.ask && !(await confirmStep(step.ask(latest, campaignId)))) return;
     perform(async () => {
       const body = step.name === "start" ? await reviewStart(campaignId) : {};
-      return body ? step.said(await post(path(campaignId, step.name), body)) : "";
+      if (!body) return "";
+      try {
+        return step.said(await post(path(campaignId, step.name), body));
+      } catch (error) {
+        throw step.failed?.(error) ?? error;
+      }
     });
   }
 

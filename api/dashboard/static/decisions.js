@@ -5,6 +5,7 @@ import { confirmStep } from "./dialogs.js";
 import { fill, h, write } from "./dom.js";
 import { recipientsButton } from "./downloads.js";
 import { count, number, time, words } from "./format.js";
+import { failedReasons } from "./running/failed_reasons.js";
 
 const UNKNOWN = [
   ["resend", "Send again", "Recipients who did get the email get it twice."],
@@ -22,6 +23,8 @@ const REPAIRS = {
 /** How long to wait for a worker's report, and between two requests for it, in ms. */
 const REPORT_PATIENCE_MS = 60_000;
 const REPORT_EVERY_MS = 500;
+/** The least time between two looks at the reasons of failed rows, in ms. */
+const LOOK_EVERY_MS = 3_000;
 
 /** The panels of failed and of unknown rows; each is shown while there are such rows. */
 export function decisionPanels(campaignId, perform) {
@@ -34,6 +37,7 @@ export function decisionPanels(campaignId, perform) {
   return {
     nodes: panels.map((panel) => panel.node),
     update: (status) => panels.forEach((panel) => panel.update(status)),
+    leave: () => panels.forEach((panel) => panel.leave?.()),
   };
 }
 
@@ -45,11 +49,13 @@ function failedPanel(campaignId, perform, decide) {
     "data-step": true,
     onclick: () => decide({ retry_failed: true }),
   });
+  const reasons = failedReasons(campaignId);
+  let [looked, next] = [null, 0];
   const node = h(
     "section",
     { class: "panel attention failed", "aria-labelledby": "failed-title" },
     title,
-    h("p", {}, "The provider rejected these rows, or every attempt failed. The CSV gives the reason for each row."),
+    reasons.node,
     h("div", { class: "actions" }, retry, recipientsButton(campaignId, "failed", "Failed rows as CSV", perform)),
   );
   const update = (status) => {
@@ -57,8 +63,17 @@ function failedPanel(campaignId, perform, decide) {
     retry.hidden = !["running", "paused", "completed"].includes(status.status);
     write(title, `${number(status.failed)} failed`);
     write(retry, `Retry ${number(status.failed)} failed`);
+    look(status);
   };
-  return { node, update };
+
+  /** Read the reasons again once their number has changed, but not at every email. */
+  function look({ failed }) {
+    if (!failed || failed === looked || Date.now() < next) return;
+    looked = failed;
+    next = Date.now() + LOOK_EVERY_MS;
+    reasons.look(failed);
+  }
+  return { node, update, leave: reasons.leave };
 }
 
 function unknownPanel(campaignId, perform, decide) {

@@ -3,27 +3,33 @@
 import { h, write } from "./dom.js";
 import { KINDS, progressBar, settled, shares } from "./figures.js";
 import { count, number, percent } from "./format.js";
+import { holdText } from "./running/pace.js";
 
-/** The panel. */
-export function progressPanel() {
+/** The panel. @param {import("./running/pace.js").Pace} pace */
+export function progressPanel(pace) {
   const big = h("p", { class: "big" });
   const detail = h("p", { class: "quiet" });
   const bar = progressBar();
+  const hold = h("p", { class: "hold" });
   const tiles = KINDS.map(tile);
   const node = h(
     "section",
     { class: "panel", "aria-label": "Progress" },
     h("div", { class: "progress-head" }, big, detail),
     bar.node,
+    hold,
     h("dl", { class: "tiles" }, tiles.map((made) => made.node)),
   );
-  const update = (status) => {
+  const update = (status, account) => {
     node.hidden = !status.has_list;
     const parts = shares(status);
     write(big, percent(settled(status), status.total));
     const rejected = status.rejected ? `; ${count(status.rejected, "row")} of the list rejected` : "";
     write(detail, `${number(settled(status))} of ${count(status.total, "recipient")}${rejected}`);
     bar.update(status);
+    const text = holdText(status, pace, account);
+    write(hold, text);
+    hold.hidden = !text;
     for (const { name, value, part } of tiles) {
       write(value, number(parts[name]));
       write(part, percent(parts[name], status.total));

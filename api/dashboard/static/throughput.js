@@ -1,8 +1,9 @@
 // The sending rate: the figures of the last minute, the limit, and a chart of emails per second.
 
 import { h, svg, write } from "./dom.js";
-import { decimal, duration, number } from "./format.js";
+import { decimal, number } from "./format.js";
 import { rateForm } from "./rate_form.js";
+import { leftText } from "./running/pace.js";
 
 /** The span of the chart, in seconds. */
 const SPAN_S = 120;
@@ -87,7 +88,7 @@ function chart() {
 }
 
 /** The panel; `leave` stops its clock. */
-export function throughputPanel(campaignId, perform) {
+export function throughputPanel(campaignId, perform, pace) {
   const series = new Series();
   const picture = chart();
   const [lastMinute, now, eta, average, retries] = [
@@ -120,20 +121,20 @@ export function throughputPanel(campaignId, perform) {
     write(now.value, `${decimal(picture.draw(series.bars(Date.now() / 1000), latest.rate_limit))} per second`);
   }
 
-  function update(status) {
+  function update(status, account) {
     latest = status;
     series.add(status, Date.now() / 1000);
     const started = Boolean(status.started_at);
     const over = OVER.includes(status.status);
     facts.hidden = !started;
-    meter.hidden = picture.node.hidden = !started || (over && !series.seconds.size);
+    meter.hidden = picture.node.hidden = !started || over;
     lastMinute.node.hidden = now.node.hidden = eta.node.hidden = over;
     average.node.hidden = !over;
     node.hidden = ["cancelled", "rejected"].includes(status.status) && !started;
     rate.update(status);
     write(lastMinute.value, `${number(status.sent_last_minute)} of ${number(status.rate_limit)}`);
     meter.firstChild.style.width = `${Math.min(100, (100 * status.sent_last_minute) / status.rate_limit)}%`;
-    write(eta.value, left(status));
+    write(eta.value, leftText(status, pace, account));
     write(average.value, averageText(status));
     write(retries.value, number(status.retries));
   }
@@ -150,9 +151,4 @@ function fact(label) {
 function averageText(status) {
   const minutes = (Date.parse(status.finished_at) - Date.parse(status.started_at)) / 60_000;
   return minutes > 0 ? `${decimal((status.done + status.failed) / minutes)} per minute` : "unknown";
-}
-
-function left(status) {
-  if (status.eta_s === null) return status.status === "paused" ? "paused" : "not known yet";
-  return `about ${duration(status.eta_s)}`;
 }
