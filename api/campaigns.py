@@ -21,7 +21,7 @@ from campaigns.account_table import DEFAULT
 from campaigns.catalog import Heading
 from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
-from campaigns.models import Brake, Campaign, Content, OnUnknown, Ramp, Status, StatusReport
+from campaigns.models import CHANGEABLE, Brake, Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from lists.list_facts import ListFacts
 from mail import content as mail_content, derivation, tracking
 from mail.attachment import references
@@ -110,6 +110,11 @@ class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     where: str | None
     duplicates: Literal["reject", "keep"]
     exclude: tuple[str, ...]
+    start_at: str | None
+    timezone: str | None
+    windows: tuple[str, ...]
+    timezone_column: str | None
+    pause_after: int | None
     list_facts: ListFacts | None
     warnings: list[Check]
 
@@ -249,11 +254,16 @@ def details(parts: Components, campaign: Campaign) -> CampaignResponse:
         size=campaign.size,
         email_column=campaign.email_column,
         columns=campaign.columns,
-        missing_columns=list(review.missing_columns) if campaign.status is Status.READY else [],
+        missing_columns=list(review.missing_columns) if campaign.has_list and campaign.status in CHANGEABLE else [],
         start_when_ready=campaign.start_when_ready,
         where=content.condition,
         duplicates="keep" if content.keeps_duplicates else "reject",
         exclude=content.excluded_campaigns,
+        start_at=content.planned_start,
+        timezone=content.zone_name,
+        windows=content.sending_windows,
+        timezone_column=content.zone_column,
+        pause_after=content.canary,
         list_facts=campaign.facts,
         warnings=list(review.warnings),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -10,7 +11,7 @@ from uuid import uuid4
 import msgspec
 from redis import Redis
 
-from campaigns import actor, keys, messages
+from campaigns import actor, keys, messages, schedule
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
 from campaigns.errors import InvalidCampaign, ListChanged, UnknownCampaign, UnknownUpload, WrongState
@@ -124,7 +125,7 @@ class Catalog:
             WrongState: the content differs, and the campaign has been started, or must be new. While it is paused, the
                 account alone may differ.
             ListChanged: the list is another one than the judged one; nothing has changed.
-            InvalidCampaign: a campaign in `exclude` does not exist.
+            InvalidCampaign: a campaign in `exclude` does not exist, or a field about time is wrong.
         """
         self._check_excluded(campaign_id, content.excluded_campaigns)
         replaces = b"" if only_new else self._same_but_account(campaign_id, content)
@@ -132,6 +133,7 @@ class Catalog:
         message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
         fields |= content.limits_of_brake.fields
+        fields |= schedule.fields(content, time.time_ns() // 1_000_000)
         fields["marketing"] = str(int(content.is_marketing))  # admission reads it
         fields["account"] = content.account_name  # admission and the dispatcher read it
         fields |= {"from": content.from_, "subject": content.subject}  # the list of campaigns reads these alone
@@ -144,6 +146,7 @@ class Catalog:
                 **self._keys_of_new_list(campaign_id, message.queue),
                 **keys.named(campaign_id, "breaker failing"),
                 "campaigns": keys.CAMPAIGNS,
+                "schedule": keys.SCHEDULE,
             },
             campaign_id=campaign_id,
             account=content.account_name,
@@ -285,6 +288,7 @@ class Catalog:
                 **keys.named(campaign_id, "campaign in_flight held"),
                 "campaigns": keys.CAMPAIGNS,
                 "parsing": keys.PARSING,
+                "schedule": keys.SCHEDULE,
                 "installation": keys.HISTORY,
                 "all_keys": [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS],
             },

@@ -30,14 +30,29 @@ STEPS: Final = {
     "start": Step(
         Status.RUNNING,
         (Status.READY, Status.PARSING),
-        (Status.RUNNING, Status.COMPLETED),
+        (Status.RUNNING, Status.SCHEDULED, Status.COMPLETED),
         "the campaign cannot be started: it needs a parsed list, and a paused campaign must be resumed instead",
     ),
-    "pause": Step(Status.PAUSED, (Status.RUNNING,), (Status.PAUSED,), "only a running campaign can be paused"),
-    "resume": Step(Status.RUNNING, (Status.PAUSED,), (Status.RUNNING,), "only a paused campaign can be resumed"),
+    "pause": Step(
+        Status.PAUSED,
+        (Status.RUNNING, Status.SCHEDULED),
+        (Status.PAUSED,),
+        "only a running or scheduled campaign can be paused",
+    ),
+    "resume": Step(
+        Status.RUNNING, (Status.PAUSED,), (Status.RUNNING, Status.SCHEDULED), "only a paused campaign can be resumed"
+    ),
     "cancel": Step(
         Status.CANCELLED,
-        (Status.DRAFT, Status.PARSING, Status.READY, Status.RUNNING, Status.PAUSED, Status.REJECTED),
+        (
+            Status.DRAFT,
+            Status.PARSING,
+            Status.READY,
+            Status.SCHEDULED,
+            Status.RUNNING,
+            Status.PAUSED,
+            Status.REJECTED,
+        ),
         (Status.CANCELLED,),
         "the campaign has already ended",
     ),
@@ -95,7 +110,12 @@ class Controls:
         names = "campaign progress in_flight ready requeued batches held attachments done before_brake"
         outcome, before, in_flight, detail = self._scripts(
             "transition",
-            {**keys.named(campaign_id, names), "running": keys.RUNNING, "parsing": keys.PARSING},
+            {
+                **keys.named(campaign_id, names),
+                "running": keys.RUNNING,
+                "parsing": keys.PARSING,
+                "schedule": keys.SCHEDULE,
+            },
             campaign_id=campaign_id,
             target=step.target.value,
             comes_from=",".join(step.comes_from),
@@ -117,11 +137,11 @@ class Controls:
                 raise NotAccepted(before.decode(), detail.decode().split(", "))
             case "braked":
                 raise BrakeHolds(before.decode(), detail.decode())
-            case "moved" if name == "start":
-                self._prime(campaign_id)
-                return step.target, in_flight
             case "moved":
-                return step.target, in_flight
+                status = Status(detail.decode())
+                if name == "start" and status is Status.RUNNING:
+                    self._prime(campaign_id)
+                return status, in_flight
         return Status(before.decode()), in_flight
 
     def _prime(self, campaign_id: str) -> None:

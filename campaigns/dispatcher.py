@@ -9,10 +9,11 @@ from uuid import uuid4
 import msgspec
 from redis import Redis
 
-from campaigns import keys
+from campaigns import keys, schedule
 from campaigns.account_table import AccountTable
 from campaigns.db.scripts import Scripts
 from campaigns.db.typed_redis import typed
+from campaigns.errors import InvalidCampaign
 from campaigns.ledger import (
     LOW_WATER_MAX,
     LOW_WATER_MIN,
@@ -21,6 +22,8 @@ from campaigns.ledger import (
 )
 from campaigns.messages import QUEUES, SEND_EMAIL
 
+#: How long windows stay closed that could not be computed, in ms.
+WINDOWS_AGAIN_MS: Final = 60_000
 #: Time between two searches for campaigns with rows in flight that `postrider:claims` does not name, in s.
 FIND_CLAIMS_EVERY_S: Final = 3600.0
 
@@ -31,7 +34,8 @@ class DispatchResult(msgspec.Struct):
     `leader`: this worker holds the lease. `wait_ms`: time until the next round. `idle`: no campaign runs; a
     notification announces the next one. `dispatched`: recipients moved to the queue. `prefetch`, `reconcile`, `parse`:
     campaigns that need this work. `expired`: campaigns whose rows in flight have become unknown, with the number of
-    rows. `refused`: campaigns that were paused because Redis refuses one of their keys.
+    rows. `refused`: campaigns that were paused because Redis refuses one of their keys. `windows`: campaigns whose
+    sending windows must be computed anew (`renew_windows`). `now_ms`: the time by the clock of Redis.
     """
 
     leader: bool
@@ -43,6 +47,8 @@ class DispatchResult(msgspec.Struct):
     parse: list[str] | dict[str, str] = []
     expired: list[tuple[str, int]] | dict[tuple[str, int], str] = []
     refused: list[str] | dict[str, str] = []
+    windows: list[str] | dict[str, str] = []
+    now_ms: int = 0
 
 
 class Dispatcher:
@@ -84,6 +90,7 @@ class Dispatcher:
             "queue": keys.dramatiq_queue(QUEUES[SEND_EMAIL]),
             "messages": keys.dramatiq_messages(QUEUES[SEND_EMAIL]),
             "claims": keys.CLAIMS,
+            "schedule": keys.SCHEDULE,
         }
 
     def dispatch(self) -> DispatchResult:
@@ -127,6 +134,28 @@ class Dispatcher:
         if found:
             self._redis.zadd(keys.CLAIMS, found, nx=True)
         self._find_claims_at = time.monotonic() + FIND_CLAIMS_EVERY_S
+
+    def renew_windows(self, campaign_id: str, now_ms: int) -> None:
+        """Compute and store the next open intervals of a campaign.
+
+        Args:
+            campaign_id: the campaign.
+            now_ms: the time by the clock of Redis, in ms since 1970.
+
+        Raises:
+            InvalidCampaign: this machine does not know the time zone. The windows stay closed for a minute.
+            redis.RedisError: Redis is unavailable; the next round names the campaign again.
+        """
+        windows = (self._redis.hget(keys.campaign(campaign_id), "windows") or b"").decode()
+        try:
+            found = schedule.stored(windows, now_ms)
+        except InvalidCampaign:
+            self._store_windows(campaign_id, windows, f"{now_ms + WINDOWS_AGAIN_MS};")
+            raise
+        self._store_windows(campaign_id, windows, found)
+
+    def _store_windows(self, campaign_id: str, windows: str, found: str) -> None:
+        self._scripts("renew_windows", keys.named(campaign_id, "campaign"), windows=windows, open_windows=found)
 
     def leave(self) -> None:
         """Return the lease and the slots, because this worker is stopping."""

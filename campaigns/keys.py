@@ -22,6 +22,8 @@ CAMPAIGNS: Final = f"{PREFIX}:campaigns"
 RUNNING: Final = f"{PREFIX}:running"
 #: zset: ids of the campaigns that are being parsed, by their parser's last heartbeat (ms).
 PARSING: Final = f"{PREFIX}:parsing"
+#: zset: ids of the scheduled campaigns, by when they begin (ms).
+SCHEDULE: Final = f"{PREFIX}:schedule"
 #: zset: ids of the campaigns, in any state, that may have rows in flight, by the time of their next check (ms).
 CLAIMS: Final = f"{PREFIX}:claims"
 #: zset: worker ids by their last heartbeat (ms).

@@ -19,6 +19,10 @@ from settings import DEFAULT
 MAX_EXCLUDED: Final = 20
 #: The most emails that a brake may wait for.
 MAX_BRAKE_AFTER: Final = 10_000_000
+#: The most sending windows of a campaign.
+MAX_WINDOWS: Final = 20
+#: The most emails after which a campaign can pause itself.
+MAX_PAUSE_AFTER: Final = 1_000_000_000
 #: The form of a campaign id. The client chooses the id.
 CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -29,6 +33,7 @@ class Status(StrEnum):
     DRAFT = "draft"
     PARSING = "parsing"
     READY = "ready"
+    SCHEDULED = "scheduled"
     RUNNING = "running"
     PAUSED = "paused"
     COMPLETED = "completed"
@@ -37,7 +42,7 @@ class Status(StrEnum):
 
 
 #: The states in which content and list may be replaced.
-CHANGEABLE: Final = (Status.DRAFT, Status.PARSING, Status.READY, Status.REJECTED)
+CHANGEABLE: Final = (Status.DRAFT, Status.PARSING, Status.READY, Status.SCHEDULED, Status.REJECTED)
 #: The states in which there is no parsed list.
 WITHOUT_LIST: Final = (Status.DRAFT, Status.PARSING, Status.REJECTED)
 
@@ -108,6 +113,9 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     `account`: the provider account that sends; "default" if it is missing.
     `inline_css`: move the CSS of `<style>` into the elements; false by default. `text_from_html`: make the text part
     from the HTML; by default true if only `html` is given.
+    `start_at`: when a started campaign begins: RFC 3339 with an offset, or a local time in `timezone`. `timezone`: a
+    name of the IANA database. `windows`: times such as "Mon-Fri 09:00-18:00" in `timezone`, outside which nothing is
+    sent. `timezone_column`: not supported yet. `pause_after`: the campaign pauses itself once after this many emails.
     `tracking`: whether the provider follows opens and clicks: "on", "off", or as its "account" says, the default.
     `brake`: the limits beyond which bounces or complaints pause the campaign; null: none.
     """
@@ -132,11 +140,41 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     tracking: Literal["account", "off", "on"] | msgspec.UnsetType = msgspec.UNSET
     brake: Brake | msgspec.UnsetType | None = msgspec.UNSET
     account: str | msgspec.UnsetType = msgspec.UNSET
+    start_at: str | msgspec.UnsetType | None = msgspec.UNSET
+    timezone: str | msgspec.UnsetType | None = msgspec.UNSET
+    windows: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_WINDOWS)] | msgspec.UnsetType | None = msgspec.UNSET
+    timezone_column: str | msgspec.UnsetType | None = msgspec.UNSET
+    pause_after: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAUSE_AFTER)] | msgspec.UnsetType | None = msgspec.UNSET
 
     @property
     def account_name(self) -> str:
         """The name of the account that sends."""
         return DEFAULT if self.account is msgspec.UNSET else self.account
+
+    @property
+    def planned_start(self) -> str | None:
+        """When the campaign begins, as written, or None."""
+        return None if self.start_at is msgspec.UNSET else self.start_at
+
+    @property
+    def zone_name(self) -> str | None:
+        """The time zone of `start_at` and `windows`, or None."""
+        return None if self.timezone is msgspec.UNSET else self.timezone
+
+    @property
+    def sending_windows(self) -> tuple[str, ...]:
+        """The windows, as written; () for no restriction."""
+        return () if self.windows is msgspec.UNSET else self.windows or ()
+
+    @property
+    def zone_column(self) -> str | None:
+        """The column of time zones, or None."""
+        return None if self.timezone_column is msgspec.UNSET else self.timezone_column
+
+    @property
+    def canary(self) -> int | None:
+        """After how many emails the campaign pauses itself, or None."""
+        return None if self.pause_after is msgspec.UNSET else self.pause_after
 
     @property
     def has_links(self) -> bool:
@@ -331,3 +369,5 @@ class StatusReport(msgspec.Struct, frozen=True):
     reasons: dict[str, int] = {}
     warnings: list[ListWarning] = []
     unaccepted: list[str] = []
+    start_at: str | None = None
+    window_opens_at: str | None = None

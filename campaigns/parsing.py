@@ -170,7 +170,12 @@ class Parsing:
     ) -> Status:
         answer = self._scripts(
             "parse_finish",
-            {**self._keys, **keys.named(self._campaign_id, "rejected index attachments"), "running": keys.RUNNING},
+            {
+                **self._keys,
+                **keys.named(self._campaign_id, "rejected index attachments"),
+                "running": keys.RUNNING,
+                "schedule": keys.SCHEDULE,
+            },
             **self._identity,
             status=status,
             reason=reason,

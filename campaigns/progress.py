@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from redis import Redis, RedisError
 
-from campaigns import keys
+from campaigns import keys, schedule
 from campaigns.account_table import AccountTable
 from campaigns.catalog import iso
 from campaigns.db.scripts import Scripts
@@ -94,6 +94,7 @@ def _report(found: Sequence[Any]) -> StatusReport:
     codes = [code for stored in unaccepted for code in _codes(stored)]
     if found[30]:
         codes.append(MISSING_ATTACHMENT)
+    start_at, windows, now_ms = found[31].decode(), found[32].decode(), int(found[33])
     facts = msgspec.json.decode(list_facts, type=ListFacts) if list_facts else None
     pending = total - done - failed
     parsed = ParseProgress(bytes=parsed_bytes, size=int(size), rows=parsed_rows) if status == Status.PARSING else None
@@ -110,7 +111,9 @@ def _report(found: Sequence[Any]) -> StatusReport:
         in_flight=in_flight,
         retries=retries,
         sent_last_minute=last_minute,
-        eta_s=_eta_s(status, pending - unknown, limit_now, last_minute, started_at),
+        eta_s=_eta_s(status, pending - unknown, _Pace(limit_now, last_minute, started_at, windows, now_ms)),
+        start_at=iso(start_at),
+        window_opens_at=_window_opens_at(status, windows, now_ms),
         reason=reason or None,
         started_at=iso(started_at),
         finished_at=iso(finished_at),
@@ -141,13 +144,37 @@ def _codes(stored: bytes) -> list[str]:
     return msgspec.json.decode(stored, type=list[str]) if stored else []
 
 
-def _eta_s(status: str, left: int, tpm: int, last_minute: int, started_at: str) -> int | None:
+def _window_opens_at(status: str, windows: str, now_ms: int) -> str | None:
+    """When the next sending window opens, if the campaign has windows, is not over, and is outside of them now."""
+    if not windows or status in {Status.COMPLETED, Status.CANCELLED}:
+        return None
+    opens_ms = schedule.opens_ms(windows, now_ms)
+    return iso(str(opens_ms)) if opens_ms > now_ms else None
+
+
+class _Pace(NamedTuple):
+    """How fast a campaign sends. `limit`, `last_minute`: in emails per minute; `windows`: a `schedule.spec`."""
+
+    limit: int
+    last_minute: int
+    started_at: str
+    windows: str
+    now_ms: int
+
+
+def _eta_s(status: str, left: int, pace: _Pace) -> int | None:
     """Time to send the rest at the rate of the last minute, or at the limit if nothing was sent yet, in s.
 
-    None if the campaign does not run.
+    Outside its sending windows, a campaign sends at its limit once they open. None if the campaign does not run, or
+    takes longer than a quarter of a year.
     """
     if status != Status.RUNNING:
         return None
-    running_s = max(1.0, min(60.0, time.time() - int(started_at or 0) / 1000))
-    per_minute = min(tpm, last_minute * 60 / running_s) if last_minute else tpm
-    return round(left * 60 / per_minute)
+    running_s = max(1.0, min(60.0, time.time() - int(pace.started_at or 0) / 1000))
+    per_minute = min(pace.limit, pace.last_minute * 60 / running_s) if pace.last_minute else pace.limit
+    if not pace.windows:
+        return round(left * 60 / per_minute)
+    if schedule.opens_ms(pace.windows, pace.now_ms) > pace.now_ms:
+        per_minute = pace.limit
+    found = schedule.eta_ms(pace.windows, pace.now_ms, round(left * 60_000 / per_minute))
+    return None if found is None else round(found / 1000)

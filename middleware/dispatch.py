@@ -18,6 +18,7 @@ from campaigns import keys, messages
 from campaigns.db import refusals, retrying
 from campaigns.db.typed_redis import typed
 from campaigns.dispatcher import Dispatcher, DispatchResult
+from campaigns.errors import CampaignError
 from middleware.notifier import Notifier
 
 log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ class Dispatch(dramatiq.Middleware):
                 result = dispatcher.dispatch()
                 listens = result.leader or result.idle
                 self._ask_for(result)
+                self._renew_windows(dispatcher, result)
                 wait_s = result.wait_ms / 1000
             except Exception as error:  # any error: without this thread the worker counts as dead
                 with suppress(Exception):  # an error of logging must not end the thread either
@@ -114,6 +116,14 @@ class Dispatch(dramatiq.Middleware):
             log.error("campaign_refused", campaign_id=campaign_id)
         for campaign_id in result.reconcile:
             messages.send(self._redis, messages.RECONCILE, campaign_id)
+
+    @staticmethod
+    def _renew_windows(dispatcher: Dispatcher, result: DispatchResult) -> None:
+        for campaign_id in result.windows:
+            try:
+                dispatcher.renew_windows(campaign_id, result.now_ms)
+            except CampaignError as error:
+                log.error("windows_not_renewed", campaign_id=campaign_id, reason=error.detail)
 
     def _send(self, actor: str, campaign_id: str, *args: int) -> None:
         list_version = self._redis.hget(keys.campaign(campaign_id), "list_version")

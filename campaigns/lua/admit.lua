@@ -7,7 +7,7 @@
 -- ->    { verdict, account through which the granted rows go, granted rows, denied rows, rows denied for their domain
 --       alone, suppressed rows }; rows as "12,13"; verdict is one of
 --       ok       all that may still be sent were granted
---       limited, blocked, paused   why the denied ones were not; they are requeued
+--       limited, blocked, closed, paused   why the denied ones were not; they are requeued
 --       no_account  this worker does not know the campaign's account: as limited
 --       stale    the batch has been closed: drop the message
 --       completed  the campaign is completed, since its last rows are suppressed
@@ -34,11 +34,14 @@
 --include accounts
 --include claim_times
 --include window
+--include windows
+--include canary
 --include domain_windows
 --include suppressed_rows
 --include finish
 
-local state = redis.call('HMGET', campaign, 'status', 'list_version', 'marketing', 'account', 'proven')
+local state = redis.call('HMGET', campaign, 'status', 'list_version', 'marketing', 'account', 'proven', 'open_windows',
+  'pause_after', 'canary_over')
 local status = state[1]
 local stale = { 'stale', '', '', '', '', '' }
 
@@ -69,6 +72,9 @@ end
 if status == 'paused' then
   return answer('paused', {}, open, {})
 end
+if window_opens_in(state[6], clock) ~= 0 then
+  return answer('closed', {}, open, {})
+end
 -- a batch of one row may try an account that gives way to its fallback: the dispatcher sends such ones
 local account = account_for(account_name, function() return #open == 1 end, clock)
 if not account then
@@ -96,6 +102,7 @@ end
 
 local used, now = window_used(window, clock)
 local left, verdict = limit_now(campaign, clock) - used, 'limited'
+left = math.min(left, canary_left(state[7], state[8], redis.call('HGET', progress, 'done'), in_flight, unknown))
 local account_now = clock
 if account.keeps_window then
   used, account_now = window_used(account.window, clock)

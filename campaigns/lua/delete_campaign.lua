@@ -1,6 +1,6 @@
 -- delete_campaign: removes a campaign with all its keys.
 --
--- KEYS  campaign  in_flight  campaigns  parsing  held  installation  all_keys...
+-- KEYS  campaign  in_flight  campaigns  parsing  schedule  held  installation  all_keys...
 -- ARGV  campaign_id  by  event  reason
 -- ->    nil; { "missing" }; { state that does not allow it, rows in flight }
 --
@@ -19,6 +19,7 @@ if status == 'running' or count > 0 then
 end
 redis.call('ZREM', campaigns, campaign_id)
 redis.call('ZREM', parsing, campaign_id)
+redis.call('ZREM', schedule, campaign_id)
 drop_held(held)
 for _, key in ipairs(all_keys) do
   redis.call('DEL', key)

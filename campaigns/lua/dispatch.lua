@@ -1,14 +1,16 @@
 -- dispatch: one round of the dispatcher: heartbeat, lease, and what may go from the campaigns' lists to Dramatiq's
 -- queue now, by pace and by weighted fair queueing.
 --
--- KEYS  lease  running  dispatcher  workers  slots  worker_accounts  parsing  queue  messages  claims
+-- KEYS  lease  running  dispatcher  workers  slots  worker_accounts  parsing  queue  messages  claims  schedule
 -- ARGV  worker_id  own_slots:int  own_accounts  call_id  key_prefix  reconcile_ms:int  claim_lost_ms:int
 --       low_water_ms:int  low_water_min:int  low_water_max:int  accounts:json  fallback_after_ms:int  limits:json?
 -- ->    JSON: { leader, wait_ms, idle, dispatched, prefetch: [ids], reconcile: [ids], parse: [ids],
---       expired: [[id, rows]], refused: [ids] }
+--       expired: [[id, rows]], refused: [ids],
+--       windows: [ids], now_ms }
 --       idle: no campaign runs, so the next round is due late, or when the dispatcher is notified
 --       prefetch, reconcile, parse: campaigns for which the caller sends such a message
 --       expired: campaigns whose rows in flight have become unknown, and how many
+--       windows: campaigns whose sending windows have to be computed anew
 --       refused: campaigns that have been paused because Redis refuses one of their keys
 --
 -- own_slots, own_accounts: of this worker; call_id: for the ids of new messages; reconcile_ms: the time between two
@@ -26,6 +28,7 @@
 --include clock
 --include lease
 --include due
+--include due_starts
 --include fair_queueing
 --include batches
 --include prefetch_requests
@@ -39,13 +42,14 @@ local MAX_BATCHES, MAX_RECIPIENTS = 128, 8192
 
 local now = now_ms()
 sign_of_life(now)
+local due_ms = start_all_due(now)
 local ids = redis.call('SMEMBERS', running)
 local idle = #ids == 0
 if not take_lease(idle and IDLE_ROUND_MS or 0) then
   return cjson.encode({ leader = false, idle = idle, wait_ms = idle and IDLE_ROUND_MS or OTHERS_ROUND_MS })
 end
-local reply = { leader = true, idle = idle, reconcile = {}, refused = {} }
-local wait_ms = idle and IDLE_ROUND_MS or ROUND_MS
+local reply = { leader = true, idle = idle, reconcile = {}, refused = {}, windows = {}, now_ms = now }
+local wait_ms = math.min(idle and IDLE_ROUND_MS or ROUND_MS, due_ms or math.huge)
 reply.parse = lost_parsers(now)
 reply.expired = expire_due_claims(now)
 
@@ -122,6 +126,9 @@ save_rooms(now)
 
 for _, c in ipairs(campaigns) do
   save_campaign(c, now)
+  if c.stale_windows then
+    reply.windows[#reply.windows + 1] = c.id
+  end
   if not c.reconcile_at or c.reconcile_at <= now then
     redis.call('HSET', c.prefix .. 'progress', 'reconcile_at', now + reconcile_ms)
   end

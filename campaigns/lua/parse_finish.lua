@@ -1,8 +1,8 @@
 -- parse_finish: records the parsed list in one step. If a client has started the campaign meanwhile, it starts now,
 -- provided that the list has all columns that the templates now name, at least one valid recipient, and no warning that
--- a person must accept.
+-- a person must accept. It is scheduled instead if its time to begin has not come.
 --
--- KEYS  campaign  progress  parsing  running  rejected  index  attachments
+-- KEYS  campaign  progress  parsing  running  rejected  index  attachments  schedule
 -- ARGV  campaign_id  list_version  parser_id  status  reason  rows:int  total:int  rejected_rows:int
 --       excluded_rows:int  rejected_bitmap  packed_index  content_version  missing  fields(name value)...
 -- ->    the new status, "" where this parser is superseded, or "content_changed"
@@ -11,11 +11,8 @@
 -- content_version: of the content that was checked with the list, "" for none; if the campaign has another content now,
 -- nothing changes: "content_changed". missing: the columns that the list lacks, in words
 -- fields: further ones of $campaign
---include acceptance
 --include clock
---include columns
---include history
---include lifecycle
+--include starting
 local state = redis.call('HMGET', campaign, 'status', 'list_version', 'parser', 'start_when_ready', 'content_version',
   'start_by')
 if state[1] ~= 'parsing' or state[2] ~= list_version or state[3] ~= parser_id then
@@ -43,16 +40,13 @@ if status == 'ready' then
   redis.call('SET', rejected, rejected_bitmap)
   redis.call('SET', index, packed_index)
   local complete = note_columns(campaign, missing)
-  if state[4] == '1' and complete and total == 0 then
-    redis.call('HSET', campaign, 'reason',
-      'the list has no valid recipient: upload a list with at least one')
-  elseif state[4] == '1' and complete and needs_acceptance(campaign, attachments) ~= '' then
-    redis.call('HSET', campaign, 'reason', 'accept the warnings to start: ' .. needs_acceptance(campaign, attachments))
+  local k = { campaign = campaign, progress = progress, running = running, schedule = schedule,
+    attachments = attachments }
+  local problem, detail = start_problem(k, false)
+  if state[4] == '1' and complete and problem then
+    redis.call('HSET', campaign, 'reason', START_PROBLEMS[problem] .. (detail or ''))
   elseif state[4] == '1' and complete then
-    status = 'running'
-    redis.call('HSETNX', campaign, 'started_at', now)
-    note_step(campaign, now, state[6] or 'system', 'started', 'ready', 'running')
-    run(campaign, running, campaign_id)
+    status = begin_sending(k, campaign_id, state[6] or 'system', 'ready', now)
   end
 end
 redis.call('HSET', campaign, 'status', status)

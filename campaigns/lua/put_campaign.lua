@@ -1,6 +1,6 @@
 -- put_campaign: creates a campaign, or changes its content if its state allows that.
 --
--- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  breaker  failing  list_keys...
+-- KEYS  campaign  campaigns  progress  parsing  queue  messages  held  breaker  failing  schedule  list_keys...
 -- ARGV  campaign_id  changeable  account  replaces  content  default_tpm:int  template_names  sent_content  unaccepted
 --       judged:flag  judged_list  unaccepted_with_list  missing  filters  list_version  message_id  message  by
 --       copy_of  fields(name value)...
@@ -11,7 +11,7 @@
 -- changeable: states that allow a change, "draft,ready"; content: encoded; default_tpm: for a new campaign
 -- template_names: that the templates take from the list, JSON; fields: further ones of $campaign
 -- filters: what decides which rows are recipients; if it has changed, the list is parsed again, as list_version, by
--- message
+-- message. A scheduled campaign is scheduled for its new time, or ready without one
 -- sent_content: what is sent instead of the content, encoded, "" for the content itself
 -- by: who puts it; copy_of: the campaign from which a new one is copied, or ""
 -- unaccepted: codes of the warnings about the content that a person must accept before the start, JSON list
@@ -19,10 +19,8 @@
 -- another one now, nothing changes: "list_changed". unaccepted_with_list: the codes of what was found, JSON list;
 -- missing: the columns that the list lacks, in words
 --include clock
---include columns
---include history
---include lifecycle
 --include new_list
+--include starting
 local before = redis.call('HMGET', campaign, 'status', 'content', 'filters', 'object_key', 'list_version')
 if before[2] == content then
   redis.call('HSETNX', campaign, 'template_names', template_names)
@@ -37,7 +35,7 @@ end
 if before[1] and not is_one_of(before[1], changeable) then
   return before[1]
 end
-if judged and judged_list ~= (before[1] == 'ready' and before[5] or '') then
+if judged and judged_list ~= (is_one_of(before[1] or '', 'ready,scheduled') and before[5] or '') then
   return 'list_changed'
 end
 local now = now_ms()
@@ -49,7 +47,7 @@ redis.call('HSET', campaign, 'content', content, 'template_names', template_name
   'content_unaccepted', unaccepted)
 redis.call('HINCRBY', campaign, 'content_version', 1)
 redis.call('HDEL', campaign, 'accepted_warnings')
-if before[1] == 'ready' then
+if is_one_of(before[1] or '', 'ready,scheduled') then
   redis.call('HSET', campaign, 'unaccepted_with_list', unaccepted_with_list)
   note_columns(campaign, missing)
 end
@@ -63,5 +61,10 @@ for name, value in fields() do
 end
 if before[4] and before[1] ~= 'draft' and (before[3] or '') ~= filters then
   begin_parsing(list_version, message_id, message)
+  if before[1] == 'scheduled' then
+    redis.call('HSET', campaign, 'start_when_ready', '1', 'start_by', by)
+  end
+elseif before[1] == 'scheduled' then
+  plan_again(campaign, schedule, campaign_id, by, now)
 end
 return before[1] and 'changed' or 'created'

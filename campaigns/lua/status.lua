@@ -6,14 +6,16 @@
 -- ->    { campaign fields..., progress fields..., in flight, unknown, sent in the last minute, limit now, delivered,
 --       bounced, complained, unsubscribed, dropped, excluded, opened, opened by machines, clicked, facts of the list,
 --       unaccepted warnings of the list, of the content, and of both together, 1 where the HTML shows a file that is
---       not attached } or { } where it is missing
+--       not attached, start_at, windows, now (ms) } or { } where it is missing
 --include clock
 --include accounts
 --include inline_files
 --include window
 --include limit
+--include windows
 local c = redis.call('HMGET', campaign, 'status', 'tpm', 'reason', 'started_at', 'finished_at', 'size',
-  'list_facts', 'unaccepted', 'content_unaccepted', 'unaccepted_with_list', 'account')
+  'list_facts', 'unaccepted', 'content_unaccepted', 'unaccepted_with_list', 'account', 'start_at', 'windows',
+  'open_windows')
 if not c[1] then
   return {}
 end
@@ -31,6 +33,9 @@ local function reason_of_running()
     local process = p[17] and 'the worker ' .. p[17] or 'the web process'
     return 'waiting: ' .. process .. ' does not know the account ' .. name .. '; give all processes the same ACCOUNTS'
   end
+  if window_opens_in(c[14], now) ~= 0 then
+    return 'outside the sending windows'
+  end
   local own = redis.call('HMGET', own_breaker, 'level', 'why')
   local reason = (tonumber(own[1]) or 0) > 0 and 'waiting for the provider: ' .. (own[2] or '') or nil
   if account.gives_way then
@@ -47,4 +52,4 @@ return { c[1], c[2], reason, c[4] or '', c[5] or '', c[6] or '0', p[1] or '0', p
   p[5] or '0', p[6] or '0', p[7] or '0', redis.call('HLEN', in_flight), redis.call('ZCARD', unknown), used,
   limit_now(campaign, now), p[8] or '0', p[9] or '0', p[10] or '0', p[11] or '0', p[12] or '0', p[13] or '0',
   p[14] or '0', p[15] or '0', p[16] or '0', c[7] or '', c[8] or '', c[9] or '', c[10] or '',
-  lacks_inline_file(campaign, attachments) and 1 or 0 }
+  lacks_inline_file(campaign, attachments) and 1 or 0, c[12] or '', c[13] or '', string.format('%d', now) }

@@ -10,6 +10,8 @@
 --include pace
 --include breaker
 --include dispatch_accounts
+--include canary
+--include windows
 
 --- how old a campaign's pace may grow before it is computed again (ms), where the campaign sent nothing: of many
 --- campaigns most send nothing in a round, and no change of rate is noticed within this time
@@ -18,17 +20,21 @@ local PACE_AGE_MS = 100
 -- read_campaign(id, vtime, now) -> a campaign as one round handles it
 local function read_campaign(id, vtime, now)
   local prefix = key_prefix .. ':{' .. id .. '}:'
-  local c = redis.call('HMGET', prefix .. 'campaign', 'list_version', 'slices', 'weight', 'account', 'proven')
+  local c = redis.call('HMGET', prefix .. 'campaign', 'list_version', 'slices', 'weight', 'account', 'proven',
+    'open_windows', 'pause_after', 'canary_over')
   local p = redis.call('HMGET', prefix .. 'progress', 'tokens', 'paced_at', 'cursor', 'refeed', 'prefetch_asked',
-    'reconcile_at', 'vtime', 'held', 'prefetch_asked_at', 'prefetch_after', 'batch_rows', 'waits_for')
+    'reconcile_at', 'vtime', 'held', 'prefetch_asked_at', 'prefetch_after', 'batch_rows', 'waits_for', 'done')
   local limit = limit_now(prefix .. 'campaign', now)
   local tokens, rate = pace_refill(limit, p[1], p[2], now)
   local state, open_ms = breaker_state(prefix .. 'breaker', now, not c[5])
+  local opens_ms = window_opens_in(c[6], now) or WINDOWS_UNKNOWN_MS
+  local canary = canary_left(c[7], c[8], p[13], prefix .. 'in_flight', prefix .. 'unknown')
   return {
-    probe = state == 'half-open', excluded = state == 'open', open_ms = open_ms, account = c[4] or 'default',
-    waits_for = p[12],
+    stale_windows = window_is_stale(c[6], now),
+    probe = state == 'half-open', excluded = state == 'open' or opens_ms > 0, open_ms = math.max(open_ms, opens_ms),
+    account = c[4] or 'default', waits_for = p[12],
     id = id, prefix = prefix, list_version = c[1], rate = rate, tokens = tokens, weight = tonumber(c[3]) or 1,
-    left = math.min(math.floor(tokens), limit - window_used(prefix .. 'window', now)),
+    left = math.min(math.floor(tokens), limit - window_used(prefix .. 'window', now), canary),
     vtime = math.max(tonumber(p[7]) or 0, vtime),
     has_more = (tonumber(p[3]) or 0) < (tonumber(c[2]) or 0) or (tonumber(p[4]) or 0) > 0,
     prefetch_asked = tonumber(p[5]) or 0, prefetch_asked_at = tonumber(p[9]) or 0,
