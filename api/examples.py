@@ -12,7 +12,8 @@ _STATUS: Final[dict[str, Any]] = {
     "bounced": 9, "dropped": 0, "complained": 0, "unsubscribed": 2, "opened": 214,
     "opened_by_machines": 167, "clicked": 31, "changeable": False, "has_list": True,
     "excluded": 0, "format": "csv", "encoding": "utf-8", "delimiter": ",", "email_column": "email", "samples": [],
-    "reasons": {"invalid_email": 10, "duplicate": 2}, "warnings": [], "unaccepted": [], "start_at": None, "window_opens_at": None,
+    "reasons": {"invalid_email": 10, "duplicate": 2}, "warnings": [], "unaccepted": [],
+    "start_at": None, "window_opens_at": None,
 }  # fmt: skip
 _STARTED: Final = {"status": "running"}
 
