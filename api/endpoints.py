@@ -18,7 +18,9 @@ from api import (
     campaign_copy,
     campaigns,
     controls,
+    disclosure,
     doctor,
+    erasure,
     health,
     history,
     openapi,
@@ -165,6 +167,15 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", f"{_ONE}/recipients", recipient_search.get, "Get what became of one address",
         {200: recipient_search.RecipientsResponse}, (404, 409, 422), query=recipient_search.QUERY,
+    ),
+    # One address, over all campaigns
+    Endpoint(
+        "GET", "/recipients", disclosure.get, "Get all that is known of one address, over all campaigns",
+        {200: disclosure.DisclosureResponse}, (422,), query=disclosure.QUERY,
+    ),
+    Endpoint(
+        "DELETE", "/recipients", erasure.erase, "Erase one address everywhere; its hash stays on the suppression list",
+        {200: erasure.ErasureResponse}, (409, 422), query=erasure.QUERY,
     ),
     # Who gets no email
     Endpoint(

@@ -45,6 +45,7 @@ _PARAMETER_TEXTS: Final[dict[str, tuple[str, Any]]] = {
     "upload_id": ("The id that the upload got when it began.", "Ab3"),
     "filename": ("The file's name, as the email shows it.", "offer.pdf"),
     "offset": ("How many of the newest campaigns to leave out.", 0),
+    "after": ("Only campaigns after this one: take it from `next`.", "spring"),
     "before": ("Only entries with a lower number; 0: all.", 0),
     "limit": ("The most campaigns or entries on this page.", 50),
     "state": ("The rows to download.", "failed"),

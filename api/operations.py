@@ -149,6 +149,18 @@ _OPERATIONS: Final = {
         "find_recipient", "Progress",
         "Every row with this address, its state, and the events that the provider reported."
     ),
+    "GET /recipients": Operation(
+        "disclose_address", "Suppressions",
+        "The rows of every campaign that have the address, with their states and events, and what the suppression list "
+        "knows. Every list is searched; where that takes long, `next` is the path of the rest, else null. The history "
+        "of the installation notes the request, without the address.",
+    ),
+    "DELETE /recipients": Operation(
+        "erase_address", "Suppressions",
+        "Erases the address from all lists, reports, reasons, messages, files of the outbox and records. Its hash is "
+        "put on the suppression list, so that it gets no email; rows that wait fail for the reason `erased`. A request "
+        "works for about a minute: after a 503, send it again and it goes on.",
+    ),
     "GET /suppressions": Operation("get_suppression", "Suppressions", "An address that is not on the list is 200 too."),
     "POST /suppressions": Operation(
         "suppress", "Suppressions",

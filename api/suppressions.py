@@ -110,15 +110,17 @@ def get(request: Request) -> Response:
     email = request.query_params.get("email", "")
     if not email:
         raise invalid("email is missing: ask with ?email=ann@example.com; GET /suppressions.csv downloads the list.")
-    found = components.of(request).suppressions
-    folded = _folded(email)
-    return json_response(
-        SuppressionResponse(
-            folded,
-            found.contains(folded),
-            found.contains(folded, marketing=False),
-            [Suppression(record.what, _time(record), record.note) for record in found.find(folded)],
-        )
+    return json_response(of_address(components.of(request), _folded(email)))
+
+
+def of_address(parts: Components, folded: str) -> SuppressionResponse:
+    """What the list knows of an address in its folded form."""
+    found = parts.suppressions
+    return SuppressionResponse(
+        folded,
+        found.contains(folded),
+        found.contains(folded, marketing=False),
+        [Suppression(record.what, _time(record), record.note) for record in found.find(folded)],
     )
 
 

@@ -218,6 +218,10 @@ class Catalog:
             ids, total = pipeline.execute()
         return [raw.decode() for raw in ids], total
 
+    def all_ids(self) -> list[str]:
+        """Return the ids of all campaigns, newest first."""
+        return [raw.decode() for raw in reversed(self._redis.zrange(keys.CAMPAIGNS, 0, -1))]
+
     def headings(self, campaign_ids: Sequence[str]) -> list[Heading | None]:
         """Return the heading of each of these campaigns, in their order; None for a campaign that does not exist.
 

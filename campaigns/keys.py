@@ -56,6 +56,8 @@ TEST_SENDS: Final = f"{PREFIX}:test_sends"
 HISTORY: Final = f"{PREFIX}:history"
 #: This key never exists. A write to it changes nothing, and shows whether Redis accepts writes.
 PROBE: Final = f"{PREFIX}:probe"
+#: string with expiry: the erasure that is under way.
+ERASURE_LEASE: Final = f"{PREFIX}:erasure_lease"
 #: string with expiry: the janitor's lease.
 JANITOR_LEASE: Final = f"{PREFIX}:janitor"
 
@@ -65,6 +67,11 @@ def breaker(scope: str) -> str:
     builds these four keys too.
     """
     return f"{PREFIX}:breaker:{scope}"
+
+
+def erasure(address_hash: int) -> str:
+    """Hash with expiry: what an erasure of the address with this hash has done so far."""
+    return f"{PREFIX}:erasure:{address_hash}"
 
 
 def failing(scope: str) -> str:

@@ -74,29 +74,40 @@ class Segments:
         found = (item.key for item in self._store.list_objects(self._prefix))
         return sorted(Segment(int(key.removeprefix(self._prefix).partition("-")[0]), key) for key in found)
 
-    def write(self, found: Iterable[Record]) -> None:
-        """Store records, sorted by hash, as a new segment."""
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Store the lines of records, sorted by hash, as a new segment."""
         with SpooledTemporaryFile(MEMORY_BYTES) as file:
             count = 0
-            for record in found:
-                file.write(record.line())
+            for line in lines:
+                file.write(line)
                 count += 1
             file.seek(0)
             if count:
                 self._store.put_file(f"{self._prefix}{count:012d}-{uuid.uuid4().hex}", file)
 
-    def merge(self, *, everything: bool = False) -> None:
-        """Merge the small segments if there are many.
+    def erase(self, address_hash: int) -> None:
+        """Write the segments that have the text of an address anew without it; their records stay otherwise.
 
-        Args:
-            everything: merge all segments into one, so that no erased address is left.
+        A merge that is under way meanwhile may write the text again, so the segments are looked through until none has
+        it.
         """
-        segments = self.all()
-        chosen = segments if everything else _small(segments)
+        start = f"{records.hash_text(address_hash)}\t".encode()
+        for _ in range(ATTEMPTS):
+            with suppress(self._missing):
+                found = [key for key in self._keys() if any(map(_has_text, self._search(key, start)))]
+                for key in found:
+                    self.write(_erased(self._lines(key), start))
+                    self._store.delete([key])
+                if not found:
+                    return
+
+    def merge(self) -> None:
+        """Merge the small segments if there are many."""
+        chosen = _small(self.all())
         if not chosen:
             return
         try:
-            self.write(records.merged([self._lines(segment.key) for segment in chosen]))
+            self.write(map(Record.line, records.merged([self._lines(segment.key) for segment in chosen])))
         except self._missing:
             return  # another process has merged them
         self._store.delete(segment.key for segment in chosen)
@@ -168,6 +179,20 @@ def _small(segments: list[Segment]) -> list[Segment]:
         chosen.append(segment)
         total += segment.lines
     return chosen if len(segments) >= MERGE_SEGMENTS else []
+
+
+def _has_text(line: bytes) -> bool:
+    found = Record.of_line(line)
+    return bool(found.address or found.note)
+
+
+def _erased(lines: Iterable[bytes], start: bytes) -> Iterator[bytes]:
+    """The lines, those that begin with `start` without address and note."""
+    for line in lines:
+        if line.startswith(start):
+            yield Record.of_line(line)._replace(address="", note="").line()
+        else:
+            yield line
 
 
 def _begun(found: Iterator[Record]) -> tuple[list[Record], Iterator[Record]]:

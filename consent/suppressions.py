@@ -262,7 +262,7 @@ class Suppressions:
         if number is not None:
             self._scripts("erase_suppressed", self._list | self._journal, hash=number)
             self.flush()
-            self._segments.merge(everything=True)
+            self._segments.erase(number)
 
     # Records
 
@@ -299,7 +299,7 @@ class Suppressions:
         moved = 0
         while found := self._waiting(SEGMENT_RECORDS):
             self._keep_key(self._hash_key())  # a list of an earlier version may have none in the store
-            self._segments.write(_sorted(found))
+            self._segments.write(map(Record.line, _sorted(found)))
             self._restoration.note_stored(found[-1].seq)
             self._scripts("suppressions_stored", self._journal, seq=found[-1].seq)
             moved += len(found)

@@ -31,7 +31,11 @@ CSV = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\nBad,nobody\nCy,cy@shop
 #: check asks the DNS, and an upload is there only until its list is complete.
 OTHERS = {"/readyz", "/u/{token}", "/sender-check", "/campaigns/{id}/uploads/{upload_id}"}
 #: Queries that a path needs.
-QUERIES = {"/suppressions": "?email=a@shop.test", "/campaigns/{id}/recipients": "?email=ada@shop.test"}
+QUERIES = {
+    "/suppressions": "?email=a@shop.test",
+    "/campaigns/{id}/recipients": "?email=ada@shop.test",
+    "/recipients": "?email=ada@shop.test",
+}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from redis import Redis
 
-from api import recipient_search
+from api import list_search
 from lists.address_search import candidates
 from tests.support.app_harness import AppHarness
 
@@ -90,10 +90,10 @@ def test_excluded_rows_are_left_out(fake_redis: Redis) -> None:
 def test_a_search_beyond_its_bounds_says_so(fake_redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     app = AppHarness(fake_redis)
     app.ready(b"name,email\n" + b"Ann,ann@shop.test\n" * 20, duplicates="keep")
-    monkeypatch.setattr(recipient_search, "MAX_ROWS", 10)
+    monkeypatch.setattr(list_search, "MAX_ROWS", 10)
     answer = app.web.get("/campaigns/c1/recipients?email=ann@shop.test")
     assert (answer.status, "More than 10 rows" in answer.detail) == (422, True)
-    monkeypatch.setattr(recipient_search, "SEARCH_S", -1.0)
+    monkeypatch.setattr(list_search, "SEARCH_S", -1.0)
     answer = app.web.get("/campaigns/c1/recipients?email=ann@shop.test")
     assert (answer.status, "recipients.csv" in answer.detail) == (503, True)
 
