@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo cli quick test test-busy chaos bench bench-large bench-rate check fmt format lint spelling types contracts lock clean
+.PHONY: help run demo cli quick test test-busy chaos bench bench-large bench-peers bench-rate check fmt format lint spelling types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -39,6 +39,9 @@ bench: .venv/dev.stamp ## measure speed beside plain Dramatiq, 12 min (docs/benc
 
 bench-large: .venv/dev.stamp ## the same with 10,000,000 recipients too, half an hour
 	@$(BIN)/python -m bench large
+
+bench-peers: .venv/dev.stamp ## measure speed beside a Go worker pool and BullMQ, if go and node are there, 15 min
+	@$(BIN)/python -m bench.peers $(ARGS)
 
 bench-rate: .venv/dev.stamp ## measure rate, pause and turns with real processes, 25 min (ARGS="--short", or points by name)
 	@$(BIN)/python -m bench.rate $(ARGS)

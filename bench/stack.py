@@ -64,7 +64,7 @@ class BenchStack(Stack):
         """CPU seconds so far, user and system: of the workers, of Valkey, of the web process, of the double."""
         parts = {"redis": [self.redis], "web": [self.web], "double": [self.sendgrid]}
         parts["worker"] = [worker for worker in self.workers if worker.alive]
-        return {name: sum(_cpu_s(pid) for part in found for pid in part.members()) for name, found in parts.items()}
+        return {name: cpu_of(found) for name, found in parts.items()}
 
 
 class TlsBenchStack(BenchStack):
@@ -89,6 +89,11 @@ class TlsBenchStack(BenchStack):
         known = Path(system).read_bytes() if Path(system).exists() else b""
         self._bundle.write_bytes(known + self._authority.read_bytes())
         return super().add_worker(*args, **settings)
+
+
+def cpu_of(programs: Iterable[Program]) -> float:
+    """CPU seconds of these programs so far, with their children."""
+    return sum(_cpu_s(pid) for program in programs for pid in program.members())
 
 
 def _cpu_s(pid: int) -> float:
