@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mail.outcome import reason
 from mail.providers.smtp_connection import Connection, NotSent
-from mail.providers.transport import NoAnswer, NotWritten, Transport
+from mail.providers.transport import NoAnswer, NotWritten, transport_to
 from settings import ProviderAccount, SesAccount, SmtpServer
 
 #: The path at which SendGrid names the rights of a key.
@@ -59,7 +59,7 @@ async def _check(account: ProviderAccount, outbox_dir: Path, timeout_s: float) -
 
 
 async def _sendgrid(key: str, api_url: str, timeout_s: float) -> Credentials:
-    transport = Transport(api_url + SCOPES, {"Authorization": f"Bearer {key}"}, timeout_s)
+    transport = transport_to(api_url + SCOPES, {"Authorization": f"Bearer {key}"}, timeout_s)
     try:
         answer = await transport.get()
         body = await answer.body()

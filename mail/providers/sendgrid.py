@@ -17,7 +17,7 @@ from mail.message import Mailbox, Message
 from mail.outcome import Kind, Outcome, reason
 from mail.providers.retry_after import retry_after_ms
 from mail.providers.sendgrid_merge import MAX_REQUEST_BYTES, Reply, SendGridMerge, attached, errors_of
-from mail.providers.transport import Answer, NoAnswer, NotWritten, Transport
+from mail.providers.transport import Answer, NoAnswer, NotWritten, transport_to
 
 PATH: Final = "/v3/mail/send"
 ACCEPTED: Final = 202
@@ -47,7 +47,7 @@ class SendGrid:
         self.most = most
         self._api_key = api_key
         headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
-        self._transport = Transport(api_url + PATH, headers, timeout_s)
+        self._transport = transport_to(api_url + PATH, headers, timeout_s)
 
     async def send(self, message: Message) -> Outcome:
         """See `Provider`."""

@@ -18,7 +18,7 @@ from mail.providers.aws_credentials import AwsCredentials, CredentialsUnavailabl
 from mail.providers.aws_signature import CONTENT_TYPE, Keys, Signer
 from mail.providers.retry_after import retry_after_ms
 from mail.providers.ses_errors import EXPIRED, SesError, error_of, kind_of
-from mail.providers.transport import Answer, NoAnswer, NotWritten, Transport
+from mail.providers.transport import Answer, NoAnswer, NotWritten, transport_to
 from settings import SesAccount
 
 PATH: Final = "/v2/email/outbound-emails"
@@ -47,7 +47,7 @@ class Ses:
         self._configuration_set = account.configuration_set
         self._credentials = AwsCredentials(keys, timeout_s)
         self._signer = Signer(url, account.region, "ses")
-        self._transport = Transport(url, {"Content-Type": CONTENT_TYPE}, timeout_s)
+        self._transport = transport_to(url, {"Content-Type": CONTENT_TYPE}, timeout_s)
 
     async def send(self, message: Message) -> Outcome:
         """See `Provider`."""

@@ -145,7 +145,7 @@ def test_a_response_that_breaks_off_is_unknown(double: SendGridDouble, answer: s
 def test_no_response_in_time_is_unknown(double: SendGridDouble, answer: str, taken: int) -> None:
     double.behave(answer=answer)
     outcome = send(double, timeout_s=2.0)
-    assert outcome == Outcome(Kind.UNKNOWN, "no answer from SendGrid: operation timed out")
+    assert outcome == Outcome(Kind.UNKNOWN, "no answer from SendGrid: no response within 2 s")
     assert double.stats()["accepted"] == taken
 
 
@@ -167,7 +167,7 @@ def test_a_provider_that_is_away_is_unavailable_until_it_is_back(double: SendGri
     outcomes = use(double.url, through)
     assert [outcome.kind for outcome in (outcomes[0], outcomes[-1])] == [Kind.ACCEPTED, Kind.ACCEPTED]
     assert {outcome.kind for outcome in outcomes[1:-1]} == {Kind.UNREACHABLE}
-    assert outcomes[1].reason == "SendGrid was not reached: Connection refused (os error 111)"
+    assert outcomes[1].reason == "SendGrid was not reached: Connection refused"
     assert [arrival.row for arrival in double.arrivals()] == [1, 2]
 
 

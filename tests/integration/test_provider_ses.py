@@ -115,12 +115,12 @@ def test_each_answer_has_its_outcome_and_its_words(double: SesDouble, answer: st
 
 def test_no_answer_in_time_is_unknown(double: SesDouble) -> None:
     double.rules["*"] = ["accept-hang"]
-    assert send(double, timeout_s=2.0) == Outcome(Kind.UNKNOWN, "no answer from Amazon SES: operation timed out")
+    assert send(double, timeout_s=2.0) == Outcome(Kind.UNKNOWN, "no answer from Amazon SES: no response within 2 s")
 
 
 def test_no_connection_is_unreachable() -> None:
     outcome = use("http://127.0.0.1:1", lambda provider: provider.send(message()))
-    assert outcome == Outcome(Kind.UNREACHABLE, "Amazon SES was not reached: Connection refused (os error 111)")
+    assert outcome == Outcome(Kind.UNREACHABLE, "Amazon SES was not reached: Connection refused")
 
 
 def test_a_wrong_secret_is_refused_and_not_shown(double: SesDouble) -> None:

@@ -12,15 +12,19 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+import uvloop
 
-from mail.providers import transport
-from mail.providers.transport import NoAnswer, NotWritten, Transport
+from mail.providers import proxied_transport, transport
+from mail.providers.proxied_transport import ProxiedTransport
+from mail.providers.transport import NoAnswer, NotWritten, Transport, transport_to
 from tests.support.doubles.certificate import Certificate
 
+T = TypeVar("T")
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 #: For failures that come at once, and for those that only a timeout reports.
@@ -29,6 +33,33 @@ SHORT_S = 1.0
 #: More than the kernel's buffers hold, so that it cannot be written at once.
 LARGE = b"x" * 20_000_000
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+
+
+Client = Transport | ProxiedTransport
+
+#: The kind of client of the test that runs, and its event loop. Workers use uvloop; the web process may run without it.
+_chosen: list[tuple[type[Client], Callable[[], asyncio.AbstractEventLoop]]] = []
+
+
+@pytest.fixture(
+    autouse=True,
+    params=[
+        pytest.param((Transport, uvloop.new_event_loop), id="uvloop"),
+        pytest.param((Transport, asyncio.new_event_loop), id="asyncio"),
+        pytest.param((ProxiedTransport, uvloop.new_event_loop), id="proxied"),
+    ],
+)
+def _choice(request: pytest.FixtureRequest) -> None:
+    _chosen[:] = [request.param]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=_chosen[0][1]) as runner:
+        return runner.run(work)
+
+
+def client_to(url: str, headers: dict[str, str], timeout_s: float) -> Client:
+    return _chosen[0][0](url, headers, timeout_s)
 
 
 async def head(reader: asyncio.StreamReader) -> int:
@@ -119,18 +150,18 @@ def result(
         async with serving(handler, tls) as url:
             return await once(url, body, timeout_s)
 
-    return asyncio.run(post())
+    return run(post())
 
 
 async def once(url: str, body: bytes = b"{}", timeout_s: float = TIMEOUT_S) -> int | type[Exception]:
-    client = Transport(url, {}, timeout_s)
+    client = client_to(url, {}, timeout_s)
     try:
         return await outcome(client, body)
     finally:
         await client.close()
 
 
-async def outcome(client: Transport, body: bytes = b"{}") -> int | type[Exception]:
+async def outcome(client: Client, body: bytes = b"{}") -> int | type[Exception]:
     try:
         return (await client.post(body)).status
     except (NotWritten, NoAnswer) as error:
@@ -147,6 +178,12 @@ async def outcome(client: Transport, body: bytes = b"{}") -> int | type[Exceptio
         answers(b"HTTP/1.1 202 Acc"),
         answers(b"SMTP ready\r\n\r\n"),
         answers(b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nabc"),
+        answers(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+        answers(b"HTTP/1.1 202 Accepted\r\nX-A: 1\r\n"),
+        answers(
+            b"HTTP/1.1 202 Accepted\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(200)) + b"\r\n"
+        ),
+        answers(b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
 )
 def test_a_request_that_the_server_may_have_read_has_no_answer(handler: Handler, body: bytes) -> None:
@@ -173,15 +210,159 @@ def test_a_response_before_the_whole_request_was_read_counts() -> None:
     assert result(too_large, LARGE) == 413
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 400 Bad\r\nContent-Length: 3\r\nX-Name: first\r\nx-name: second\r\n\r\nabc",
+        b"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\nX-NAME: first\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+        b"HTTP/1.0 400 Bad\r\nX-Name: first\r\n\r\nabc",
+        b"HTTP/1.1 100 Continue\r\nX-Name: no\r\n\r\nHTTP/1.1 400 Bad\r\nX-Name: first\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+    ids=["length", "chunked", "until the end", "after 100"],
+)
+@pytest.mark.parametrize("pieces", [1, 1000])
+def test_a_response_is_read_whatever_its_form(response: bytes, pieces: int) -> None:
+    async def in_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        step = max(1, len(response) // pieces)
+        for start in range(0, len(response), step):
+            writer.write(response[start : start + step])
+            await asyncio.sleep(0)
+
+    async def post() -> tuple[int, str | None, bytes]:
+        async with serving(in_pieces) as url:
+            client = client_to(url, {}, TIMEOUT_S)
+            answer = await client.post(b"{}")
+            await client.close()
+            return answer.status, answer.header("x-NAME"), await answer.body()
+
+    assert run(post()) == (400, "first", b"abc")
+
+
+def test_a_request_is_complete_with_all_headers() -> None:
+    received: list[bytes] = []
+
+    async def keeps(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.readuntil(b"\r\n\r\n"))
+        received.append(await reader.readexactly(4))
+        writer.write(ACCEPTED)
+
+    async def post() -> str:
+        async with serving(keeps) as url:
+            client = client_to(f"{url}v3/send?a=1", {"X-All": "yes"}, TIMEOUT_S)
+            await client.post(b"body", {"X-Own": "1"})
+            await client.close()
+            return url.removeprefix("http://").rstrip("/")
+
+    host = run(post())
+    assert received[0].decode() == (
+        f"POST /v3/send?a=1 HTTP/1.1\r\nHost: {host}\r\nUser-Agent: postrider\r\nAccept: */*\r\nX-All: yes\r\n"
+        "X-Own: 1\r\nContent-Length: 4\r\n\r\n"
+    )
+    assert received[1] == b"body"
+
+
+def test_a_cancelled_request_frees_its_connection_and_disturbs_no_other() -> None:
+    """Given a request that is cancelled while its response is on the way, then the next one gets its own response."""
+    numbers = iter(range(200, 300))
+    arrived = asyncio.Event()
+
+    async def slow_at_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await request(reader)
+            number = next(numbers)
+            arrived.set()
+            if number == 200:
+                await asyncio.sleep(0.1)
+            writer.write(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % number)
+
+    async def post() -> list[int | type[Exception]]:
+        async with serving(slow_at_first) as url:
+            client = client_to(url, {}, TIMEOUT_S)
+            first = asyncio.create_task(client.post(b"{}"))
+            await arrived.wait()
+            first.cancel()
+            found = [await outcome(client) for _ in range(3)]
+            await client.close()
+            return found
+
+    assert run(post()) == [201, 202, 203]
+
+
+def test_closing_ends_requests_under_way_and_refuses_later_ones() -> None:
+    async def post() -> list[int | type[Exception]]:
+        async with serving(never_answers) as url:
+            client = client_to(url, {}, TIMEOUT_S)
+            under_way = asyncio.create_task(outcome(client))
+            await asyncio.sleep(0.2)
+            await client.close()
+            return [await under_way, await outcome(client)]
+
+    assert run(post()) == [NoAnswer, NotWritten]
+
+
+def test_a_response_to_no_request_closes_its_connection() -> None:
+    connections = 0
+
+    async def talks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await request(reader)
+        writer.write(ACCEPTED)
+        await asyncio.sleep(0.1)
+        writer.write(b"HTTP/1.1 500 Nobody asked\r\nContent-Length: 0\r\n\r\n")
+        await reader.read(-1)
+
+    async def post() -> list[int | type[Exception]]:
+        async with serving(talks) as url:
+            client = client_to(url, {}, TIMEOUT_S)
+            found = [await outcome(client)]
+            await asyncio.sleep(0.3)
+            found.append(await outcome(client))
+            await client.close()
+            return found
+
+    assert run(post()) == [202, 202]
+    assert connections == 2
+
+
+@pytest.mark.parametrize("header", ["a\r\nX-B: 1", "é"])
+def test_a_header_that_http_cannot_carry_is_refused(header: str) -> None:
+    with pytest.raises(ValueError, match="HTTP cannot carry"):
+        Transport("http://127.0.0.1:1/", {"X-A": header}, TIMEOUT_S)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, Transport),
+        ({"https_proxy": "http://proxy.test:3128"}, ProxiedTransport),
+        ({"all_proxy": "http://proxy.test:3128"}, ProxiedTransport),
+        ({"https_proxy": "http://proxy.test:3128", "no_proxy": "sendgrid.com"}, Transport),
+        ({"http_proxy": "http://proxy.test:3128"}, Transport),
+    ],
+    ids=["none", "https", "all", "excepted", "http"],
+)
+def test_a_proxy_of_the_environment_is_used(
+    variables: dict[str, str], expected: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert isinstance(transport_to("https://api.sendgrid.com/v3", {}, 1), expected)
+
+
 def test_a_refused_connection_is_not_written() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-        assert asyncio.run(once(url)) is NotWritten
+        assert run(once(url)) is NotWritten
 
 
 def test_an_unknown_host_is_not_written() -> None:
-    assert asyncio.run(once("http://no-such-host.invalid/")) is NotWritten
+    assert run(once("http://no-such-host.invalid/")) is NotWritten
 
 
 def test_a_connection_that_takes_too_long_is_not_written() -> None:
@@ -191,7 +372,7 @@ def test_a_connection_that_takes_too_long_is_not_written() -> None:
         async with serving(never_answers) as url:
             return await once(url.replace("http", "https"), timeout_s=2.0)
 
-    assert asyncio.run(post()) is NotWritten
+    assert run(post()) is NotWritten
 
 
 @pytest.fixture
@@ -230,7 +411,7 @@ def test_a_redirect_is_a_response_and_is_not_followed() -> None:
             async with serving(answers(redirect)) as url:
                 return await once(url), visits
 
-    assert asyncio.run(post()) == (307, 0)
+    assert run(post()) == (307, 0)
 
 
 def test_connections_that_the_server_closed_while_idle_cost_no_response() -> None:
@@ -251,7 +432,7 @@ def test_connections_that_the_server_closed_while_idle_cost_no_response() -> Non
     async def bursts() -> list[int | type[Exception]]:
         found: list[int | type[Exception]] = []
         async with serving(answers_all) as url:
-            client = Transport(url, {}, TIMEOUT_S)
+            client = client_to(url, {}, TIMEOUT_S)
             for _ in range(5):
                 found += await asyncio.gather(*(outcome(client) for _ in range(20)))
                 for writer in idle:
@@ -262,7 +443,7 @@ def test_connections_that_the_server_closed_while_idle_cost_no_response() -> Non
             await client.close()
         return found
 
-    assert asyncio.run(bursts()) == [202] * 100
+    assert run(bursts()) == [202] * 100
     assert len(read) == 100
 
 
@@ -270,7 +451,9 @@ def test_an_idle_connection_is_closed_before_a_server_would_close_it(monkeypatch
     """Given a short idle time, when a connection was idle for longer, then the next request makes a new one.
     Only then: on a busy machine a connection may be idle for longer between two requests that follow each other.
     """
-    monkeypatch.setattr(transport, "POOL_IDLE_S", idle_s := 0.5)
+    idle_s = 0.5
+    monkeypatch.setattr(transport, "POOL_IDLE_S", idle_s)
+    monkeypatch.setattr(proxied_transport, "POOL_IDLE_S", idle_s)
     connections = 0
 
     async def answers_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -283,7 +466,7 @@ def test_an_idle_connection_is_closed_before_a_server_would_close_it(monkeypatch
     async def pause() -> tuple[int, int, int]:
         idle = 0
         async with serving(answers_all) as url:
-            client = Transport(url, {}, TIMEOUT_S)
+            client = client_to(url, {}, TIMEOUT_S)
             await outcome(client)
             for _ in range(2):
                 before = time.monotonic()
@@ -295,6 +478,6 @@ def test_an_idle_connection_is_closed_before_a_server_would_close_it(monkeypatch
             await client.close()
             return busy, idle, connections
 
-    busy, idle, after = asyncio.run(pause())
+    busy, idle, after = run(pause())
     assert busy <= 1 + idle
     assert after == busy + 1
