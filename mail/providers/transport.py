@@ -56,7 +56,7 @@ def transport_to(url: str, headers: Mapping[str, str], timeout_s: float) -> Tran
 
 
 class Transport:
-    """Posts bodies to one URL, or gets it; the arguments are those of `transport_to`. Made anywhere, used in one event loop.
+    """Posts bodies to one URL, or gets it; the arguments are those of `transport_to`. Used in one event loop.
 
     Certificates are checked against the system's authorities (`SSL_CERT_FILE` names others). Redirects are not
     followed. The number of connections is not limited here; the caller limits its concurrent requests. A connection
