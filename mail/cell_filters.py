@@ -18,7 +18,7 @@ from markupsafe import Markup
 from mail import cell_numbers, dates
 from mail.budget import SHORT, text_bytes
 from mail.cell_numbers import MAX_DIGITS
-from mail.cells import CellError
+from mail.cells import CellError, not_converted
 from mail.template_methods import MAX_PRODUCT, OBJECT_BYTES, Format
 from mail.title_case import title_case
 
@@ -115,11 +115,6 @@ def not_a_text(value: Any) -> Any:
     if isinstance(value, str):
         raise not_converted(value)
     return value
-
-
-def not_converted(value: str) -> CellError:
-    """The error of a text that a template takes for a number without converting it."""
-    return CellError(value, "is text, and the template takes it for a number: write |int, |float or |number behind it")
 
 
 def refuse_mixture(left: Any, right: Any) -> None:

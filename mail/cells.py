@@ -22,6 +22,11 @@ class CellError(Exception):
         self.value = value
 
 
+def not_converted(value: str) -> CellError:
+    """The error of a text that a template takes for a number without converting it."""
+    return CellError(value, "is text, and the template takes it for a number: write |int, |float or |number behind it")
+
+
 def shown(value: str) -> str:
     """A text as an error shows it: in quotes, and cut if it is long."""
     return repr(str(value) if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}…")

@@ -151,6 +151,7 @@ def _of_templates(templates: Templates, sources: Mapping[str, str]) -> Iterator[
     for template in templates.each:
         yield from column_checks.uncalled(template, sources[template.field])
         yield from column_checks.calculated(template, sources[template.field])
+        yield from column_checks.compared(template, sources[template.field])
 
 
 def _with_list(templates: Templates, known: KnownList, sources: Mapping[str, str]) -> Iterator[Check]:

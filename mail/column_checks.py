@@ -55,6 +55,14 @@ def calculated(template: Template, source: str) -> Iterator[Check]:
         yield _check("text_arithmetic", message, Level.ACKNOWLEDGE, template, _at(source, use))
 
 
+def compared(template: Template, source: str) -> Iterator[Check]:
+    """The columns whose order is compared with a number in quotes."""
+    for use in template.review.compared:
+        message = f"this compares letters, so that '12' comes before '5': write {use.name}|int, |float or |number, and"
+        where = _at(source, use)
+        yield _check("text_comparison", f"{message} the number without quotes", Level.ACKNOWLEDGE, template, where)
+
+
 def missing(templates: Templates, columns: Sequence[str], sources: Mapping[str, str]) -> Iterator[Check]:
     """The names that the templates and `where` use and the list lacks."""
     for number, name in enumerate(templates.missing(columns)):

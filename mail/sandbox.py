@@ -22,7 +22,7 @@ from jinja2.utils import Namespace
 from markupsafe import Markup, escape
 
 from mail.budget import SHORT, Budget, text_bytes
-from mail.cell_filters import not_converted
+from mail.cells import not_converted
 from mail.template_filters import FILTERS, TESTS
 from mail.template_methods import (
     CHEAP,
@@ -173,6 +173,8 @@ class Rendering(Context):
                 return function(*args, **kwargs)
             raise SecurityError(f"the method {function.__name__} is not available in templates")
         if function is safe_range or function is Namespace:
+            if function is safe_range and (texts := [value for value in args if isinstance(value, str)]):
+                raise not_converted(texts[0])
             weight = self.budget.weigh_each(args) + self.budget.weigh_each(kwargs.values())
             self.budget.spend(2_000 + weight, 200 + 100 * len(kwargs) + weight)
             return function(*args, **kwargs)

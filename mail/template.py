@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -154,10 +155,10 @@ class Template:
 
 def _by_line(found: Review, source: compiling.Source) -> Review:
     """A review with the lines of the source instead of those of its code."""
-    return Review(*(
-        [Use(use.name, source.line(use.line), use.method) for use in uses]
-        for uses in (found.uncalled, found.calculated, found.bare)
-    ))  # fmt: skip
+    return Review(**{
+        kind.name: [Use(use.name, source.line(use.line), use.method) for use in getattr(found, kind.name)]
+        for kind in dataclasses.fields(Review)
+    })  # fmt: skip
 
 
 class _Missing(UndefinedError):

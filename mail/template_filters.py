@@ -18,7 +18,8 @@ from jinja2.utils import pass_context, pass_environment
 from markupsafe import Markup, escape, soft_str
 
 from mail.budget import NODE_BYTES, NODE_NS, SHORT, SIZED, text_bytes
-from mail.cell_filters import CELL_FILTERS, as_number, not_converted, refuse_mixture, to_float
+from mail.cell_filters import CELL_FILTERS, as_number, refuse_mixture, to_float
+from mail.cells import not_converted
 from mail.template_methods import (
     ESCAPED,
     MAX_NAME,

@@ -17,6 +17,7 @@ from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
 from markupsafe import Markup
 
 from mail.budget import SHORT, Budget, text_bytes
+from mail.cells import not_converted
 
 #: The largest width, in characters, as in `center`, `%99d` and `{:99}`; also the most decimals.
 MAX_WIDTH: Final = 10_000
@@ -31,6 +32,10 @@ OBJECT_BYTES: Final = 64
 
 #: One directive of a `%` format, after its key.
 _DIRECTIVE: Final = re.compile(r"[#0\- +]*(\*|[0-9]*)(?:\.(\*|[0-9]*))?")
+#: The directives of numbers.
+_OF_NUMBERS: Final = frozenset("diouxXeEfFgG")
+#: What writes a number at the end of a format of `str.format`.
+_FORMAT_OF_NUMBERS: Final = frozenset("bdeEfFgGnoxX%")
 _NUMBER: Final = re.compile(r"[0-9]+")
 
 Estimate = Callable[[Budget, str, Sequence[Any]], int]
@@ -260,22 +265,42 @@ def _charge_text(budget: Budget, owner: str, name: str, args: Sequence[Any], nam
 
 
 def charge_percent(budget: Budget, template: str, values: Any) -> None:
-    """Charge `template % values`."""
-    directives, padding = 0, 0
+    """Charge `template % values`.
+
+    Raises:
+        CellError: a text stands where the template writes a number.
+    """
+    directives, padding, filled = 0, 0, 0
     position = template.find("%")
     while position >= 0:
         budget.spend(2_000)
-        position = _behind_key(template, position + 1)
+        start = position + 1
+        position = _behind_key(template, start)
+        key = template[start + 1 : position - 1] if position > start else None
         match = _DIRECTIVE.match(template, position)
         assert match is not None  # noqa: S101 - the pattern also matches the empty text
         if "*" in match.groups():
             raise ValueError("a format takes its widths as numbers, not as *")
         padding += width(match.group(1) or 0) + width(match.group(2) or 0)
+        if template[match.end() : match.end() + 1] in _OF_NUMBERS:
+            value = _filled_in(values, key, filled)
+            if isinstance(value, str):
+                raise not_converted(value)
+        filled += not template.startswith("%", match.end())
         directives += 1
         position = template.find("%", match.end() + 1)
     weight = budget.weigh(values)
     made = 4 * (len(template) + padding) + directives * (4 * weight + OBJECT_BYTES)
     budget.spend(made, made if type(template) is str else ESCAPED * made)
+
+
+def _filled_in(values: Any, key: str | None, place: int) -> Any:
+    """The value for a directive of a `%` format, by its key, or by its place among the directives; None: unknown."""
+    if key is not None:
+        return values.get(key) if isinstance(values, Mapping) else None
+    if isinstance(values, tuple):
+        return values[place] if place < len(values) else None
+    return values if place == 0 else None
 
 
 def _behind_key(template: str, position: int) -> int:
@@ -307,6 +332,8 @@ class _Charged(Formatter):
         padding = sum(width(number) for number in _NUMBER.findall(format_spec))
         made = self.factor * (self.budget.weigh(value) + padding + len(format_spec))
         self.budget.spend(1_000 + made, made + OBJECT_BYTES)
+        if isinstance(value, str) and format_spec[-1:] in _FORMAT_OF_NUMBERS:
+            raise not_converted(value)
         return super().format_field(value, format_spec)
 
 

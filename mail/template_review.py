@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -14,6 +15,11 @@ _FALLBACKS: Final = frozenset({"d", "default"})
 #: Names that Jinja2 or the sandbox gives.
 _NO_COLUMNS: Final = frozenset({"caller", "loop", "namespace", "range", "self"})
 _CALCULATIONS: Final = (nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Neg, nodes.Add)
+
+
+_ORDERS: Final = frozenset({"gt", "gteq", "lt", "lteq"})
+#: A number that has no leading zero, as dates and codes may have.
+_NUMBER: Final = re.compile(r"\s*[+-]?(?:0|[1-9][0-9]*)(?:[.,][0-9]+)?\s*").fullmatch
 
 
 class Use(NamedTuple):
@@ -31,11 +37,13 @@ class Review:
     Attributes:
         uncalled: methods of columns that are named without brackets.
         calculated: columns that are taken for numbers without a conversion.
+        compared: columns whose order is compared with a number that stands in quotes.
         bare: columns that are written without a fallback and outside of any condition on them, each once.
     """
 
     uncalled: list[Use] = field(default_factory=list)
     calculated: list[Use] = field(default_factory=list)
+    compared: list[Use] = field(default_factory=list)
     bare: list[Use] = field(default_factory=list)
 
 
@@ -54,6 +62,7 @@ def review(tree: nodes.Template) -> Review:
             if isinstance(node.node, nodes.Name) and _is_column(node.node, own)
         ],
         calculated=[Use(name.name, name.lineno) for name in _calculated(tree) if _is_column(name, own)],
+        compared=[Use(name.name, name.lineno) for name in _compared(tree) if _is_column(name, own)],
         bare=list(bare.values()),
     )
 
@@ -74,6 +83,19 @@ def _calculated(tree: nodes.Template) -> Iterator[nodes.Name]:
             numeric = any(map(_is_number, sides)) if isinstance(node, nodes.Add) else not any(map(_is_text, sides))
         if numeric:
             yield from (side for side in sides if isinstance(side, nodes.Name))
+
+
+def _compared(tree: nodes.Template) -> Iterator[nodes.Name]:
+    """The columns in `qty > '5'`: texts are compared letter by letter, so that '12' comes before '5'."""
+    for node in tree.find_all(nodes.Compare):
+        for operand in node.ops:
+            sides = [node.expr, operand.expr]
+            if operand.op in _ORDERS and any(map(_is_quoted_number, sides)):
+                yield from (side for side in sides if isinstance(side, nodes.Name))
+
+
+def _is_quoted_number(node: nodes.Node) -> bool:
+    return _is_text(node) and _NUMBER(getattr(node, "value", "")) is not None
 
 
 def _is_number(node: nodes.Node) -> bool:

@@ -73,6 +73,9 @@ def test_a_cell_that_is_no_number_fails_its_row_with_its_value(template: str, wo
         "{% set dozen = 12 %}{% if qty == dozen %}x{% endif %}", "{% set few = [12] %}{% if qty in few %}x{% endif %}",
         "{% if qty is eq 12 %}x{% endif %}", "{% if qty is even %}x{% endif %}", "{{ [qty]|select('gt', 3)|list }}",
         "{% if qty|int == '12' %}x{% endif %}",
+        "{{ '%d'|format(qty) }}", "{{ '%s: %5.2f'|format(name, qty) }}", "{{ '%%%d' % qty }}",
+        "{{ '%(n)s %(q)05d'|format(n=name, q=qty) }}", "{{ '{:.2f}'.format(qty) }}",
+        "{{ '{0} {1:,d}'.format(name, qty) }}", "{{ range(qty)|list }}",
     ],
 )  # fmt: skip
 def test_a_text_that_is_taken_for_a_number_fails_its_row(template: str) -> None:

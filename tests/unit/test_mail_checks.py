@@ -194,6 +194,21 @@ def test_other_templates_calculate_with_no_text(template: str) -> None:
     assert found("text_arithmetic", text=template) == []
 
 
+@pytest.mark.parametrize("template", ["{{ qty > '5' }}", '{% if "12.5" <= qty %}{% endif %}', "{{ qty < '-3' }}"])
+def test_comparing_the_order_of_a_text_with_a_number_in_quotes_wants_to_be_acknowledged(template: str) -> None:
+    one = only("text_comparison", text=template)
+    assert (one.level, one.line, one.column) == (Level.ACKNOWLEDGE, 1, template.index("qty") + 1)
+    assert "write qty|int" in one.message
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ qty == '5' }}", "{{ qty|int > 5 }}", "{{ day > '2026-01-01' }}", "{{ code < '007' }}", "{{ qty > 'm' }}"],
+)
+def test_other_comparisons_of_texts_are_fine(template: str) -> None:
+    assert found("text_comparison", text=template) == []
+
+
 PRICES: Final = [("a@x.test", "Ann", "", "", "1", "12.50"), ROW, ("b@x.test", "Bob", "", "", "1", "7"), ROW]
 
 
