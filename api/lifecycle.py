@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import webhook_health
 from api.components import Components
 from api.live.feeds import Feeds
 from api.suppression_flush import SuppressionDuty
@@ -49,6 +50,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         asyncio.create_task(until_there("redis", parts.redis.ping)),
         asyncio.create_task(until_there("store", parts.store.ensure_bucket)),
         asyncio.create_task(Janitor(parts.redis, parts.catalog, parts.store).run()),
+        asyncio.create_task(webhook_health.keep_written(parts.webhook_figures)),
         asyncio.create_task(SuppressionDuty(parts.redis, parts.suppressions).run()),
     ]
     try:
@@ -57,6 +59,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         for duty in duties:
             duty.cancel()
         await asyncio.gather(*duties, return_exceptions=True)
+        with suppress(RedisError), move_on_after(webhook_health.FLUSH_EVERY_S):
+            await to_thread.run_sync(parts.webhook_figures.flush, abandon_on_cancel=True)
         parts.feeds.close()
         for provider in parts.providers.values():
             await provider.close()

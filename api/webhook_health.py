@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 from redis import RedisError
+from starlette.concurrency import run_in_threadpool
 
 from api.components import Components
 from api.http.errors import Problem
 from campaigns.event_kinds import Refusal
-from campaigns.webhook_figures import WebhookState
+from campaigns.webhook_figures import WebhookFigures, WebhookState
 from settings import Settings
+
+#: The time between two writes of the figures, in seconds.
+FLUSH_EVERY_S: Final = 1.0
 
 
 class WebhookResponse(msgspec.Struct, frozen=True):
@@ -50,15 +56,16 @@ def shown(settings: Settings, provider: str, states: dict[str, WebhookState]) ->
     )
 
 
-def took(parts: Components, provider: str) -> None:
-    """Events were taken. The figure is worth no error: the events are written already."""
-    with suppress(RedisError):
-        parts.webhook_figures.took(provider)
-
-
 def refused(parts: Components, provider: str, why: Refusal, reason: str) -> Problem:
-    """Count and log a refused request; returns the problem (403), also while Redis is unavailable."""
-    with suppress(RedisError):
-        parts.webhook_figures.refused(provider, why, reason)
+    """Count and log a refused request; returns the problem (403)."""
+    parts.webhook_figures.refused(provider, why, reason)
     parts.refusal_log.note(provider, reason)
     return Problem(HTTPStatus.FORBIDDEN, reason)
+
+
+async def keep_written(figures: WebhookFigures) -> None:
+    """Write the figures once per second. What cannot be written waits for the next time."""
+    while True:
+        await asyncio.sleep(FLUSH_EVERY_S)
+        with suppress(RedisError):
+            await run_in_threadpool(figures.flush)

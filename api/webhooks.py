@@ -64,7 +64,7 @@ async def sendgrid(request: Request) -> Response:
     try:
         signature = signature_of(request.headers, parts.settings.webhook_max_age_s)
     except BadSignature as error:
-        raise await run_in_threadpool(webhook_health.refused, parts, "sendgrid", error.why, str(error)) from None
+        raise webhook_health.refused(parts, "sendgrid", error.why, str(error)) from None
     with SpooledTemporaryFile(MEMORY_BYTES) as file:
         digest = hashlib.sha256(signature.timestamp)
         async for chunk in inputs.pieces(request, MAX_BATCH_BYTES, inputs.too_large(MAX_BATCH_BYTES)):
@@ -100,7 +100,7 @@ def _applied(parts: Components, provider: str, reports: Sequence[Report]) -> Res
         log.warning("campaign_braked", campaign_id=campaign_id, reason=figures)
     for figures in applied.braked_accounts:
         log.warning("account_braked", reason=figures)
-    webhook_health.took(parts, provider)
+    parts.webhook_figures.took(provider)
     response = json_response(taken)
     if listed.flush_due:
         response.background = BackgroundTask(suppression_flush.flush, parts.suppressions)
@@ -116,7 +116,7 @@ async def ses(request: Request) -> Response:
     try:
         parts.sns.check_headers(request.headers)
     except sns.BadSnsMessage as error:
-        raise await run_in_threadpool(webhook_health.refused, parts, "ses", error.why, str(error)) from None
+        raise webhook_health.refused(parts, "ses", error.why, str(error)) from None
     with SpooledTemporaryFile(MEMORY_BYTES) as file:
         async for chunk in inputs.pieces(request, MAX_SNS_BYTES, inputs.too_large(MAX_SNS_BYTES)):
             await run_in_threadpool(file.write, chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,10 +10,14 @@ import pytest
 from redis import ConnectionError as RedisConnectionError, Redis
 from structlog.testing import capture_logs
 
+from api import lifecycle
 from api.http import refusal_log
+from campaigns import keys
+from campaigns.event_kinds import Refusal
 from tests.support.app_harness import AppHarness
 from tests.support.doubles.sendgrid_events import Signer, event
 from tests.support.doubles.sns import TOPIC, SnsDouble, headers
+from tests.support.ledger_harness import Exchanges
 
 SIGNER, OTHER = Signer(), Signer()
 ON = {"SENDGRID_API_KEY": "SG.x", "SENDGRID_WEBHOOK_PUBLIC_KEY": SIGNER.public_key}
@@ -30,6 +35,8 @@ def post(app: AppHarness, sent: dict[str, str]) -> int:
 
 
 def webhook(app: AppHarness) -> dict[str, Any]:
+    """What the API shows once the figures are written, as the server does once per second."""
+    app.starlette.state.components.webhook_figures.flush()
     found: dict[str, Any] = app.web.get("/accounts").json()[0]["webhook"]
     return found
 
@@ -63,6 +70,7 @@ def test_what_has_no_signature_at_all_may_come_from_anyone(app: AppHarness) -> N
 
 def test_the_figures_survive_a_restart(app: AppHarness, fake_redis: Redis) -> None:
     post(app, OTHER.headers(BODY))
+    webhook(app)
     assert webhook(AppHarness(fake_redis, ON))["refused_signatures"] == 1
 
 
@@ -76,12 +84,45 @@ def test_many_refusals_are_few_lines_of_log(app: AppHarness, monkeypatch: pytest
     assert told == [(1, "sendgrid"), (5, "sendgrid")]
 
 
-def test_a_refusal_is_a_refusal_also_while_redis_is_away(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_is_a_refusal_also_while_redis_is_away_and_is_counted_later(
+    app: AppHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RedisConnectionError
 
-    monkeypatch.setattr(app.redis, "execute_command", fail)
-    assert post(app, OTHER.headers(BODY)) == 403
+    figures = app.starlette.state.components.webhook_figures
+    with monkeypatch.context() as patch:
+        patch.setattr(app.redis, "execute_command", fail)
+        for _ in range(2):
+            assert post(app, OTHER.headers(BODY)) == 403
+            with pytest.raises(RedisConnectionError):
+                figures.flush()
+    assert webhook(app)["refused_signatures"] == 2
+    assert webhook(app)["refused_signatures"] == 2
+
+
+def test_many_refusals_are_one_write(app: AppHarness, fake_redis: Redis) -> None:
+    for _ in range(50):
+        post(app, OTHER.headers(BODY))
+    assert not fake_redis.exists(keys.WEBHOOKS)
+    with Exchanges(fake_redis) as exchanges:
+        app.starlette.state.components.webhook_figures.flush()
+        app.starlette.state.components.webhook_figures.flush()
+    assert exchanges.count <= 2  # one call, and one more if Redis does not know the script yet
+
+
+def test_the_server_writes_the_figures_by_itself_and_when_it_stops(app: AppHarness) -> None:
+    async def run() -> None:
+        async with lifecycle.lifespan(app.starlette):
+            figures.took("sendgrid")
+            async with asyncio.timeout(30):
+                while figures.states() == {}:  # noqa: ASYNC110 - another thread writes them
+                    await asyncio.sleep(0.05)
+            figures.refused("sendgrid", Refusal.WRONG, "wrong")
+
+    figures = app.starlette.state.components.webhook_figures
+    asyncio.run(run())
+    assert figures.states()["sendgrid"].refused_signatures == 1
 
 
 def test_the_webhook_of_ses_counts_alike(fake_redis: Redis) -> None:
