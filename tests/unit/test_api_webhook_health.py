@@ -108,7 +108,7 @@ def test_many_refusals_are_one_write(app: AppHarness, fake_redis: Redis) -> None
     with Exchanges(fake_redis) as exchanges:
         app.starlette.state.components.webhook_figures.flush()
         app.starlette.state.components.webhook_figures.flush()
-    assert exchanges.count <= 2  # one call, and one more if Redis does not know the script yet
+    assert exchanges.count <= 3  # one call, and two more if Redis does not know the script yet
 
 
 def test_the_server_writes_the_figures_by_itself_and_when_it_stops(app: AppHarness) -> None:
