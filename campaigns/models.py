@@ -363,6 +363,7 @@ class StatusReport(msgspec.Struct, frozen=True):
     excluded: int = 0
     format: str | None = None
     encoding: str | None = None
+    encoding_confidence: float | None = None
     delimiter: str | None = None
     email_column: str | None = None
     samples: list[str] = []

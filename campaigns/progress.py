@@ -131,6 +131,7 @@ def _report(found: Sequence[Any]) -> StatusReport:
         excluded=excluded,
         format=facts.format if facts else None,
         encoding=facts.encoding if facts else None,
+        encoding_confidence=facts.encoding_confidence if facts else None,
         delimiter=facts.delimiter if facts else None,
         email_column=facts.email_column if facts else None,
         samples=facts.samples if facts else [],

@@ -33,7 +33,17 @@ def check_agreement(app: AppHarness, data: bytes, query: str = "", *, start: boo
     assert app.upload(data, query=f"?{query.lstrip('&')}").status == 202
     campaign = app.parse()
     status = status_of(app)
-    for name in ("format", "encoding", "delimiter", "email_column", "samples", "warnings", "reasons", "unaccepted"):
+    for name in (
+        "format",
+        "encoding",
+        "encoding_confidence",
+        "delimiter",
+        "email_column",
+        "samples",
+        "warnings",
+        "reasons",
+        "unaccepted",
+    ):
         assert status[name] == dry[name], name
     assert (status["total"], status["rejected"], status["excluded"]) == (
         dry["accepted"],
