@@ -79,6 +79,7 @@ local function note_success_of(key, now, campaign_id, fingerprint)
   end
   local was_cold = now - (tonumber(last[3]) or 0) > COLD_MS
   if was_cold then
+    redis.call('HDEL', key, 'probe_until')
     drop_acceptances(key, accepted)
   end
   return was_cold

@@ -83,8 +83,11 @@ local function check_account(c, now)
   if problem then
     c.excluded = true
   end
-  if problem ~= (c.waits_for or nil) then
-    redis.call(problem and 'HSET' or 'HDEL', c.prefix .. 'progress', 'waits_for', problem)
+  local progress = c.prefix .. 'progress'
+  if problem and problem ~= c.waits_for then
+    redis.call('HSET', progress, 'waits_for', problem)
+  elseif c.waits_for and not problem then
+    redis.call('HDEL', progress, 'waits_for')
   end
 end
 
