@@ -11,6 +11,7 @@ from redis import Redis
 from campaigns import keys
 from campaigns.account_table import AccountRule, AccountTable, scope
 from campaigns.catalog import Catalog
+from campaigns.db.typed_redis import typed
 from campaigns.errors import WrongState
 from campaigns.ledger import NO_ACCOUNT
 from campaigns.models import Status
@@ -145,7 +146,7 @@ def test_a_settled_first_row_notifies_the_dispatcher(server: Redis, clock: Clock
     harness.start(rows=10)
     [first] = harness.batches()
     harness.admit(first)
-    with server.pubsub(ignore_subscribe_messages=True) as channel:
+    with typed(server).pubsub(ignore_subscribe_messages=True) as channel:
         channel.subscribe(keys.NOTIFICATIONS)
         channel.get_message(timeout=5)
         harness.settle(first, first.rows, "accepted")
@@ -168,18 +169,16 @@ def test_a_dead_key_gets_few_requests_in_any_order_of_steps(
     ids = [f"c{number}" for number in range(campaigns)]
     for campaign_id in ids:
         harness.start(campaign_id, rows=500)
-    generation = 0
     for step in range(4):
         for _ in range(30):
             for number in range(workers):
-                accounts.round(f"w{number}-{generation}")
+                accounts.round(f"w{number}-{step}")
             clock.advance(STEP_MS)
         assert {harness.report(campaign_id).status for campaign_id in ids} == {Status.PAUSED}
         assert harness.report(ids[0]).reason == DEAD
         assert accounts.asked["default"] <= min(campaigns, 3) + step
         for number in range(workers):
-            harness.dispatcher(f"w{number}-{generation}").leave()
-        generation += 1
+            harness.dispatcher(f"w{number}-{step}").leave()
         clock.advance(random.choice((1_000, 90_000)))
         for campaign_id in ids:
             harness.controls.resume(campaign_id)
@@ -279,7 +278,7 @@ def test_a_dispatcher_that_does_not_know_the_account_dispatches_nothing_of_it(se
 
 
 def test_a_worker_that_does_not_know_the_account_puts_the_rows_back(server: Redis, clock: Clock) -> None:
-    """Given a batch on the queue, when a worker without the account takes it, then it admits nothing, and loses none."""
+    """Given a batch on the queue, when a worker without the account takes it, then it admits and loses nothing."""
     harness = harness_of(server, DEFAULT, NEWS)
     harness.start("c1", rows=10, account="news")
     [batch] = harness.batches()
