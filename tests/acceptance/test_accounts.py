@@ -23,7 +23,7 @@ CAMPAIGNS: Final = ("a", "b", "c")
 
 
 @contextmanager
-def stack_with_workers(directory: Path, **settings: str) -> Iterator[Stack]:
+def stack_with_workers(directory: Path, **settings: Any) -> Iterator[Stack]:
     with Stack.open(directory, **settings) as stack:
         for _ in range(2):
             stack.add_worker(processes=2, threads=8)
