@@ -42,7 +42,7 @@ def test_nothing_is_wider_than_the_screen_of_a_phone(visitor: Callable[..., Visi
     expect(visit.page.get_by_role("dialog")).to_be_visible()
     assert overflow(visit.page) == 0
     visit.page.keyboard.press("Escape")
-    for address in ("#/", "#/new", *steps(LONG)):
+    for address in ("#/", "#/new", "#/people", "#/suppressions", "#/accounts", *steps(LONG)):
         visit.open(address)
         expect(visit.page.get_by_role("heading", level=1)).to_be_visible()
         expect(visit.page.get_by_text("Loading")).to_have_count(0)
@@ -71,7 +71,7 @@ def test_no_page_has_a_barrier(visitor: Callable[..., Visit], stack: Stack, widt
     stack.put(name, text="Hi *|FNAME|* {{ name }}")
     stack.upload(name, readers(5, "nobody,x\n"))
     visit = visitor(stack.port, viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for address in ("#/", "#/new", *steps(name)):
+    for address in ("#/", "#/new", "#/people", "#/suppressions", "#/accounts", *steps(name)):
         visit.open(address)
         expect(visit.page.get_by_text("Loading")).to_have_count(0)
         assert barriers(visit.page) == [], address

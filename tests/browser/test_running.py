@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 from playwright.sync_api import Route, expect
 
@@ -93,3 +94,19 @@ def test_a_pause_that_did_not_happen_says_so_until_the_next_good_status(visit: V
     expect(visit.status).to_have_text("Running")
     expect(visit.notice.get_by_role("alert")).to_have_count(0)
     stack.call("POST", "/campaigns/no-pause/cancel")
+
+
+def test_a_start_at_a_time_is_reviewed_and_shown(visit: Visit, stack: Stack) -> None:
+    year = datetime.now(UTC).year + 1
+    stack.put("later", start_at=f"{year}-06-01T09:00", timezone="Europe/Oslo")
+    stack.upload("later", readers(3))
+    page = visit.campaign("later").page
+    expect(visit.status).to_have_text("Ready")
+    visit.press("Review and start")
+    expect(page.get_by_role("dialog")).to_contain_text(f"beginning at {year}-06-01 09:00 in Europe/Oslo")
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Start")).click()
+    expect(visit.status).to_have_text("Scheduled")
+    expect(visit.reason).to_contain_text(f"Starts by itself: on 1 Jun {year}")
+    visit.press("Cancel")
+    visit.press("Cancel campaign")
+    expect(visit.status).to_have_text("Cancelled")

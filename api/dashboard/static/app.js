@@ -1,11 +1,14 @@
 // Starts the page, and maps each address to what it shows.
 
+import { accountsPage } from "./accounts_page.js";
 import { campaignPage } from "./campaign_page.js";
 import { campaignsPage } from "./campaigns_page.js";
 import { begin } from "./connection.js";
 import { beginChip } from "./destination_chip.js";
 import { fill, h } from "./dom.js";
 import { newCampaignPage } from "./making/new_campaign_page.js";
+import { peoplePage } from "./people/people_page.js";
+import { suppressionsPage } from "./people/suppressions_page.js";
 import { offerToForget } from "./token.js";
 
 /** Addresses, what they show, and what two addresses have in common that are steps of one page. */
@@ -13,6 +16,9 @@ const ROUTES = [
   [/^#?\/?$/, () => campaignsPage(1)],
   [/^#\/page\/([1-9]\d{0,6})$/, (page) => campaignsPage(Number(page))],
   [/^#\/new$/, () => newCampaignPage()],
+  [/^#\/people$/, () => peoplePage()],
+  [/^#\/suppressions$/, () => suppressionsPage()],
+  [/^#\/accounts$/, () => accountsPage()],
   [/^#\/campaigns\/([^/]+)$/, (id) => campaignPage(id), (id) => id],
   [/^#\/campaigns\/([^/]+)\/(content|list|check|send)$/, (id, step) => campaignPage(id, step), (id) => id],
 ];
@@ -55,9 +61,20 @@ function show() {
   before?.leave();
   shown = now;
   fill(main, shown.node);
+  markPlace();
   if (!before) return;
   window.scrollTo(0, 0);
   main.querySelector("h1")?.focus({ preventScroll: true });
+}
+
+/** The link of the header that leads to where the page is. */
+function markPlace() {
+  const [, place = ""] = location.hash.split("/");
+  for (const link of document.querySelectorAll("#places a")) {
+    const own = link.hash.split("/")[1];
+    if (own === (["campaigns", "page", "new"].includes(place) ? "" : place)) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 document.querySelector(".skip").addEventListener("click", (event) => {

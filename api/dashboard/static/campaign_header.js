@@ -51,6 +51,11 @@ function timesText(status, campaign) {
 
 /** The callout at the top, as its topic and the reason, or null. */
 function reasonText(status, campaign) {
+  if (status.status === "scheduled" && status.start_at) return ["Starts by itself: ", `on ${time(status.start_at)}.`];
+  if (status.status === "paused" && status.reason === "canary")
+    return ["Paused after the first emails, as planned: ", "look at their results, then resume."];
+  if (status.status === "running" && status.window_opens_at)
+    return ["Outside its sending windows: ", `the next one opens on ${time(status.window_opens_at)}.`];
   const blocked = blocker(status, campaign);
   if (blocked) return ["This campaign cannot start yet: ", blocked];
   if (status.reason && status.status !== "ready") return [REASONS[status.status] ?? "Note: ", status.reason];

@@ -10,18 +10,24 @@ import { reviewStart } from "./starting/review_sheet.js";
 
 const OVER = ["completed", "cancelled", "rejected"];
 
+/** What a start has done, by the state after it. */
+const STARTED = {
+  parsing: "The campaign starts as soon as the list is read.",
+  scheduled: "Scheduled. It starts by itself; until then you can change it.",
+};
+
 const STEPS = [
   {
     name: "start",
     shown: (status, { blocked, starts }) =>
       (status.status === "ready" && !blocked) || (status.status === "parsing" && !starts),
     label: () => "Review and start…",
-    said: (answer) => (answer.status === "running" ? "Started." : "The campaign starts as soon as the list is read."),
+    said: (answer) => STARTED[answer.status] ?? "Started.",
     primary: true,
   },
   {
     name: "pause",
-    shown: (status) => status.status === "running",
+    shown: (status) => status.status === "running" || status.status === "scheduled",
     label: () => "Pause",
     said: (answer) => `Paused. ${onTheWay(answer.in_flight)}`,
     failed: notPaused,
@@ -31,7 +37,7 @@ const STEPS = [
     name: "resume",
     shown: (status) => status.status === "paused",
     label: () => "Resume",
-    said: () => "Resumed.",
+    said: (answer) => (answer.status === "scheduled" ? "Scheduled again." : "Resumed."),
     primary: true,
   },
   {

@@ -8,6 +8,7 @@ import { fill, h } from "./dom.js";
 import { downloadsPanel } from "./downloads.js";
 import { listFacts } from "./lists/list_facts.js";
 import { messagePanel } from "./message_panel.js";
+import { findRecipient } from "./people/find_recipient.js";
 import { progressPanel } from "./progress_panel.js";
 import { historyPanel } from "./running/history_panel.js";
 import { Pace } from "./running/pace.js";
@@ -28,8 +29,8 @@ export function runningView(campaignId, { perform, steps }) {
   const rate = throughputPanel(campaignId, perform, pace);
   const plot = runPlot(campaignId);
   const decisions = decisionPanels(campaignId, perform);
-  const others = [downloadsPanel(campaignId, perform), booksPanel(campaignId, perform), historyPanel(campaignId), reportPanel(campaignId)];
-  const [downloads, books, history, report] = others;
+  const others = [downloadsPanel(campaignId, perform), booksPanel(campaignId, perform), historyPanel(campaignId), reportPanel(campaignId), findRecipient(campaignId)];
+  const [downloads, books, history, report, find] = others;
   const list = listPanel(campaignId, perform);
   const message = messagePanel(campaignId, perform);
   const node = h(
@@ -42,7 +43,7 @@ export function runningView(campaignId, { perform, steps }) {
       "div",
       { class: "columns" },
       h("div", { class: "column" }, rate.node, plot.node, decisions.nodes, downloads.node),
-      h("div", { class: "column" }, list.node, message.node, history.node, books.node),
+      h("div", { class: "column" }, find.node, list.node, message.node, history.node, books.node),
     ),
   );
   let latest = null;

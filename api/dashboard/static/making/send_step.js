@@ -6,7 +6,7 @@ import { blocker } from "../controls.js";
 import { destinationChip } from "../destination_chip.js";
 import { fill, h, write } from "../dom.js";
 import { clockIn, sendingTime } from "../estimate.js";
-import { count, duration, number } from "../format.js";
+import { count, duration, number, time } from "../format.js";
 import { rateForm } from "../rate_form.js";
 import { leftOut } from "../reasons.js";
 
@@ -54,6 +54,7 @@ export function sendStep(campaignId, { perform, steps }) {
 
 function sentence(status, campaign, account) {
   if (status.status === "parsing" && campaign.start_when_ready) return "Sending begins as soon as the list is read.";
+  if (status.status === "scheduled") return `${count(status.total, "person", "people")} get it from ${time(status.start_at)} on.`;
   if (status.status !== "ready" || !status.total) return "";
   const tpm = Math.min(status.rate_limit, account?.tpm ?? Infinity);
   const seconds = sendingTime(status.total, tpm, campaign.ramp);

@@ -15,7 +15,7 @@ export const STEPS = [
 
 /** The step that a campaign in this state needs next. */
 export function nextStep(status) {
-  return status.status === "ready" ? "send" : "list";
+  return ["ready", "scheduled"].includes(status.status) ? "send" : "list";
 }
 
 /**
@@ -54,6 +54,7 @@ function checkState(status, campaign) {
 }
 
 function sendState(status, campaign) {
+  if (status.status === "scheduled") return { mark: "busy", text: "Scheduled" };
   if (status.status === "parsing" && campaign.start_when_ready) return { mark: "busy", text: "Starts by itself" };
   if (status.status === "ready" && !blocker(status, campaign)) return { mark: "todo", text: "Ready to start" };
   return { mark: "todo", text: "Not ready yet" };

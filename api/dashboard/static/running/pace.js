@@ -2,7 +2,7 @@
 
 import { aliveWorkers } from "../connection.js";
 import { clockIn, timeLeft } from "../estimate.js";
-import { count, duration, number } from "../format.js";
+import { count, duration, number, time } from "../format.js";
 
 /** The window of the limit, in ms: before it has passed without a change, the last minute says nothing of the speed. */
 const WINDOW_MS = 60_000;
@@ -54,6 +54,7 @@ export function leftText(status, pace, account) {
   if (status.status === "paused") return "Paused";
   if (status.status !== "running") return "Not known yet";
   if (aliveWorkers() === 0) return "Not known: no worker";
+  if (status.window_opens_at) return `Waits until ${time(status.window_opens_at)}`;
   const seconds = timeLeft(leftToSend(status), limitOf(status, account), pace.recent(status));
   return `about ${duration(seconds)}, done by ${clockIn(seconds)}`;
 }
@@ -68,7 +69,7 @@ export function leftText(status, pace, account) {
 export function holdText(status, pace, account) {
   if (status.status !== "running") return "";
   if (aliveWorkers() === 0) return "No worker is running, so nothing is sent.";
-  if (status.reason) return ""; // the head says it
+  if (status.reason || status.window_opens_at) return ""; // the head says it
   const left = leftToSend(status);
   if (left <= status.in_flight) return left ? `The last ${count(left, "email is", "emails are")} on the way.` : "";
   const limit = limitOf(status, account);

@@ -53,6 +53,8 @@ function lead(campaign, status, account) {
   const speed = `at ${number(tpm)} emails per minute`;
   if (status.status === "parsing")
     return h("p", { class: "lead" }, "Sending begins as soon as the list is read, ", h("strong", {}, speed), ".");
+  const later = campaign.start_at && Date.parse(campaign.start_at);
+  if (later && later > Date.now()) return scheduledLead(campaign, status, speed);
   const seconds = sendingTime(status.total, tpm, campaign.ramp);
   return h(
     "p",
@@ -63,6 +65,20 @@ function lead(campaign, status, account) {
     `, ${speed}: `,
     h("strong", {}, `done by about ${clockIn(seconds)}`),
     seconds < 60 ? " (in less than a minute)." : ` (${duration(seconds)} from now).`,
+  );
+}
+
+function scheduledLead(campaign, status, speed) {
+  const zone = /(Z|[+-]\d\d:\d\d)$/.test(campaign.start_at) ? "" : ` in ${campaign.timezone}`;
+  return h(
+    "p",
+    { class: "lead" },
+    h("strong", {}, count(status.total, "person", "people")),
+    " get this email, from ",
+    h("strong", {}, campaign.from),
+    ", beginning at ",
+    h("strong", {}, `${campaign.start_at.replace("T", " ")}${zone}`),
+    `, ${speed}.`,
   );
 }
 
@@ -77,6 +93,8 @@ function facts(campaignId, campaign, status, account) {
     ["Subject", subject],
     ["Reply-To", campaign.reply_to],
     ["Left out", out.length ? out.map((text) => h("div", {}, text)) : status.has_list && "no row of the list"],
+    ["Only in", campaign.windows?.length > 0 && `${campaign.windows.join(", ")} (${campaign.timezone})`],
+    ["Pauses after", campaign.pause_after && count(campaign.pause_after, "email")],
     ["Warm-up", campaign.ramp && rampText(campaign.ramp)],
   ];
   return h(
