@@ -5,7 +5,8 @@ const GUARD_MS = 500;
 
 /**
  * Make a function that runs a step: it shows the step's result or error in the notice, then calls `afterwards`. In the
- * meantime every button with `data-step` is off. With `alone: false`, as for a download, it runs beside other steps.
+ * meantime every button with `data-step` is off. With `alone: false`, as for a download or after a dialog, it runs beside
+ * other steps.
  *
  * A step that resolves to null has left the page.
  */
@@ -32,5 +33,6 @@ export function performer(notice, afterwards) {
     }
   }
 
-  return (step, { alone = true } = {}) => (alone ? perform(step) : step().catch(notice.fail));
+  const beside = (step) => step().then((said) => said && notice.say(said), notice.fail);
+  return (step, { alone = true } = {}) => (alone ? perform(step) : beside(step));
 }

@@ -103,7 +103,7 @@ export function peoplePage() {
         const { campaigns: erased } = await answer.json();
         fill(result);
         return `${address} is erased from ${count(erased, "campaign")}.`;
-      });
+      }, { alone: false });
     };
     return h(
       "section",

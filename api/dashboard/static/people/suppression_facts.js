@@ -46,7 +46,7 @@ export function suppressionFacts(found, perform, changed) {
       await send("DELETE", `/suppressions/${encodeURIComponent(found.email)}?${query}`);
       changed();
       return `${found.email} is off the suppression list.`;
-    });
+    }, { alone: false });
   };
   return h(
     "section",
