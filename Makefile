@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo cli quick test test-busy chaos bench bench-large bench-peers bench-rate check fmt format lint spelling types contracts lock clean
+.PHONY: help run demo docs cli quick test test-busy chaos bench bench-large bench-peers bench-rate check fmt format lint spelling types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -14,6 +14,9 @@ run: .venv/run.stamp ## start everything on this machine: Redis, S3, web, worker
 
 demo: .venv/run.stamp ## watch a campaign survive a provider in trouble and a killed worker (2 minutes)
 	@$(BIN)/python demo.py
+
+docs: .venv/dev.stamp ## build the documentation, which the web process serves at /docs/
+	@$(BIN)/python -m docs.site && echo "built; make run serves it at http://localhost:8080/docs/"
 
 cli: .venv/run.stamp ## install what the command line ./postrider needs
 	@./postrider --help
@@ -78,7 +81,7 @@ COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE) pyproject.toml
 
 clean: ## remove the environment and what the tools keep; var/ (your data) stays
-	rm -rf .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf docs/site/html .venv .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The installed sets: each stamp is newer than its lock once that lock is installed.

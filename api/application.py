@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 import logs
 import settings as environment
-from api import attribution, components, dashboard, doctor, exception_handlers, lifecycle, unsubscribe
+from api import attribution, components, dashboard, doctor, exception_handlers, lifecycle, manual, unsubscribe
 from api.endpoints import ENDPOINTS
 from api.http import access, connections, headers, request_log, slow_bodies, token_file
 from api.live import changes
@@ -40,13 +40,13 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
     parts = components.build(settings, **overrides)
     policy = access.Policy(settings.api_token, settings.allow_anonymous, settings.public_url, settings.allowed_hosts)
     app = Starlette(
-        routes=[*(endpoint.route() for endpoint in ENDPOINTS), *dashboard.ROUTES],
+        routes=[*(endpoint.route() for endpoint in ENDPOINTS), *dashboard.ROUTES, *manual.ROUTES],
         middleware=[
             Middleware(lifecycle.OneLine),
             Middleware(connections.Connections),
             Middleware(request_log.RequestLog),
             Middleware(headers.SecurityHeaders),
-            Middleware(access.Access, policy, dashboard.serves),
+            Middleware(access.Access, policy, _is_page),
             Middleware(attribution.Attribution, attribution.client_name(settings.api_token)),
             Middleware(slow_bodies.SlowBodies),
             Middleware(changes.PublishChanges, parts.feeds),
@@ -59,3 +59,8 @@ def create_app(settings: Settings, **overrides: Any) -> Starlette:
     app.state.doctor = doctor.Busy()
     app.state.unsubscribe_limits = unsubscribe.Limits()
     return app
+
+
+def _is_page(path: str) -> bool:
+    """Whether a path belongs to the operator's page or to the manual, which load without a token."""
+    return dashboard.serves(path) or manual.serves(path)

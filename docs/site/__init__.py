@@ -1,0 +1,1 @@
+"""Builds the documentation's pages: `make docs`. The web process serves them at `/docs/`."""
