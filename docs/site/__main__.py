@@ -21,6 +21,9 @@ ROOT: Final = Path(__file__).parents[2]
 OUTPUT: Final = ROOT / "docs" / "site" / "html"
 CONFIG: Final = Path(__file__).parent / "zensical.toml"
 
+#: The last entry of the navigation.
+LAST: Final = '  { "Changelog" ='
+
 _COPIED: Final = ("*.md", "adr/*.md", "rate/*", "images/*")
 _ROOT_FILES: Final = ("CHANGELOG.md", "CONTRIBUTING.md")
 
@@ -34,13 +37,23 @@ def build(output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="postrider-docs-") as made:
         stage = Path(made)
         _stage(stage / "docs")
-        shutil.copy(CONFIG, stage / "zensical.toml")
+        _write(stage / "zensical.toml", configuration())
         command = [sys.executable, "-m", "zensical", "build", "--strict"]
         done = subprocess.run(command, cwd=stage, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"docs: {_without_colours(done.stdout + done.stderr)}")
         shutil.rmtree(output, ignore_errors=True)
         shutil.copytree(stage / "site", output)
+
+
+def configuration() -> str:
+    """Zensical's configuration. Documents that its navigation does not name yet come last in it."""
+    text = CONFIG.read_text(encoding="utf-8")
+    names = {file.name for file in (ROOT / "docs").glob("*.md")} - set(re.findall(r'= "([\w.-]+\.md)"', text))
+    more = "".join(
+        f'    {{ "{name.removesuffix(".md").replace("-", " ").capitalize()}" = "{name}" }},\n' for name in sorted(names)
+    )
+    return text.replace(LAST, f'  {{ "More" = [\n{more}  ] }},\n{LAST}') if names else text
 
 
 def _stage(docs: Path) -> None:

@@ -1,7 +1,7 @@
 """Pictures of the Mermaid diagrams: the site shows a picture, so that no page needs Mermaid's 3 MB of script.
 
-`python -m docs.site.diagrams mermaid.min.js` draws the pictures anew, with the browser of the browser tests. The name of
-a picture is the hash of its source: a diagram that has changed since is shown as text until its picture is drawn.
+`python -m docs.site.diagrams mermaid.min.js` draws the pictures anew, with the browser of the browser tests. The name
+of a picture is the hash of its source: a diagram that has changed since is shown as text until its picture is drawn.
 """
 
 from __future__ import annotations
