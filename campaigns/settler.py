@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -63,10 +63,13 @@ class BatchProgress:
 
 
 class Record(NamedTuple):
-    """One outcome to record: its batch, its settlement, and its log event, to which the settler adds the verdict."""
+    """The outcomes of one request to record: its batch, the settlement of each recipient, and its log event.
+
+    The settler adds the verdict to the event, and the `row`; the `rows`, if there are several.
+    """
 
     progress: BatchProgress
-    settlement: Settlement
+    settlements: Sequence[Settlement]
     event: dict[str, Any]
 
 
@@ -82,7 +85,7 @@ class _PendingGroup:
     def __init__(self, records: list[Record]) -> None:
         progress = records[0].progress
         self.records = records
-        outcomes = [record.settlement for record in records]
+        outcomes = [settlement for record in records for settlement in record.settlements]
         self.group = Group(progress.campaign_id, progress.list_version, outcomes, progress.account)
         self.give_up_at: float | None = None
         self.due = 0.0
@@ -91,7 +94,7 @@ class _PendingGroup:
     @property
     def described(self) -> dict[str, Any]:
         """The fields that identify this group in log lines."""
-        return {"campaign_id": self.group.campaign_id, "rows": len(self.records)}
+        return {"campaign_id": self.group.campaign_id, "rows": len(self.group.outcomes)}
 
 
 class Settler:
@@ -127,12 +130,12 @@ class Settler:
         self._refused: list[_PendingGroup] = []
         threading.Thread(target=self._settle_forever, name="settler", daemon=True).start()
 
-    def settle(self, progress: BatchProgress, settlement: Settlement, event: dict[str, Any]) -> None:
-        """Enqueue one outcome of a batch for the next group.
+    def settle(self, progress: BatchProgress, settlements: Sequence[Settlement], event: dict[str, Any]) -> None:
+        """Enqueue outcomes of a batch, those of one request, for the next group.
 
         The batch awaits `progress.ended`, which raises NotSettled if one of its outcomes could not be recorded.
         """
-        self._inbox.put(Record(progress, settlement, event))
+        self._inbox.put(Record(progress, settlements, event))
 
     def _settle_forever(self) -> None:
         while True:
@@ -175,7 +178,7 @@ class Settler:
                 log.error(
                     "settling_delayed",
                     campaigns=len(waiting),
-                    rows=sum(len(pending.records) for pending in waiting),
+                    rows=sum(len(pending.group.outcomes) for pending in waiting),
                     error=type(error).__name__,
                     reason=refusals.words(error),
                     exc_info=None if isinstance(error, RedisError) else error,
@@ -232,7 +235,7 @@ class Settler:
             with _despite_logging():
                 log.error("settling_refused", **pending.described, reason=reason)
             self._attempt(lambda: self._ledger.halt(pending.group.campaign_id, pending.group.list_version, reason))
-            self._end(pending, [WAITS_FOR_REDIS] * len(pending.records))
+            self._end(pending, [WAITS_FOR_REDIS] * len(pending.group.outcomes))
         if now >= pending.give_up_at or self._stopping.is_set():
             found = self._attempt(lambda: self._ledger.give_up(self._worker_id, pending.group, reason))
             if found is not None:
@@ -255,18 +258,16 @@ class Settler:
 
     def _recorded(self, pending: _PendingGroup, verdicts: Sequence[str]) -> None:
         """Log the outcomes, and end the batches that they complete."""
-        for record, verdict in zip(pending.records, verdicts, strict=True):
-            record.event["verdict"] = verdict
         with _despite_logging():
-            self._log([record.event for record in pending.records])
+            self._log([event for record, own in _by_record(pending, verdicts) for event in _events(record, own)])
         if pending.give_up_at is None:
             self._end(pending, verdicts)
 
     def _end(self, pending: _PendingGroup, verdicts: Sequence[str]) -> None:
         ended = []
-        for (progress, settlement, _event), verdict in zip(pending.records, verdicts, strict=True):
-            progress.verdicts[settlement.row] = verdict
-            progress.rows_left -= 1
+        for (progress, settlements, _event), own in _by_record(pending, verdicts):
+            progress.verdicts.update(zip((settlement.row for settlement in settlements), own, strict=True))
+            progress.rows_left -= len(settlements)
             if not progress.rows_left:
                 ended.append(progress)
         if ended:
@@ -288,9 +289,39 @@ def _grouped(records: list[Record]) -> list[_PendingGroup]:
     for record in records:
         progress = record.progress
         lists[progress.campaign_id, progress.list_version, progress.account].append(record)
-    return [
-        _PendingGroup(found[start : start + GROUP]) for found in lists.values() for start in range(0, len(found), GROUP)
-    ]
+    return [_PendingGroup(group) for found in lists.values() for group in _in_groups(found)]
+
+
+def _in_groups(records: list[Record]) -> Iterator[list[Record]]:
+    """Groups of at most `GROUP` outcomes; a request with more of them is a group of its own."""
+    group: list[Record] = []
+    outcomes = 0
+    for record in records:
+        if group and outcomes + len(record.settlements) > GROUP:
+            yield group
+            group, outcomes = [], 0
+        group.append(record)
+        outcomes += len(record.settlements)
+    yield group
+
+
+def _by_record(pending: _PendingGroup, verdicts: Sequence[str]) -> Iterator[tuple[Record, Sequence[str]]]:
+    """The records of a group, each with the verdicts of its outcomes."""
+    start = 0
+    for record in pending.records:
+        end = start + len(record.settlements)
+        yield record, verdicts[start:end]
+        start = end
+
+
+def _events(record: Record, verdicts: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The log events of a request: one if all of its rows have the same verdict, and otherwise one per row."""
+    rows = [settlement.row for settlement in record.settlements]
+    if len(rows) > 1 and len(set(verdicts)) == 1:
+        yield {**record.event, "rows": rows, "verdict": verdicts[0]}
+        return
+    for row, verdict in zip(rows, verdicts, strict=True):
+        yield {**record.event, "row": row, "verdict": verdict}
 
 
 def _end(batches: list[BatchProgress], error: Exception | None = None) -> None:

@@ -237,7 +237,7 @@ class _Sends:
     async def send_alone(self, recipient: Recipient) -> None:
         """Render, send and settle one recipient."""
         started = time.perf_counter()
-        self.settle(recipient, await self._delivery.outcome(self._batch, self._compiled, recipient), started)
+        self.settle([recipient], await self._delivery.outcome(self._batch, self._compiled, recipient), started)
 
     async def send_merged(self, shares: Sequence[bytes]) -> Sequence[Outcome | None]:
         """Send one request to several recipients."""
@@ -249,20 +249,27 @@ class _Sends:
         """Whether the campaign still sends this list."""
         return await self._delivery.is_sending(self._batch.campaign_id, self._batch.list_version)
 
-    def settle(self, recipient: Recipient, outcome: Outcome, started: float) -> None:
-        """Hand an outcome to the settler, with its log event."""
-        kind = outcome.kind.value
-        entry = requeued_entry(self._batch.retries, recipient) if outcome.kind in _PASSING else b""
+    def settle(self, recipients: Sequence[Recipient], outcome: Outcome, started: float) -> None:
+        """Hand the outcome of a request's recipients to the settler, with its log event."""
+        kind, claim_id = outcome.kind.value, self._batch.claim_id
+        passes, retries = outcome.kind in _PASSING, self._batch.retries
         event = {
             "event": "email_sent" if outcome.kind is Kind.ACCEPTED else "email_not_sent",
             **self._context,
-            "row": recipient.row,
             "outcome": kind,
             "reason": outcome.reason or None,
             "provider_message_id": outcome.provider_message_id or None,
             "duration_ms": round((time.perf_counter() - started) * 1000, 1),
         }
-        settlement = Settlement(
-            recipient.row, kind, outcome.reason, outcome.retry_after_ms, entry, self._batch.claim_id
-        )
-        self._delivery.settler.settle(self._progress, settlement, event)
+        settlements = [
+            Settlement(
+                recipient.row,
+                kind,
+                outcome.reason,
+                outcome.retry_after_ms,
+                requeued_entry(retries, recipient) if passes else b"",
+                claim_id,
+            )
+            for recipient in recipients
+        ]
+        self._delivery.settler.settle(self._progress, settlements, event)

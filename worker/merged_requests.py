@@ -82,8 +82,8 @@ class Sender(Protocol):
     async def send_merged(self, shares: Sequence[bytes]) -> Sequence[Outcome | None]:
         """Send one request, see `MergedRequest`; never raises."""
 
-    def settle(self, recipient: Recipient, outcome: Outcome, started: float) -> None:
-        """Settle a recipient. `started`: when its request began, by `time.perf_counter`."""
+    def settle(self, recipients: Sequence[Recipient], outcome: Outcome, started: float) -> None:
+        """Settle recipients of one request with one outcome. `started`: its begin, by `time.perf_counter`."""
 
     async def is_sending(self) -> bool:
         """Whether the campaign still sends this list."""
@@ -104,12 +104,16 @@ class Narrowing:
             return True
         started = time.perf_counter()
         outcomes = await self._sender.send_merged([share for _recipient, share in request])
+        first = outcomes[0]
+        if first is not None and all(outcome is first for outcome in outcomes):
+            self._sender.settle([recipient for recipient, _share in request], first, started)
+            return True
         undecided = []
         for encoded, outcome in zip(request, outcomes, strict=True):
             if outcome is None:
                 undecided.append(encoded)
             else:
-                self._sender.settle(encoded[0], outcome, started)
+                self._sender.settle([encoded[0]], outcome, started)
         if undecided:
             await self._go_on(request, undecided)
         return not undecided
@@ -121,8 +125,8 @@ class Narrowing:
             if is_late:
                 # Otherwise the same recipients would come back, and take as long.
                 self._limit(len(request) // 2)
-            for recipient, _share in undecided:
-                self._sender.settle(recipient, Outcome(Kind.NOT_TRIED), time.perf_counter())
+            left = [recipient for recipient, _share in undecided]
+            self._sender.settle(left, Outcome(Kind.NOT_TRIED), time.perf_counter())
             return
         log.info("merged_request_narrowed", recipients=len(request), undecided=len(undecided))
         if len(undecided) < len(request):

@@ -28,6 +28,9 @@ SHORTER: Final = (
     "the list in the object store is shorter than the list that was parsed; put the parsed list back, or cancel the "
     "campaign"
 )
+#: The most merged requests of a batch, and its most recipients, unless one request has more.
+BATCH_REQUESTS: Final = 4
+BATCH_ROWS: Final = 256
 #: Time until the next try, in ms.
 UNREADABLE_AGAIN_MS: Final = 2_000
 GONE_AGAIN_MS: Final = 30_000
@@ -91,7 +94,7 @@ class Prefetcher:
             last_row,
             recipients,
             unreadable=unreadable,
-            batch_rows=self._merged_recipients if source.is_mergeable else 0,
+            batch_rows=_batch_rows(self._merged_recipients) if source.is_mergeable else 0,
         )
 
     def _recipients(
@@ -151,6 +154,16 @@ class _Source:
             self._read_from, self._read_to = part.offset, self.index[last].end
             self._data = self._store.read(self._object_key, self._read_from, self._read_to)
         return self._data[part.offset - self._read_from : part.end - self._read_from]
+
+
+def _batch_rows(merged_recipients: int) -> int:
+    """The most recipients of a batch of merged requests; 0: as usual.
+
+    A batch is up to `BATCH_REQUESTS` requests: with fewer of them, the work per batch would cost as much as theirs.
+    """
+    if merged_recipients == 1:
+        return 0
+    return max(merged_recipients, min(BATCH_REQUESTS * merged_recipients, BATCH_ROWS))
 
 
 def _chosen(

@@ -89,14 +89,15 @@ class _Period:
         """Count these; return the failures that deserve a line."""
         failures = []
         for event in events:
-            self._outcomes[event["outcome"]] += 1
+            emails = len(event.get("rows", (0,)))
+            self._outcomes[event["outcome"]] += emails
             took_ms = event["duration_ms"]
-            self._took_ms += took_ms
+            self._took_ms += emails * took_ms
             self._longest_ms = max(self._longest_ms, took_ms)
             if event["verdict"] in _FAILED_VERDICTS or event["outcome"] in _FAILED_OUTCOMES:
-                self._failures += 1
+                self._failures += emails
                 if self._shown < FAILURES:
-                    self._shown += 1
+                    self._shown += emails
                     failures.append(event)
         return failures
 

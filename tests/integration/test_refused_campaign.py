@@ -60,7 +60,7 @@ def settle(harness: LedgerHarness, batches: dict[str, Batch], kind: str) -> dict
         progress = {name: BatchProgress(name, batch.list_version, len(batch.rows)) for name, batch in batches.items()}
         for name, batch in batches.items():
             for row in batch.rows:
-                settler.settle(progress[name], Settlement(row, kind, "as the test says", None, b""), {})
+                settler.settle(progress[name], [Settlement(row, kind, "as the test says", None, b"")], {})
         async with asyncio.timeout(30):
             await asyncio.gather(*(one.ended for one in progress.values()))
         return {name: [one.verdicts[row] for row in (1, 2, 3)] for name, one in progress.items()}

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -79,11 +79,12 @@ class Settler:
         self.settled: dict[int, Settlement] = {}
         self.events: list[dict[str, Any]] = []
 
-    def settle(self, progress: BatchProgress, settlement: Settlement, event: dict[str, Any]) -> None:
-        self.settled[settlement.row] = settlement
+    def settle(self, progress: BatchProgress, settlements: Sequence[Settlement], event: dict[str, Any]) -> None:
+        for settlement in settlements:
+            self.settled[settlement.row] = settlement
+            progress.verdicts[settlement.row] = "retry" if settlement.kind == Kind.UNAVAILABLE else "done"
         self.events.append(event)
-        progress.verdicts[settlement.row] = "retry" if settlement.kind == Kind.UNAVAILABLE else "done"
-        progress.rows_left -= 1
+        progress.rows_left -= len(settlements)
         if not progress.rows_left:
             progress.ended.set_result(None)
 
@@ -111,7 +112,7 @@ def test_each_recipient_is_rendered_sent_and_settled() -> None:
     assert settler.settled == {row: Settlement(row, "accepted", "", None, b"", "n1") for row in (1, 2)}
 
 
-def test_each_recipient_is_logged_with_its_message_and_without_its_address() -> None:
+def test_each_request_is_logged_with_its_message_and_without_an_address() -> None:
     with bound_contextvars(message_id="m1", campaign_id="c1"):
         _, settler, _ = deliver(accepted, ["Ann"])
     (event,) = settler.events
@@ -120,7 +121,6 @@ def test_each_recipient_is_logged_with_its_message_and_without_its_address() -> 
         "event": "email_sent",
         "message_id": "m1",
         "campaign_id": "c1",
-        "row": 1,
         "outcome": "accepted",
         "reason": None,
         "provider_message_id": "id",

@@ -64,7 +64,7 @@ class Sender:
     async def send_alone(self, recipient: Recipient) -> None:
         self.requests.append([recipient.row])
         await asyncio.sleep(0)
-        self.settle(recipient, Outcome(Kind.REJECTED) if recipient.row in self.bad else ACCEPTED, 0)
+        self.settle([recipient], Outcome(Kind.REJECTED) if recipient.row in self.bad else ACCEPTED, 0)
 
     async def send_merged(self, shares: Sequence[bytes]) -> Sequence[Outcome | None]:
         rows = [int(share) for share in shares]
@@ -72,10 +72,11 @@ class Sender:
         await asyncio.sleep(0)
         return self.decide(rows)
 
-    def settle(self, recipient: Recipient, outcome: Outcome, started: float) -> None:
+    def settle(self, recipients: Sequence[Recipient], outcome: Outcome, started: float) -> None:
         del started
-        assert recipient.row not in self.settled
-        self.settled[recipient.row] = outcome.kind
+        for recipient in recipients:
+            assert recipient.row not in self.settled
+            self.settled[recipient.row] = outcome.kind
 
     async def is_sending(self) -> bool:
         return self.sending

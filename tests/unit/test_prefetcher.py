@@ -173,3 +173,13 @@ def test_a_list_that_has_become_shorter_is_reported(harness: LedgerHarness) -> N
     with pytest.raises(ShortObject):
         Prefetcher(harness.ledger, stored("r1@shop.test"), threading.Event()).prefetch(harness.catalog.get("c1"))
     assert (harness.report().reason, harness.report().failed) == (SHORTER, 0)
+
+
+@pytest.mark.parametrize(("merged", "batch_rows"), [(1, 0), (2, 8), (64, 256), (100, 256), (1000, 1000)])
+def test_a_batch_has_several_merged_requests(harness: LedgerHarness, merged: int, batch_rows: int) -> None:
+    store = MemoryStore()
+    store.objects["list.csv"] = b"email\n" + b"".join(b"r%d@shop.test\n" % row for row in range(1, 11))
+    harness.make(rows=10)
+    harness.controls.start("c1")
+    Prefetcher(harness.ledger, store, threading.Event(), merged).prefetch(harness.catalog.get("c1"))
+    assert int(harness.redis.hget(keys.of("c1", "progress"), "batch_rows")) == batch_rows

@@ -99,3 +99,15 @@ def test_a_log_that_fails_does_not_end_the_periods() -> None:
     until(lambda: not failures, "the failure")
     log.send(1)
     until(lambda: len(log.at("info")) == 1, "the next line")
+
+
+def test_a_line_of_several_rows_counts_as_so_many_emails() -> None:
+    """Given requests to several recipients, whose events name their rows, then the campaign's line counts emails."""
+    log = Log()
+    event = {"event": "email_sent", "campaign_id": "c1", "outcome": "accepted", "verdict": "done", "duration_ms": 10.0}
+    failed = event | {"event": "email_not_sent", "outcome": "unknown", "verdict": "unknown", "duration_ms": 40.0}
+    log.sends.add([event | {"rows": [1, 2, 3]}, failed | {"rows": [4, 5]}, event | {"row": 6}])
+    log.sends.summarize("c1")
+    line = log.at("info")[-1]
+    assert (line["emails"], line["outcomes"]) == (6, {"accepted": 4, "unknown": 2})
+    assert (line["failures"], line["failures_not_shown"], line["mean_ms"]) == (2, 0, 20.0)

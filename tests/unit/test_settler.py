@@ -85,7 +85,7 @@ def settle(
         batches = [BatchProgress(f"c{number}", "g", rows) for number in range(campaigns)]
         for row in range(rows):
             for progress in batches:
-                settler.settle(progress, outcome(row), {"event": "email_sent", "row": row})
+                settler.settle(progress, [outcome(row)], {"event": "email_sent"})
         await asyncio.gather(*(progress.ended for progress in batches))
         return [progress.verdicts[row] for row in range(rows) for progress in batches]
 
@@ -216,3 +216,57 @@ def test_a_broken_stdout_does_not_stop_the_settler(monkeypatch: pytest.MonkeyPat
 
 def test_a_batch_without_rows_has_ended() -> None:
     assert settle(Ledger(), 0) == ([], [])
+
+
+class Mixed(Ledger):
+    """The claims of even rows are gone, where it says so."""
+
+    def __init__(self, gone: bool) -> None:
+        super().__init__()
+        self.gone = gone
+
+    def _one(self, group: Group) -> tuple[list[str], bool] | RedisError:
+        self.groups.append(len(group.outcomes))
+        return ["gone" if self.gone and one.row % 2 == 0 else "done" for one in group.outcomes], False
+
+
+def settle_requests(ledger: Ledger, *sizes: int) -> list[dict[int, str]]:
+    """The verdicts of one batch per size, each settled as one request."""
+
+    async def run() -> list[dict[int, str]]:
+        settler = Settler(
+            ledger,  # type: ignore[arg-type]
+            "w1",
+            asyncio.get_running_loop(),
+            threading.Event(),
+            completed=lambda _: None,
+            log=EVENTS.extend,
+        )
+        batches = [BatchProgress("c1", "g", size) for size in sizes]
+        for progress, size in zip(batches, sizes, strict=True):
+            settler.settle(progress, [outcome(row) for row in range(size)], {"event": "email_sent"})
+        await asyncio.gather(*(progress.ended for progress in batches))
+        return [progress.verdicts for progress in batches]
+
+    EVENTS.clear()
+    return asyncio.run(run())
+
+
+def test_the_rows_of_a_request_are_settled_and_logged_together() -> None:
+    verdicts = settle_requests(Mixed(gone=False), 3)
+    assert verdicts == [{0: "done", 1: "done", 2: "done"}]
+    assert EVENTS == [{"event": "email_sent", "rows": [0, 1, 2], "verdict": "done"}]
+
+
+def test_rows_of_a_request_with_different_verdicts_are_logged_separately() -> None:
+    verdicts = settle_requests(Mixed(gone=True), 3)
+    assert verdicts == [{0: "gone", 1: "done", 2: "gone"}]
+    assert [(event["row"], event["verdict"]) for event in EVENTS] == [(0, "gone"), (1, "done"), (2, "gone")]
+
+
+def test_a_group_holds_whole_requests() -> None:
+    ledger = Mixed(gone=False)
+    sizes = (200, 100, 1000, 1, 255, 10)
+    assert [len(verdicts) for verdicts in settle_requests(ledger, *sizes)] == list(sizes)
+    assert sum(ledger.groups) == sum(sizes)
+    assert all(size <= module.GROUP or size == 1000 for size in ledger.groups)
