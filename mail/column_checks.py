@@ -24,7 +24,7 @@ SAMPLE_LINK: Final = "https://example.com/u/" + "x" * 48
 SAMPLE_S: Final = 0.25
 #: From this number of rows and this part of all rows on (one of so many), a column is empty in many rows.
 MANY_EMPTY: Final = 10
-MANY_SHARE: Final = 10
+MANY_SHARE: Final = 4
 #: The reason of a row, as `mail.rendering` writes it.
 _REASON: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 #: A name between the marks with which other systems write their tags; those that need no list are in `source_checks`.
