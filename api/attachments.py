@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import components
+from api.account_check import attachments_limit
 from api.components import Components
 from api.http import inputs
 from api.http.endpoint import Schema
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 #: The bytes of a file that memory holds before the file goes to disk.
 MEMORY_BYTES: Final = inputs.MIB
 #: The file, as an OpenAPI request body object.
-_FILE: Final[Schema] = {"type": "string", "format": "binary", "maxLength": attachment.MAX_BYTES_ELSEWHERE}
+_FILE: Final[Schema] = {"type": "string", "format": "binary", "maxLength": attachment.MAX_BYTES}
 BODY: Final[Schema] = {
     "required": True,
     "content": {kind: {"schema": _FILE} for kind in ("application/octet-stream", "*/*")},
@@ -60,20 +61,20 @@ async def put(request: Request) -> Response:
     content_type = attachment.checked_type(request.headers.get("content-type", ""), filename)
     if content_type is None:
         raise invalid("Content-Type: expected the file's media type, such as application/pdf or image/png.")
-    limit = attachment.max_bytes(parts.settings.email_provider)
+    inputs.refuse_encoded(request)
+    campaign = await run_in_threadpool(_changeable, parts, campaign_id)
+    limit = attachments_limit(parts, campaign.content.account_name)
     refusal = Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"The file is larger than {limit:,} bytes, the limit for all attachments together: link to it instead.",
     )
-    inputs.refuse_encoded(request)
     inputs.refuse_longer(request, limit, refusal)
-    campaign = await run_in_threadpool(_changeable, parts, campaign_id)
     with SpooledTemporaryFile(MEMORY_BYTES) as file:
         async for chunk in inputs.pieces(request, limit, refusal):
             await run_in_threadpool(file.write, chunk)
         stored = StoredFile(filename, file.tell(), content_type, keys.new_attachment(campaign_id))
         file.seek(0)
-        is_new = await run_in_threadpool(_take, parts, campaign_id, stored, file)
+        is_new = await run_in_threadpool(_take, parts, campaign_id, stored, file, limit)
     status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return json_response(_shown(stored, campaign), status)
 
@@ -94,13 +95,13 @@ def _changeable(parts: Components, campaign_id: str) -> Campaign:
     return campaign
 
 
-def _take(parts: Components, campaign_id: str, stored: StoredFile, file: IO[bytes]) -> bool:
+def _take(parts: Components, campaign_id: str, stored: StoredFile, file: IO[bytes], limit: int) -> bool:
     """Store and record the file. Returns whether its name is new."""
     if stored.size == 0:
         raise invalid("The file is empty: send its bytes as the body.")
     parts.store.put_file(stored.object_key, file)
     try:
-        replaced = parts.attachments.put(campaign_id, stored, attachment.max_bytes(parts.settings.email_provider))
+        replaced = parts.attachments.put(campaign_id, stored, limit)
     except CampaignError:
         _discard(parts, campaign_id, stored.object_key)
         raise
@@ -124,7 +125,7 @@ def listed(request: Request) -> Response:
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     campaign = parts.catalog.get(campaign_id)
     files = parts.attachments.all(campaign_id)
-    limit = attachment.max_bytes(parts.settings.email_provider)
+    limit = attachments_limit(parts, campaign.content.account_name)
     total = sum(file.size for file in files)
     return json_response(AttachmentsResponse([_shown(file, campaign) for file in files], total, limit))
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import campaigns, components
+from api.account_check import attachments_limit
 from api.components import Components
 from api.http import inputs
 from api.http.responses import json_response
@@ -20,7 +21,6 @@ from campaigns import keys
 from campaigns.attachments import StoredFile
 from campaigns.errors import CampaignError, UnknownCampaign, WrongState
 from campaigns.models import CAMPAIGN_ID
-from mail import attachment
 from storage import StoreError
 
 log = structlog.get_logger(__name__)
@@ -68,7 +68,7 @@ def _refuse_taken(parts: Components, campaign_id: str) -> None:
 
 def _attach(parts: Components, campaign_id: str, files: Sequence[StoredFile]) -> None:
     """Record the files. If they cannot be recorded, there is no new campaign, rather than one without its files."""
-    limit = attachment.max_bytes(parts.settings.email_provider)
+    limit = attachments_limit(parts, parts.catalog.get(campaign_id).content.account_name)
     try:
         for file in files:
             parts.attachments.put(campaign_id, file, limit)

@@ -11,19 +11,18 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import components, content_review
+from api import account_check, components, content_review
 from api.components import Components
 from api.http import inputs
 from api.http.errors import Problem, invalid
 from api.http.responses import json_response
 from campaigns import keys
-from campaigns.account_table import DEFAULT
 from campaigns.catalog import Heading
 from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
 from campaigns.models import CHANGEABLE, Brake, Campaign, Content, OnUnknown, Ramp, Status, StatusReport
 from lists.list_facts import ListFacts
-from mail import content as mail_content, derivation, tracking
+from mail import content as mail_content, derivation
 from mail.attachment import references
 from mail.check import Check
 from mail.checks import OF_LIST, to_accept
@@ -144,14 +143,12 @@ def save(
 
     Raises:
         InvalidCampaign: the content is invalid.
-        Problem: 422: it asks for links that the server cannot make, for an account that there is not, or for tracking
-            that the account's provider cannot do.
+        Problem: 422: it asks for links that the server cannot make, for an account that there is not, or for what the
+            account's provider cannot do.
         WrongState: the campaign has been started, or must be new.
     """
-    content = with_links(parts, with_account(parts, content))
-    provider = parts.settings.accounts[content.account_name].provider
-    if words := tracking.refusal(provider, str(content.tracking)):
-        raise invalid(words)
+    content = with_links(parts, account_check.with_account(parts, content))
+    account_check.check(parts, campaign_id, content)
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
     alone = to_accept(content_review.review(content, derived, None).warnings)
@@ -185,18 +182,6 @@ def _judged(parts: Components, campaign_id: str, content: Content, derived: Cont
     of_list = [finding for finding in found.warnings if finding.code in OF_LIST]
     missing = with_suggestions(found.missing_columns, campaign.columns)
     return Judgement(campaign.list_version, to_accept(of_list), missing)
-
-
-def with_account(parts: Components, content: Content) -> Content:
-    """The content, with its account checked. The account `default` is stored like none.
-
-    Raises:
-        Problem: 422: there is no such account.
-    """
-    if content.account_name not in parts.accounts.rules:
-        names = ", ".join(parts.accounts.rules)
-        raise invalid(f"account: there is no account {content.account_name[:64]!r}: choose one of {names}.")
-    return msgspec.structs.replace(content, account=msgspec.UNSET) if content.account == DEFAULT else content
 
 
 def with_links(parts: Components, content: Content) -> Content:

@@ -13,10 +13,8 @@ from typing import Final
 MAX_NAME_BYTES: Final = 200
 #: The type of a file of which nothing else is known.
 UNKNOWN_TYPE: Final = "application/octet-stream"
-#: The most bytes of all files of a campaign together, before they are encoded. SendGrid takes 30 MB per request, with
-#: files in base64, which takes four bytes for three; a hundredth is left for the email itself.
-MAX_BYTES: Final = {"sendgrid": 22_275_000}
-MAX_BYTES_ELSEWHERE: Final = 25_000_000
+#: The most bytes of all files of a campaign together with any provider.
+MAX_BYTES: Final = 25_000_000
 
 #: What a name cannot have: folders, quotes, and what providers refuse in it.
 _FORBIDDEN: Final = re.compile(r'[/\\";<>\ufffd]')
@@ -49,11 +47,6 @@ class Attachment:
     def base64_lines(self) -> bytes:
         """The bytes as base64 in lines of 76 characters, as MIME wants it (RFC 2045, 6.8)."""
         return base64.encodebytes(self.data).replace(b"\n", b"\r\n")
-
-
-def max_bytes(provider: str) -> int:
-    """The most bytes of all files of a campaign together, by its provider's name."""
-    return MAX_BYTES.get(provider, MAX_BYTES_ELSEWHERE)
 
 
 def encoded_bytes(size: int) -> int:

@@ -12,6 +12,7 @@ from redis import Redis
 from api.uploads.janitor import Janitor, Swept
 from campaigns import attachments as limits
 from mail import attachment
+from mail.providers.capabilities import CAPABILITIES, Capabilities
 from tests.support import mails
 from tests.support.app_harness import AppHarness
 
@@ -87,7 +88,7 @@ def test_a_start_while_a_file_arrives_leaves_it_out(app: AppHarness, monkeypatch
 
 
 def test_all_files_together_have_a_limit(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attachment, "MAX_BYTES_ELSEWHERE", 1000)
+    monkeypatch.setitem(CAPABILITIES, "outbox", Capabilities(attachments=1000))
     app.make()
     assert put(app, "a.pdf", b"x" * 600).status == 201
     refused = put(app, "b.pdf", b"x" * 401)
@@ -99,9 +100,9 @@ def test_all_files_together_have_a_limit(app: AppHarness, monkeypatch: pytest.Mo
 
 def test_sendgrids_limit_counts_base64() -> None:
     assert attachment.encoded_bytes(3) == 6
-    raw = attachment.max_bytes("sendgrid")
+    raw = CAPABILITIES["sendgrid"].attachments
     assert 29_500_000 < raw * 4 / 3 < 29_800_000
-    assert attachment.max_bytes("outbox") == 25_000_000
+    assert CAPABILITIES["outbox"].attachments == 25_000_000
 
 
 def test_the_number_of_files_has_a_limit(app: AppHarness) -> None:

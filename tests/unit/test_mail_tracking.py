@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from redis import Redis
 
 from campaigns.models import Content
 from mail.mail_merge import MailMerge
+from mail.providers.capabilities import refusal
 from mail.rendering import Templates
-from mail.tracking import refusal
 from settings import PROVIDERS
 from tests.support.app_harness import CONTENT, AppHarness
 
@@ -18,8 +20,9 @@ CANNOT = {("smtp", "on"), ("outbox", "on"), ("ses", "on"), ("ses", "off")}
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("choice", ["account", "on", "off"])
-def test_each_provider_refuses_what_it_cannot_do(provider: str, choice: str) -> None:
-    assert bool(refusal(provider, choice)) == ((provider, choice) in CANNOT)
+def test_each_provider_refuses_what_it_cannot_do(provider: str, choice: Any) -> None:
+    content = Content("a@b.test", "x", text="x", tracking=choice)
+    assert bool(refusal(provider, content)) == ((provider, choice) in CANNOT)
 
 
 @pytest.mark.parametrize(("choice", "tracks"), [(None, None), ("account", None), ("on", True), ("off", False)])
