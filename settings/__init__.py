@@ -169,6 +169,12 @@ def _webhook_key(env: Environment) -> str | None:
     key = env.text(name)
     if key is None:
         return None
+    for one in key.split(","):
+        _check_webhook_key(name, one.strip())
+    return key
+
+
+def _check_webhook_key(name: str, key: str) -> None:
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - slow to import, and seldom needed
 
     try:
@@ -176,8 +182,9 @@ def _webhook_key(env: Environment) -> str | None:
     except Exception:  # noqa: BLE001 - after any error the value is no usable key
         found = None
     if getattr(getattr(found, "curve", None), "name", "") != "secp256r1":
-        raise SettingError(name, "expected the verification key as SendGrid shows it, one line of base64")
-    return key
+        raise SettingError(
+            name, "expected the verification key as SendGrid shows it, one line of base64; several keys with commas"
+        )
 
 
 def _redis_url(env: Environment) -> str:

@@ -82,19 +82,24 @@ class Signature(NamedTuple):
         """Check the signature.
 
         Args:
-            key: the webhook's public key as SendGrid shows it, one line of base64.
+            key: the webhook's public key as SendGrid shows it, one line of base64; several ones with commas.
             digest: the SHA-256 of the timestamp followed by the body.
 
         Raises:
             BadSignature: the key's owner has not signed this batch.
         """
-        try:
-            _public_key(key).verify(self.der, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
-        except InvalidSignature:
+        if not any(self._is_of(_public_key(one.strip()), digest) for one in key.split(",")):
             raise BadSignature(
                 Refusal.WRONG,
                 "The signature is wrong; set SENDGRID_WEBHOOK_PUBLIC_KEY to the public key of this webhook.",
-            ) from None
+            )
+
+    def _is_of(self, key: ec.EllipticCurvePublicKey, digest: bytes) -> bool:
+        try:
+            key.verify(self.der, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+        except InvalidSignature:
+            return False
+        return True
 
 
 def signature_of(headers: Mapping[str, str], max_age_s: float) -> Signature:

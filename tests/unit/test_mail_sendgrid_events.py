@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -45,6 +46,15 @@ def test_another_key_refuses_it() -> None:
     digest = hashlib.sha256(signature.timestamp + BODY).digest()
     with pytest.raises(BadSignature, match="SENDGRID_WEBHOOK_PUBLIC_KEY"):
         signature.verify(Signer().public_key, digest)
+
+
+def test_each_of_several_keys_counts() -> None:
+    one, other, stranger = Signer(), Signer(), Signer()
+    for signer, is_known in ((one, True), (other, True), (stranger, False)):
+        signature = signature_of(signer.headers(BODY), 300)
+        digest = hashlib.sha256(signature.timestamp + BODY).digest()
+        with nullcontext() if is_known else pytest.raises(BadSignature):
+            signature.verify(f"{one.public_key}, {other.public_key}", digest)
 
 
 @pytest.mark.parametrize(

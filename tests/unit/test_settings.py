@@ -32,6 +32,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert found.reconcile_every_s == 60
     assert found.resend_quiet_s == 900
     assert (found.sendgrid_webhook_public_key, found.webhook_max_age_s) == (None, 90_000)
+    assert (found.brake_bounce_pct, found.brake_complaint_pct) == (None, None)
+    assert (found.brake_after, found.brake_hours) == (1000, 24)
     assert found.api_token is None
     assert (found.api_token_file, found.allowed_hosts) == (None, ())
     assert not found.allow_anonymous
@@ -100,6 +102,13 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("SENDGRID_WEBHOOK_PUBLIC_KEY", "SG.not-a-key"),
         # A key of another kind, Ed25519
         ("SENDGRID_WEBHOOK_PUBLIC_KEY", "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="),
+        ("SENDGRID_WEBHOOK_PUBLIC_KEY", "SG.not-a-key,"),
+        ("BRAKE_BOUNCE_PCT", "0"),
+        ("BRAKE_BOUNCE_PCT", "5 %"),
+        ("BRAKE_COMPLAINT_PCT", "100.1"),
+        ("BRAKE_COMPLAINT_PCT", "nan"),
+        ("BRAKE_AFTER", "0"),
+        ("BRAKE_HOURS", "169"),
         ("ALLOW_ANONYMOUS", "maybe"),
         ("EMAIL_PROVIDER", "pigeon"),
         ("LOG_FORMAT", "xml"),
