@@ -22,9 +22,10 @@ SAMPLE_ADDRESS: Final = "ann@example.com"
 SAMPLE_LINK: Final = "https://example.com/u/" + "x" * 48
 #: The CPU time after which no further row of the sample is rendered, in s.
 SAMPLE_S: Final = 0.25
-#: From this number of rows and this part of all rows on (one of so many), a column is empty in many rows.
-MANY_EMPTY: Final = 10
+#: From this part of all rows on (one of so many), rows are many.
 MANY_SHARE: Final = 4
+#: From this number of rows on, a column can be empty in many of them.
+MANY_EMPTY: Final = 10
 #: The reason of a row, as `mail.rendering` writes it.
 _REASON: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
 #: A name between the marks with which other systems write their tags; those that need no list are in `source_checks`.
@@ -113,7 +114,7 @@ def empty(templates: Templates, known: KnownList, sources: Mapping[str, str]) ->
 def failing(templates: Templates, known: KnownList) -> Iterator[Check]:
     """The rows of the sample that cannot be rendered: one finding with the first of them.
 
-    A single row that fails beside others that do not is a hint, since it costs that row alone.
+    A single row that fails beside others that do not is a hint, and so are few, since they cost those rows alone.
     """
     fields = templates.fields(known.columns)
     renderer = templates.renderer("sample", known.columns, lambda _row, _address: (SAMPLE_LINK, {}))
@@ -138,7 +139,8 @@ def _row_fails(failed: Sequence[tuple[int, str]], tried: int) -> Check:
     field, line, words = match.groups() if match else ("subject", None, reason)
     others = f" ({len(failed)} of the first {tried} rows fail)" if len(failed) > 1 else ""
     message = f"row {number:,} would fail: {words}{others}"
-    level = Level.ACKNOWLEDGE if len(failed) > 1 or tried == 1 else Level.HINT
+    are_many = len(failed) * MANY_SHARE >= tried and (len(failed) > 1 or tried == 1)
+    level = Level.ACKNOWLEDGE if are_many else Level.HINT
     return Check("row_fails", message, field, int(line) if line else None, None, level)
 
 

@@ -219,11 +219,13 @@ PRICES: Final = [("a@x.test", "Ann", "", "", "1", "12.50"), ROW, ("b@x.test", "B
         (PRICES[1:2], Level.ACKNOWLEDGE, ""),
         (PRICES[:3], Level.HINT, ""),
         (PRICES, Level.ACKNOWLEDGE, " (2 of the first 4 rows fail)"),
+        (PRICES * 2 + PRICES[:1] * 8, Level.ACKNOWLEDGE, " (4 of the first 16 rows fail)"),
+        (PRICES * 2 + PRICES[:1] * 9, Level.HINT, " (4 of the first 17 rows fail)"),
     ],
 )
 def test_a_row_of_the_sample_that_would_fail_is_shown(rows: list[Any], level: Level | None, others: str) -> None:
     """Given a column of decimal commas, when the template takes it for a number, then the first such row is told with
-    its number. One such row beside others costs that row alone; several, or nothing but such rows, want acceptance.
+    its number. One such row beside others, or few, cost those rows alone; a quarter or more wants acceptance.
     """
     numbered = [(7 + place, row) for place, row in enumerate(rows)]
     known = KnownList(COLUMNS, numbered)
