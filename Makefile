@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo docs cli quick test test-busy chaos bench bench-large bench-peers bench-rate check fmt format lint spelling types contracts lock clean
+.PHONY: help run demo docs screenshots cli quick test test-busy chaos bench bench-large bench-peers bench-rate check fmt format lint spelling types contracts lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -17,6 +17,9 @@ demo: .venv/run.stamp ## watch a campaign survive a provider in trouble and a ki
 
 docs: .venv/dev.stamp ## build the documentation, which the web process serves at /docs/
 	@$(BIN)/python -m docs.site && echo "built; make run serves it at http://localhost:8080/docs/"
+
+screenshots: .venv/dev.stamp ## take the pictures of the documentation anew
+	@SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
 
 cli: .venv/run.stamp ## install what the command line ./postrider needs
 	@./postrider --help

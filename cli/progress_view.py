@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from cli import wording
@@ -65,12 +67,23 @@ def picture(campaign_id: str, status: Status) -> Group:
     settled, total = status["done"] + status["failed"], status["total"]
     share = f"{settled * 100 // total} %" if total else ""
     end = wording.time_left(status, datetime.now().astimezone())
-    lines = [wording.counts(status), wording.rate(status) + (f"; {end}" if end else "")]
+    lines = [wording.rate(status) + (f"; {end}" if end else "")]
     if status.get("reason"):
         lines.append(wording.plain(status["reason"]))
+    bar = Table.grid()  # a bar alone would end without a line feed
+    bar.add_row(ProgressBar(total=max(total, 1), completed=settled, width=BAR_COLUMNS, complete_style="green"))
     return Group(
         Text(f"{campaign_id}  {wording.plain(status['status'])}  {wording.number(settled)} of "
              f"{wording.number(total)}  {share}", style="bold"),
-        ProgressBar(total=max(total, 1), completed=settled, width=BAR_COLUMNS),
+        bar,
+        _counts(status),
         *(Text(line) for line in lines),
     )  # fmt: skip
+
+
+def _counts(status: Status) -> Table:
+    """The counts, one per column: those of every campaign, and the rarer ones that are not zero."""
+    found = wording.shown_counts(status)
+    table = Table(*found, box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_row(*(wording.number(count) for count in found.values()))
+    return table

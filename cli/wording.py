@@ -60,10 +60,15 @@ def time_left(status: Status, now: datetime) -> str:
     return f"about {duration(eta_s)} left, until {clock}"
 
 
-def counts(status: Status) -> str:
-    """`done 12, failed 0, pending 88`, and the rarer counts that are not zero."""
+def shown_counts(status: Status) -> dict[str, int]:
+    """The counts of every campaign, and the rarer ones that are not zero, by their names for people."""
     names = ["done", "failed", "pending", *(name for name in _RARE if status.get(name))]
-    return ", ".join(f"{name.replace('_', ' ')} {number(status[name])}" for name in names)
+    return {name.replace("_", " "): status[name] for name in names}
+
+
+def counts(status: Status) -> str:
+    """The same as a text: `done 12, failed 0, pending 88`."""
+    return ", ".join(f"{name} {number(count)}" for name, count in shown_counts(status).items())
 
 
 def rate(status: Status) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
+from rich.console import Console
 
 from cli.connection import Connection
 from cli.live_status import decoded, statuses
 from cli.output import Output
 from cli.profile import Profile
-from cli.progress_view import LINE_EVERY_S, Lines
+from cli.progress_view import LINE_EVERY_S, Lines, picture
 
 
 def test_only_data_counts() -> None:
@@ -72,3 +74,17 @@ def test_json_lines_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
     output.as_json = True
     output.result(status("running", 1), ["not this"])
     assert json.loads(capsys.readouterr().out) == status("running", 1)
+
+
+def test_a_picture_has_its_bar_and_its_counts_on_lines_of_their_own() -> None:
+    status = {"status": "running", "done": 1_500, "failed": 1, "pending": 499, "total": 2_000, "unknown": 2,
+              "rate_limit": 600, "limit_now": 600, "sent_last_minute": 590, "eta_s": 50,
+              "reason": "it waits"}  # fmt: skip
+    console = Console(file=io.StringIO(), width=100, record=True)
+    console.print(picture("spring", status))
+    lines = [line.rstrip() for line in console.export_text().splitlines() if line.strip()]
+    assert lines[0] == "spring  running  1,501 of 2,000  75 %"
+    assert set(lines[1]) <= {"━", "╸", "╺", "-", " "}
+    assert lines[2].split() == ["done", "failed", "pending", "unknown"]
+    assert lines[4].split() == ["1,500", "1", "499", "2"]
+    assert lines[-1] == "it waits"
