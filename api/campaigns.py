@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -17,10 +16,9 @@ from api.http import inputs
 from api.http.errors import Problem, invalid
 from api.http.responses import json_response
 from campaigns import keys
-from campaigns.catalog import Heading
 from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
-from campaigns.models import CHANGEABLE, Brake, Campaign, Content, OnUnknown, Ramp, Status, StatusReport
+from campaigns.models import CHANGEABLE, Brake, Campaign, Content, OnUnknown, Ramp, Status
 from lists.list_facts import ListFacts
 from mail import content as mail_content, derivation
 from mail.attachment import references
@@ -33,40 +31,6 @@ log = structlog.get_logger(__name__)
 
 #: The largest body of a PUT, in bytes of JSON: templates may be large.
 MAX_CAMPAIGN_BYTES: Final = 25 * inputs.MIB
-#: The number of campaigns per page: the default, and the maximum.
-PAGE: Final = 50
-MAX_PAGE: Final = 200
-#: The query of a page, as JSON schemas.
-QUERY: Final = {
-    "offset": {"type": "integer", "minimum": 0, "default": 0},
-    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": PAGE},
-}
-
-
-class CampaignSummary(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A campaign in the list of campaigns, with its status object."""
-
-    id: str
-    status: Status
-    from_: str
-    subject: str
-    tpm: int
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    reason: str | None
-    filename: str
-    progress: StatusReport
-
-
-class CampaignPage(msgspec.Struct, frozen=True):
-    """A page of campaigns, the newest first; `next` is the path of the next page, or null."""
-
-    campaigns: list[CampaignSummary]
-    total: int
-    offset: int
-    limit: int
-    next: str | None
 
 
 class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
@@ -257,41 +221,6 @@ def details(parts: Components, campaign: Campaign) -> CampaignResponse:
 def _text_from_html(content: Content) -> bool | None:
     """Whether a text is made from the HTML; None: it is not, and the client has not said so."""
     return content.makes_text or (False if content.text_from_html is False else None)
-
-
-def page(request: Request) -> Response:
-    """One page of campaigns, the newest first."""
-    offset = inputs.number(request, "offset", 0, 0, 10**12)
-    limit = inputs.number(request, "limit", PAGE, 1, MAX_PAGE)
-    parts = components.of(request)
-    ids, total = parts.catalog.newest(offset, limit)
-    end = offset + limit
-    more = f"/campaigns?offset={end}&limit={limit}" if end < total else None
-    return json_response(CampaignPage([*_summaries(parts, ids)], total, offset, limit, more))
-
-
-def _summaries(parts: Components, ids: Sequence[str]) -> Iterator[CampaignSummary]:
-    headings, reports = parts.catalog.headings(ids), parts.progress.reports(ids)
-    for campaign_id, heading, report in zip(ids, headings, reports, strict=True):
-        if heading and report:  # otherwise the campaign has been deleted meanwhile
-            yield _summary(campaign_id, heading, report)
-
-
-def _summary(campaign_id: str, heading: Heading, progress: StatusReport) -> CampaignSummary:
-    """A campaign for the list. All changing fields come from its status, so that they belong to one instant."""
-    return CampaignSummary(
-        id=campaign_id,
-        status=progress.status,
-        from_=heading.from_,
-        subject=heading.subject,
-        tpm=progress.rate_limit,
-        created_at=heading.created_at,
-        started_at=progress.started_at,
-        finished_at=progress.finished_at,
-        reason=progress.reason,
-        filename=heading.filename,
-        progress=progress,
-    )
 
 
 def get(request: Request) -> Response:

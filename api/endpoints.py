@@ -16,6 +16,7 @@ from api import (
     accounts,
     attachments,
     campaign_copy,
+    campaign_list,
     campaigns,
     controls,
     disclosure,
@@ -60,8 +61,8 @@ _UPLOAD: Final = f"{_ONE}/upload"
 ENDPOINTS: Final = (
     # The campaign
     Endpoint(
-        "GET", "/campaigns", campaigns.page, "List the campaigns, the newest first, in pages",
-        {200: campaigns.CampaignPage}, (422,), query=campaigns.QUERY,
+        "GET", "/campaigns", campaign_list.page, "List the campaigns in pages, find them by a word or a state",
+        {200: campaign_list.CampaignPage}, (422,), query=campaign_list.QUERY,
     ),
     Endpoint(
         "PUT", _ONE, campaigns.put, "Create a campaign, or change it before it starts",

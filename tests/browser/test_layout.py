@@ -128,6 +128,39 @@ def test_the_list_is_paged_and_updates_without_a_reload(visit: Visit, stack: Sta
     expect(page.get_by_role("heading", name="Campaigns", exact=True)).to_be_focused()
 
 
+def test_campaigns_are_searched_sorted_and_chosen_by_state(visit: Visit, stack: Stack) -> None:
+    # Given campaigns of one kind in two states
+    for number in range(22):
+        stack.put(f"hunt-{number:02}", subject=f"Prey {number}")
+    stack.upload("hunt-07", readers(3))
+    stack.until_status("hunt-07", "ready")
+    page = visit.open().page
+    expect(page.get_by_role("row", name=re.compile("hunt-21"))).to_be_visible()
+    # When the user searches, then the list follows, the address keeps the question, and the focus stays
+    search = page.get_by_role("searchbox", name="Search")
+    search.press_sequentially("PREY 1")
+    expect(page.get_by_role("row", name=re.compile("hunt-"))).to_have_count(11)
+    expect(search).to_be_focused()
+    expect(page).to_have_url(re.compile("search=PREY"))
+    # When a state is chosen
+    search.fill("hunt")
+    page.get_by_label("State").select_option("ready")
+    expect(page.get_by_role("row", name=re.compile("hunt-"))).to_have_count(1)
+    expect(page.get_by_role("row", name=re.compile("hunt-07"))).to_be_visible()
+    # When the order is by id, then the pages keep the question, and so does a reload
+    page.get_by_label("State").select_option("")
+    page.get_by_label("Order").select_option("name")
+    expect(page.get_by_role("row", name=re.compile("hunt-")).first).to_contain_text("hunt-00")
+    page.get_by_role("link", name="Older campaigns").click()
+    expect(page.get_by_role("row", name=re.compile("hunt-"))).to_have_count(2)
+    page.reload()
+    expect(page.get_by_role("row", name=re.compile("hunt-21"))).to_be_visible()
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("hunt")
+    # When nothing matches
+    page.get_by_role("searchbox", name="Search").fill("no such campaign")
+    expect(page.get_by_text("No campaign matches.")).to_be_visible()
+
+
 def test_the_keyboard_reaches_everything(visit: Visit, stack: Stack) -> None:
     stack.put("keys")
     page = visit.open().page

@@ -24,5 +24,5 @@ def test_an_unknown_parameter_is_refused_by_name(fake_redis: Redis, endpoint: En
 def test_known_parameters_are_named_and_pass(fake_redis: Redis) -> None:
     app = AppHarness(fake_redis)
     assert app.web.get("/campaigns?limit=1&offset=0").status == 200
-    assert "use limit, offset" in app.web.get("/campaigns?status=running").detail
+    assert "use limit, offset, search, sort, status" in app.web.get("/campaigns?owner=ann").detail
     assert "this endpoint has none" in app.web.get("/accounts?name=default").detail

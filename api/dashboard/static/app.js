@@ -13,8 +13,8 @@ import { offerToForget } from "./token.js";
 
 /** Addresses, what they show, and what two addresses have in common that are steps of one page. */
 const ROUTES = [
-  [/^#?\/?$/, () => campaignsPage(1)],
-  [/^#\/page\/([1-9]\d{0,6})$/, (page) => campaignsPage(Number(page))],
+  [/^#?\/?$/, () => campaignsPage(new URLSearchParams())],
+  [/^#\/\?(.{0,500})$/, (question) => campaignsPage(new URLSearchParams(question))],
   [/^#\/new$/, () => newCampaignPage()],
   [/^#\/people$/, () => peoplePage()],
   [/^#\/suppressions$/, () => suppressionsPage()],
@@ -31,7 +31,8 @@ function made(address) {
     for (const [pattern, page, same] of ROUTES) {
       const match = pattern.exec(address);
       if (!match) continue;
-      const parts = match.slice(1).map(decodeURIComponent);
+      // A question decodes itself; other parts of an address are single names.
+      const parts = pattern.source.includes("?(") ? match.slice(1) : match.slice(1).map(decodeURIComponent);
       const key = same?.(...parts) ?? null;
       if (key !== null && key === shown?.key) {
         shown.go(...parts.slice(1));
@@ -71,8 +72,8 @@ function show() {
 function markPlace() {
   const [, place = ""] = location.hash.split("/");
   for (const link of document.querySelectorAll("#places a")) {
-    const own = link.hash.split("/")[1];
-    if (own === (["campaigns", "page", "new"].includes(place) ? "" : place)) link.setAttribute("aria-current", "page");
+    const own = link.hash.split("/")[1] ?? "";
+    if (own === (["campaigns", "new"].includes(place) || place.startsWith("?") ? "" : place)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }

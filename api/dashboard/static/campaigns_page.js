@@ -2,9 +2,9 @@
 
 import { connection } from "./connection.js";
 import { get, path } from "./client.js";
-import { fill, h, write } from "./dom.js";
+import { fill, freshId, h, write } from "./dom.js";
 import { progressBar, settled, statusBadge } from "./figures.js";
-import { count, number, percent } from "./format.js";
+import { count, number, percent, words } from "./format.js";
 
 const PAGE = 20;
 /** The time between two requests, in ms: while a campaign on the page changes, and while none does. */
@@ -22,26 +22,50 @@ const FIGURES = [
   ["Per minute", (status) => number(status.rate_limit)],
 ];
 
-/** The page; `leave` ends its requests. */
-export function campaignsPage(pageNumber) {
+/** The states that can be chosen, and the orders. */
+const STATES = ["draft", "parsing", "ready", "scheduled", "running", "paused", "completed", "cancelled", "rejected"];
+const ORDERS = [
+  ["newest", "Newest first"],
+  ["oldest", "Oldest first"],
+  ["name", "By id"],
+];
+/** How long the typing must rest before the search follows, in ms. */
+const REST_MS = 250;
+
+/**
+ * The page; `leave` ends its requests.
+ *
+ * @param {URLSearchParams} question `page`, `search`, `status` and `sort`; an empty one shows the newest
+ */
+export function campaignsPage(question) {
+  let pageNumber = Number(question.get("page") ?? 1) || 1;
+  const filters = filterForm(question, () => {
+    pageNumber = 1;
+    history.replaceState(null, "", filters.empty() ? "#/" : `#/?${new URLSearchParams(filters.value())}`);
+    look();
+  });
   const body = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
   const total = h("span", { class: "quiet" });
-  const node = h("div", {}, h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, "Campaigns"), total), body);
+  const node = h("div", {}, h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, "Campaigns"), total), filters.node, body);
   const rows = new Map();
   const left = new AbortController();
   let timer = null;
   let shown = "";
+  let asked = 0;
 
   async function look() {
     clearTimeout(timer);
     let wait = LIVE_MS;
+    asked += 1;
+    const mine = asked;
     try {
-      const page = await get(`/campaigns?offset=${PAGE * (pageNumber - 1)}&limit=${PAGE}`, { signal: left.signal });
-      if (left.signal.aborted) return;
+      const query = new URLSearchParams({ offset: PAGE * (pageNumber - 1), limit: PAGE, ...filters.value() });
+      const page = await get(`/campaigns?${query}`, { signal: left.signal });
+      if (left.signal.aborted || mine !== asked) return;
       show(page);
       if (!page.campaigns.some((campaign) => MOVING.has(campaign.progress.status))) wait = QUIET_MS;
     } catch (error) {
-      if (left.signal.aborted) return;
+      if (left.signal.aborted || mine !== asked) return;
       if (!shown) fill(body, h("p", { class: "problem", role: "alert" }, error.message));
     }
     timer = setTimeout(() => (document.hidden ? null : look()), wait);
@@ -49,13 +73,18 @@ export function campaignsPage(pageNumber) {
 
   function show(page) {
     write(total, page.total ? count(page.total, "campaign") : "");
-    const order = JSON.stringify([page.total, ...page.campaigns.map((campaign) => campaign.id)]);
+    filters.node.hidden = filters.empty() && !page.total;
+    const order = JSON.stringify([filters.value(), page.total, ...page.campaigns.map((campaign) => campaign.id)]);
     if (order !== shown) {
       const focused = body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
       rows.clear();
       fill(
         body,
-        page.campaigns.length || page.total ? [table(page.campaigns, rows), pager(page, pageNumber)] : welcome(),
+        page.campaigns.length || page.total
+          ? [table(page.campaigns, rows), pager(page, pageNumber, filters.value())]
+          : filters.empty()
+            ? welcome()
+            : h("p", { class: "panel" }, "No campaign matches. ", h("a", { href: "#/" }, "Show all campaigns")),
       );
       if (focused) [...body.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
       shown = order;
@@ -80,7 +109,7 @@ function table(campaigns, rows) {
   return h(
     "table",
     { class: "campaigns", role: "table" },
-    h("caption", { class: "unseen" }, "Campaigns, the newest first"),
+    h("caption", { class: "unseen" }, "Campaigns"),
     h(
       "thead",
       { role: "rowgroup" },
@@ -152,20 +181,54 @@ function progressText(status) {
   return percent(settled(status), status.total);
 }
 
-function pager(page, pageNumber) {
+/** The fields to search, to choose a state and an order. `changed` is called once the typing rests. */
+function filterForm(question, changed) {
+  const [wordId, stateId, orderId] = ["word", "state", "order"].map(freshId);
+  let timer = null;
+  const rest = () => {
+    clearTimeout(timer);
+    timer = setTimeout(changed, REST_MS);
+  };
+  const word = h("input", { id: wordId, type: "search", maxlength: 100, placeholder: "Id or subject", value: question.get("search") ?? "", oninput: rest });
+  const state = chooser(stateId, [["", "Any state"], ...STATES.map((name) => [name, words(name)])], question.get("status"), changed);
+  const order = chooser(orderId, ORDERS, question.get("sort"), changed);
+  const node = h(
+    "form",
+    { class: "filters", role: "search", hidden: true, onsubmit: (event) => event.preventDefault() },
+    [
+      [wordId, "Search", word],
+      [stateId, "State", state],
+      [orderId, "Order", order],
+    ].map(([id, label, input]) => h("div", { class: "field" }, h("label", { for: id }, label), input)),
+  );
+  const value = () => {
+    const chosen = { search: word.value.trim(), status: state.value, sort: order.value === ORDERS[0][0] ? "" : order.value };
+    return Object.fromEntries(Object.entries(chosen).filter(([, text]) => text));
+  };
+  return { node, value, empty: () => !Object.keys(value()).length };
+}
+
+function chooser(id, options, chosen, changed) {
+  const input = h("select", { id, onchange: changed }, options.map(([value, text]) => h("option", { value }, text)));
+  input.value = chosen ?? options[0][0];
+  if (input.selectedIndex < 0) input.selectedIndex = 0;
+  return input;
+}
+
+function pager(page, pageNumber, question) {
   const last = Math.max(1, Math.ceil(page.total / PAGE));
   if (last === 1 && pageNumber === 1) return null;
   const link = (to, text, label) =>
     to < 1 || to > last
       ? h("span", { class: "button off", "aria-hidden": "true" }, text)
-      : h("a", { class: "button", href: `#/page/${to}`, "aria-label": label }, text);
+      : h("a", { class: "button", href: `#/?${new URLSearchParams({ ...question, page: to })}`, "aria-label": label }, text);
   const first = page.offset + 1;
   const words = page.campaigns.length
     ? `${number(first)} to ${number(page.offset + page.campaigns.length)} of ${number(page.total)}`
     : "Nothing on this page";
   return h(
     "nav",
-    { class: "pager", "aria-label": "Pages" },
+    { class: "pager", "aria-label": "Pages of campaigns" },
     link(pageNumber - 1, "Newer", "Newer campaigns"),
     h("span", { class: "quiet" }, words),
     link(pageNumber + 1, "Older", "Older campaigns"),
