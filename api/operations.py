@@ -35,8 +35,9 @@ class Operation(NamedTuple):
 
 _OPERATIONS: Final = {
     "GET /campaigns": Operation(
-        "list_campaigns", "Campaigns", "`next` is the path of the next page, with the same question; it is null on the last one. `search` is a part of "
-        "id or subject."
+        "list_campaigns", "Campaigns",
+        "`next` is the path of the next page, with the same question; it is null on the last one. `search` is a part "
+        "of id or subject.",
     ),
     "PUT /campaigns/{id}": Operation(
         "put_campaign", "Campaigns",
