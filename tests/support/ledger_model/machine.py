@@ -14,7 +14,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 from uuid import uuid4
 
 import msgspec
@@ -23,15 +23,19 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from redis import RedisError
 
 from campaigns import keys
+from campaigns.db.scripts import Scripts
 from campaigns.dispatcher import DispatchResult
 from campaigns.errors import Superseded, WrongState
 from campaigns.event_kinds import Event, EventKind
 from campaigns.events import ProviderEvents
 from campaigns.ledger import Group, Settlement, requeued_entry
 from campaigns.models import Campaign, OnUnknown, Status
+from consent.address_reports import AddressReports
+from consent.records import AddressReport, Change, Reason
 from tests.support.ledger_harness import Batch
 from tests.support.ledger_model.audit import NAMES, OTHER, REPORTS, ListRecord
 from tests.support.ledger_model.operators import NAME, LedgerOperators, Refused, Sent
+from tests.support.suppressions import NAMES as SUPPRESSION_NAMES
 from worker.list_scan import ListScan
 from worker.prefetcher import Prefetcher
 
@@ -178,6 +182,9 @@ class LedgerMachine(LedgerOperators):
         if grant.granted:
             assert status is Status.RUNNING, f"admitted while {batch.campaign_id} is {status}"
             assert record is self.records[batch.list_version], "admitted from a list that was replaced"
+            people = {person.row: person.address for person in batch.recipients}
+            stopped = {people[row] for row in grant.granted} & self.stopped.keys()
+            assert not stopped, f"admitted although they are suppressed: {stopped}"
             self.sending.append(Sent(batch, worker_id, sorted(grant.granted)))
 
     @precondition(lambda self: self.sending)
@@ -252,6 +259,22 @@ class LedgerMachine(LedgerOperators):
             assert row not in self.checks.unknown(name)
             if record:
                 record.reported[kind].add(row)
+
+    @rule(pick=st.integers(1, 40), what=st.sampled_from([*Reason, Change.RESUBSCRIBED]))
+    def address_is_reported(self, pick: int, what: Reason | Literal[Change.RESUBSCRIBED]) -> None:
+        """The provider reports twice what became of an address, without its row; from then on no row of it is
+        admitted. Or its owner subscribes again, which takes back an unsubscription alone.
+        """
+        address = f"r{pick}@shop.test"
+        self.clock.advance(1)
+        with self.checks.only(NAMES[0]), self.checks.only(NAMES[1]):
+            AddressReports(Scripts(self.redis), SUPPRESSION_NAMES, self.harness.suppressions).apply(
+                [AddressReport(address, what, self.clock.now_ms)] * 2
+            )
+        reasons = self.stopped.pop(address, set())
+        reasons = reasons | {what} if isinstance(what, Reason) else reasons - {Reason.UNSUBSCRIBED}
+        if reasons:
+            self.stopped[address] = reasons
 
     # -- faults
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from campaigns.errors import CampaignError
 from campaigns.models import Campaign, Status, UnknownDecision
 from campaigns.reconciliation import check_decision
+from consent.records import Reason
 from tests.support.app_harness import AppHarness
 from tests.support.ledger_harness import Batch, Clock
 from tests.support.ledger_model.audit import NAMES, OPEN, Checks, ListRecord, SlowStore
@@ -70,6 +71,8 @@ class LedgerOperators(RuleBasedStateMachine):
         self.asked: list[tuple[str, str, str]] = []
         self.workers = ["w1", "w2"]
         self.dead: set[str] = set()
+        #: The addresses on the suppression list, with their reasons.
+        self.stopped: dict[str, set[Reason]] = {}
 
     @abstractmethod
     def collect(self) -> None:

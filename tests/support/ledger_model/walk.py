@@ -6,8 +6,12 @@ import random
 from collections.abc import Callable
 
 from campaigns.models import UnknownDecision
+from consent.records import Change, Reason
 from tests.support.ledger_model.audit import NAMES, REPORTS
 from tests.support.ledger_model.machine import KINDS, STEPS, LedgerMachine
+
+#: What a provider reports of addresses; subscribing again is frequent, so that not all are suppressed in the end.
+ABOUT_ADDRESSES = (Reason.UNSUBSCRIBED, Reason.BOUNCED, *[Change.RESUBSCRIBED] * 2)
 
 WeightedStep = tuple[float, Callable[[], None]]
 
@@ -85,5 +89,6 @@ class Walk:
             (1 if queue else 0, lambda: machine.message_is_lost(pick)),
             (1 if queue else 0, lambda: machine.message_is_doubled(pick)),
             (2, lambda: machine.provider_reports(name, draw.randrange(40), draw.choice(REPORTS))),
+            (1, lambda: machine.address_is_reported(draw.randint(1, 40), draw.choice(ABOUT_ADDRESSES))),
             (3, lambda: machine.time_passes(draw.choice([1, 500, 5_000, 15_000, 70_000]))),
         ]
