@@ -10,12 +10,11 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import account_check, components, content_review
+from api import account_check, campaign_removal, components, content_review
 from api.components import Components
 from api.http import inputs
 from api.http.errors import Problem, invalid
 from api.http.responses import json_response
-from campaigns import keys
 from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
 from campaigns.models import CHANGEABLE, Brake, Campaign, Content, OnUnknown, Ramp, Status
@@ -25,7 +24,6 @@ from mail.attachment import references
 from mail.check import Check
 from mail.checks import OF_LIST, to_accept
 from mail.similar_names import with_suggestions
-from storage import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -230,21 +228,8 @@ def get(request: Request) -> Response:
 
 
 def delete(request: Request) -> Response:
-    """Delete a campaign with its lists, reports and uploads.
-
-    The object store is read first, so that nothing is deleted while the store is unavailable. Objects that cannot be
-    deleted afterwards belong to no campaign any more, and the janitor deletes them.
-    """
+    """Delete a campaign with its lists, reports and uploads."""
     parts, campaign_id = components.of(request), inputs.campaign_id(request)
     parts.catalog.get(campaign_id)
-    objects = [item.key for item in parts.store.list_objects(keys.objects(campaign_id))]
-    uploads = parts.catalog.uploads(campaign_id)
-    parts.catalog.delete(campaign_id)
-    log.info("campaign_deleted", campaign_id=campaign_id)
-    try:
-        for upload in uploads:
-            parts.store.abort_upload(upload.object_key, upload.upload_id)
-        parts.store.delete(objects)
-    except StoreError as error:
-        log.warning("objects_left_to_janitor", campaign_id=campaign_id, error=str(error))
+    campaign_removal.remove(parts.catalog, parts.store, campaign_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)

@@ -21,8 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import webhook_health
 from api.components import Components
 from api.live.feeds import Feeds
+from api.outgoing.delivery import Delivery
 from api.suppression_flush import SuppressionDuty
 from api.uploads.janitor import Janitor
+from campaigns.announcements import Announcements
 from campaigns.db import refusals, retrying
 from campaigns.db.server import WrongRedis
 from storage import StoreError
@@ -49,10 +51,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     duties = [
         asyncio.create_task(until_there("redis", parts.redis.ping)),
         asyncio.create_task(until_there("store", parts.store.ensure_bucket)),
-        asyncio.create_task(Janitor(parts.redis, parts.catalog, parts.store).run()),
+        asyncio.create_task(Janitor(parts.redis, parts.catalog, parts.store, parts.settings.retention_days).run()),
         asyncio.create_task(webhook_health.keep_written(parts.webhook_figures)),
         asyncio.create_task(SuppressionDuty(parts.redis, parts.suppressions).run()),
     ]
+    if delivery := _delivery(parts):
+        duties.append(asyncio.create_task(delivery.run()))
     try:
         yield
     finally:
@@ -64,6 +68,16 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         parts.feeds.close()
         for provider in parts.providers.values():
             await provider.close()
+
+
+def _delivery(parts: Components) -> Delivery | None:
+    """The duty of outgoing events, if there is a receiver."""
+    url, secret = parts.settings.events_url, parts.settings.events_secret
+    if url is None or secret is None:
+        return None
+    return Delivery(
+        Announcements(parts.redis, url, secret), url, secret, allow_private=parts.settings.events_allow_private
+    )
 
 
 def _check(redis: Redis) -> None:

@@ -279,8 +279,13 @@ class Catalog:
             derived=msgspec.json.decode(text["sent_content"], type=Content) if text.get("sent_content") else None,
         )
 
-    def delete(self, campaign_id: str) -> None:
+    def delete(self, campaign_id: str, *, finished_before_ms: int = 0) -> None:
         """Remove a campaign with all its data in Redis.
+
+        Args:
+            campaign_id: the campaign.
+            finished_before_ms: only if it ended before this time, in ms since 1970, since its data have expired; 0: in
+                whatever state.
 
         Raises:
             UnknownCampaign: no campaign has this id.
@@ -298,14 +303,17 @@ class Catalog:
             },
             campaign_id=campaign_id,
             by=actor.current(),
-            event="campaign_deleted",
+            event="campaign_expired" if finished_before_ms else "campaign_deleted",
             reason="",
+            finished_before=finished_before_ms,
         )
         if outcome is None:
             return
         status, in_flight = outcome[0].decode(), outcome[1]
         if status == "missing":
             raise UnknownCampaign
+        if finished_before_ms and not in_flight:
+            raise WrongState(status, "the campaign has not been over for long enough")
         if status == Status.RUNNING:
             raise WrongState(status, "a running campaign cannot be deleted; pause or cancel it first")
         raise WrongState(

@@ -54,6 +54,14 @@ SUPPRESSIONS_LEASE: Final = f"{PREFIX}:suppressions_lease"
 TEST_SENDS: Final = f"{PREFIX}:test_sends"
 #: list: the history of the installation: what belongs to no single campaign.
 HISTORY: Final = f"{PREFIX}:history"
+#: hash: the receiver of outgoing events; zset: event id by when it is due (ms); hash: event id -> event;
+#: hash: event id -> failed attempts. `lua/lib/history.lua` names the first three too.
+EVENTS: Final = f"{PREFIX}:events"
+EVENTS_DUE: Final = f"{PREFIX}:events_due"
+EVENTS_WAITING: Final = f"{PREFIX}:events_waiting"
+EVENTS_ATTEMPTS: Final = f"{PREFIX}:events_attempts"
+#: string with expiry: the web process that delivers outgoing events.
+EVENTS_LEASE: Final = f"{PREFIX}:events_lease"
 #: This key never exists. A write to it changes nothing, and shows whether Redis accepts writes.
 PROBE: Final = f"{PREFIX}:probe"
 #: string with expiry: the erasure that is under way.

@@ -39,6 +39,10 @@ HIGHEST_PORT = 65_535
 
 DAY_S = 86_400
 
+#: The sizes of a secret of Standard Webhooks, in bytes.
+MIN_EVENTS_SECRET = 24
+MAX_EVENTS_SECRET = 64
+
 #: The path of a Redis address: the number of a database, or nothing.
 _DATABASE = re.compile(r"/?[0-9]{0,5}")
 _REDIS_FORM = (
@@ -75,6 +79,10 @@ class Settings:
     retry_max_backoff_s: float
     reconcile_every_s: float
     resend_quiet_s: float
+    retention_days: int | None  # None: the data of finished campaigns stay
+    events_url: str | None
+    events_secret: str | None = field(repr=False)
+    events_allow_private: bool
     sendgrid_webhook_public_key: str | None
     webhook_max_age_s: float
     brake_bounce_pct: float | None  # of each account, as the next ones
@@ -111,6 +119,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     s3_endpoint = env.url("S3_ENDPOINT_URL", None, ("http", "https"))
     found = accounts.read(env)
     port = env.integer("PORT", 8080, 1, HIGHEST_PORT)
+    events_allow_private = env.flag("EVENTS_ALLOW_PRIVATE", False)
+    events_url = env.url("EVENTS_URL", None, ("https", "http") if events_allow_private else ("https",))
     min_backoff_s = env.seconds("RETRY_MIN_BACKOFF_S", 1.0, 0.01, DAY_S)
     settings = Settings(
         redis_url=_redis_url(env),
@@ -137,6 +147,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         retry_max_backoff_s=env.seconds("RETRY_MAX_BACKOFF_S", max(300.0, min_backoff_s), min_backoff_s, DAY_S),
         reconcile_every_s=env.seconds("RECONCILE_EVERY_S", 60.0, 0.5, DAY_S),
         resend_quiet_s=env.seconds("RESEND_QUIET_S", 900.0, 0, 30 * DAY_S),
+        retention_days=env.integer("RETENTION_DAYS", 0, 1, 36_500) if env.text("RETENTION_DAYS") else None,
+        events_url=events_url,
+        events_secret=_events_secret(env, events_url),
+        events_allow_private=events_allow_private,
         sendgrid_webhook_public_key=_webhook_key(env),
         webhook_max_age_s=env.seconds("WEBHOOK_MAX_AGE_S", 25 * 3600.0, 1, 7 * DAY_S),
         brake_bounce_pct=env.percent("BRAKE_BOUNCE_PCT"),
@@ -162,6 +176,23 @@ def _warnings(environ: Mapping[str, str], env: Environment, found: Mapping[str, 
     own = {f"{prefix(name)}{ending}" for name in found for ending in ACCOUNT_SETTINGS if name != DEFAULT}
     of_default = {ending for ending in ACCOUNT_SETTINGS if ending not in accounts.OF_DEFAULT}
     return names.warnings(environ, env.asked | own | of_default, found)
+
+
+def _events_secret(env: Environment, url: str | None) -> str | None:
+    """The secret of `EVENTS_URL`: `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme")."""
+    name = "EVENTS_SECRET"
+    secret = env.secret(name)
+    if secret is None:
+        if url is not None:
+            raise SettingError(name, "EVENTS_URL needs it: whsec_ and the output of: openssl rand -base64 32")
+        return None
+    try:
+        size = len(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        size = 0
+    if not secret.startswith("whsec_") or not MIN_EVENTS_SECRET <= size <= MAX_EVENTS_SECRET:
+        raise SettingError(name, "expected whsec_ and base64 of 24 to 64 bytes: openssl rand -base64 32")
+    return secret
 
 
 def _webhook_key(env: Environment) -> str | None:

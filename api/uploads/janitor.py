@@ -1,6 +1,6 @@
-"""Removes leftovers from the object store: uploads that cannot be resumed any more, and objects of no campaign.
+"""Removes what is over: expired campaigns, uploads that cannot be resumed any more, and objects of no campaign.
 
-All web processes together make one sweep per hour. Only crashes and outages leave anything to remove. The janitor never
+All web processes together make one sweep per hour. Only crashes and outages leave objects to remove. The janitor never
 touches an object that a campaign uses.
 """
 
@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.uploads import lists, resumption
 from api.uploads.bodies import MAX_EXPIRES_S
+from api.uploads.retention import Retention
 from campaigns import keys
 from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
@@ -39,20 +40,22 @@ ASK_S: Final = (240.0, 360.0)
 
 
 class Swept(NamedTuple):
-    """The numbers of aborted uploads and of deleted objects."""
+    """The numbers of aborted uploads, of deleted objects, and of campaigns whose data had expired."""
 
     uploads: int
     objects: int
+    expired: int = 0
 
 
 class Janitor:
     """Sweeps one bucket."""
 
-    def __init__(self, redis: Redis, catalog: Catalog, store: ObjectStore) -> None:
+    def __init__(self, redis: Redis, catalog: Catalog, store: ObjectStore, retention_days: int | None = None) -> None:
         self._redis = typed(redis)
         self._catalog = catalog
         self._attachments = Attachments(redis)
         self._store = store
+        self._retention = Retention(redis, catalog, store, retention_days)
 
     async def run(self) -> None:
         """Sweep whenever a sweep is due, until cancelled."""
@@ -69,7 +72,7 @@ class Janitor:
         return self.sweep(datetime.now(UTC)) if due else None
 
     def sweep(self, now: datetime) -> Swept:
-        """Abort stale uploads and delete unused objects.
+        """Remove expired campaigns, abort stale uploads and delete unused objects.
 
         Args:
             now: the time against which ages are measured.
@@ -77,6 +80,7 @@ class Janitor:
         Raises:
             RedisError, StoreError: the sweep stopped half-way; the next one does the rest.
         """
+        expired = self._retention.remove_expired(now)
         kept: set[str] = set()
         uploads = 0
         for campaign_id in self._campaign_ids():
@@ -88,8 +92,8 @@ class Janitor:
                 else:
                     kept.add(upload.object_key)
         uploads += self._abort_unknown(now)
-        swept = Swept(uploads, self._delete_unused(kept, now))
-        log.info("swept", uploads=swept.uploads, objects=swept.objects)
+        swept = Swept(uploads, self._delete_unused(kept, now), expired)
+        log.info("swept", uploads=swept.uploads, objects=swept.objects, expired=expired)
         return swept
 
     def _campaign_ids(self) -> list[str]:

@@ -1,11 +1,11 @@
 -- delete_campaign: removes a campaign with all its keys.
 --
 -- KEYS  campaign  in_flight  campaigns  parsing  schedule  held  installation  all_keys...
--- ARGV  campaign_id  by  event  reason
+-- ARGV  campaign_id  by  event  reason  finished_before:int
 -- ->    nil; { "missing" }; { state that does not allow it, rows in flight }
 --
 -- installation: the history of the installation; by: who removes it; event: "campaign_deleted" or why else; reason: ""
--- for none
+-- for none; finished_before: only where it ended before (ms), 0 for in any state
 --include clock
 --include held
 --include history
@@ -16,6 +16,10 @@ end
 local count = redis.call('HLEN', in_flight)
 if status == 'running' or count > 0 then
   return { status, count }
+end
+if finished_before > 0 and (status ~= 'completed' and status ~= 'cancelled'
+    or (tonumber(redis.call('HGET', campaign, 'finished_at')) or math.huge) >= finished_before) then
+  return { status, 0 }
 end
 redis.call('ZREM', campaigns, campaign_id)
 redis.call('ZREM', parsing, campaign_id)

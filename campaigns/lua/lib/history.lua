@@ -9,6 +9,12 @@ local HISTORY_MOST = 1000
 --- an entry with a count that repeats the last one within this time (ms) adds its count to that one
 local HISTORY_MERGE_MS = 600000
 
+--- the most outgoing events that wait; further ones are counted and dropped
+local OUTGOING_MOST = 10000
+--- the events of a campaign that go to the receiver of outgoing events, if there is one
+local OUTGOING = { list_parsed = true, list_rejected = true, scheduled = true, unscheduled = true, start_failed = true,
+  started = true, paused = true, resumed = true, completed = true, reopened = true, cancelled = true }
+
 -- no entry holds an email address, so that erasing one need not search the histories
 local function without_addresses(text)
   return (string.gsub(text, '[^%s<>"\',;:()]+@[^%s<>"\',;:()]+', '(address)'))
@@ -27,7 +33,8 @@ local function is_repeated(last, entry)
   return true
 end
 
--- note_in(history, now, by, event, details or nil, reason or nil): no script fails because a history has the wrong type
+-- note_in(history, now, by, event, details or nil, reason or nil) -> the entry, if it is a new one. No script fails
+-- because a history has the wrong type
 local function note_in(history, now, by, event, details, reason)
   for name, value in pairs(details or {}) do
     details[name] = type(value) == 'string' and without_addresses(value) or value
@@ -39,17 +46,41 @@ local function note_in(history, now, by, event, details, reason)
     local last = cjson.decode(newest)
     if is_repeated(last, entry) then
       last.details.count = last.details.count + entry.details.count
-      return redis.pcall('LSET', history, -1, cjson.encode(last))
+      redis.pcall('LSET', history, -1, cjson.encode(last))
+      return nil
     end
     entry.number = last.number + 1
   end
   redis.pcall('RPUSH', history, cjson.encode(entry))
   redis.pcall('LTRIM', history, -HISTORY_MOST, -1)
+  return entry
+end
+
+-- an entry of a campaign's history waits for its delivery to the receiver of outgoing events
+--
+-- $events  hash: on_until: there is a receiver until then (ms); nonce, seq: of the events' ids; dropped: how many were
+local function announce(campaign, entry)
+  local events = string.match(campaign, '^[^:]+') .. ':events'
+  local state = redis.call('HMGET', events, 'on_until', 'nonce')
+  if (tonumber(state[1]) or 0) <= entry.at then
+    return
+  end
+  if redis.call('HLEN', events .. '_waiting') >= OUTGOING_MOST then
+    redis.call('HINCRBY', events, 'dropped', 1)
+    return
+  end
+  local id = string.format('msg_%s%d', state[2], redis.call('HINCRBY', events, 'seq', 1))
+  entry.campaign_id = string.match(campaign, '{(.*)}')
+  redis.call('HSET', events .. '_waiting', id, cjson.encode(entry))
+  redis.call('ZADD', events .. '_due', entry.at, id)
 end
 
 -- note(campaign, now, by, event, details or nil, reason or nil): the campaign's own history
 local function note(campaign, now, by, event, details, reason)
-  note_in((string.gsub(campaign, 'campaign$', 'history')), now, by, event, details, reason)
+  local entry = note_in((string.gsub(campaign, 'campaign$', 'history')), now, by, event, details, reason)
+  if entry and OUTGOING[event] then
+    pcall(announce, campaign, entry)
+  end
 end
 
 -- note_installation(campaign, now, by, event, details or nil, reason or nil): in the history of the installation
