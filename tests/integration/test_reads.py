@@ -83,7 +83,7 @@ def prepared(client: Any) -> AppHarness:
     app = AppHarness(client)
     campaign = app.ready(CSV, tpm=10_000_000)
     app.web.post("/campaigns/c1/start")
-    client.hset(keys.campaign("c1"), "proven", "1")  # an account begins with one recipient otherwise
+    app.harness.prove("c1")
     app.harness.ledger.prefetch("c1", campaign.list_version, 0, 5, [recipient(row) for row in (1, 2, 4, 5)])
     (batch,) = app.harness.batches()
     app.harness.admit(batch)
