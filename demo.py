@@ -140,7 +140,7 @@ class Demo:
         answers = self._books()["answers"]
         for answer, text in (
             ("429", "The provider throttles (429): all workers wait as long as it asks, and no attempt is lost."),
-            ("503", "The provider fails (503): the emails are tried again later."),
+            ("503", "The provider fails (503): Postrider retries these emails later."),
             ("silent", "The provider forgets: it accepts an email, and its answer never comes. That row is unknown."),
         ):
             if answers.get(answer) and answer not in told:

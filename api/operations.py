@@ -203,9 +203,9 @@ _OPERATIONS: Final = {
     "GET /openapi.json": Operation("get_description", "Server", "OpenAPI 3.1."),
     "POST /doctor": Operation(
         "diagnose", "Server",
-        "Checks the whole installation: Redis and its settings, the object store with an upload in two parts, the "
+        "Checks the whole installation: Redis and its settings, the object store with an upload in parts, the "
         "provider's credentials, the sender's DNS records, webhooks, the clock and the workers. Sends no email. It "
-        "takes up to 20 s, and one runs at a time.",
+        "takes 15 s at most, and one runs at a time.",
     ),
 }  # fmt: skip
 

@@ -11,6 +11,8 @@ _TIME: Final = re.compile(r"(?!start_at$)([a-z_]+_)?at")
 _NAMES: Final = r"`\w+`(?: \([^)]*\))?"
 #: "`a`: ...", or "`a`, `b` and `c`: ..." in a docstring.
 _CLAUSE: Final = re.compile(rf"((?:{_NAMES}(?:, and |, | and ))*{_NAMES}): ")
+#: The section of a docstring that goes to the properties.
+_SECTION: Final = re.compile(r"\s*(?:Attributes|Args):\s*\n")
 #: "name: ..." in the section "Attributes:" of a docstring.
 _ATTRIBUTE: Final = re.compile(r"^ +(\w+): (.*)$")
 
@@ -18,7 +20,10 @@ _ATTRIBUTE: Final = re.compile(r"^ +(\w+): (.*)$")
 def improve(schemas: dict[str, Any]) -> None:
     """Add descriptions and formats to the properties of these schemas."""
     for schema in schemas.values():
-        texts = dict(described(schema.get("description", "")))
+        text = schema.get("description", "")
+        texts = dict(described(text))
+        if text:
+            schema["description"] = _SECTION.split(text)[0]
         for name, found in schema.get("properties", {}).items():
             if name in texts and "$ref" not in found:
                 found.setdefault("description", texts[name])

@@ -76,7 +76,7 @@ def options(
         typer.Option(envvar="POSTRIDER_TOKEN", help="The API token; the variable keeps it out of the process list."),
     ] = None,
     patience: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long a server that is away is asked again.")
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to retry while the server is away.")
     ] = PATIENCE_S,
 ) -> None:
     """Send email campaigns with a Postrider server."""

@@ -199,7 +199,9 @@ def _check_size(html: str, pieces: Iterable[Token]) -> None:
     if len(unclosed) > MAX_OPEN or formatting > MAX_UNCLOSED:
         raise InvalidCampaign("inline_css: too many elements are never closed: close them in the order of opening")
     if selectors * elements > MAX_PAIRS or declarations * elements > MAX_STYLE:
-        raise InvalidCampaign("inline_css: the CSS is too large for so many elements: remove rules that style nothing")
+        raise InvalidCampaign(
+            "inline_css: the CSS is too large for this many elements: remove rules that style nothing"
+        )
 
 
 def _weights(css: str) -> tuple[float, float]:

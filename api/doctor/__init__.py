@@ -21,7 +21,7 @@ from starlette.responses import Response
 from api import components
 from api.components import Components
 from api.doctor import mail_checks, redis_checks, store_checks
-from api.doctor.finding import Finding, Verdict, unknown
+from api.doctor.finding import DoctorFinding, DoctorVerdict, unknown
 from api.http import inputs
 from api.http.client_limit import ClientLimit
 from api.http.errors import Problem
@@ -38,7 +38,7 @@ PROVIDER_S: Final = 8.0
 PER_S: Final = 0.1
 BURST: Final = 5
 
-_ORDER: Final = {verdict: rank for rank, verdict in enumerate(Verdict)}
+_ORDER: Final = {verdict: rank for rank, verdict in enumerate(DoctorVerdict)}
 
 
 class DoctorRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -50,8 +50,8 @@ class DoctorRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 class DoctorResponse(msgspec.Struct, frozen=True):
     """The findings. `verdict`: the worst of them."""
 
-    verdict: Verdict
-    findings: list[Finding]
+    verdict: DoctorVerdict
+    findings: list[DoctorFinding]
 
 
 class Busy:
@@ -82,11 +82,15 @@ async def diagnose(request: Request) -> Response:
         groups = await asyncio.gather(*(_within(name, step) for name, step in _groups(parts, wanted.from_)))
     findings = [finding for group in groups for finding in group]
     worst = max((finding.verdict for finding in findings), key=_ORDER.__getitem__)
-    log.info("doctor_answered", verdict=worst, failed=[one.name for one in findings if one.verdict is Verdict.FAILED])
+    log.info(
+        "doctor_answered", verdict=worst, failed=[one.name for one in findings if one.verdict is DoctorVerdict.FAILED]
+    )
     return json_response(DoctorResponse(worst, findings))
 
 
-def _groups(parts: Components, sender: str | None) -> Iterable[tuple[str, Callable[[], Awaitable[list[Finding]]]]]:
+def _groups(
+    parts: Components, sender: str | None
+) -> Iterable[tuple[str, Callable[[], Awaitable[list[DoctorFinding]]]]]:
     settings = parts.settings
     yield (
         "Redis",
@@ -102,7 +106,7 @@ def _groups(parts: Components, sender: str | None) -> Iterable[tuple[str, Callab
     yield "Settings", partial(_settings, parts)
 
 
-async def _within(name: str, step: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
+async def _within(name: str, step: Callable[[], Awaitable[list[DoctorFinding]]]) -> list[DoctorFinding]:
     """The findings of a group; one that says so if it took too long or failed."""
     try:
         async with asyncio.timeout(GROUP_S):
@@ -114,12 +118,12 @@ async def _within(name: str, step: Callable[[], Awaitable[list[Finding]]]) -> li
         return [unknown(name, f"the checks failed ({type(error).__name__})", "Look for doctor_failed in the log.")]
 
 
-async def _provider(parts: Components, name: str) -> list[Finding]:
+async def _provider(parts: Components, name: str) -> list[DoctorFinding]:
     account = parts.settings.accounts[name]
     return [await mail_checks.provider(account, parts.settings.outbox_dir, PROVIDER_S)]
 
 
-async def _sender(parts: Components, written: str | None) -> list[Finding]:
+async def _sender(parts: Components, written: str | None) -> list[DoctorFinding]:
     written = written or await run_in_threadpool(_newest_sender, parts)
     return await mail_checks.sender(parts.dns, written, parts.settings.accounts[DEFAULT].provider)
 
@@ -133,5 +137,5 @@ def _newest_sender(parts: Components) -> str | None:
         return None
 
 
-async def _settings(parts: Components) -> list[Finding]:
+async def _settings(parts: Components) -> list[DoctorFinding]:
     return [*mail_checks.events(parts.settings), *mail_checks.links(parts.settings)]

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Verdict(StrEnum):
+class DoctorVerdict(StrEnum):
     """How it stands, from the best to the worst."""
 
     OK = "ok"
@@ -19,7 +19,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class DoctorFinding(msgspec.Struct, frozen=True):
     """A finding.
 
     Attributes:
@@ -30,26 +30,26 @@ class Finding(msgspec.Struct, frozen=True):
     """
 
     name: str
-    verdict: Verdict
+    verdict: DoctorVerdict
     found: str
     mend: str = ""
 
 
-def ok(name: str, found: str) -> Finding:
+def ok(name: str, found: str) -> DoctorFinding:
     """A finding without anything to do."""
-    return Finding(name, Verdict.OK, found)
+    return DoctorFinding(name, DoctorVerdict.OK, found)
 
 
-def unknown(name: str, found: str, mend: str = "") -> Finding:
+def unknown(name: str, found: str, mend: str = "") -> DoctorFinding:
     """A finding of a check that could not find out."""
-    return Finding(name, Verdict.UNKNOWN, found, mend)
+    return DoctorFinding(name, DoctorVerdict.UNKNOWN, found, mend)
 
 
-def warning(name: str, found: str, mend: str) -> Finding:
+def warning(name: str, found: str, mend: str) -> DoctorFinding:
     """A finding of something that works and should be changed."""
-    return Finding(name, Verdict.WARNING, found, mend)
+    return DoctorFinding(name, DoctorVerdict.WARNING, found, mend)
 
 
-def failed(name: str, found: str, mend: str) -> Finding:
+def failed(name: str, found: str, mend: str) -> DoctorFinding:
     """A finding of something that does not work or is not safe."""
-    return Finding(name, Verdict.FAILED, found, mend)
+    return DoctorFinding(name, DoctorVerdict.FAILED, found, mend)

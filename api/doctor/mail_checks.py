@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from api.doctor.finding import Finding, Verdict, failed, ok, unknown, warning
+from api.doctor.finding import DoctorFinding, DoctorVerdict, failed, ok, unknown, warning
 from campaigns.errors import InvalidCampaign
 from consent import sender_check
 from consent.dns_records import TxtRecords
@@ -18,14 +18,14 @@ from settings import ProviderAccount, Settings
 
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _VERDICTS: Final = {
-    DnsVerdict.OK: Verdict.OK,
-    DnsVerdict.WARN: Verdict.WARNING,
-    DnsVerdict.FAIL: Verdict.FAILED,
-    DnsVerdict.UNKNOWN: Verdict.UNKNOWN,
+    DnsVerdict.OK: DoctorVerdict.OK,
+    DnsVerdict.WARN: DoctorVerdict.WARNING,
+    DnsVerdict.FAIL: DoctorVerdict.FAILED,
+    DnsVerdict.UNKNOWN: DoctorVerdict.UNKNOWN,
 }
 
 
-async def provider(account: ProviderAccount, outbox_dir: Path, timeout_s: float) -> Finding:
+async def provider(account: ProviderAccount, outbox_dir: Path, timeout_s: float) -> DoctorFinding:
     """Whether the provider knows the account."""
     name = f"Provider: {account.provider} (account {account.name})"
     good, found, mend = await credentials.check(account, outbox_dir, timeout_s)
@@ -34,7 +34,7 @@ async def provider(account: ProviderAccount, outbox_dir: Path, timeout_s: float)
     return ok(name, found) if good else failed(name, found, mend)
 
 
-async def sender(records: TxtRecords, written: str | None, provider_name: str) -> list[Finding]:
+async def sender(records: TxtRecords, written: str | None, provider_name: str) -> list[DoctorFinding]:
     """SPF, DKIM, DMARC and alignment of a From. `written`: the From; None: none is known."""
     if not written:
         return [unknown("Sender", "no From is known yet", "Name one: postrider doctor --from news@example.com")]
@@ -46,7 +46,7 @@ async def sender(records: TxtRecords, written: str | None, provider_name: str) -
     report = await sender_check.check(records, domain, provider_name)
     parts = {"SPF": report.spf, "DKIM": report.dkim, "DMARC": report.dmarc, "alignment": report.alignment}
     return [
-        Finding(f"Sender {domain}: {name}", _VERDICTS[one.verdict], one.detail, _mend(one))
+        DoctorFinding(f"Sender {domain}: {name}", _VERDICTS[one.verdict], one.detail, _mend(one))
         for name, one in parts.items()
     ]
 
@@ -58,7 +58,7 @@ def _mend(found: DnsFinding) -> str:
     return "" if found.verdict is DnsVerdict.OK else "Change it, or ask again; docs/bulk-mail.md explains the records."
 
 
-def events(settings: Settings) -> Iterator[Finding]:
+def events(settings: Settings) -> Iterator[DoctorFinding]:
     """Whether the providers' events can arrive."""
     providers = {account.provider for account in settings.accounts.values()}
     url = settings.public_url.rstrip("/")
@@ -78,7 +78,7 @@ def events(settings: Settings) -> Iterator[Finding]:
             yield ok(name, f"{len(settings.ses_topic_arns)} topics are accepted")
 
 
-def links(settings: Settings) -> Iterator[Finding]:
+def links(settings: Settings) -> Iterator[DoctorFinding]:
     """Whether unsubscribe links lead here."""
     if settings.secret_key is None:
         mend = "Set SECRET_KEY, the same for the web process and all workers."

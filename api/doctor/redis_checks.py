@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from api.doctor.finding import Finding, failed, ok, unknown, warning
+from api.doctor.finding import DoctorFinding, failed, ok, unknown, warning
 from campaigns import keys
 from campaigns.db import refusals, server
 from campaigns.db.server import Writing, WrongRedis
@@ -28,7 +28,7 @@ _SETTINGS: Final = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy"
 _NAME: Final = "Redis"
 
 
-def check(client: Redis, writing: Writing, *, allow_unsafe: bool) -> Iterator[Finding]:
+def check(client: Redis, writing: Writing, *, allow_unsafe: bool) -> Iterator[DoctorFinding]:
     """All findings about Redis. The first one is about its connection; without one there are no others."""
     redis: Any = client
     try:
@@ -52,7 +52,7 @@ def check(client: Redis, writing: Writing, *, allow_unsafe: bool) -> Iterator[Fi
     yield _workers(redis, now_s * 1000)
 
 
-def clock(name: str, off_s: float) -> Finding:
+def clock(name: str, off_s: float) -> DoctorFinding:
     """The finding about another machine's clock. `off_s`: its time minus ours, in seconds."""
     if abs(off_s) > CLOCK_S:
         mend = "Set the clocks of both machines by NTP: signatures, presigned URLs and schedules depend on them."
@@ -79,14 +79,14 @@ def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _speed(median_ms: float) -> Finding:
+def _speed(median_ms: float) -> DoctorFinding:
     found = f"answers within {median_ms:.1f} ms (median of {PINGS})"
     if median_ms > SLOW_MS:
         return warning(f"{_NAME}: speed", found, "Run Redis near the web process and the workers: each send asks it.")
     return ok(f"{_NAME}: speed", found)
 
 
-def _kind(info: Mapping[str, str]) -> Iterator[Finding]:
+def _kind(info: Mapping[str, str]) -> Iterator[DoctorFinding]:
     product = next((name for name in server.OLDEST if name in info), None)
     shown = f"{product.partition('_')[0].capitalize()} {info[product]}" if product else "not told"
     try:
@@ -97,7 +97,7 @@ def _kind(info: Mapping[str, str]) -> Iterator[Finding]:
     yield ok(f"{_NAME}: kind", f"{shown}, no cluster, no keys are dropped")
 
 
-def _durability(info: Mapping[str, str], config: Mapping[str, str], *, allow_unsafe: bool) -> Iterator[Finding]:
+def _durability(info: Mapping[str, str], config: Mapping[str, str], *, allow_unsafe: bool) -> Iterator[DoctorFinding]:
     name = f"{_NAME}: append-only file"
     kept = config.get("appendonly") or {"1": "yes", "0": "no"}.get(info.get("aof_enabled", ""))
     if kept is None:
@@ -114,7 +114,7 @@ def _durability(info: Mapping[str, str], config: Mapping[str, str], *, allow_uns
     yield _fsync(config.get("appendfsync"))
 
 
-def _fsync(policy: str | None) -> Finding:
+def _fsync(policy: str | None) -> DoctorFinding:
     name = f"{_NAME}: fsync"
     if policy is None:
         return unknown(name, "Redis does not tell", "Check that 'appendfsync' is 'always', or accept the risk below.")
@@ -124,7 +124,7 @@ def _fsync(policy: str | None) -> Finding:
     return ok(name, "'appendfsync always': what was recorded is on disk")
 
 
-def _memory(info: Mapping[str, str]) -> Finding:
+def _memory(info: Mapping[str, str]) -> DoctorFinding:
     name = f"{_NAME}: memory"
     used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     if not limit:
@@ -142,14 +142,14 @@ def _mib(count: int) -> str:
     return f"{count / 1024**2:,.0f} MiB"
 
 
-def _writes(writing: Writing) -> Finding:
+def _writes(writing: Writing) -> DoctorFinding:
     refusal = writing.refusal()
     if refusal is None:
         return ok(f"{_NAME}: writes", "accepted")
     return failed(f"{_NAME}: writes", f"refused: {refusal}", "Mend what Redis says; nothing is sent until then.")
 
 
-def _workers(redis: Any, now_ms: int) -> Finding:
+def _workers(redis: Any, now_ms: int) -> DoctorFinding:
     """The workers whose last heartbeat is recent, and how many messages they work on at once."""
     alive = redis.zrangebyscore(keys.WORKERS, now_ms - WORKER_DEAD_MS, "+inf")
     if not alive:

@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
-from api.doctor.finding import Finding, failed, ok, unknown, warning
+from api.doctor.finding import DoctorFinding, failed, ok, unknown, warning
 from api.doctor.redis_checks import clock
 from storage import ObjectStore, StoreError
 
@@ -31,7 +31,7 @@ class _PutFailed(Exception):
     """The part did not arrive; the message says why."""
 
 
-def check(store: ObjectStore, public_url: str) -> Iterator[Finding]:
+def check(store: ObjectStore, public_url: str) -> Iterator[DoctorFinding]:
     """All findings about the object store.
 
     Args:
@@ -59,7 +59,7 @@ def check(store: ObjectStore, public_url: str) -> Iterator[Finding]:
             store.delete([key])
 
 
-def _round_trip(store: ObjectStore, key: str, upload_id: str, origin: str) -> Iterator[Finding]:
+def _round_trip(store: ObjectStore, key: str, upload_id: str, origin: str) -> Iterator[DoctorFinding]:
     """Send a part to its presigned URL, complete the upload, and read it."""
     data = key.encode()
     url = store.presign_part(key, upload_id, 1, EXPIRES_S)
@@ -93,7 +93,7 @@ def _put(url: str, data: bytes, origin: str) -> HTTPMessage:
         raise _PutFailed(str(getattr(error, "reason", error))) from None
 
 
-def _cors(headers: HTTPMessage) -> Finding:
+def _cors(headers: HTTPMessage) -> DoctorFinding:
     """Whether a browser may send a part from the page, and read its ETag."""
     exposed = {name.strip().lower() for name in headers.get("Access-Control-Expose-Headers", "").split(",")}
     mend = "Add a CORS rule to the bucket: AllowedMethods PUT, AllowedOrigins this server, ExposeHeaders ETag."

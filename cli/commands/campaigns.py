@@ -47,7 +47,7 @@ def list_campaigns(
     context: typer.Context,
     *,
     limit: Annotated[int, typer.Option(min=1, max=200, help="The most campaigns to show.")] = 50,
-    offset: Annotated[int, typer.Option(min=0, help="Leave out so many of the newest.")] = 0,
+    offset: Annotated[int, typer.Option(min=0, help="How many of the newest campaigns to skip.")] = 0,
     as_json: options.Json = False,
 ) -> None:
     """List the campaigns, the newest first."""

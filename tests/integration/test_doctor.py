@@ -13,7 +13,7 @@ from redis import Redis
 
 from api import components, doctor
 from api.doctor import redis_checks, store_checks
-from api.doctor.finding import Finding, Verdict
+from api.doctor.finding import DoctorFinding, DoctorVerdict
 from campaigns import keys
 from campaigns.db.server import Writing
 from consent.dns_records import DnsUnavailable
@@ -41,7 +41,7 @@ class NoDns:
         raise DnsUnavailable(name)
 
 
-def redis_findings(client: Redis) -> dict[str, Finding]:
+def redis_findings(client: Redis) -> dict[str, DoctorFinding]:
     return {one.name: one for one in redis_checks.check(client, Writing(client), allow_unsafe=False)}
 
 
@@ -53,7 +53,7 @@ def worker(client: Any, age_ms: int = 0) -> None:
 def test_a_good_redis_with_a_worker_has_nothing_to_mend(client: Any) -> None:
     worker(client)
     found = redis_findings(client)
-    assert {one.verdict for one in found.values()} == {Verdict.OK}, found
+    assert {one.verdict for one in found.values()} == {DoctorVerdict.OK}, found
     assert found["Workers"].found == "1 alive, with 10 messages at once"
     assert set(found) == {
         "Redis", "Redis: speed", "Redis: kind", "Redis: append-only file", "Redis: fsync", "Redis: memory",
@@ -64,19 +64,21 @@ def test_a_good_redis_with_a_worker_has_nothing_to_mend(client: Any) -> None:
 @pytest.mark.parametrize(
     ("break_it", "name", "verdict"),
     [
-        (lambda client: client.config_set("appendfsync", "everysec"), "Redis: fsync", Verdict.WARNING),
-        (lambda client: client.config_set("appendonly", "no"), "Redis: append-only file", Verdict.FAILED),
-        (lambda client: client.config_set("maxmemory-policy", "allkeys-lru"), "Redis: kind", Verdict.FAILED),
-        (lambda client: client.config_set("min-replicas-to-write", 1), "Redis: writes", Verdict.FAILED),
+        (lambda client: client.config_set("appendfsync", "everysec"), "Redis: fsync", DoctorVerdict.WARNING),
+        (lambda client: client.config_set("appendonly", "no"), "Redis: append-only file", DoctorVerdict.FAILED),
+        (lambda client: client.config_set("maxmemory-policy", "allkeys-lru"), "Redis: kind", DoctorVerdict.FAILED),
+        (lambda client: client.config_set("min-replicas-to-write", 1), "Redis: writes", DoctorVerdict.FAILED),
         (
             lambda client: client.config_set("maxmemory", client.info()["used_memory"] + 200_000),
             "Redis: memory",
-            Verdict.WARNING,
+            DoctorVerdict.WARNING,
         ),
-        (lambda client: worker(client, redis_checks.WORKER_DEAD_MS + 5_000), "Workers", Verdict.FAILED),
+        (lambda client: worker(client, redis_checks.WORKER_DEAD_MS + 5_000), "Workers", DoctorVerdict.FAILED),
     ],
 )
-def test_what_is_broken_is_named(client: Any, break_it: Callable[[Any], object], name: str, verdict: Verdict) -> None:
+def test_what_is_broken_is_named(
+    client: Any, break_it: Callable[[Any], object], name: str, verdict: DoctorVerdict
+) -> None:
     client.ping()
     break_it(client)
     found = redis_findings(client)
@@ -89,17 +91,17 @@ def test_what_is_broken_is_named(client: Any, break_it: Callable[[Any], object],
 def test_a_redis_that_is_away_is_the_only_finding() -> None:
     away = components.connect(f"redis://{LOOPBACK}:{free_port()}/0")
     [only] = redis_checks.check(away, Writing(away), allow_unsafe=False)
-    assert (only.name, only.verdict) == ("Redis", Verdict.FAILED)
+    assert (only.name, only.verdict) == ("Redis", DoctorVerdict.FAILED)
     assert "REDIS_URL" in only.mend
 
 
 def test_an_upload_goes_through_the_store_and_leaves_nothing(s3_endpoint: str, bucket: str) -> None:
     store = ObjectStore(bucket, s3_endpoint)
     [missing] = store_checks.check(store, ORIGIN)
-    assert (missing.name, missing.verdict) == ("Object store: bucket", Verdict.FAILED)
+    assert (missing.name, missing.verdict) == ("Object store: bucket", DoctorVerdict.FAILED)
     store.ensure_bucket()
     found = {one.name: one for one in store_checks.check(store, ORIGIN)}
-    assert {one.verdict for one in found.values()} == {Verdict.OK}, found
+    assert {one.verdict for one in found.values()} == {DoctorVerdict.OK}, found
     assert set(found) == {
         "Object store: bucket", "Object store: upload in parts", "Object store: CORS", "Clock: object store",
     }  # fmt: skip
@@ -111,7 +113,7 @@ def test_a_public_address_that_leads_nowhere_is_told(s3_endpoint: str, bucket: s
     store = ObjectStore(bucket, s3_endpoint, f"http://{LOOPBACK}:{free_port()}")
     store.ensure_bucket()
     *_, last = store_checks.check(store, ORIGIN)
-    assert (last.name, last.verdict) == ("Object store: upload in parts", Verdict.UNKNOWN)
+    assert (last.name, last.verdict) == ("Object store: upload in parts", DoctorVerdict.UNKNOWN)
     assert "S3_PUBLIC_ENDPOINT_URL" in last.mend
     assert store.list_uploads(store_checks.PREFIX) == []
 
@@ -143,10 +145,10 @@ def test_diagnoses_are_limited(client: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_check_that_fails_or_hangs_is_a_finding(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_args: object, **_more: object) -> list[Finding]:
+    def fails(*_args: object, **_more: object) -> list[DoctorFinding]:
         raise ValueError("a bug")
 
-    def hangs(*_args: object, **_more: object) -> list[Finding]:
+    def hangs(*_args: object, **_more: object) -> list[DoctorFinding]:
         time.sleep(2)
         return []
 

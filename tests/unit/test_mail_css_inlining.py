@@ -88,8 +88,8 @@ def test_columns_in_the_css_reach_the_elements() -> None:
         ("<style>p{}</style>" + "<br>" * (MAX_ELEMENTS + 1), f"elements are more than {MAX_ELEMENTS:,}"),
         ("<style>p{}</style>" + "<div>" * (MAX_OPEN + 1), "too many elements are never closed"),
         ("<style>p{}</style>" + "<b><p>" * 100, "too many elements are never closed"),
-        ("<style>" + "*{a:b}" * 1000 + "</style>" + "<p>x</p>" * 1000, "the CSS is too large for so many elements"),
-        ("<style>*{a:" + "b" * 30_000 + "}</style>" + "<p>x</p>" * 1000, "the CSS is too large for so many elements"),
+        ("<style>" + "*{a:b}" * 1000 + "</style>" + "<p>x</p>" * 1000, "the CSS is too large for this many elements"),
+        ("<style>*{a:" + "b" * 30_000 + "}</style>" + "<p>x</p>" * 1000, "the CSS is too large for this many elements"),
     ],
 )
 def test_what_css_cannot_be_moved_past_is_refused_in_words(html: str, words: str) -> None:
