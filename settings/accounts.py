@@ -18,7 +18,7 @@ from settings.environment import MAX_TPM, Environment
 from settings.ses import SesAccount
 from settings.smtp import SmtpServer
 
-PROVIDERS = ("sendgrid", "smtp", "ses", "outbox")
+PROVIDERS: tuple[str, ...] = ("sendgrid", "smtp", "ses", "outbox")
 
 #: The account that every installation has.
 DEFAULT: Final = "default"
