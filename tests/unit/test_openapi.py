@@ -115,7 +115,7 @@ def test_times_and_fields_are_described() -> None:
 
 
 def test_no_two_models_have_one_name() -> None:
-    """msgspec puts the module in front of such names, and generated clients get ugly ones."""
+    """Msgspec puts the module in front of such names, and generated clients get ugly ones."""
     schemas = openapi.document(ENDPOINTS)["components"]["schemas"]
     assert [name for name in schemas if not re.fullmatch(r"[A-Za-z]+", name)] == []
     assert "Attributes:" not in json.dumps(schemas)
