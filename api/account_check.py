@@ -48,6 +48,8 @@ def senders(parts: Components, name: str) -> Iterator[ProviderAccount]:
     """The account of this name, and those that send in its place; `default` if this server does not know it."""
     accounts = parts.settings.accounts
     account: ProviderAccount | None = accounts.get(name, accounts[DEFAULT])
-    while account is not None:
+    passed: set[str] = set()
+    while account is not None and account.name not in passed:
         yield account
+        passed.add(account.name)
         account = accounts[account.fallback] if account.fallback else None

@@ -147,15 +147,10 @@ def _default_provider(env: Environment, name: str) -> str | None:
 
 
 def _check_fallback(env: Environment, account: ProviderAccount, accounts: Mapping[str, ProviderAccount]) -> None:
-    """Follow the fallbacks from an account on: each is an account, and none is the first one again."""
+    """The fallback is another account. Two accounts may stand in for each other."""
     own = env.of(prefix(account.name))
     setting = OF_DEFAULT["FALLBACK"] if account.name == DEFAULT else "FALLBACK"
-    path = [account.name]
-    while (name := accounts[path[-1]].fallback) is not None:
-        if name not in accounts:
-            if len(path) > 1:
-                return  # the error of the account that names it says so
-            raise own.error(setting, f"there is no account {name!r}; there are {', '.join(accounts)}")
-        if name in path:
-            raise own.error(setting, f"the fallbacks form a circle, {' -> '.join([*path, name])}: take one of them out")
-        path.append(name)
+    if account.fallback is not None and account.fallback not in accounts:
+        raise own.error(setting, f"there is no account {account.fallback!r}; there are {', '.join(accounts)}")
+    if account.fallback == account.name:
+        raise own.error(setting, f"the account {account.name} cannot stand in for itself; name another account")

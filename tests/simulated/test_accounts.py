@@ -395,6 +395,38 @@ def test_the_fallback_keeps_its_own_limit_and_breaker(server: Redis, clock: Cloc
     assert accounts.asked["default"] <= 12
 
 
+def test_two_accounts_stand_in_for_each_other_and_wait_for_themselves_while_both_are_sick(
+    server: Redis, clock: Clock
+) -> None:
+    # Given two accounts that are each other's fallback, with a campaign each
+    harness = harness_of(server, DEFAULT._replace(fallback="news"), NEWS._replace(fallback="default"))
+    harness.start("own", rows=2_000, tpm=600)
+    harness.start("c1", rows=2_000, tpm=600, account="news")
+    accounts = Accounts(harness, clock)
+    # When one is sick, then the other one sends for both
+    accounts.answers["news"] = ("unreachable", "down")
+    accounts.run(FALLBACK_AFTER_S + 10)
+    assert accounts.through["c1", "default"] > 20
+    # When both are sick, then each gets single tries, and each campaign says what it waits for
+    accounts.answers["default"] = ("unreachable", "down too")
+    accounts.run(FALLBACK_AFTER_S + 10)
+    accounts.asked.clear()
+    accounts.run(20)
+    assert 1 <= accounts.asked["default"] <= 12
+    assert 1 <= accounts.asked["news"] <= 12
+    # When the one is well again, then it sends for both; and when both are, each campaign goes through its own
+    del accounts.answers["news"]
+    accounts.run(10)
+    accounts.through.clear()
+    accounts.run(10)
+    assert min(accounts.through["own", "news"], accounts.through["c1", "news"]) > 50
+    accounts.answers.clear()
+    accounts.run(10)
+    accounts.through.clear()
+    accounts.run(10)
+    assert set(accounts.through) == {("own", "default"), ("c1", "news")}
+
+
 def test_rows_with_an_unknown_outcome_stay_where_they_are(server: Redis, clock: Clock) -> None:
     harness = failing_over(server)
     harness.start("c1", rows=30, tpm=600, account="news")

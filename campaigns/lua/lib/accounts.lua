@@ -39,10 +39,16 @@ local function account_named(name, now)
 end
 
 -- account_for(name, may_probe, now) -> through which account a campaign of the account of this name sends, or nil where
--- this process does not know it; may_probe(account): whether the row may try an account that gives way
+-- this process does not know it; may_probe(account): whether the row may try an account that gives way. If all that
+-- could send give way to each other, the campaign waits for its own account
 local function account_for(name, may_probe, now)
-  local account = account_named(name, now)
+  local own, passed = account_named(name, now), {}
+  local account = own
   while account and account.gives_way and not (account.state == 'half-open' and may_probe(account)) do
+    passed[account.name] = true
+    if passed[account.fallback] then
+      return own
+    end
     account = account_named(account.fallback, now)
   end
   return account
