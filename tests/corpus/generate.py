@@ -39,11 +39,26 @@ _JAPAN: Final = (
 
 
 class Export(NamedTuple):
-    """One file of the corpus: the format and encodings that it must be recognised as, and how to make it."""
+    """One file of the corpus.
+
+    Attributes:
+        format: what it must be recognised as.
+        encodings: the same; where two encodings read the file alike, either will do.
+        make: makes the file.
+        names: its people, as `_people` reads them.
+        template: gives of each row its person's first name, last name and city: `Ann Lee, Oslo`.
+    """
 
     format: str
     encodings: tuple[str, ...]
     make: Callable[[], bytes]
+    names: Sequence[str] = _WEST
+    template: str = "{{ first_name }} {{ last_name }}, {{ city }}"
+
+    @property
+    def expected(self) -> list[tuple[str, str]]:
+        """The address and the rendered template of each person."""
+        return [(person.email, f"{person.first} {person.last}, {person.city}") for person in _people(self.names)]
 
 
 class Person(NamedTuple):
@@ -64,8 +79,12 @@ def _people(names: Sequence[str]) -> list[Person]:
     return [Person(number, first, last, city) for number, (first, last, city) in enumerate(split, 1)]
 
 
-def _table(header: str, cells: Callable[[Person], Sequence[object]], names: Sequence[str] = _WEST) -> list[list[str]]:
-    return [header.split(","), *([str(value) for value in cells(person)] for person in _people(names))]
+def _table(header: str, cells: Callable[[Person], dict[str, object]], names: Sequence[str] = _WEST) -> list[list[str]]:
+    """The header, and a row per person: some cells by column, the others empty."""
+    columns = header.split(",")
+    rows = [cells(person) for person in _people(names)]
+    assert all(row.keys() <= set(columns) for row in rows)
+    return [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
 
 
 def _csv(table: list[list[str]], encoding: str = "utf-8", end: str = "\r\n", **form: Any) -> bytes:
@@ -74,53 +93,101 @@ def _csv(table: list[list[str]], encoding: str = "utf-8", end: str = "\r\n", **f
     return text.getvalue().encode(encoding)
 
 
-def _contacts(person: Person) -> Sequence[object]:
-    return (person.email, person.first, person.last, person.city)
-
-
+#: The default columns of the contacts' index page, with the city and two that only contain the word email.
 _HUBSPOT = _table(
-    "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Lead Status,City,Create Date",
-    lambda p: (51_000_000 + p.number, p.first, p.last, p.email, "", "", "New", p.city, "2026-11-27 09:30"),
-)
+    "Record ID,First Name,Last Name,Email,Phone Number,Contact owner,Last Activity Date,Lead Status,"
+    "Marketing contact status,Create Date,Associated Company,City,Email Domain,Unsubscribed from all email",
+    lambda p: {
+        "Record ID": 51_000_000 + p.number, "First Name": p.first, "Last Name": p.last, "Email": p.email,
+        "Lead Status": "New", "Create Date": "2026-11-27 09:30", "City": p.city, "Email Domain": "example.com",
+    },
+)  # fmt: skip
+#: The columns of an audience's export.
 _MAILCHIMP = _table(
-    "Email Address,First Name,Last Name,Address,Phone Number,Birthday,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,LEID,EUID,TAGS",
-    lambda p: (p.email, p.first, p.last, p.city, "", "", 2, "2026-01-05 10:11:12", "", 1000 + p.number, "a1", '"shop"'),
-)
+    "Email Address,First Name,Last Name,Address,Phone Number,Birthday,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,"
+    "CONFIRM_IP,LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,LAST_CHANGED,LEID,EUID,NOTES,TAGS",
+    lambda p: {
+        "Email Address": p.email, "First Name": p.first, "Last Name": p.last, "Address": p.city, "MEMBER_RATING": 2,
+        "OPTIN_TIME": "2026-01-05 10:11:12", "CONFIRM_IP": "192.0.2.7", "LATITUDE": "50.9375",
+        "TIMEZONE": "Europe/Berlin", "CC": "de", "LAST_CHANGED": "2026-01-05 10:11:12",
+        "LEID": 1000 + p.number, "EUID": "a1", "TAGS": '"shop"',
+    },
+)  # fmt: skip
+#: A report of contacts with its standard columns.
 _SALESFORCE = _table(
-    "Contact ID,Salutation,First Name,Last Name,Mailing City,Email",
-    lambda p: (f"0035g00000AbC{p.number:02}", "", p.first, p.last, p.city, p.email),
-)
+    "Contact ID,Salutation,First Name,Last Name,Title,Account Name,Mailing Street,Mailing City,Mailing Zip/Postal Code,"
+    "Mailing Country,Phone,Mobile,Email,Email Opt Out,Account Owner",
+    lambda p: {
+        "Contact ID": f"0035g00000AbC{p.number:02}", "First Name": p.first, "Last Name": p.last,
+        "Mailing City": p.city, "Email": p.email, "Email Opt Out": 0,
+    },
+)  # fmt: skip
+#: "Google CSV", as exported since 2024, with a second address.
 _GOOGLE = _table(
-    "First Name,Middle Name,Last Name,Nickname,Birthday,Notes,Labels,E-mail 1 - Label,E-mail 1 - Value,City",
-    lambda p: (p.first, "", p.last, "", "", "", "* myContacts", "* ", p.email, p.city),
-)
+    "First Name,Middle Name,Last Name,Phonetic First Name,Phonetic Middle Name,Phonetic Last Name,Name Prefix,"
+    "Name Suffix,Nickname,File As,Organization Name,Organization Title,Organization Department,Birthday,Notes,Photo,"
+    "Labels,E-mail 1 - Label,E-mail 1 - Value,E-mail 2 - Label,E-mail 2 - Value,Phone 1 - Label,Phone 1 - Value,"
+    "Address 1 - Label,Address 1 - Formatted,Address 1 - Street,Address 1 - City,Address 1 - Country",
+    lambda p: {
+        "First Name": p.first, "Last Name": p.last, "Labels": "* myContacts", "E-mail 1 - Label": "* ",
+        "E-mail 1 - Value": p.email, "E-mail 2 - Label": "Work", "E-mail 2 - Value": f"work{p.number}@example.net",
+        "Address 1 - Formatted": f"Street {p.number}\n{p.city}", "Address 1 - City": p.city,
+    },
+)  # fmt: skip
+#: As exported before.
+_GOOGLE_OLD = _table(
+    "Name,Given Name,Additional Name,Family Name,Yomi Name,Given Name Yomi,Additional Name Yomi,Family Name Yomi,"
+    "Name Prefix,Name Suffix,Initials,Nickname,Short Name,Maiden Name,Birthday,Gender,Location,Billing Information,"
+    "Directory Server,Mileage,Occupation,Hobby,Sensitivity,Priority,Subject,Notes,Language,Photo,Group Membership,"
+    "E-mail 1 - Type,E-mail 1 - Value,E-mail 2 - Type,E-mail 2 - Value,Address 1 - Type,Address 1 - City",
+    lambda p: {
+        "Name": f"{p.first} {p.last}", "Given Name": p.first, "Family Name": p.last,
+        "Group Membership": "* My Contacts", "E-mail 1 - Type": "* Home", "E-mail 1 - Value": p.email,
+        "Address 1 - Type": "Home", "Address 1 - City": p.city,
+    },
+)  # fmt: skip
+#: The columns of Outlook's "Comma Separated Values", those of a second business address and other phones left out.
 _OUTLOOK = _table(
-    "Title,First Name,Middle Name,Last Name,Company,Home City,E-mail Address,E-mail Type,E-mail Display Name",
-    lambda p: ("", p.first, "", p.last, "", p.city, p.email, "SMTP", f"{p.first} {p.last}"),
-)
+    "Title,First Name,Middle Name,Last Name,Suffix,Company,Department,Job Title,Business Street,Business City,"
+    "Business Country/Region,Home Street,Home City,Home State,Home Postal Code,Home Country/Region,Business Phone,"
+    "Home Phone,Mobile Phone,Account,Anniversary,Birthday,Categories,E-mail Address,E-mail Type,E-mail Display Name,"
+    "E-mail 2 Address,E-mail 2 Type,E-mail 2 Display Name,E-mail 3 Address,Gender,Internet Free Busy,Language,Notes,"
+    "Priority,Private,Sensitivity,Web Page",
+    lambda p: {
+        "First Name": p.first, "Last Name": p.last, "Home City": p.city, "Anniversary": "0/0/00", "Birthday": "0/0/00",
+        "E-mail Address": p.email, "E-mail Type": "SMTP", "E-mail Display Name": f"{p.first} {p.last} ({p.email})",
+        "Gender": "Unspecified", "Priority": "Normal", "Private": "False", "Sensitivity": "Normal",
+    },
+)  # fmt: skip
+#: The columns of the customer CSV.
 _SHOPIFY = _table(
-    "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address City,Phone,Total Spent,Tags",
-    lambda p: (f"'70{p.number}", p.first, p.last, p.email, "yes", p.city, "'+4915112345", "12.50", "vip, shop"),
-)
+    "Customer ID,First Name,Last Name,Email,Accepts Email Marketing,Default Address Company,Default Address Address1,"
+    "Default Address Address2,Default Address City,Default Address Province Code,Default Address Country Code,"
+    "Default Address Zip,Default Address Phone,Phone,Accepts SMS Marketing,Total Spent,Total Orders,Note,Tax Exempt,"
+    "Tags",
+    lambda p: {
+        "Customer ID": f"'70{p.number}", "First Name": p.first, "Last Name": p.last, "Email": p.email,
+        "Accepts Email Marketing": "yes", "Default Address City": p.city, "Phone": "'+4915112345",
+        "Accepts SMS Marketing": "no", "Total Spent": "12.50", "Total Orders": 2, "Tags": "vip, shop",
+    },
+)  # fmt: skip
+#: The columns of the customers report of WooCommerce Analytics.
 _WOOCOMMERCE = _table(
     "Name,Username,Last active,Date registered,Email,Orders,Total spend,AOV,Country / Region,City,Region,Postal code",
-    lambda p: (
-        f"{p.first} {p.last}",
-        f"u{p.number}",
-        "2026-11-01",
-        "2026-01-05",
-        p.email,
-        2,
-        25,
-        12.5,
-        "",
-        p.city,
-        "",
-        "",
-    ),
+    lambda p: {
+        "Name": f"{p.first} {p.last}", "Username": f"u{p.number}", "Last active": "2026-11-01",
+        "Date registered": "2026-01-05", "Email": p.email, "Orders": 2, "Total spend": 25, "AOV": 12.5, "City": p.city,
+    },
+)  # fmt: skip
+_EXCEL = _table(
+    "E-Mail-Adresse,Vorname,Nachname,Ort",
+    lambda p: {"E-Mail-Adresse": p.email, "Vorname": p.first, "Nachname": p.last, "Ort": p.city},
 )
-_EXCEL = _table("E-Mail-Adresse,Vorname,Nachname,Ort", _contacts)
-_NUMBERS = _table("email,first name,last name,city", _contacts)
+_NUMBERS = _table(
+    "email,first name,last name,city",
+    lambda p: {"email": p.email, "first name": p.first, "last name": p.last, "city": p.city},
+)
+_GERMAN = "{{ vorname }} {{ nachname }}, {{ ort }}"
 
 
 def _zip_of(name: str, content: bytes) -> bytes:
@@ -142,40 +209,81 @@ def _salesforce_report() -> bytes:
     return _csv(_SALESFORCE, "cp1252", "\n", quoting=csv.QUOTE_ALL) + footer
 
 
-def _localised(names: Sequence[str], encoding: str, delimiter: str) -> Callable[[], bytes]:
+def _localised(names: Sequence[str], encoding: str, delimiter: str) -> Export:
     """What Excel saves as "CSV" where the system has another code page."""
-    return lambda: _csv(_table("Email,Name,Surname,City", _contacts, names), encoding, delimiter=delimiter)
+    table = _table(
+        "Email,Name,Surname,City",
+        lambda p: {"Email": p.email, "Name": p.first, "Surname": p.last, "City": p.city},
+        names,
+    )
+    return Export(
+        "csv",
+        (encoding,),
+        lambda: _csv(table, encoding, delimiter=delimiter),
+        names,
+        "{{ name }} {{ surname }}, {{ city }}",
+    )
 
 
-#: The files. Where two encodings read the file alike, either will do.
+def _export(kind: str, encoding: str, make: Callable[[], bytes], template: str = "") -> Export:
+    made = Export(kind, (encoding,), make)
+    return made._replace(template=template) if template else made
+
+
+_CITY_IN_ADDRESS = "{{ first_name }} {{ last_name }}, {{ address }}"
+_MAILING = "{{ first_name }} {{ last_name }}, {{ mailing_city }}"
+_HOME = "{{ first_name }} {{ last_name }}, {{ home_city }}"
+_QUOTED: Final[dict[str, Any]] = {"quoting": csv.QUOTE_ALL}
+_UTF_16_MARK = b"\xff\xfe"
+
 EXPORTS: Final = {
-    "hubspot-contacts.csv": Export("csv", ("utf-8",), lambda: _csv(_HUBSPOT, end="\n", quoting=csv.QUOTE_ALL)),
-    "hubspot-contacts.xlsx": Export("xlsx", ("utf-8",), lambda: with_table_of_texts(spreadsheets.xlsx(_HUBSPOT))),
-    "mailchimp-members.csv": Export("csv", ("utf-8",), lambda: _csv(_MAILCHIMP, end="\n")),
-    "mailchimp-audience.zip": Export(
-        "zip csv", ("utf-8",), lambda: _zip_of("subscribed_email_audience_export_a1b2.csv", _csv(_MAILCHIMP, end="\n"))
+    "hubspot-contacts.csv": _export("csv", "utf-8", lambda: _csv(_HUBSPOT, end="\n", **_QUOTED)),
+    "hubspot-contacts.xlsx": _export("xlsx", "utf-8", lambda: with_table_of_texts(spreadsheets.xlsx(_HUBSPOT))),
+    "mailchimp-members.csv": _export("csv", "utf-8", lambda: _csv(_MAILCHIMP, end="\n"), _CITY_IN_ADDRESS),
+    "mailchimp-audience.zip": _export(
+        "zip csv",
+        "utf-8",
+        lambda: _zip_of("subscribed_email_audience_export_a1b2.csv", _csv(_MAILCHIMP, end="\n")),
+        _CITY_IN_ADDRESS,
     ),
-    "salesforce-report.csv": Export("csv", ("cp1252",), _salesforce_report),
-    "salesforce-data-export.csv": Export("csv", ("utf-8",), lambda: _csv(_SALESFORCE, end="\n", quoting=csv.QUOTE_ALL)),
-    "google-contacts.csv": Export("csv", ("utf-8",), lambda: _csv(_GOOGLE, end="\n")),
-    "google-contacts-old.csv": Export("csv", ("utf-16-le",), lambda: b"\xff\xfe" + _csv(_GOOGLE, "utf-16-le")),
-    "outlook-desktop.csv": Export("csv", ("cp1252",), lambda: _csv(_OUTLOOK, "cp1252", quoting=csv.QUOTE_ALL)),
-    "outlook-web.csv": Export("csv", ("utf-8",), lambda: _csv(_OUTLOOK, "utf-8-sig")),
-    "shopify-customers.csv": Export("csv", ("utf-8",), lambda: _csv(_SHOPIFY, end="\n")),
-    "woocommerce-customers.csv": Export("csv", ("utf-8",), lambda: _csv(_WOOCOMMERCE, "utf-8-sig", "\n")),
-    "excel-german.csv": Export("csv", ("cp1252",), lambda: _csv(_EXCEL, "cp1252", delimiter=";")),
-    "excel-utf-8.csv": Export("csv", ("utf-8",), lambda: _csv(_EXCEL, "utf-8-sig", delimiter=";")),
-    "excel-unicode-text.txt": Export(
-        "csv", ("utf-16-le",), lambda: b"\xff\xfe" + _csv(_EXCEL, "utf-16-le", delimiter="\t")
+    "salesforce-report.csv": _export("csv", "cp1252", _salesforce_report, _MAILING),
+    "salesforce-data-export.csv": _export("csv", "utf-8", lambda: _csv(_SALESFORCE, end="\n", **_QUOTED), _MAILING),
+    "google-contacts.csv": _export(
+        "csv",
+        "utf-8",
+        lambda: _csv(_GOOGLE, end="\n"),
+        "{{ first_name }} {{ last_name }}, {{ address_1_city }}",
     ),
-    "excel-macintosh.csv": Export("csv", ("mac-roman",), lambda: _csv(_EXCEL, "mac-roman", "\r", delimiter=";")),
-    "excel-polish.csv": Export("csv", ("cp1250",), _localised(_POLAND, "cp1250", ";")),
-    "excel-russian.csv": Export("csv", ("cp1251",), _localised(_RUSSIA, "cp1251", ";")),
-    "excel-japanese.csv": Export("csv", ("cp932",), _localised(_JAPAN, "cp932", ",")),
-    "excel.xlsx": Export("xlsx", ("utf-8",), lambda: with_table_of_texts(spreadsheets.xlsx(_EXCEL))),
-    "numbers.csv": Export("csv", ("utf-8",), lambda: _csv(_NUMBERS)),
-    "numbers.xlsx": Export("xlsx", ("utf-8",), lambda: spreadsheets.xlsx(_NUMBERS)),
-    "libreoffice.ods": Export("ods", ("utf-8",), lambda: _ods(_NUMBERS)),
+    "google-contacts-old.csv": _export(
+        "csv",
+        "utf-16-le",
+        lambda: _UTF_16_MARK + _csv(_GOOGLE_OLD, "utf-16-le"),
+        "{{ given_name }} {{ family_name }}, {{ address_1_city }}",
+    ),
+    "outlook-desktop.csv": _export("csv", "cp1252", lambda: _csv(_OUTLOOK, "cp1252", **_QUOTED), _HOME),
+    "outlook-web.csv": _export("csv", "utf-8", lambda: _csv(_OUTLOOK, "utf-8-sig"), _HOME),
+    "shopify-customers.csv": _export(
+        "csv",
+        "utf-8",
+        lambda: _csv(_SHOPIFY, end="\n"),
+        "{{ first_name }} {{ last_name }}, {{ default_address_city }}",
+    ),
+    "woocommerce-customers.csv": _export(
+        "csv", "utf-8", lambda: _csv(_WOOCOMMERCE, "utf-8-sig", "\n"), "{{ name }}, {{ city }}"
+    ),
+    "excel-german.csv": _export("csv", "cp1252", lambda: _csv(_EXCEL, "cp1252", delimiter=";"), _GERMAN),
+    "excel-utf-8.csv": _export("csv", "utf-8", lambda: _csv(_EXCEL, "utf-8-sig", delimiter=";"), _GERMAN),
+    "excel-unicode-text.txt": _export(
+        "csv", "utf-16-le", lambda: _UTF_16_MARK + _csv(_EXCEL, "utf-16-le", delimiter="\t"), _GERMAN
+    ),
+    "excel-macintosh.csv": _export("csv", "mac-roman", lambda: _csv(_EXCEL, "mac-roman", "\r", delimiter=";"), _GERMAN),
+    "excel-polish.csv": _localised(_POLAND, "cp1250", ";"),
+    "excel-russian.csv": _localised(_RUSSIA, "cp1251", ";"),
+    "excel-japanese.csv": _localised(_JAPAN, "cp932", ","),
+    "excel.xlsx": _export("xlsx", "utf-8", lambda: with_table_of_texts(spreadsheets.xlsx(_EXCEL)), _GERMAN),
+    "numbers.csv": _export("csv", "utf-8", lambda: _csv(_NUMBERS)),
+    "numbers.xlsx": _export("xlsx", "utf-8", lambda: spreadsheets.xlsx(_NUMBERS)),
+    "libreoffice.ods": _export("ods", "utf-8", lambda: _ods(_NUMBERS)),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -29,9 +30,10 @@ class _Kept:
         self.found[message.row] = message
         return Outcome(Kind.ACCEPTED)
 
-    def settle(self, progress: BatchProgress, settlement: Settlement, _event: dict[str, Any]) -> None:
-        self.found.setdefault(settlement.row, settlement.reason)
-        progress.rows_left -= 1
+    def settle(self, progress: BatchProgress, settlements: Sequence[Settlement], _event: dict[str, Any]) -> None:
+        for settlement in settlements:
+            self.found.setdefault(settlement.row, settlement.reason)
+        progress.rows_left -= len(settlements)
         if not progress.rows_left:
             progress.ended.set_result(None)
 

@@ -13,9 +13,10 @@ from campaigns import keys
 from campaigns.models import Status
 from lists.list_options import ListOptions
 from lists.reading import read_list
+from mail.message import Message
 from tests.corpus.generate import EXPORTS, FOLDER
 from tests.support.app_harness import AppHarness
-from tests.support.delivered import prefetched
+from tests.support.delivered import delivered, prefetched
 from tests.support.list_agreement import check_agreement, dry_run, status_of
 from tests.support.spreadsheets import with_table_of_texts, xlsx
 
@@ -31,12 +32,15 @@ def app(fake_redis: Redis) -> AppHarness:
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_goes_through_the_whole_parse(app: AppHarness, name: str) -> None:
-    app.make(**GREETING)
-    status = check_agreement(app, (FOLDER / name).read_bytes())
-    assert status["format"] == EXPORTS[name].format
-    assert status["encoding"] in EXPORTS[name].encodings
+    """Given an export, then it is recognised, and each of its people gets an email with their name and city."""
+    export = EXPORTS[name]
+    app.make(subject="Hello", text=export.template)
+    status = check_agreement(app, (FOLDER / name).read_bytes(), start=False)
+    assert status["format"] == export.format
+    assert status["encoding"] in export.encodings
     assert (status["status"], status["unaccepted"]) == ("ready", [])
-    assert status["total"] > 0
+    emails = [email for email in delivered(app).values() if isinstance(email, Message)]
+    assert [(email.to, email.text) for email in emails] == export.expected
 
 
 def test_the_cells_of_a_converted_list_reach_the_templates(app: AppHarness) -> None:
