@@ -15,6 +15,7 @@ from cli.commands import (
     checking,
     controls,
     lists,
+    people,
     records,
     reports,
     samples,
@@ -60,7 +61,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (sending, campaigns, lists, checking, samples, controls, reports, records, suppression, tokens, server):
+for part in (
+    sending,
+    campaigns,
+    lists,
+    checking,
+    samples,
+    controls,
+    reports,
+    records,
+    people,
+    suppression,
+    tokens,
+    server,
+):
     app.add_typer(part.app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -72,21 +73,32 @@ class ListUpload:
         self._bar.add(self._size)
 
     def _send_in_parts(self) -> None:
+        upload: PartialUpload | None = None
         for last in (*[False] * (ROUNDS - 1), True):
-            upload = self._begun() or self._begin()
+            upload = upload or self._begun() or self._begin()
             try:
                 self._send_missing(upload)
                 self._complete(upload)
             except (PartRefused, ApiError) as error:
                 if last or not self._mends(upload, error):
                     raise
+                upload = upload if self._uploads.find(self._key) else None
             else:
                 self._uploads.forget(self._key)
                 return
 
     def _begun(self) -> PartialUpload | None:
         upload = self._uploads.find(self._key)
-        if upload is not None:
+        if upload is None:
+            return None
+        try:
+            upload.refreshed(self._connection.call("GET", path_of(self._campaign_id, f"/uploads/{upload.upload_id}")))
+        except ApiError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            self._uploads.forget(self._key)  # it is complete, aborted, or older than a week
+            return None
+        if upload.etags:
             parts = f"{number(len(upload.etags))} of {number(len(upload.urls))} parts"
             self._connection.note(f"Continuing the upload: {parts} have arrived before.")
             self._bar.add(upload.arrived_bytes)

@@ -9,12 +9,8 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
-
-#: An upload whose addresses expire sooner than this is not continued.
-SPARE: Final = timedelta(minutes=10)
+from typing import Any
 
 
 @dataclass
@@ -61,9 +57,15 @@ class PartialUpload:
         """The size of a part, in bytes."""
         return min(self.part_size, self.size - self.start_of(number))
 
-    def usable(self, now: datetime) -> bool:
-        """Whether its addresses are valid for long enough."""
-        return datetime.fromisoformat(self.expires_at) - SPARE > now
+    def refreshed(self, answer: dict[str, Any]) -> None:
+        """Take what the API says of the upload: which parts have arrived, and fresh addresses for the others.
+
+        A part that has arrived without its ETag being known here, such as from another machine, has the ETag "".
+        """
+        self.expires_at = answer["expires_at"]
+        arrived = {part["part_number"] for part in answer["parts"] if part["received"]}
+        self.etags = {number: self.etags.get(number, "") for number in sorted(arrived)}
+        self.urls |= {part["part_number"]: part["url"] for part in answer["parts"] if not part["received"]}
 
 
 class PartialUploads:
@@ -77,13 +79,12 @@ class PartialUploads:
         self._directory = directory
 
     def find(self, key: str) -> PartialUpload | None:
-        """The upload to continue; None: there is none, or its addresses have expired."""
+        """The upload to continue; None: there is none."""
         try:
             found = json.loads(self._file(key).read_text(encoding="utf-8"))
             for name in ("urls", "etags"):
                 found[name] = {int(number): value for number, value in found[name].items()}
-            upload = PartialUpload(**found)
-            return upload if upload.usable(datetime.now(UTC)) else None
+            return PartialUpload(**found)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None  # a file that cannot be used costs a new upload, and no more
 

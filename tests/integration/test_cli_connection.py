@@ -237,6 +237,7 @@ class Store:
         self.refuse: dict[int, list[Answer]] = {}
         self.completing: list[Answer] = []
         self.completed: list[dict[str, Any]] = []
+        self.gone: set[str] = set()
         server.answers = self.answer
 
     def answer(self, seen: Seen) -> Answer:
@@ -248,6 +249,8 @@ class Store:
         if seen.path.endswith("/complete"):
             self.completed.append(json.loads(seen.body))
             return self.completing.pop(0) if self.completing else Answer(202, {"status": "parsing"})
+        if "/uploads/" in seen.path:
+            return self._state(seen.path.rpartition("/")[2])
         return Answer(200, {"status": "draft"})
 
     def _init(self) -> Answer:
@@ -256,6 +259,19 @@ class Store:
         urls = [{"part_number": n, "url": f"{self.server.url}/part/{upload_id}/{n}"} for n in (1, 2, 3)]
         plan = {"upload_id": upload_id, "part_size": PART, "parts": urls, "expires_at": "2999-01-01T00:00:00+00:00"}
         return Answer(201, plan)
+
+    def _state(self, upload_id: str) -> Answer:
+        """What has arrived, and fresh addresses of the other parts; 404: the upload is gone."""
+        if upload_id not in self.parts or upload_id in self.gone:
+            return Answer(404, {"detail": "No such upload."})
+        arrived = self.parts[upload_id]
+        parts = [
+            {"part_number": n, "received": True, "size": len(arrived[n])}
+            if n in arrived
+            else {"part_number": n, "received": False, "url": f"{self.server.url}/fresh/{upload_id}/{n}"}
+            for n in (1, 2, 3)
+        ]
+        return Answer(200, {"part_size": PART, "expires_at": "2999-01-01T00:00:00+00:00", "parts": parts})
 
     def _put(self, upload_id: str, number: int, body: bytes) -> Answer:
         if self.refuse.get(number):
@@ -308,6 +324,30 @@ def test_an_interrupted_upload_continues_with_the_parts_that_are_missing(
     assert store.put_numbers() == [1, 2, 2, 3]
     assert list(store.parts) == ["u0"]
     assert "1 of 3 parts" in client.notes[0]
+    # And they go to fresh addresses, so that an upload continues also after a day
+    assert [seen.path.split("/")[1] for seen in server.seen if seen.method == "PUT"] == ["part"] * 2 + ["fresh"] * 2
+
+
+def test_a_part_that_another_machine_has_sent_is_not_sent_again(server: Server, store: Store, tmp_path: Path) -> None:
+    # Given an upload that has begun here, and a part of it that arrived without this machine knowing its ETag
+    store.refuse[2] = [Answer(500)]
+    with pytest.raises(Unreachable):
+        upload(server.url, tmp_path)
+    store.parts["u0"][3] = LIST[20:]
+    # When it continues
+    upload(server.url, tmp_path)
+    # Then only what is missing is sent, and the server is left to ask the store for the ETags
+    assert store.put_numbers() == [1, 2, 2]
+    assert "parts" not in store.completed[0]
+
+
+def test_an_upload_that_is_gone_begins_again(server: Server, store: Store, tmp_path: Path) -> None:
+    store.refuse[2] = [Answer(500)]
+    with pytest.raises(Unreachable):
+        upload(server.url, tmp_path)
+    store.gone.add("u0")
+    upload(server.url, tmp_path)
+    assert sorted(store.parts["u1"]) == [1, 2, 3]
 
 
 def test_a_part_that_gets_no_response_is_sent_again(server: Server, store: Store, tmp_path: Path) -> None:
@@ -361,8 +401,9 @@ def test_ctrl_c_ends_an_upload_at_once_and_says_how_to_continue(server: Server, 
     store = Store(server)
 
     def answer(seen: Seen) -> Answer:
-        if seen.method == "PUT" and seen.path.endswith("/2"):
+        if seen.method == "PUT" and seen.path.endswith("/2") and not hang.is_set():
             hang.wait(PATIENCE_S)
+            return Answer(0)
         found = store.answer(seen)
         return found._replace(body=found.body | {"part_size": part}) if seen.path.endswith("/init") else found
 

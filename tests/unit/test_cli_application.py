@@ -204,6 +204,30 @@ def test_a_history_is_read_over_its_pages(monkeypatch: pytest.MonkeyPatch) -> No
     assert calls[1][1] == "/campaigns/c1/history?before=5"
 
 
+def test_a_person_is_looked_up_over_all_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {"at": "2026-11-24", "what": "bounced", "note": "550"}
+    row = {"row": 7, "state": "failed", "reason": "550 no"}
+    pages = [
+        {"email": "a@shop.test", "suppression": {"entries": []}, "campaigns": [{"id": name, "recipients": [row]}],
+         "unsearched": [], "next": following}
+        for name, following in (("one", "/recipients?email=a&after=1"), ("two", None))
+    ]  # fmt: skip
+    pages[1]["suppression"] = {"entries": [entry]}
+    calls = answering(monkeypatch, *pages)
+    found = run("person", "a+b@shop.test")
+    assert found.stdout.splitlines() == [
+        "one  row 7  failed  550 no", "two  row 7  failed  550 no", "suppression list: 2026-11-24  bounced  550",
+    ]  # fmt: skip
+    assert [call[1] for call in calls] == ["/recipients?email=a%2Bb%40shop.test", "/recipients?email=a&after=1"]
+
+
+def test_an_erasure_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = answering(monkeypatch, {"campaigns": 3})
+    assert run("erase", "a@shop.test").exit_code == ExitCode.USAGE
+    assert calls == []
+    assert run("erase", "a@shop.test", "--yes").stdout == "a@shop.test is erased from 3 campaigns.\n"
+
+
 def test_accounts_are_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     account = {"name": "default", "provider": "smtp", "tpm": None, "sent_last_minute": 1200, "breaker": "open",
                "reason": "421 busy"}  # fmt: skip
