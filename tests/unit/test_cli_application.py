@@ -207,7 +207,7 @@ def test_a_history_is_read_over_its_pages(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_person_is_looked_up_over_all_campaigns(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = {"at": "2026-11-24", "what": "bounced", "note": "550"}
     row = {"row": 7, "state": "failed", "reason": "550 no"}
-    pages = [
+    pages: list[dict[str, Any]] = [
         {"email": "a@shop.test", "suppression": {"entries": []}, "campaigns": [{"id": name, "recipients": [row]}],
          "unsearched": [], "next": following}
         for name, following in (("one", "/recipients?email=a&after=1"), ("two", None))
