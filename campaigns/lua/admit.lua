@@ -102,7 +102,9 @@ end
 
 local used, now = window_used(window, clock)
 local left, verdict = limit_now(campaign, clock) - used, 'limited'
-left = math.min(left, canary_left(state[7], state[8], redis.call('HGET', progress, 'done'), in_flight, unknown))
+if (state[7] or '') ~= '' then
+  left = math.min(left, canary_left(state[7], state[8], redis.call('HGET', progress, 'done'), in_flight, unknown))
+end
 local account_now = clock
 if account.keeps_window then
   used, account_now = window_used(account.window, clock)

@@ -30,7 +30,6 @@ end
 
 if accepts and status == 'scheduled' then
   accept_warnings(campaign)
-  redis.call('HDEL', campaign, 'reason')
 end
 if is_one_of(status, is_there) then
   return answer('same')

@@ -13,6 +13,7 @@ from campaigns.models import UnknownDecision
 from tests.support import lua_settings
 from tests.support.app_harness import CONTENT, CSV, AppHarness
 from tests.support.doubles.web import Web
+from worker.reconcile import Reconcile
 
 
 @pytest.fixture
@@ -116,6 +117,21 @@ def test_decisions_attachments_and_test_emails_are_told(app: AppHarness) -> None
     assert "attachment_replaced" in found
     assert found["failed_retried"] == {"count": 1}
     assert found["unknown_decided"] == {"decision": "failed", "count": 1}
+
+
+def test_a_decision_is_its_client_s_also_when_a_worker_carries_it_out(app: AppHarness) -> None:
+    campaign = app.ready()
+    app.web.post("/campaigns/c1/start")
+    app.harness.prefetch(campaign)
+    (batch,) = app.harness.batches()
+    app.harness.admit(batch)
+    app.harness.settle(batch, batch.rows, "rejected", reason="400")
+    worker = Reconcile(app.harness.catalog, app.harness.reconciler, app.harness.progress)
+    worker.perform("c1", retry_failed=True, by="api-token")
+    worker.perform("c1")
+    assert [event for event in events(app) if event[0] in {"failed_retried", "reopened"}] == [
+        ("failed_retried", "api-token")
+    ]
 
 
 def test_repeated_counts_become_one_entry(app: AppHarness) -> None:

@@ -99,6 +99,13 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("MAX_RETRIES", "-1"),
         ("RETRY_MIN_BACKOFF_S", "soon"),
         ("RESEND_QUIET_S", "-1"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "a month"),
+        ("EVENTS_URL", "hooks.shop.test"),
+        ("EVENTS_URL", "http://hooks.shop.test"),  # without EVENTS_ALLOW_PRIVATE
+        ("EVENTS_SECRET", "whsec_short"),
+        ("EVENTS_SECRET", "A" * 44),
+        ("EVENTS_ALLOW_PRIVATE", "perhaps"),
         ("SENDGRID_WEBHOOK_PUBLIC_KEY", "SG.not-a-key"),
         # A key of another kind, Ed25519
         ("SENDGRID_WEBHOOK_PUBLIC_KEY", "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="),

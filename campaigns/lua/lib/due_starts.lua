@@ -4,6 +4,8 @@
 
 --- the most campaigns that one round starts
 local MOST_STARTS = 20
+--- how long a campaign waits that could not be looked at (ms)
+local START_AGAIN_MS = 60000
 
 -- one of them, if it is still scheduled for a time that is past. What it lacks keeps it from starting, with the reason
 local function start_due(id, now)
@@ -32,7 +34,10 @@ end
 local function start_all_due(now)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', schedule, '-inf', now, 'LIMIT', 0, MOST_STARTS)) do
     redis.call('ZREM', schedule, id)
-    pcall(start_due, id, now)
+    -- one that Redis refuses, since one of its keys holds a wrong type, delays no other and is tried again
+    if not pcall(start_due, id, now) then
+      redis.call('ZADD', schedule, now + START_AGAIN_MS, id)
+    end
   end
   local next_one = redis.call('ZRANGE', schedule, 0, 0, 'WITHSCORES')
   return next_one[2] and math.max(0, tonumber(next_one[2]) - now)
