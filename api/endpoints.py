@@ -25,6 +25,7 @@ from api import (
     health,
     history,
     openapi,
+    outbox,
     preview,
     recipient_search,
     recipients,
@@ -206,6 +207,19 @@ ENDPOINTS: Final = (
     Endpoint(
         "GET", "/accounts", accounts.listed, "List the provider accounts with their rates and circuit breakers",
         {200: list[accounts.AccountResponse]},
+    ),
+    # What the local outbox has kept
+    Endpoint(
+        "GET", "/outbox", outbox.folders, "List the campaigns with emails in the local outbox",
+        {200: outbox.OutboxFolders}, (404,),
+    ),
+    Endpoint(
+        "GET", "/outbox/{id}", outbox.page, "List the emails of a campaign in the local outbox, in pages",
+        {200: outbox.OutboxPage}, (404, 422), query=outbox.QUERY,
+    ),
+    Endpoint(
+        "GET", "/outbox/{id}/{name}", outbox.email, "Get one email of the local outbox",
+        {200: outbox.OutboxEmail}, (404,),
     ),
     # Unsubscribe links: open to everyone
     Endpoint(

@@ -18,6 +18,7 @@ from api.operations import TAGS, operation
 from api.schema_texts import improve
 from campaigns.models import CAMPAIGN_ID
 from mail.attachment import MAX_NAME_BYTES
+from mail.outbox_files import NAME
 
 #: The project's version, repeated here because an installation may lack `pyproject.toml`; a test compares the two.
 VERSION: Final = "0.1.0"
@@ -35,6 +36,7 @@ _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "email": {"type": "string"},
     "token": {"type": "string"},
     "upload_id": {"type": "string"},
+    "name": {"type": "string", "pattern": f"^({NAME.pattern})$"},
     "filename": {"type": "string", "maxLength": MAX_NAME_BYTES},
 }
 #: Parameters with an example and a description.
@@ -44,8 +46,9 @@ _PARAMETER_TEXTS: Final[dict[str, tuple[str, Any]]] = {
     "token": ("The signed part of an unsubscribe link.", "AbC"),
     "upload_id": ("The id that the upload got when it began.", "Ab3"),
     "filename": ("The file's name, as the email shows it.", "offer.pdf"),
-    "offset": ("How many of the campaigns to leave out.", 0),
-    "search": ("A part of id or subject, in any case.", "spring"),
+    "name": ("A row's number, or the name of a test email.", "12"),
+    "offset": ("How many campaigns or emails to leave out.", 0),
+    "search": ("A part of id, recipient or subject, in any case.", "spring"),
     "status": ("Only campaigns in this state.", "running"),
     "sort": ("The order.", "newest"),
     "after": ("Only campaigns after this one: take it from `next`.", "spring"),

@@ -193,6 +193,17 @@ _OPERATIONS: Final = {
     "POST /webhooks/ses": Operation(
         "receive_ses_events", "Links and events", "The signature of the message is checked; it needs no API token."
     ),
+    "GET /outbox": Operation(
+        "list_outbox", "Content", "404 unless a provider account writes to the local outbox, as without any provider."
+    ),
+    "GET /outbox/{id}": Operation(
+        "list_outbox_emails", "Content",
+        "Test emails first, then the rows from the highest down. `search` is a part of recipient or subject; a search "
+        "takes at most 3 s, and `complete` says whether it has looked at all emails.",
+    ),
+    "GET /outbox/{id}/{name}": Operation(
+        "get_outbox_email", "Content", "The email's headers, HTML, text, names of attachments, and source."
+    ),
     "GET /history": Operation(
         "list_installation_history", "Server",
         "Deleted campaigns, removals from the suppression list, and more that belongs to no single campaign.",

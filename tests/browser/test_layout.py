@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,8 +13,6 @@ from tests.support.visit import Visit, readers
 
 LONG = "a-campaign-id-of-sixty-four-characters_without-any-place-to-rest"
 PHONE = {"width": 320, "height": 640}
-#: The script of axe-core, which looks for barriers; it needs no network.
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 
 
 def steps(campaign_id: str) -> list[str]:
@@ -74,17 +71,10 @@ def test_no_page_has_a_barrier(visitor: Callable[..., Visit], stack: Stack, widt
     for address in ("#/", "#/new", "#/people", "#/suppressions", "#/accounts", *steps(name)):
         visit.open(address)
         expect(visit.page.get_by_text("Loading")).to_have_count(0)
-        assert barriers(visit.page) == [], address
+        assert visit.barriers() == [], address
     visit.press("Review and start")
     expect(visit.page.get_by_role("dialog")).to_be_visible()
-    assert barriers(visit.page) == []
-
-
-def barriers(page: Page) -> list[str]:
-    """What axe-core finds wrong: the rule, and the element."""
-    page.evaluate(AXE)
-    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations)")
-    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
+    assert visit.barriers() == []
 
 
 #: The visible elements that contain text themselves and whose contrast is below 4.5.

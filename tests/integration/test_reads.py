@@ -28,8 +28,8 @@ from tests.support.ledger_harness import recipient
 
 CSV = b"name,email\nAda,ada@shop.test\nBob,bob@shop.test\nBad,nobody\nCy,cy@shop.test\nDan,dan@shop.test\n"
 #: GET routes with tests of their own: readiness says what is wrong with Redis, `/u/` needs a signed token, the sender
-#: check asks the DNS, and an upload is there only until its list is complete.
-OTHERS = {"/readyz", "/u/{token}", "/sender-check", "/campaigns/{id}/uploads/{upload_id}"}
+#: check asks the DNS, an upload is there only until its list is complete, and an email of the outbox is a file.
+OTHERS = {"/readyz", "/u/{token}", "/sender-check", "/campaigns/{id}/uploads/{upload_id}", "/outbox/{id}/{name}"}
 #: Queries that a path needs.
 QUERIES = {
     "/suppressions": "?email=a@shop.test",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Final
 
 from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, expect
 
 #: How long a step of the page may take, in ms. This is generous, since other programs may use the machine too.
 PATIENCE_MS: Final = 60_000
+#: The script of axe-core, which looks for barriers; it needs no network.
+AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text()
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -60,6 +63,14 @@ class Visit:
         self.open(f"#/campaigns/{campaign_id}" + (f"/{step}" if step else ""))
         expect(self.status).to_be_visible()
         return self
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds wrong on the page: the rule, and the element."""
+        self.page.evaluate(AXE)
+        found = self.page.evaluate(
+            "() => axe.run(document, { resultTypes: ['violations'] }).then((all) => all.violations)"
+        )
+        return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
 
     @property
     def status(self) -> Locator:

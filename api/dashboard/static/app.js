@@ -7,6 +7,7 @@ import { begin } from "./connection.js";
 import { beginChip } from "./destination_chip.js";
 import { fill, h } from "./dom.js";
 import { newCampaignPage } from "./making/new_campaign_page.js";
+import { outboxPage } from "./outbox/outbox_page.js";
 import { peoplePage } from "./people/people_page.js";
 import { suppressionsPage } from "./people/suppressions_page.js";
 import { offerToForget } from "./token.js";
@@ -18,6 +19,8 @@ const ROUTES = [
   [/^#\/new$/, () => newCampaignPage()],
   [/^#\/people$/, () => peoplePage()],
   [/^#\/suppressions$/, () => suppressionsPage()],
+  [/^#\/outbox$/, () => outboxPage("")],
+  [/^#\/outbox\/([^/]+)$/, (id) => outboxPage(id)],
   [/^#\/accounts$/, () => accountsPage()],
   [/^#\/campaigns\/([^/]+)$/, (id) => campaignPage(id), (id) => id],
   [/^#\/campaigns\/([^/]+)\/(content|list|check|send)$/, (id, step) => campaignPage(id, step), (id) => id],

@@ -1,4 +1,4 @@
-// The chip in the header that says whether emails really leave.
+// The chip in the header that says whether emails really leave, and the link to those that are saved as files.
 
 import { accounts, destination, isLive, providerName } from "./accounts.js";
 import { connection } from "./connection.js";
@@ -14,6 +14,7 @@ export function beginChip() {
         chip.classList.toggle("live", live.length > 0);
         write(chip, live.length > 1 ? `Live: ${names(live)}` : destination(live[0] ?? found[0]));
         chip.hidden = false;
+        document.getElementById("outbox-link").hidden = live.length === found.length;
       })
       .catch(() => undefined); // the banner says what is wrong; "back" comes here again
   connection.addEventListener("back", show);

@@ -3,6 +3,7 @@
 import { Problem, path, post } from "../client.js";
 import { fill, freshId, h, write } from "../dom.js";
 import { bytes } from "../format.js";
+import { viewTabs } from "../view_tabs.js";
 
 const VIEWS = [
   ["html", "HTML"],
@@ -32,7 +33,7 @@ export function previewPanel(campaignId, { content, onFindings, beside = false }
   const envelope = h("dl", { class: "pairs" });
   const headers = h("details", {}, h("summary", {}, "Headers"), h("dl", { class: "pairs" }));
   const views = VIEWS.map(([name, label]) => ({ name, label, node: h("div", { class: `view ${name}` }) }));
-  const tabs = beside ? null : tabList(views);
+  const tabs = beside ? null : viewTabs(views, "Views of the email");
   const node = h(
     "section",
     { class: beside ? "preview beside-views" : "preview", "aria-label": "Preview" },
@@ -146,42 +147,4 @@ export function htmlFrame(html, title) {
 
 function figure({ label, node }) {
   return h("figure", { class: "view-figure" }, h("figcaption", { class: "quiet" }, label), node);
-}
-
-/** The tabs over the views; arrow keys move between them. */
-function tabList(views) {
-  const made = views.map(({ name, label, node }) => {
-    const [tabId, panelId] = [freshId("tab"), freshId("view")];
-    node.id = panelId;
-    node.setAttribute("role", "tabpanel");
-    node.setAttribute("aria-labelledby", tabId);
-    const tab = h("button", { id: tabId, class: "tab", type: "button", role: "tab", "aria-controls": panelId, onclick: () => choose(name) }, label);
-    return { name, tab, node };
-  });
-  let chosen = null;
-
-  function choose(name) {
-    chosen = name;
-    reflect(name);
-  }
-
-  function reflect(name) {
-    for (const { name: own, tab, node } of made) {
-      tab.setAttribute("aria-selected", String(own === name));
-      tab.tabIndex = own === name ? 0 : -1;
-      node.hidden = own !== name;
-    }
-  }
-
-  function move(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const at = made.findIndex(({ tab }) => tab === document.activeElement);
-    const next = made[(at + step + made.length) % made.length];
-    choose(next.name);
-    next.tab.focus();
-  }
-  const node = h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the email", onkeydown: move }, made.map(({ tab }) => tab));
-  reflect("html");
-  return { node, prefer: (name) => chosen ?? reflect(name) };
 }
