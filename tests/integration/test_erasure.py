@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tracemalloc
+from pathlib import Path
 
 from redis import Redis
 
@@ -14,11 +15,11 @@ from tests.support.app_harness import AppHarness
 ROWS = 400_000
 
 
-def test_a_long_list_is_overwritten_in_place(fake_redis: Redis, s3_endpoint: str, bucket: str) -> None:
+def test_a_long_list_is_overwritten_in_place(fake_redis: Redis, s3_endpoint: str, bucket: str, tmp_path: Path) -> None:
     """Given a list of 21 MB with the address in its last rows, then all other bytes are the same afterwards."""
     store = ObjectStore(bucket, s3_endpoint)
     store.ensure_bucket()
-    app = AppHarness(fake_redis, store=store)  # type: ignore[arg-type]
+    app = AppHarness(fake_redis, {"OUTBOX_DIR": str(tmp_path)}, store=store)  # type: ignore[arg-type]
     lines = [b"%07d,r%d@shop.test,%s\n" % (row, row, b"x" * 20) for row in range(1, ROWS + 1)]
     for row in (1, 200_000, ROWS - 1, ROWS):
         lines[row - 1] = b"Annabel,ann@shop.test,%s\n" % (b"y" * 20)

@@ -57,7 +57,7 @@ class LedgerOperators(RuleBasedStateMachine):
         self.redis, self.clock = self.components()
         self.clock.install(self.patch)
         self.store = SlowStore()
-        self.app = AppHarness(self.redis, store=self.store)
+        self.app = AppHarness(self.redis, {"OUTBOX_DIR": "/nonexistent/outbox"}, store=self.store)
         self.harness = self.app.harness
         self.records: dict[str, ListRecord] = {}
         #: Whether the templates of each campaign name the column `city`.
@@ -166,6 +166,18 @@ class LedgerOperators(RuleBasedStateMachine):
             with contextlib.suppress(CampaignError):
                 return check_decision(self.harness.catalog, name, resends=resends)
         return None
+
+    @rule(row=st.integers(1, 40))
+    def erase(self, row: int) -> None:
+        """An address is erased. Whether or not all of it is gone at once, it gets no email any more."""
+        answer = self.app.web.request("DELETE", f"/recipients?email=r{row}@shop.test")
+        assert answer.status in {200, 503}, answer.body
+        self.stopped.setdefault(f"r{row}@shop.test", set()).add(Reason.MANUAL)
+
+    @rule(row=st.integers(1, 40))
+    def unsuppress(self, row: int) -> None:
+        assert self.app.web.request("DELETE", f"/suppressions/r{row}@shop.test").status == 200
+        self.stopped.pop(f"r{row}@shop.test", None)
 
     @rule(name=NAME)
     def retry_failed(self, name: str) -> None:

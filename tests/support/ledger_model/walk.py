@@ -72,6 +72,8 @@ class Walk:
             (0.7, lambda: machine.delete(name)),
             (0.5, lambda: machine.change_rate(name, draw.choice([5, 60, 10_000_000]))),
             (0.5, lambda: machine.retry_failed(name)),
+            (0.5, lambda: machine.erase(draw.randint(1, 40))),
+            (0.3, lambda: machine.unsuppress(draw.randint(1, 40))),
             (0.3, lambda: machine.decide_unknown(name, draw.choice(list(UnknownDecision)))),
         ]
 
