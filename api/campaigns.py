@@ -109,7 +109,10 @@ def save(
             account's provider cannot do.
         WrongState: the campaign has been started, or must be new.
     """
-    content = with_links(parts, account_check.with_account(parts, content))
+    content = account_check.with_account(parts, content)
+    if not only_new and (unchanged := _started_with(parts, campaign_id, content)):
+        return unchanged, False
+    content = with_links(parts, content)
     account_check.check(parts, campaign_id, content)
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
@@ -130,6 +133,23 @@ def save(
             )
         except ListChanged:  # between these two lines; its findings are others
             continue
+
+
+def _started_with(parts: Components, campaign_id: str, content: Content) -> Campaign | None:
+    """The campaign, if it has been started with this content while the server had no SECRET_KEY.
+
+    Then it has no links, because `unsubscribe` was left out. It is left out again, so nothing changes, although the
+    server could make links now.
+    """
+    try:
+        campaign = parts.catalog.get(campaign_id)
+    except UnknownCampaign:
+        return None
+    left_out = {None, msgspec.UNSET}
+    if campaign.status in CHANGEABLE or not {content.unsubscribe, campaign.content.unsubscribe} <= left_out:
+        return None
+    same = campaign.content == msgspec.structs.replace(content, unsubscribe=campaign.content.unsubscribe)
+    return campaign if same else None
 
 
 def _judged(parts: Components, campaign_id: str, content: Content, derived: Content | None) -> Judgement:

@@ -155,6 +155,23 @@ def test_without_secret_key_a_campaign_has_no_links_and_a_warning(plain: AppHarn
     assert "no_unsubscribe" not in {found["code"] for found in put(plain, unsubscribe=False).json()["warnings"]}
 
 
+@pytest.mark.parametrize("older", [{}, {"unsubscribe": None}])
+def test_a_started_campaign_that_is_put_again_once_there_is_a_key_stays_as_it_is(
+    plain: AppHarness, older: dict[str, Any]
+) -> None:
+    """Given a campaign that was started without SECRET_KEY, then the same PUT is 200, and another one is 409."""
+    assert put(plain, **older).status == 201
+    plain.upload()
+    plain.parse()
+    assert plain.web.post("/campaigns/c1/start").status == 200
+    app = AppHarness(plain.redis, {"SECRET_KEY": KEY, "PUBLIC_URL": URL}, store=plain.store)
+    answer = put(app, **older)
+    assert (answer.status, answer.json()["unsubscribe"]) == (200, None)
+    assert not app.harness.catalog.get("c1").content.has_links
+    assert put(app, text="Hi again").status == 409
+    assert put(app, unsubscribe=False).status == put(app, unsubscribe=True).status == 409
+
+
 def test_without_secret_key_unsubscribe_true_is_422_with_what_to_do(plain: AppHarness) -> None:
     answer = put(plain, unsubscribe=True)
     assert answer.status == 422
