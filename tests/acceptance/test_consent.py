@@ -74,17 +74,17 @@ def test_nothing_is_sent_after_the_answer_to_a_no(tmp_path: Path) -> None:
         stack.upload("spring", b"email\n" + "".join(f"{address(row)}\n" for row in sorted(EVERYONE)).encode())
         stack.start("spring")
         stack.until("spring", lambda report: report["done"] > 0, "the first email")
-        noes = say_no(stack)
+        answers = say_no(stack)
         report = stack.until_status("spring", "completed")
         states = list(csv.DictReader(io.StringIO(stack.recipients("spring").decode())))
         arrivals = stack.double.arrivals()
 
-    stopped = {row for row, no in noes.items() if not no.claimed}
+    stopped = {row for row, no in answers.items() if not no.claimed}
     assert len(stopped) > 300, "the campaign was over too soon"
-    late = {one.row for one in arrivals if one.row in noes and one.time_s > noes[one.row].at_s}
-    assert late <= {row for row, no in noes.items() if no.claimed}
+    late = {one.row for one in arrivals if one.row in answers and one.time_s > answers[one.row].at_s}
+    assert late <= {row for row, no in answers.items() if no.claimed}
     failed = {int(one["row"]) for one in states if (one["state"], one["reason"]) == ("failed", "suppressed")}
-    assert stopped <= failed <= set(noes)
+    assert stopped <= failed <= set(answers)
     assert Counter(one.row for one in arrivals) == Counter(EVERYONE - BEFORE - failed)
     assert {int(one["row"]) for one in states if one["state"] == "rejected"} == BEFORE
     assert (report["total"], report["rejected"]) == (ROWS - len(BEFORE), len(BEFORE))
