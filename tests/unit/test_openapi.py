@@ -33,8 +33,10 @@ def test_the_version_is_the_projects() -> None:
     assert openapi.document(ENDPOINTS)["info"]["version"] == project["version"]
 
 
-def test_the_readmes_status_has_the_fields_of_a_status_in_their_order() -> None:
-    [sample] = re.findall(r"^```json\n({\"done\".*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+def test_the_status_shown_has_the_fields_of_a_status_in_their_order() -> None:
+    [sample] = re.findall(
+        r"^```json\n({\"done\".*?)^```$", (ROOT / "docs" / "curl.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     shown = msgspec.json.decode(sample, type=StatusReport)
     assert list(json.loads(sample)) == [field.name for field in msgspec.structs.fields(StatusReport)]
     assert shown.done + shown.failed + shown.pending == shown.total

@@ -1,4 +1,4 @@
-"""The README's shell lines, unchanged, with `make run` and the outbox. Only the port is another."""
+"""The shell lines of docs/curl.md, unchanged, with `make run` and the outbox. Only the port is another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks() -> list[str]:
-    found = BLOCK.findall((ROOT / "README.md").read_text())
+    found = BLOCK.findall((ROOT / "docs" / "curl.md").read_text())
     assert len(found) >= 9
     return found
 
@@ -75,7 +75,7 @@ def every_email_is_right(outbox: Path) -> None:
 
 
 def test_the_fields_of_the_status_shown_are_those_of_a_real_one(tmp_path: Path) -> None:
-    shown = re.search(r"^```json\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    shown = re.search(r"^```json\n(.*?)^```$", (ROOT / "docs" / "curl.md").read_text(), re.MULTILINE | re.DOTALL)
     assert shown
     with make_run.running(tmp_path) as started:
         started.until_ready()
