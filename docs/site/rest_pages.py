@@ -99,8 +99,10 @@ def _models(schemas: Schema) -> Iterator[str]:
             yield ""
 
 
-def _type(schema: Schema) -> str:
-    """A schema in a few words, with links to models."""
+def _type(schema: Schema | bool) -> str:
+    """A schema in a few words, with links to models. `true` is the schema of any value."""
+    if isinstance(schema, bool):
+        return "any"
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
         return f"[{name}](models.md#{name.lower()})"
