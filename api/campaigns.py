@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api import account_check, campaign_removal, components, content_review
 from api.components import Components
 from api.http import inputs
-from api.http.errors import Problem, invalid
+from api.http.errors import TRY_AGAIN, Problem, invalid
 from api.http.responses import json_response
 from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
@@ -29,6 +29,10 @@ log = structlog.get_logger(__name__)
 
 #: The largest body of a PUT, in bytes of JSON: templates may be large.
 MAX_CAMPAIGN_BYTES: Final = 25 * inputs.MIB
+
+
+#: How often a content is checked, if the campaign gets another list meanwhile.
+CHECKS: Final = 20
 
 
 class CampaignResponse(msgspec.Struct, frozen=True, rename={"from_": "from"}):
@@ -117,7 +121,7 @@ def save(
     names = mail_content.check(content).missing(())
     derived = derivation.derived(content)
     alone = to_accept(content_review.review(content, derived, None).warnings)
-    while True:
+    for _ in range(CHECKS):
         judgement = _judged(parts, campaign_id, content, derived)
         try:
             return parts.catalog.put(
@@ -133,6 +137,8 @@ def save(
             )
         except ListChanged:  # between these two lines; its findings are others
             continue
+    detail = "The campaign's list was replaced each time while its content was checked: send the request again."
+    raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, TRY_AGAIN)
 
 
 def _started_with(parts: Components, campaign_id: str, content: Content) -> Campaign | None:

@@ -5,6 +5,7 @@ order of events.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from redis import Redis
 
 from campaigns import keys
 from campaigns.catalog import Catalog
+from campaigns.errors import ListChanged
 from campaigns.models import Campaign, Status
 from campaigns.parsing import Parsing
 from lists.sample import KEPT_BYTES, KEPT_ROWS
@@ -142,6 +144,24 @@ def test_another_list_that_arrives_during_a_put_is_checked(app: AppHarness, monk
     once(monkeypatch, Catalog, "put", replace)
     app.web.put("/campaigns/c1", CONTENT | PAY)
     assert status_of(app)["unaccepted"] == ["row_fails"]
+
+
+def test_a_content_that_is_put_while_the_start_is_scheduled_is_checked(app: AppHarness) -> None:
+    """Given a campaign that is scheduled, when its content is changed, then the new content is checked."""
+    start_at = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    app.ready(PRICES, **GOOD, start_at=start_at)
+    assert app.web.post("/campaigns/c1/start").json()["status"] == "scheduled"
+    app.web.put("/campaigns/c1", CONTENT | PAY | {"start_at": start_at})
+    assert status_of(app)["unaccepted"] == ["row_fails"]
+
+
+def test_a_list_that_changes_at_every_look_is_a_503(app: AppHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(*_args: object, **_kwargs: object) -> None:
+        raise ListChanged
+
+    monkeypatch.setattr(Catalog, "put", changed)
+    answer = app.web.put("/campaigns/c1", CONTENT)
+    assert (answer.status, "retry-after" in answer.headers) == (503, True)
 
 
 def test_the_findings_of_a_list_go_with_it(app: AppHarness) -> None:
