@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
+from campaigns import keys
 from embedded import ports
 from tests.support.program import Program
 from tests.support.stack import Stack, free_port
@@ -53,8 +54,32 @@ def test_a_refused_step_shows_the_servers_words(visit: Visit, stack: Stack) -> N
     )
     visit.expected += ["409 .*/race/pause"]
     visit.press("Pause")
-    expect(visit.notice.get_by_role("alert")).to_contain_text("only a running campaign can be paused")
+    expect(visit.notice.get_by_role("alert")).to_contain_text("only a running or scheduled campaign can be paused")
     expect(visit.status).to_have_text("Cancelled")
+
+
+def test_a_person_resumes_in_spite_of_the_brake(visit: Visit, stack: Stack) -> None:
+    """Given a campaign that the brake has paused, then the page shows the figures and asks before it resumes."""
+    stack.put("bad", tpm=60)
+    stack.upload("bad", readers(100))
+    stack.start("bad")
+    visit.campaign("bad")
+    expect(visit.status).to_have_text("Running")
+    figures = "7 of 120 bounced (5.8 %), the limit is 5 %"
+    stack.call("POST", "/campaigns/bad/pause")
+    held = {"braked": figures, "reason": f"brake: {figures}"}
+    stack.redis_client().hset(keys.campaign("bad"), mapping=held)
+    expect(visit.page.get_by_text(f"brake: {figures}")).to_be_visible()
+    visit.expected += ["409 .*/bad/resume", "409 .*/bad/resume"]
+    visit.press("Resume")
+    dialog = visit.page.get_by_role("dialog")
+    expect(dialog).to_contain_text(figures)
+    dialog.get_by_role("button", name="Stay paused").click()
+    expect(visit.status).to_have_text("Paused")
+    visit.press("Resume")
+    dialog.get_by_role("button", name="Resume anyway").click()
+    expect(visit.status).to_have_text("Running")
+    stack.call("POST", "/campaigns/bad/cancel")
 
 
 def test_the_page_says_that_the_server_is_away_and_recovers_without_a_reload(visit: Visit, stack: Stack) -> None:

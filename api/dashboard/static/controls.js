@@ -38,6 +38,7 @@ const STEPS = [
     shown: (status) => status.status === "paused",
     label: () => "Resume",
     said: (answer) => (answer.status === "scheduled" ? "Scheduled again." : "Resumed."),
+    accept: acceptBrake,
     primary: true,
   },
   {
@@ -62,6 +63,22 @@ const STEPS = [
     }),
   },
 ];
+
+/** The body with which a person resumes in spite of the brake; null: the person does not, or something else is wrong. */
+async function acceptBrake(error, id, reason) {
+  if (!error.body?.type?.endsWith("#brake-holds")) throw error;
+  const accepted = await confirmStep({
+    title: `Resume ${id} in spite of its bounces or complaints?`,
+    consequences: [
+      reason ?? error.message,
+      "Such figures harm the sender's reputation. Look into the list and the content first.",
+      "From now on the brake counts only what is sent after this.",
+    ],
+    yes: "Resume anyway",
+    no: "Stay paused",
+  });
+  return accepted ? { accept_brake: true } : null;
+}
 
 /** A pause that did not happen must not be taken for one. The next good status replaces the message. */
 function notPaused(error) {
@@ -113,7 +130,9 @@ export function controlsRow(campaignId, perform) {
       try {
         return step.said(await post(path(campaignId, step.name), body));
       } catch (error) {
-        throw step.failed?.(error) ?? error;
+        if (!step.accept) throw step.failed?.(error) ?? error;
+        const accepted = await step.accept(error, campaignId, latest.reason);
+        return accepted ? step.said(await post(path(campaignId, step.name), accepted)) : "";
       }
     });
   }
