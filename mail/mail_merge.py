@@ -7,6 +7,7 @@ byte; a row for which that is not certain goes alone.
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,9 @@ from mail.template import Template
 _FIRST: Final = "q"
 _LETTERS: Final = string.ascii_lowercase.replace(_FIRST, "")
 _MARK_CHARS: Final = 8
+
+#: Finds what HTML escapes.
+_ESCAPED: Final = re.compile("[&<>\"']").search
 
 
 class Share(NamedTuple):
@@ -115,16 +119,26 @@ class MailMerge:
             if not cells.isascii():
                 cells.encode()
             variables, subject, headers = self._renderer.personal(row, email, values)
-            filled = {tag: str(template.escape(variables[name])) for tag, name, template in self._tags.values()}
+            filled = self._filled(variables)
         except (RenderError, UnicodeEncodeError, KeyError):
             return None
-        if self._is_ambiguous(filled, subject, headers) or not all(map(any, self._values_of_bare(filled))):
+        if self._is_ambiguous(filled, subject, headers) or (self._bare and self._lacks_a_part(filled)):
             return None
         own = None if self._renderer.shares_headers else headers
         return Share(row, email, subject if self._own_subject else None, own, filled)
 
-    def _values_of_bare(self, filled: Mapping[str, str]) -> list[list[str]]:
-        return [[filled[tag] for tag in tags] for tags in self._bare]
+    def _filled(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The value of each tag."""
+        filled = {}
+        for tag, name, template in self._tags.values():
+            value = variables[name]
+            # Most values have nothing to escape, which this finds out in a quarter of the time.
+            filled[tag] = str(template.escape(value)) if _ESCAPED(value) else value
+        return filled
+
+    def _lacks_a_part(self, filled: Mapping[str, str]) -> bool:
+        """Whether a part is empty: an email of its own has no such part."""
+        return not all(any(filled[tag] for tag in tags) for tags in self._bare)
 
     def _is_ambiguous(self, filled: Mapping[str, str], subject: str, headers: Mapping[str, str]) -> bool:
         """Whether anything but a tag could be taken for one, in what the tags are replaced in.

@@ -57,7 +57,7 @@ class SendGridMerge:
     """
 
     def __init__(self, campaign_id: str, shared: dict[str, Any], post: Callable[[bytes], Awaitable[Reply]]) -> None:
-        self._campaign_id = campaign_id
+        self._campaign_id = _encode(campaign_id)
         self._head = _encode(shared)[:-1] + b',"personalizations":['
         self._post = post
 
@@ -66,16 +66,17 @@ class SendGridMerge:
         substitutions = _encode(share.substitutions)
         if len(substitutions) > MAX_SUBSTITUTIONS_BYTES:
             return None
-        own: dict[str, Any] = {
-            "to": [{"email": share.to}],
-            "custom_args": {"campaign_id": self._campaign_id, "row": str(share.row)},
-            "substitutions": msgspec.Raw(substitutions),
-        }
-        if share.subject is not None:
-            own["subject"] = share.subject
-        if share.headers:
-            own["headers"] = share.headers
-        return _encode(own)
+        subject = b"" if share.subject is None else b',"subject":' + _encode(share.subject)
+        headers = b',"headers":' + _encode(share.headers) if share.headers else b""
+        # Joined by hand: a dict of it all takes twice the time.
+        return b'{"to":[{"email":%b}],"custom_args":{"campaign_id":%b,"row":"%d"},"substitutions":%b%b%b}' % (
+            _encode(share.to),
+            self._campaign_id,
+            share.row,
+            substitutions,
+            subject,
+            headers,
+        )
 
     async def send(self, shares: Sequence[bytes], attachments: Sequence[Attachment]) -> Sequence[Outcome | None]:
         """See `MergedRequest`."""
