@@ -156,16 +156,17 @@ def compare(latency_ms: int) -> None:
                 runs.append(postrider(stack, batch, EMAILS, f"run-{batch}-{number}"))
             found = [*peer_runs.values(), *own_runs.values()]
             line(f"  {latency_ms} ms: {', '.join(f'{runs[-1].rate:,.0f}/s' for runs in found)}")
-    rows = [[names[kind], *_figures(runs), "", "", ""] for kind, runs in peer_runs.items()]
+    rows = [[names[kind], *_figures(runs), "", "", "", ""] for kind, runs in peer_runs.items()]
     for batch, runs in own_runs.items():
         title = "Postrider" if batch == 1 else f"Postrider, `SENDGRID_BATCH={batch}`"
         ratios = [_ratio(runs, peer_runs.get(kind)) for kind in (GoPool, BullMq)]
+        ratios.insert(1, _cpu_ratio(runs, peer_runs.get(GoPool)))
         goals = GOALS | GOALS_MORE
         wanted = [
             f"{goals[key]:g} of {kind.name}" for kind in (GoPool, BullMq) if (key := (latency_ms, batch, kind)) in goals
         ]
         rows.append([title, *_figures(runs), *ratios, "; ".join(wanted)])
-    head = "what|emails/s|from start to end|CPU us per email: worker / Redis / sink|over the Go pool|over BullMQ|goal"
+    head = "what|emails/s|start to end|CPU us per email: worker / Redis / sink|over the Go pool|by CPU|over BullMQ|goal"
     line(f"\n{latency_ms} ms, {EMAILS:,} emails, medians of {ROUNDS} rounds")
     table(head.split("|"), rows)
 
@@ -184,6 +185,14 @@ def _ratio(ours: list[Run], theirs: list[Run] | None) -> str:
         return "-"
     ratios = [own.rate / other.rate for own, other in zip(ours, theirs, strict=True)]
     return f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def _cpu_ratio(ours: list[Run], theirs: list[Run] | None) -> str:
+    """The peer's CPU over ours, which other programs on the machine disturb less."""
+    if theirs is None:
+        return "-"
+    ratios = [sum(other.cpu_us.values()) / sum(own.cpu_us.values()) for own, other in zip(ours, theirs, strict=True)]
+    return f"{median(ratios):.2f}"
 
 
 def wire() -> None:
