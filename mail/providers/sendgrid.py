@@ -58,8 +58,8 @@ class SendGrid:
 
     def merged(self, message: Message) -> SendGridMerge:
         """See `Merging`."""
-        shared = payload(message)
-        del shared["personalizations"], shared["custom_args"]
+        own = {"personalizations", "custom_args"} if message.subject else {"personalizations", "custom_args", "subject"}
+        shared = {name: value for name, value in payload(message).items() if name not in own}
         return SendGridMerge(message.campaign_id, shared, self._post)
 
     async def close(self) -> None:

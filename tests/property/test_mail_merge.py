@@ -81,6 +81,8 @@ def contents(draw: st.DrawFn) -> Content:
         html=html,
         text=text,
         headers=headers,
+        reply_to=draw(st.sampled_from([None, "Help <help@example.org>"])),
+        tracking=draw(st.sampled_from(["account", "on", "off"])),
         unsubscribe=draw(st.booleans()),
     )
 

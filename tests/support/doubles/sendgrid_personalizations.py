@@ -7,11 +7,14 @@ text, one after the other; SendGrid does not say in which order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+#: The fields of a request that its recipients may have of their own.
+_OWN: Final = frozenset({"personalizations", "subject", "headers", "content", "custom_args"})
 
 
 class Email(NamedTuple):
-    """What one recipient gets. `parts`: the content by its type, in order."""
+    """What one recipient gets. `parts`: the content by its type, in order. `shared`: the rest of the request."""
 
     campaign_id: str
     row: int
@@ -19,6 +22,7 @@ class Email(NamedTuple):
     subject: str
     headers: Mapping[str, str]
     parts: Mapping[str, str]
+    shared: Mapping[str, Any]
 
 
 def emails(payload: Mapping[str, Any], *, in_reverse: bool = False) -> list[Email]:
@@ -42,4 +46,5 @@ def _email(payload: Mapping[str, Any], own: Mapping[str, Any], in_reverse: bool)
         replaced(own.get("subject", payload.get("subject", ""))),
         own.get("headers", payload.get("headers", {})),
         {part["type"]: replaced(part["value"]) for part in payload["content"]},
+        {name: value for name, value in payload.items() if name not in _OWN},
     )

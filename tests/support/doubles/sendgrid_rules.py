@@ -69,6 +69,8 @@ def problems(payload: Any) -> list[Problem]:
     found += _mailbox("from", payload.get("from"))
     if "reply_to" in payload:
         found += _mailbox("reply_to", payload["reply_to"])
+    if "subject" in payload and not (isinstance(payload["subject"], str) and payload["subject"]):
+        found.append(Problem("subject", "The subject must be a string of at least one letter"))
     found += _content(payload.get("content"))
     found += _headers("headers", payload.get("headers", {}))
     return found
