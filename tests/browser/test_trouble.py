@@ -67,8 +67,7 @@ def test_a_person_resumes_in_spite_of_the_brake(visit: Visit, stack: Stack) -> N
     expect(visit.status).to_have_text("Running")
     figures = "7 of 120 bounced (5.8 %), the limit is 5 %"
     stack.call("POST", "/campaigns/bad/pause")
-    held = {"braked": figures, "reason": f"brake: {figures}"}
-    stack.redis_client().hset(keys.campaign("bad"), mapping=held)
+    stack.redis_client().hset(keys.campaign("bad"), mapping={"braked": figures, "reason": f"brake: {figures}"})
     expect(visit.page.get_by_text(f"brake: {figures}")).to_be_visible()
     visit.expected += ["409 .*/bad/resume", "409 .*/bad/resume"]
     visit.press("Resume")
