@@ -31,6 +31,7 @@
 --include due_starts
 --include fair_queueing
 --include batches
+--include account_slots
 --include prefetch_requests
 
 --- the time until the next round (ms): as a rule; where another worker dispatches; while no campaign runs, far below
@@ -72,22 +73,6 @@ local function stand_aside(id, problem)
   reply.refused[#reply.refused + 1] = id
 end
 
-local function never()
-  return false
-end
-
--- ms until the campaign may have something to dispatch
-local function ms_to_next(c)
-  local account = account_for(c.account, never, now)
-  if c.requeued + c.ready + c.held == 0 or not account or account.ignorant then
-    return ROUND_MS
-  end
-  if account.state == 'open' then
-    return account.open_ms
-  end
-  return math.max(MIN_ROUND_MS, c.open_ms, math.ceil((1 - c.tokens) / c.rate))
-end
-
 local campaigns = {}
 table.sort(ids)
 for _, id in ipairs(ids) do
@@ -100,6 +85,7 @@ for _, id in ipairs(ids) do
   end
 end
 
+count_slots(campaigns, all_slots, now)
 while room > 0 and round.dispatched < MAX_RECIPIENTS do
   local c = next_campaign(campaigns, now)
   if not c then
@@ -135,7 +121,7 @@ for _, c in ipairs(campaigns) do
   if c.reconcile_at and c.reconcile_at <= now then
     reply.reconcile[#reply.reconcile + 1] = c.id
   end
-  wait_ms = math.min(wait_ms, ms_to_next(c))
+  wait_ms = math.min(wait_ms, ms_to_next(c, now, MIN_ROUND_MS))
 end
 local more_below
 reply.prefetch, more_below = request_prefetch(campaigns, all_slots, now)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -189,3 +190,30 @@ def test_an_account_that_there_is_not_is_refused_with_the_names_of_those_there_a
         )
         assert status == 422
         assert f"there is no account '{name}': choose one of default, news" in raw.decode()
+
+
+def test_an_account_that_stops_answering_leaves_the_workers_to_the_others(tmp_path: Path) -> None:
+    """Given a campaign without a limit on one account and one of 1,200 per minute on another, and few worker threads.
+    When the first account's provider takes requests and answers none, in the middle of it.
+    Then the other campaign keeps its rate.
+    """
+    with SendGridDouble.running(latency_ms=100, key="SG.news") as news:
+        settings: dict[str, Any] = {
+            "ACCOUNTS": "news",
+            "ACCOUNT_NEWS_SENDGRID_API_KEY": "SG.news",
+            "ACCOUNT_NEWS_SENDGRID_API_URL": news.url,
+            "SEND_TIMEOUT_S": "10",
+        }
+        with Stack.open(tmp_path, **settings) as stack:
+            stack.add_worker(processes=1, threads=8)
+            audit.launch(stack, "sick", audit.addresses(60_000), account="news")
+            audit.launch(stack, "well", audit.addresses(600), tpm=1_200)
+            audit.until_done(stack, "well", 40, 60)
+            news.behave(answer="hang")
+            began = time.time()
+            until(lambda: stack.status("sick")["unknown"] > 0, "the requests have timed out")
+            ended = time.time()
+            times = sorted(arrival.time_s for arrival in stack.double.arrivals() if began < arrival.time_s < ended)
+        gaps = [later - earlier for earlier, later in pairwise([began, *times, ended])]
+        assert max(gaps) < 3
+        assert len(times) > 0.8 * 20 * (ended - began)

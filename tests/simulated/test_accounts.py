@@ -467,3 +467,39 @@ def test_accounts_flap_at_random_and_each_row_is_accepted_once(server: Redis, cl
         # What the provider failed while it worked for others waits for Dramatiq's retry, which nobody plays here
         assert report.done == len(taken)
         assert report.pending + report.done == 300
+
+
+# -- the workers' slots
+
+
+def test_an_account_takes_at_most_three_quarters_of_the_slots_while_another_one_has_something(
+    server: Redis, clock: Clock
+) -> None:
+    """Given an account whose batches never end, then a quarter of the slots is left to the other one."""
+    harness = harness_of(server, DEFAULT, NEWS, slots=8)
+    harness.start("sick", rows=1000, account="news")
+    harness.start("well", rows=500, tpm=600)
+    kept = []
+    for _ in range(30):
+        harness.dispatch()
+        for batch in harness.take():
+            grant = harness.admit(batch)
+            if grant.account == "news":
+                kept.append(batch)
+            else:
+                harness.settle(batch, sorted(grant.granted), "accepted")
+                harness.ledger.close_batch(batch.campaign_id, batch.batch_id)
+        clock.advance(STEP_MS)
+    assert len(kept) == 6
+    assert harness.report("well").done >= 28
+    # And each batch that ends makes room for one more
+    harness.settle(kept[0], kept[0].rows, "accepted", account="news")
+    harness.ledger.close_batch("sick", kept[0].batch_id)
+    assert sum(batch.campaign_id == "sick" for batch in harness.batches()) == 1
+
+
+def test_an_account_that_is_alone_takes_all_slots(server: Redis, clock: Clock) -> None:
+    harness = harness_of(server, DEFAULT, NEWS, slots=8)
+    harness.start("c1", rows=1000, account="news")
+    assert len(harness.batches()) == 8
+    assert clock.now_ms

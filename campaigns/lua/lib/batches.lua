@@ -32,6 +32,7 @@ local function send(round, c, retries, count, rows, recipients)
   c.tokens, c.left, c.vtime, c.changed = c.tokens - count, c.left - count, c.vtime + count / c.weight, true
   local via = c.via
   via.tokens, via.left, via.probed = via.tokens - count, via.left - count, true
+  via.slots_left = via.slots_left and via.slots_left - 1
   round.dispatched = round.dispatched + count
 end
 

@@ -46,9 +46,10 @@ local function account_now(name, now)
   return account
 end
 
--- may_send(account) -> whether a batch may go through it in this round
+-- may_send(account) -> whether a batch may go through it in this round; slots_left: see account_slots
 local function may_send(account)
-  return account.left >= 1 and (account.state == 'closed' or account.state == 'half-open' and not account.probed)
+  local is_ready = account.state == 'closed' or account.state == 'half-open' and not account.probed
+  return is_ready and account.left >= 1 and (account.slots_left or 1) > 0
 end
 
 -- save_paces(now): after the last batch

@@ -105,3 +105,19 @@ local function save_campaign(c, now)
     redis.call('HINCRBY', progress, 'ready_bytes', -c.bytes)
   end
 end
+
+local function never()
+  return false
+end
+
+-- ms_to_next(c, now, at_least) -> ms until the campaign may have something to dispatch, or math.huge
+local function ms_to_next(c, now, at_least)
+  local account = account_for(c.account, never, now)
+  if c.requeued + c.ready + c.held == 0 or not account or account.ignorant then
+    return math.huge
+  end
+  if account.state == 'open' then
+    return account.open_ms
+  end
+  return math.max(at_least, c.open_ms, math.ceil((1 - c.tokens) / c.rate))
+end
