@@ -15,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 #: Machines poll these every few seconds, so they are logged at the debug level only.
 QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+#: What a page that is open asks for again and again, and the files of the pages. A success is logged at debug only.
+_POLLED: Final = re.compile(r"/|/campaigns|/accounts|/campaigns/[^/]+(/status|/throughput)?|/(dashboard|docs)(/.*)?")
 #: A path segment with characters that no id and no endpoint has: it may be anything, even an address.
 _ODD_SEGMENT: Final = re.compile(r"[^/]*[^/A-Za-z0-9_.-][^/]*")
 _LONGEST: Final = 200
@@ -51,7 +53,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            write = log.debug if scope["path"] in QUIET_PATHS else log.info
+            write = log.debug if _is_quiet(scope, status) else log.info
             write(
                 "request_answered",
                 method=scope["method"],
@@ -59,6 +61,12 @@ class RequestLog:
                 status=status,
                 duration_ms=round((time.monotonic() - started) * 1000, 1),
             )
+
+
+def _is_quiet(scope: Scope, status: int) -> bool:
+    """Whether the request changes nothing and has nothing to tell, as machines and open pages send them."""
+    read = scope["method"] in {"GET", "HEAD"} and status < HTTPStatus.BAD_REQUEST
+    return scope["path"] in QUIET_PATHS or (read and _POLLED.fullmatch(scope["path"]) is not None)
 
 
 def _shown(path: str) -> str:
