@@ -14,9 +14,8 @@ from campaigns.attachments import StoredFile
 from campaigns.models import Campaign, Content
 from mail import file_checks
 from mail.check import Check
-from mail.checks import by_level, checks
+from mail.checks import by_level, checks, checks_with_list
 from mail.known_list import KnownList
-from mail.rendering import Templates
 
 #: The most reviews that a process keeps; each takes a few kB.
 KEPT: Final = 256
@@ -61,7 +60,7 @@ def _remembered(content: Content, derived: Content | None, known: KnownList | No
         if key in _reviews:
             _reviews.move_to_end(key)
             return _reviews[key]
-    made = _reviewed(content, derived, known)
+    made = _alone(content, derived) if known is None else _with_list(content, derived, known)
     with _lock:
         _reviews[key] = made
         while len(_reviews) > KEPT:
@@ -69,9 +68,13 @@ def _remembered(content: Content, derived: Content | None, known: KnownList | No
     return made
 
 
-def _reviewed(content: Content, derived: Content | None, known: KnownList | None) -> Review:
-    found = checks(content, known)
+def _alone(content: Content, derived: Content | None) -> Review:
+    found = checks(content)
     if derived is not None and derived.text is not None:
         found = [finding for finding in found if finding.code != "no_text"]
-    missing = () if known is None else tuple(Templates(content).missing(known.columns))
-    return Review(tuple(found), missing)
+    return Review(tuple(found), ())
+
+
+def _with_list(content: Content, derived: Content | None, known: KnownList) -> Review:
+    alone, both = _remembered(content, derived, None, ""), checks_with_list(content, known)
+    return Review(tuple(by_level([*alone.warnings, *both.found])), tuple(both.missing))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from campaigns.errors import InvalidCampaign
 from campaigns.models import Content
@@ -30,6 +30,13 @@ MAX_SEARCHED: Final = 1_000_000
 #: The codes of the findings about the content and its list together.
 OF_LIST: Final = frozenset({"missing_column", "empty_column", "row_fails", "unfilled_column"})
 _DETAIL: Final = re.compile(r"(subject|html|text|headers\.[^:,]+)(?:, line (\d+))?: (.*)", re.DOTALL)
+
+
+class WithList(NamedTuple):
+    """What a content and a list make together: the findings, and the columns that the list lacks."""
+
+    found: list[Check]
+    missing: list[str]
 
 
 def checks(content: Content, known: KnownList | None = None) -> list[Check]:
@@ -62,13 +69,13 @@ def by_level(found: Iterable[Check]) -> list[Check]:
     return sorted(dict.fromkeys(found), key=lambda finding: list(Level).index(finding.level))
 
 
-def checks_with_list(content: Content, known: KnownList) -> list[Check]:
+def checks_with_list(content: Content, known: KnownList) -> WithList:
     """Only those findings of `checks` that are about the content and its list together."""
     try:
         templates = Templates(content)
     except InvalidCampaign:  # an earlier version has accepted it
-        return []
-    return list(_with_list(templates, known, sources_of(content)))
+        return WithList([], [])
+    return WithList(list(_with_list(templates, known, sources_of(content))), templates.missing(known.columns))
 
 
 def to_accept(found: Iterable[Check]) -> list[str]:

@@ -14,7 +14,7 @@ from redis import Redis
 
 from campaigns import exclusion, keys
 from campaigns.catalog import Catalog, name_columns
-from campaigns.errors import ContentChanged, InvalidCampaign
+from campaigns.errors import ContentChanged
 from campaigns.judgement import Judgement
 from campaigns.list_filters import Suppressions, row_filters
 from campaigns.models import Campaign, Content, Status
@@ -68,11 +68,7 @@ def _judged(campaign: Campaign, result: ScanResult) -> Judgement:
     """What a campaign's content and the scanned list make together."""
     columns, sample = result.dialect.columns, result.kept
     known = KnownList(columns, sample.numbered, sample.empty, sample.recipients)
-    found = checks_with_list(campaign.content, known)
-    try:
-        missing = Templates(campaign.content).missing(columns)
-    except InvalidCampaign:  # an earlier version has accepted it
-        missing = []
+    found, missing = checks_with_list(campaign.content, known)
     return Judgement(str(campaign.content_version), to_accept(found), with_suggestions(missing, columns))
 
 

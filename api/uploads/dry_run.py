@@ -23,7 +23,6 @@ from lists.reading import ReadList, read_list
 from mail.checks import checks_with_list, to_accept
 from mail.condition import Condition
 from mail.known_list import KnownList
-from mail.rendering import Templates
 
 #: The most dry runs at once in one process, and the longest one, in s. A small archive may unpack to a large list.
 AT_ONCE: Final = 2
@@ -87,7 +86,7 @@ def _answer(found: ReadList, campaign: Campaign) -> DryRunResponse:
     content, alone = campaign.content, content_review.review(campaign.content, campaign.derived, None)
     facts, result = found.facts, found.result
     sample, columns = result.kept, result.dialect.columns
-    warnings = checks_with_list(content, KnownList(columns, sample.numbered, sample.empty, sample.recipients))
+    warnings, missing = checks_with_list(content, KnownList(columns, sample.numbered, sample.empty, sample.recipients))
     return DryRunResponse(
         format=facts.format,
         encoding=facts.encoding,
@@ -103,7 +102,7 @@ def _answer(found: ReadList, campaign: Campaign) -> DryRunResponse:
         reasons=facts.reasons,
         sample=result.sample,
         warnings=facts.warnings,
-        missing_columns=Templates(content).missing(columns),
+        missing_columns=missing,
         content_warnings=warnings,
         unaccepted=facts.to_accept + to_accept(alone.warnings) + to_accept(warnings),
     )
