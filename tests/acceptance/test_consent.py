@@ -78,6 +78,8 @@ def test_nothing_is_sent_after_the_answer_to_a_no(tmp_path: Path) -> None:
         report = stack.until_status("spring", "completed")
         states = list(csv.DictReader(io.StringIO(stack.recipients("spring").decode())))
         arrivals = stack.double.arrivals()
+        listed = csv.DictReader(io.StringIO(stack.ask("GET", "/suppressions.csv")[1].decode()))
+        logged = stack.web.output()
 
     stopped = {row for row, no in answers.items() if not no.claimed}
     assert len(stopped) > 300, "the campaign was over too soon"
@@ -87,6 +89,9 @@ def test_nothing_is_sent_after_the_answer_to_a_no(tmp_path: Path) -> None:
     assert stopped <= failed <= set(answers)
     assert Counter(one.row for one in arrivals) == Counter(EVERYONE - BEFORE - failed)
     assert {int(one["row"]) for one in states if one["state"] == "rejected"} == BEFORE
+    reasons = {"manual": len(BEFORE), "unsubscribed": len(LEAVING), "bounced": len(BOUNCING)}
+    assert Counter(one["reason"] for one in listed) == reasons
+    assert "shop.test" not in logged
     assert (report["total"], report["rejected"]) == (ROWS - len(BEFORE), len(BEFORE))
     assert (report["done"], report["failed"], report["pending"]) == (ROWS - len(BEFORE) - len(failed), len(failed), 0)
 
