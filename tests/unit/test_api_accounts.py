@@ -96,3 +96,38 @@ def test_the_response_shows_no_secret_and_reading_changes_nothing(fake_redis: Re
     assert answer.json()[0]["provider"] == "sendgrid"
     assert KEY.encode() not in answer.body
     assert contents(app) == before
+
+
+TWO = {
+    "SENDGRID_API_KEY": KEY,
+    "PROVIDER_FALLBACK": "news",
+    "ACCOUNTS": "news",
+    "ACCOUNT_NEWS_SMTP_URL": f"smtp://u:{KEY}@localhost",
+    "ACCOUNT_NEWS_TPM": "600",
+}
+
+
+def test_each_account_is_listed_with_its_own_figures(fake_redis: Redis) -> None:
+    app = AppHarness(fake_redis, TWO)
+    window(app, keys.account("sendgrid"), 3)
+    window(app, keys.account("@news"), 5)
+    now = int(time.time() * 1000)
+    opened: dict[Any, Any] = {"level": 1, "until": now + 60_000, "why": "454 4.7.0 slow down"}
+    app.redis.hset(keys.breaker("@news"), mapping=opened)
+    answer = app.web.get("/accounts")
+    assert KEY.encode() not in answer.body
+    names = ("name", "provider", "tpm", "sent_last_minute", "breaker", "reason", "fallback")
+    assert [tuple(account[name] for name in names) for account in answer.json()] == [
+        ("default", "sendgrid", None, 3, "closed", None, "news"),
+        ("news", "smtp", 600, 5, "open", "454 4.7.0 slow down", None),
+    ]
+
+
+def test_the_metrics_are_by_account(fake_redis: Redis) -> None:
+    app = AppHarness(fake_redis, TWO)
+    window(app, keys.account("@news"), 5)
+    text = app.web.get("/metrics").body.decode()
+    assert 'postrider_account_sent_last_minute{account="news"} 5.0' in text
+    assert 'postrider_account_sent_last_minute{account="default"} 0.0' in text
+    assert 'postrider_account_breaker{account="news",state="closed"} 1.0' in text
+    assert KEY not in text

@@ -63,7 +63,8 @@ local function next_campaign(campaigns, now)
   local first
   for _, c in ipairs(campaigns) do
     if not c.excluded and c.left >= 1 then
-      c.via = account_now(c.account, now)
+      -- nearly always its own account, which needs no look-up: this runs for each campaign and batch
+      c.via = c.home and not c.home.gives_way and c.home or account_now(c.account, now)
       if c.via and may_send(c.via) and (not first or goes_before(c, first)) then
         first = c
       end
@@ -75,6 +76,7 @@ end
 -- check_account(c, now): a campaign of an account that this process or another living worker does not know waits
 local function check_account(c, now)
   local account, problem = round_account(c.account, now), nil
+  c.home = account
   if not account then
     problem = worker_id
   elseif account.ignorant then
