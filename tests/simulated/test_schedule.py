@@ -146,6 +146,18 @@ def test_a_new_list_ends_the_plan(harness: LedgerHarness, clock: Clock) -> None:
     assert not harness.catalog.get("c1").start_when_ready
 
 
+def test_an_entry_of_the_schedule_alone_starts_nothing(harness: LedgerHarness, clock: Clock) -> None:
+    # Given entries that are due, of a campaign whose time is ahead, of a ready one, and of none
+    harness.make(start_at=at(clock, HOUR))
+    harness.controls.start("c1")
+    harness.make("c2")
+    harness.redis.zadd(keys.SCHEDULE, {"c1": 1, "c2": 1, "none": 1})
+    harness.dispatch()
+    # Then nothing starts, and the entry of the first is right again
+    assert (harness.report("c1").status, harness.report("c2").status) == ("scheduled", "ready")
+    assert harness.redis.zrange(keys.SCHEDULE, 0, -1, withscores=True) == [(b"c1", clock.now_ms + HOUR)]
+
+
 # Sending windows
 
 
@@ -256,6 +268,34 @@ def test_rows_in_flight_and_of_unknown_outcome_count(harness: LedgerHarness) -> 
     assert harness.report().status == "running"
     harness.settle(first, rows[8:], "unknown", reason="no answer")
     assert (harness.report().status, harness.report().done, harness.report().unknown) == ("paused", 8, 2)
+
+
+def test_admission_stops_at_the_canary_whatever_is_on_the_queue(harness: LedgerHarness, clock: Clock) -> None:
+    # Given two rounds of batches on the queue, of 37 emails each, before any is admitted
+    harness.start(rows=500, pause_after=37)
+    harness.prove("c1")
+    batches = harness.batches()
+    clock.advance(1000)
+    batches += harness.batches()
+    assert sum(len(batch.rows) for batch in batches) > 37
+    # When all of them ask for admission
+    grants = [harness.admit(batch) for batch in batches]
+    # Then 37 are granted
+    assert sum(len(grant.granted) for grant in grants) == 37
+
+
+def test_a_row_of_unknown_outcome_takes_a_place(harness: LedgerHarness) -> None:
+    # Given a canary of 10, of which 5 were accepted, 2 are unknown and 3 were not tried
+    harness.start(rows=200, pause_after=10)
+    first = harness.batches()[0]
+    rows = sorted(harness.admit(first).granted)
+    harness.settle(first, rows[:5], "accepted")
+    harness.settle(first, rows[5:7], "unknown", reason="no answer")
+    harness.settle(first, rows[7:], "not_tried")
+    # When the rest asks for admission
+    granted = [row for _ in range(3) for batch in harness.batches() for row in harness.admit(batch).granted]
+    # Then three more are admitted, and no other
+    assert len(granted) == 3
 
 
 def test_others_take_the_place_of_rows_that_fail_until_as_many_have_failed(harness: LedgerHarness) -> None:
