@@ -23,6 +23,7 @@ from storage import StoreUnavailable
 from tests.support.app_harness import CSV, AppHarness
 from tests.support.doubles.sendgrid_events import Signer, event
 from tests.support.doubles.web import Answer, Web
+from tests.support.ledger_harness import Exchanges
 
 PATH = "/webhooks/sendgrid"
 SIGNER = Signer()
@@ -174,6 +175,19 @@ def test_an_event_is_answered_once_it_is_written_and_a_failure_makes_the_provide
     assert status(sent)["bounced"] == 0
     assert post(sent, [event(name="bounce")]).status == 200
     assert (status(sent)["bounced"], suppressed(sent)) == (1, (True, ["bounced"]))
+
+
+def test_a_thousand_events_take_few_round_trips(sent: AppHarness) -> None:
+    """Given bounces, complaints and new subscriptions of a thousand recipients in one request, then Redis is asked a
+    few times: for the list, for the campaign, and to record.
+    """
+    names = ("bounce", "spamreport", "group_unsubscribe", "group_resubscribe")
+    batch = [event(str(row), names[row % 4], email=f"p{row}@shop.test") for row in range(1, 1001)]
+    post(sent, batch)  # once Redis knows the scripts
+    with Exchanges(sent.redis) as exchanges:
+        assert post(sent, [*batch[:-1], event("1000", "bounce", email="new@shop.test")]).status == 200
+    assert exchanges.count <= 8
+    assert suppressed(sent, "new@shop.test") == (True, ["bounced"])
 
 
 def test_opens_and_clicks_count_recipients_and_opens_by_machines_apart(sent: AppHarness) -> None:
