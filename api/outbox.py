@@ -71,11 +71,18 @@ class OutboxPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class OutboxEmail(msgspec.Struct, frozen=True):
-    """One email. `headers`: names and values in order. `source`: at most its first 256 KiB, as text."""
+class OutboxHeader(msgspec.Struct, frozen=True):
+    """A header of an email."""
 
     name: str
-    headers: list[tuple[str, str]]
+    value: str
+
+
+class OutboxEmail(msgspec.Struct, frozen=True):
+    """One email. `headers`: in their order. `source`: at most its first 256 KiB, as text."""
+
+    name: str
+    headers: list[OutboxHeader]
     html: str | None
     text: str | None
     attachments: list[Enclosure]
@@ -114,8 +121,9 @@ def email(request: Request) -> Response:
     found = files.email(campaign_id, name) if NAME.fullmatch(name) else None
     if found is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"The outbox has no email {name[:50]!r} of {campaign_id}.")
+    headers = [OutboxHeader(header, value) for header, value in found.headers]
     return json_response(
-        OutboxEmail(name, found.headers, found.html, found.text, found.attachments, found.source, found.size)
+        OutboxEmail(name, headers, found.html, found.text, found.attachments, found.source, found.size)
     )
 
 

@@ -35,7 +35,7 @@ def test_the_emails_are_listed_found_and_shown(app: AppHarness) -> None:
     assert [one["row"] for one in app.web.get("/outbox/spring?search=ANN2").json()["emails"]] == [2]
     email = app.web.get("/outbox/spring/2").json()
     assert (email["text"], email["html"]) == ("Dear Ann\n", None)
-    assert ["Subject", "Hello"] in email["headers"]
+    assert {"name": "Subject", "value": "Hello"} in email["headers"]
 
 
 @pytest.mark.parametrize("path", ["spring/9", "autumn/1", "spring/..%2F..%2Foutside", "..%2F/outside", "_test/1"])

@@ -14,7 +14,7 @@ import { connection } from "./connection.js";
  */
 
 /** The account of a campaign that names none. */
-export const DEFAULT_ACCOUNT = "default";
+const DEFAULT_ACCOUNT = "default";
 /** How long an answer is used again, in ms. */
 const FRESH_MS = 4_000;
 const NAMES = { sendgrid: "SendGrid", ses: "Amazon SES", smtp: "SMTP", outbox: "files" };

@@ -23,7 +23,12 @@ export function accountsPage() {
     h("h1", { tabindex: "-1" }, "Accounts"),
     h("p", { class: "quiet" }, "The provider accounts that send. They come from the server's settings."),
     list,
-    h("section", { class: "panel", "aria-labelledby": "events-title" }, h("h2", { id: "events-title" }, "What happened to the installation"), entries),
+    h(
+      "section",
+      { class: "panel", "aria-labelledby": "events-title" },
+      h("h2", { id: "events-title" }, "What happened to the installation"),
+      entries,
+    ),
   );
   let shown = "";
   let timer = null;
@@ -61,7 +66,10 @@ function card(account) {
     ["Emails go to", destination(account)],
     ["Circuit breaker", BREAKERS[account.breaker] ?? account.breaker],
     ["Reason", account.reason],
-    ["Sent in the last minute", account.tpm ? `${number(account.sent_last_minute)} of ${number(account.tpm)}` : number(account.sent_last_minute)],
+    [
+      "Sent in the last minute",
+      account.tpm ? `${number(account.sent_last_minute)} of ${number(account.tpm)}` : number(account.sent_last_minute),
+    ],
     ["Limit", account.tpm ? `${number(account.tpm)} emails per minute` : "none; each campaign has its own"],
     ["Fallback", account.fallback],
     ["Webhook", account.webhook && webhookText(account.webhook)],
@@ -70,7 +78,11 @@ function card(account) {
     "section",
     { class: account.breaker === "closed" ? "panel" : "panel attention failed", "aria-label": account.name },
     h("h2", {}, account.name),
-    h("dl", { class: "pairs" }, facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)))),
+    h(
+      "dl",
+      { class: "pairs" },
+      facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+    ),
   );
 }
 

@@ -76,7 +76,8 @@ function markPlace() {
   const [, place = ""] = location.hash.split("/");
   for (const link of document.querySelectorAll("#places a")) {
     const own = link.hash.split("/")[1] ?? "";
-    if (own === (["campaigns", "new"].includes(place) || place.startsWith("?") ? "" : place)) link.setAttribute("aria-current", "page");
+    if (own === (["campaigns", "new"].includes(place) || place.startsWith("?") ? "" : place))
+      link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }

@@ -24,7 +24,12 @@ const RETRY_MS = 2_000;
  * @param {string} [step] content, list, check or send
  */
 export function campaignPage(campaignId, step) {
-  const node = h("div", {}, h("h1", { tabindex: "-1", class: "id" }, campaignId), h("p", { class: "quiet" }, "Loading…"));
+  const node = h(
+    "div",
+    {},
+    h("h1", { tabindex: "-1", class: "id" }, campaignId),
+    h("p", { class: "quiet" }, "Loading…"),
+  );
   const left = new AbortController();
   const leaving = [() => left.abort()];
   const fail = (error) => left.signal.aborted || fill(node, gone(campaignId, error));
@@ -116,7 +121,10 @@ function campaignView(campaignId, first, names, signal) {
     if (view?.make === make) return;
     view?.leave();
     const page = { perform, refresh, steps: steps.node };
-    view = { make, ...(status.changeable ? makingView(campaignId, campaign, names, page) : runningView(campaignId, page)) };
+    view = {
+      make,
+      ...(status.changeable ? makingView(campaignId, campaign, names, page) : runningView(campaignId, page)),
+    };
     view.go(step);
     fill(body, view.node);
   }

@@ -46,7 +46,13 @@ export function campaignsPage(question) {
   });
   const body = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
   const total = h("span", { class: "quiet" });
-  const node = h("div", {}, h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, "Campaigns"), total), filters.node, body);
+  const node = h(
+    "div",
+    {},
+    h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, "Campaigns"), total),
+    filters.node,
+    body,
+  );
   const rows = new Map();
   const left = new AbortController();
   let timer = null;
@@ -63,7 +69,8 @@ export function campaignsPage(question) {
       const page = await get(`/campaigns?${query}`, { signal: left.signal });
       if (left.signal.aborted || mine !== asked) return;
       show(page);
-      if (!page.campaigns.some((campaign) => MOVING.has(campaign.progress.status))) wait = QUIET_MS;
+      const moves = page.campaigns.some((campaign) => MOVING.has(campaign.progress.status));
+      if (!moves || !filters.empty()) wait = QUIET_MS; // a search reads every campaign
     } catch (error) {
       if (left.signal.aborted || mine !== asked) return;
       if (!shown) fill(body, h("p", { class: "problem", role: "alert" }, error.message));
@@ -189,8 +196,20 @@ function filterForm(question, changed) {
     clearTimeout(timer);
     timer = setTimeout(changed, REST_MS);
   };
-  const word = h("input", { id: wordId, type: "search", maxlength: 100, placeholder: "Id or subject", value: question.get("search") ?? "", oninput: rest });
-  const state = chooser(stateId, [["", "Any state"], ...STATES.map((name) => [name, words(name)])], question.get("status"), changed);
+  const word = h("input", {
+    id: wordId,
+    type: "search",
+    maxlength: 100,
+    placeholder: "Id or subject",
+    value: question.get("search") ?? "",
+    oninput: rest,
+  });
+  const state = chooser(
+    stateId,
+    [["", "Any state"], ...STATES.map((name) => [name, words(name)])],
+    question.get("status"),
+    changed,
+  );
   const order = chooser(orderId, ORDERS, question.get("sort"), changed);
   const node = h(
     "form",
@@ -202,14 +221,22 @@ function filterForm(question, changed) {
     ].map(([id, label, input]) => h("div", { class: "field" }, h("label", { for: id }, label), input)),
   );
   const value = () => {
-    const chosen = { search: word.value.trim(), status: state.value, sort: order.value === ORDERS[0][0] ? "" : order.value };
+    const chosen = {
+      search: word.value.trim(),
+      status: state.value,
+      sort: order.value === ORDERS[0][0] ? "" : order.value,
+    };
     return Object.fromEntries(Object.entries(chosen).filter(([, text]) => text));
   };
   return { node, value, empty: () => !Object.keys(value()).length };
 }
 
 function chooser(id, options, chosen, changed) {
-  const input = h("select", { id, onchange: changed }, options.map(([value, text]) => h("option", { value }, text)));
+  const input = h(
+    "select",
+    { id, onchange: changed },
+    options.map(([value, text]) => h("option", { value }, text)),
+  );
   input.value = chosen ?? options[0][0];
   if (input.selectedIndex < 0) input.selectedIndex = 0;
   return input;
@@ -221,7 +248,11 @@ function pager(page, pageNumber, question) {
   const link = (to, text, label) =>
     to < 1 || to > last
       ? h("span", { class: "button off", "aria-hidden": "true" }, text)
-      : h("a", { class: "button", href: `#/?${new URLSearchParams({ ...question, page: to })}`, "aria-label": label }, text);
+      : h(
+          "a",
+          { class: "button", href: `#/?${new URLSearchParams({ ...question, page: to })}`, "aria-label": label },
+          text,
+        );
   const first = page.offset + 1;
   const words = page.campaigns.length
     ? `${number(first)} to ${number(page.offset + page.campaigns.length)} of ${number(page.total)}`

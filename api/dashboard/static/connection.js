@@ -27,7 +27,8 @@ const UNREACHABLE = {
 };
 const NO_WORKER = {
   what: "No worker is running.",
-  advice: "Nothing is sent, and no list is read, until one starts: dramatiq actors. make run and docker compose start them again by themselves; their output says why one ended.",
+  advice:
+    "Nothing is sent, and no list is read, until one starts: dramatiq actors. make run and docker compose start them again by themselves; their output says why one ended.",
   stale: false,
   away: false,
 };
@@ -73,7 +74,11 @@ async function check() {
 
 async function look() {
   try {
-    const answer = await fetch("/readyz", { cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(PATIENCE_MS) });
+    const answer = await fetch("/readyz", {
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
     const body = await answer.json();
     count(answer.ok ? (body.workers ?? null) : null);
     if (answer.ok) return workers === 0 ? NO_WORKER : null;

@@ -155,9 +155,22 @@ export function controlsRow(campaignId, perform) {
 /** The row with what concerns the campaign as a whole: duplicate and delete. */
 export function campaignActions(campaignId, perform) {
   let latest = null;
-  const copy = h("button", { class: "button small", type: "button", "data-step": true, onclick: duplicate }, "Duplicate…");
-  const erase = h("button", { class: "button small danger-quiet", type: "button", "data-step": true, onclick: remove }, "Delete campaign…");
-  const node = h("div", { class: "actions campaign-actions", role: "group", "aria-label": "This campaign" }, copy, erase);
+  const copy = h(
+    "button",
+    { class: "button small", type: "button", "data-step": true, onclick: duplicate },
+    "Duplicate…",
+  );
+  const erase = h(
+    "button",
+    { class: "button small danger-quiet", type: "button", "data-step": true, onclick: remove },
+    "Delete campaign…",
+  );
+  const node = h(
+    "div",
+    { class: "actions campaign-actions", role: "group", "aria-label": "This campaign" },
+    copy,
+    erase,
+  );
 
   async function duplicate() {
     const id = await askCopyId(campaignId);

@@ -16,7 +16,10 @@ export async function askCopyId(campaignId) {
       };
       const form = h("form", { id: "copy-form", onsubmit: submit }, name.node);
       return {
-        body: [h("p", {}, "The copy is a draft with the same content, settings and attachments, and without a list."), form],
+        body: [
+          h("p", {}, "The copy is a draft with the same content, settings and attachments, and without a list."),
+          form,
+        ],
         actions: [
           h("button", { class: "button", type: "button", onclick: () => close("") }, "Go back"),
           h("button", { class: "button primary", type: "submit", form: "copy-form" }, "Duplicate"),

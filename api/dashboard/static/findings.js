@@ -33,15 +33,15 @@ export function findingList(found, open) {
   const rest = lines.slice(SHOWN);
   return [
     h("ul", { class: "findings" }, lines.slice(0, SHOWN)),
-    rest.length > 0 &&
-      h("details", {}, h("summary", {}, `${rest.length} more`), h("ul", { class: "findings" }, rest)),
+    rest.length > 0 && h("details", {}, h("summary", {}, `${rest.length} more`), h("ul", { class: "findings" }, rest)),
   ];
 }
 
 function line(finding, open) {
   const level = LEVELS[finding.level] ?? (finding.level ? finding.level : null);
   const where = placeOf(finding);
-  const place = open && finding.line ? h("button", { class: "link", type: "button", onclick: () => open(finding) }, where) : where;
+  const place =
+    open && finding.line ? h("button", { class: "link", type: "button", onclick: () => open(finding) }, where) : where;
   return h(
     "li",
     { class: finding.level ?? "acknowledge" },

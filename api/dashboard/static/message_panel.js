@@ -48,7 +48,13 @@ function messageFacts(campaign) {
     ["HTML", campaign.html],
   ];
   return [
-    h("dl", { class: "pairs" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-    sources.map(([name, source]) => source && h("details", {}, h("summary", {}, name), h("pre", { tabindex: "0" }, source))),
+    h(
+      "dl",
+      { class: "pairs" },
+      facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    ),
+    sources.map(
+      ([name, source]) => source && h("details", {}, h("summary", {}, name), h("pre", { tabindex: "0" }, source)),
+    ),
   ];
 }

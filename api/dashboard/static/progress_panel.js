@@ -18,7 +18,11 @@ export function progressPanel(pace) {
     h("div", { class: "progress-head" }, big, detail),
     bar.node,
     hold,
-    h("dl", { class: "tiles" }, tiles.map((made) => made.node)),
+    h(
+      "dl",
+      { class: "tiles" },
+      tiles.map((made) => made.node),
+    ),
   );
   const update = (status, account) => {
     node.hidden = !status.has_list;

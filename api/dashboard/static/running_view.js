@@ -29,7 +29,13 @@ export function runningView(campaignId, { perform, steps }) {
   const rate = throughputPanel(campaignId, perform, pace);
   const plot = runPlot(campaignId);
   const decisions = decisionPanels(campaignId, perform);
-  const others = [downloadsPanel(campaignId, perform), booksPanel(campaignId, perform), historyPanel(campaignId), reportPanel(campaignId), findRecipient(campaignId)];
+  const others = [
+    downloadsPanel(campaignId, perform),
+    booksPanel(campaignId, perform),
+    historyPanel(campaignId),
+    reportPanel(campaignId),
+    findRecipient(campaignId),
+  ];
   const [downloads, books, history, report, find] = others;
   const list = listPanel(campaignId, perform);
   const message = messagePanel(campaignId, perform);
@@ -85,7 +91,12 @@ export function runningView(campaignId, { perform, steps }) {
 
 function listPanel(campaignId, perform) {
   const facts = h("div", { class: "stack" });
-  const node = h("section", { class: "panel", "aria-labelledby": "list-title" }, h("h2", { id: "list-title" }, "List"), facts);
+  const node = h(
+    "section",
+    { class: "panel", "aria-labelledby": "list-title" },
+    h("h2", { id: "list-title" }, "List"),
+    facts,
+  );
   let shown = "";
   const update = (status, campaign) => {
     const now = JSON.stringify([status.total, status.rejected, status.excluded, campaign.filename]);

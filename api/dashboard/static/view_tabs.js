@@ -21,7 +21,11 @@ export function viewTabs(views, label) {
     node.id = panelId;
     node.setAttribute("role", "tabpanel");
     node.setAttribute("aria-labelledby", tabId);
-    const tab = h("button", { id: tabId, class: "tab", type: "button", role: "tab", "aria-controls": panelId, onclick: () => choose(name) }, text);
+    const tab = h(
+      "button",
+      { id: tabId, class: "tab", type: "button", role: "tab", "aria-controls": panelId, onclick: () => choose(name) },
+      text,
+    );
     return { name, tab, node };
   });
   let chosen = null;
@@ -47,7 +51,11 @@ export function viewTabs(views, label) {
     choose(next.name);
     next.tab.focus();
   }
-  const node = h("div", { class: "tabs", role: "tablist", "aria-label": label, onkeydown: move }, made.map(({ tab }) => tab));
+  const node = h(
+    "div",
+    { class: "tabs", role: "tablist", "aria-label": label, onkeydown: move },
+    made.map(({ tab }) => tab),
+  );
   reflect(views[0].name);
   return { node, prefer: (name) => chosen ?? reflect(name) };
 }

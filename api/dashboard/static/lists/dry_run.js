@@ -52,15 +52,38 @@ export function dryRunShown({ found, sampled }, file) {
   const out = leftOut(found);
   const missing = found.missing_columns ?? [];
   const warnings = [
-    ...found.warnings.map((warning) => ({ ...warning, level: found.unaccepted.includes(warning.code) ? "acknowledge" : "hint" })),
+    ...found.warnings.map((warning) => ({
+      ...warning,
+      level: found.unaccepted.includes(warning.code) ? "acknowledge" : "hint",
+    })),
     ...(found.content_warnings ?? []),
   ];
   return [
-    sampled && h("p", { class: "quiet" }, `Read from the first ${bytes(sampled)} of ${bytes(file.size)}; the counts are of these rows.`),
-    h("p", { class: "lead" }, h("strong", {}, count(found.accepted, "recipient")), out.length ? `; ${out.join(", ")}.` : "; no row is left out."),
+    sampled &&
+      h(
+        "p",
+        { class: "quiet" },
+        `Read from the first ${bytes(sampled)} of ${bytes(file.size)}; the counts are of these rows.`,
+      ),
+    h(
+      "p",
+      { class: "lead" },
+      h("strong", {}, count(found.accepted, "recipient")),
+      out.length ? `; ${out.join(", ")}.` : "; no row is left out.",
+    ),
     recognisedFacts(found),
     missing.length > 0 &&
-      h("div", { class: "callout warning" }, h("p", {}, `The content uses ${missing.length === 1 ? "a column" : "columns"} that this list lacks: `, h("strong", {}, missing.join(", ")), ".")),
+      h(
+        "div",
+        { class: "callout warning" },
+        h(
+          "p",
+          {},
+          `The content uses ${missing.length === 1 ? "a column" : "columns"} that this list lacks: `,
+          h("strong", {}, missing.join(", ")),
+          ".",
+        ),
+      ),
     warnings.length > 0 && findingList(warnings),
     firstRows(found),
   ];
@@ -76,9 +99,33 @@ function firstRows({ columns, sample }) {
     h(
       "table",
       { class: "plain rows" },
-      h("caption", {}, more > 0 ? `The first rows as they will be used, without ${count(more, "more column")}` : "The first rows as they will be used"),
-      h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, sample.map((row) => h("tr", {}, names.map((name) => h("td", {}, row[name] ?? ""))))),
+      h(
+        "caption",
+        {},
+        more > 0
+          ? `The first rows as they will be used, without ${count(more, "more column")}`
+          : "The first rows as they will be used",
+      ),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          names.map((name) => h("th", { scope: "col" }, name)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        sample.map((row) =>
+          h(
+            "tr",
+            {},
+            names.map((name) => h("td", {}, row[name] ?? "")),
+          ),
+        ),
+      ),
     ),
   );
 }

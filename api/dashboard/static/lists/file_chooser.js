@@ -38,7 +38,15 @@ export function fileChooser(campaignId, take) {
   const problem = h("p", { class: "problem", role: "alert" });
   const options = readingOptions(() => read());
   const taking = h("button", { class: "button primary", type: "button", onclick: go }, "Upload");
-  const box = h("div", { class: "stack dry-run", hidden: true }, h("h3", {}, ""), problem, result, h("details", { class: "reading" }, h("summary", {}, "Read it differently"), options.node), h("div", { class: "actions" }, taking));
+  const box = h(
+    "div",
+    { class: "stack dry-run", hidden: true },
+    h("h3", {}, ""),
+    problem,
+    result,
+    h("details", { class: "reading" }, h("summary", {}, "Read it differently"), options.node),
+    h("div", { class: "actions" }, taking),
+  );
   const node = h("div", { class: "stack chooser" }, zone, box);
   let chosen = null;
   let reading = null;

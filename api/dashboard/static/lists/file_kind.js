@@ -1,7 +1,7 @@
 // What a file is, by its first bytes, as far as that matters before it is read: empty, no list, or packed.
 
 /** How much of a large list is read before the upload, in bytes: less than one request may have. */
-export const SAMPLE_BYTES = 8 * 1024 * 1024;
+const SAMPLE_BYTES = 8 * 1024 * 1024;
 
 /** First bytes (Latin-1) of files that are no list, and what they are. */
 const NO_LISTS = [
@@ -22,7 +22,9 @@ const PACKED = ["PK\x03\x04", "\x1f\x8b"];
  */
 export async function fileKind(file) {
   if (!file.size) return { problem: `${file.name} is empty.`, packed: false };
-  const start = [...new Uint8Array(await file.slice(0, 8).arrayBuffer())].map((byte) => String.fromCharCode(byte)).join("");
+  const start = [...new Uint8Array(await file.slice(0, 8).arrayBuffer())]
+    .map((byte) => String.fromCharCode(byte))
+    .join("");
   const found = NO_LISTS.find(([mark]) => start.startsWith(mark));
   const problem = found ? `${file.name} is ${found[1]}, not a list.` : null;
   return { problem, packed: PACKED.some((mark) => start.startsWith(mark)) };

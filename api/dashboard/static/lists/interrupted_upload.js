@@ -65,7 +65,9 @@ export async function interrupted(campaignId) {
 export async function resumeWith(record, file) {
   const wanted = file ?? (await readable(record.handle));
   if (wanted.name !== record.name || wanted.size !== record.size)
-    throw new Error(`This is another file: expected ${record.name} with ${record.size} bytes, got ${wanted.name} with ${wanted.size}.`);
+    throw new Error(
+      `This is another file: expected ${record.name} with ${record.size} bytes, got ${wanted.name} with ${wanted.size}.`,
+    );
   if (wanted.lastModified !== record.modified)
     throw new Error(`${record.name} has changed since the upload began: abort this upload, and begin anew.`);
   if (!uploadOf(record.campaignId)) continueUpload(record, wanted);

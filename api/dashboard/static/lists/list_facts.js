@@ -14,7 +14,14 @@ const SURE = 0.95;
 export const DELIMITERS = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar" };
 
 /** What Postrider has recognised in a file: format, encoding, delimiter, column of addresses, sample values. */
-export function recognisedFacts({ format, encoding, encoding_confidence: sure, delimiter, email_column: column, samples }) {
+export function recognisedFacts({
+  format,
+  encoding,
+  encoding_confidence: sure,
+  delimiter,
+  email_column: column,
+  samples,
+}) {
   if (!format) return null;
   const isText = !/xlsx|ods/.test(format);
   const guess = sure !== undefined && sure < SURE ? ` (a guess, ${Math.round(sure * 100)} % sure)` : "";
@@ -39,7 +46,12 @@ export function listFacts(campaignId, status, campaign, perform) {
   const excluded = status.excluded ? `, ${count(status.excluded, "row")} excluded` : "";
   const parsed = status.has_list && campaign.columns.length > 0;
   return [
-    h("p", { class: "file" }, h("strong", {}, campaign.filename || "List without a file name"), h("span", { class: "quiet" }, ` ${bytes(campaign.size)}`)),
+    h(
+      "p",
+      { class: "file" },
+      h("strong", {}, campaign.filename || "List without a file name"),
+      h("span", { class: "quiet" }, ` ${bytes(campaign.size)}`),
+    ),
     status.status === "rejected" && h("p", {}, "This list cannot be used; see the reason above. Choose another file."),
     parsed && h("p", {}, `${count(status.total, "recipient")}, ${rejected} rejected${excluded}.`),
     parsed && recognisedFacts({ ...status, encoding_confidence: campaign.list_facts?.encoding_confidence }),
@@ -54,7 +66,11 @@ function rejections(campaignId, status, perform) {
   return h(
     "div",
     { class: "stack" },
-    h("ul", { class: "plain-list" }, Object.entries(status.reasons).map(([reason, rows]) => h("li", {}, reasonText(reason, rows)))),
+    h(
+      "ul",
+      { class: "plain-list" },
+      Object.entries(status.reasons).map(([reason, rows]) => h("li", {}, reasonText(reason, rows))),
+    ),
     h("div", {}, recipientsButton(campaignId, "rejected", "Rejected rows as CSV", perform)),
   );
 }
@@ -67,6 +83,7 @@ function columnList({ columns }) {
     {},
     h("p", { class: "quiet" }, `${count(columns.length, "column")}, with the names for templates:`),
     h("ul", { class: "tags" }, tags),
-    rest.length > 0 && h("details", {}, h("summary", {}, `and ${number(rest.length)} more`), h("ul", { class: "tags" }, rest)),
+    rest.length > 0 &&
+      h("details", {}, h("summary", {}, `and ${number(rest.length)} more`), h("ul", { class: "tags" }, rest)),
   );
 }

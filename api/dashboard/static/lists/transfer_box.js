@@ -26,9 +26,20 @@ export function transferBox(campaignId, perform) {
   let before;
   const title = h("strong", {});
   const problem = h("p", { class: "problem", role: "alert" });
-  const again = h("button", { class: "button primary", type: "button", onclick: () => uploadOf(campaignId)?.run() }, "Resume upload");
+  const again = h(
+    "button",
+    { class: "button primary", type: "button", onclick: () => uploadOf(campaignId)?.run() },
+    "Resume upload",
+  );
   const abort = h("button", { class: "button", type: "button", "data-step": true, onclick: giveUp }, "Abort upload");
-  const node = h("div", { class: "upload", hidden: true }, h("p", {}, title), shown.node, problem, h("div", { class: "actions" }, again, abort));
+  const node = h(
+    "div",
+    { class: "upload", hidden: true },
+    h("p", {}, title),
+    shown.node,
+    problem,
+    h("div", { class: "actions" }, again, abort),
+  );
 
   function giveUp() {
     perform(async () => {
@@ -58,7 +69,13 @@ export function transferBox(campaignId, perform) {
     draw();
   };
   const busy = () => Boolean(uploadOf(campaignId)?.open);
-  return { node, watch, busy, leave: () => left.abort(), onchange: (listener) => changes.addEventListener("change", listener) };
+  return {
+    node,
+    watch,
+    busy,
+    leave: () => left.abort(),
+    onchange: (listener) => changes.addEventListener("change", listener),
+  };
 }
 
 function titleOf({ state, file }) {
@@ -67,7 +84,9 @@ function titleOf({ state, file }) {
 
 function problemOf({ state, error }) {
   if (!error) return "";
-  return state === "waiting" ? `${error.message} The upload goes on by itself once the connection is back.` : error.message;
+  return state === "waiting"
+    ? `${error.message} The upload goes on by itself once the connection is back.`
+    : error.message;
 }
 
 function transferText(upload) {
@@ -75,7 +94,10 @@ function transferText(upload) {
   const texts = [`${bytes(upload.sent)} of ${bytes(upload.size)} (${percent(upload.sent, upload.size)})`];
   if (parts > 1) texts.push(`${number(arrived)} of ${count(parts, "part")}`);
   if (upload.active && upload.speed)
-    texts.push(`${bytes(upload.speed)} per second`, `about ${duration((upload.size - upload.sent) / upload.speed)} left`);
+    texts.push(
+      `${bytes(upload.speed)} per second`,
+      `about ${duration((upload.size - upload.sent) / upload.speed)} left`,
+    );
   return texts.join(", ");
 }
 
@@ -84,7 +106,12 @@ export function interruptedBox(campaignId, perform, resumed) {
   const [fileId, problemId] = [freshId("file"), freshId("problem")];
   const text = h("p", {});
   const problem = h("p", { class: "problem", role: "alert", id: problemId });
-  const input = h("input", { id: fileId, type: "file", "aria-describedby": problemId, onchange: () => input.files[0] && go(input.files[0]) });
+  const input = h("input", {
+    id: fileId,
+    type: "file",
+    "aria-describedby": problemId,
+    onchange: () => input.files[0] && go(input.files[0]),
+  });
   const known = h("button", { class: "button primary", type: "button", onclick: () => go(null) }, "Resume upload");
   const label = h("label", { for: fileId });
   const node = h(
@@ -94,7 +121,12 @@ export function interruptedBox(campaignId, perform, resumed) {
     text,
     h("div", { class: "field" }, label, input),
     problem,
-    h("div", { class: "actions" }, known, h("button", { class: "button", type: "button", "data-step": true, onclick: abort }, "Abort upload")),
+    h(
+      "div",
+      { class: "actions" },
+      known,
+      h("button", { class: "button", type: "button", "data-step": true, onclick: abort }, "Abort upload"),
+    ),
   );
   let record = null;
 
@@ -102,7 +134,10 @@ export function interruptedBox(campaignId, perform, resumed) {
     record = uploadOf(campaignId) ? null : await interrupted(campaignId).catch(() => null);
     node.hidden = !record;
     if (!record) return;
-    write(text, `The upload of ${record.name} (${bytes(record.size)}) was interrupted. What has arrived stays for 7 days: only the rest is sent.`);
+    write(
+      text,
+      `The upload of ${record.name} (${bytes(record.size)}) was interrupted. What has arrived stays for 7 days: only the rest is sent.`,
+    );
     write(label, `Choose ${record.name} again`);
     known.hidden = !record.handle;
     if (record.handle && (await record.handle.queryPermission?.({ mode: "read" })) === "granted") await go(null);

@@ -24,42 +24,55 @@ export function attachmentsPanel(campaignId, perform) {
   async function look() {
     const { attachments, total_bytes: total, limit_bytes: limit } = await get(path(campaignId, "attachments"));
     fill(list, attachments.length ? attachments.map(line) : h("li", { class: "quiet" }, "No file is attached."));
-    fill(room, `${bytes(total)} of at most ${bytes(limit)}. An image whose name stands in the HTML as cid:name is shown inside it.`);
+    fill(
+      room,
+      `${bytes(total)} of at most ${bytes(limit)}. An image whose name stands in the HTML as cid:name is shown inside it.`,
+    );
   }
 
   function line({ filename, size, content_type: type, inline }) {
     const drop = () =>
-      perform(async () => {
-        await send("DELETE", path(campaignId, "attachments", filename));
-        await look();
-        return `${filename} is removed.`;
-      }, { alone: false });
+      perform(
+        async () => {
+          await send("DELETE", path(campaignId, "attachments", filename));
+          await look();
+          return `${filename} is removed.`;
+        },
+        { alone: false },
+      );
     return h(
       "li",
       {},
       h("span", {}, filename),
       h("span", { class: "quiet" }, ` ${bytes(size)}, ${type}${inline ? ", shown inside the HTML" : ""} `),
-      h("button", { class: "button small", type: "button", "aria-label": `Remove ${filename}`, onclick: drop }, "Remove"),
+      h(
+        "button",
+        { class: "button small", type: "button", "aria-label": `Remove ${filename}`, onclick: drop },
+        "Remove",
+      ),
     );
   }
 
   function add() {
     const chosen = [...file.files];
     if (!chosen.length) return;
-    perform(async () => {
-      try {
-        for (const one of chosen)
-          await send("PUT", path(campaignId, "attachments", one.name), {
-            body: one,
-            headers: { "Content-Type": one.type || "application/octet-stream" },
-            timeoutMs: PATIENCE_MS,
-          });
-      } finally {
-        file.value = "";
-        await look();
-      }
-      return chosen.length === 1 ? `${chosen[0].name} is attached.` : `${chosen.length} files are attached.`;
-    }, { alone: false });
+    perform(
+      async () => {
+        try {
+          for (const one of chosen)
+            await send("PUT", path(campaignId, "attachments", one.name), {
+              body: one,
+              headers: { "Content-Type": one.type || "application/octet-stream" },
+              timeoutMs: PATIENCE_MS,
+            });
+        } finally {
+          file.value = "";
+          await look();
+        }
+        return chosen.length === 1 ? `${chosen[0].name} is attached.` : `${chosen.length} files are attached.`;
+      },
+      { alone: false },
+    );
   }
   return { node };
 }

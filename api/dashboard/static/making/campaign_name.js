@@ -10,7 +10,7 @@ const MAX_ID = 64;
  *
  * @param {string} name
  */
-export function idFrom(name) {
+function idFrom(name) {
   return name
     .normalize("NFKD")
     .replace(/\p{M}/gu, "")
@@ -28,11 +28,23 @@ export function idFrom(name) {
 /** The fields for name and id. The id follows the name until someone changes it. `first`: the name at first. */
 export function campaignName(first = "") {
   const name = textField({
-    name: "name", label: "Name", required: true, autocomplete: "off", maxlength: 200, placeholder: "Spring sale 2026", value: first,
+    name: "name",
+    label: "Name",
+    required: true,
+    autocomplete: "off",
+    maxlength: 200,
+    placeholder: "Spring sale 2026",
+    value: first,
   });
   const id = textField({
-    name: "id", label: "Campaign id", required: true, pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]{0,63}", maxlength: MAX_ID,
-    autocomplete: "off", spellcheck: "false", hint: "Letters, digits, _ and -. You cannot change it later.",
+    name: "id",
+    label: "Campaign id",
+    required: true,
+    pattern: "[A-Za-z0-9][A-Za-z0-9_\\-]{0,63}",
+    maxlength: MAX_ID,
+    autocomplete: "off",
+    spellcheck: "false",
+    hint: "Letters, digits, _ and -. You cannot change it later.",
     title: "1 to 64 letters, digits, _ and -, the first a letter or digit",
   });
   const shown = h("span", {}, "made from the name");
@@ -57,7 +69,12 @@ export function campaignName(first = "") {
     id.input.focus();
   };
   follow();
-  return { node: h("div", { class: "field" }, name.node, more), input: name.input, id: () => id.input.value.trim(), refuse };
+  return {
+    node: h("div", { class: "field" }, name.node, more),
+    input: name.input,
+    id: () => id.input.value.trim(),
+    refuse,
+  };
 }
 
 /** For a name without a Latin letter or digit. */

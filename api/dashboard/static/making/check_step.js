@@ -26,11 +26,24 @@ export function checkStep(campaignId, { perform }) {
       summary,
       findings,
       sender.node,
-      h("div", { class: "actions" }, h("a", { class: "button small", href: `#${path(campaignId, "content")}` }, "Edit the content")),
+      h(
+        "div",
+        { class: "actions" },
+        h("a", { class: "button small", href: `#${path(campaignId, "content")}` }, "Edit the content"),
+      ),
     ),
-    h("section", { class: "panel", "aria-labelledby": "preview-title" }, h("h2", { id: "preview-title" }, "Emails as they will be sent"), preview.node),
+    h(
+      "section",
+      { class: "panel", "aria-labelledby": "preview-title" },
+      h("h2", { id: "preview-title" }, "Emails as they will be sent"),
+      preview.node,
+    ),
     test.node,
-    h("div", { class: "actions" }, h("a", { class: "button primary", href: `#${path(campaignId, "send")}` }, "Next: Send")),
+    h(
+      "div",
+      { class: "actions" },
+      h("a", { class: "button primary", href: `#${path(campaignId, "send")}` }, "Next: Send"),
+    ),
   );
   let shown = false;
   let before = "";
@@ -42,7 +55,10 @@ export function checkStep(campaignId, { perform }) {
     if (key !== before) {
       showFindings(findings, found, "The checks find nothing.");
       const accept = status.unaccepted.length;
-      write(summary, accept ? `${count(accept, "kind")} of warning must be accepted in the review before the start.` : "");
+      write(
+        summary,
+        accept ? `${count(accept, "kind")} of warning must be accepted in the review before the start.` : "",
+      );
     }
     preview.update(status);
     const changed = key !== before || (!shown && status.has_list);
@@ -61,5 +77,9 @@ export function checkStep(campaignId, { perform }) {
 
 function listWarnings({ warnings, unaccepted }) {
   const codes = new Set(unaccepted);
-  return warnings.map((warning) => ({ ...warning, field: "list", level: codes.has(warning.code) ? "acknowledge" : "hint" }));
+  return warnings.map((warning) => ({
+    ...warning,
+    field: "list",
+    level: codes.has(warning.code) ? "acknowledge" : "hint",
+  }));
 }

@@ -16,25 +16,52 @@ const COLUMNS_SHOWN = 12;
  */
 export function contentFields(values, names) {
   const from = textField({
-    name: "from", label: "From", value: values.from, required: true, placeholder: "News <news@example.com>",
+    name: "from",
+    label: "From",
+    value: values.from,
+    required: true,
+    placeholder: "News <news@example.com>",
     autocomplete: "email",
   });
   const replyTo = textField({
-    name: "reply_to", label: "Reply-To (optional)", value: values.reply_to, placeholder: "help@example.com",
+    name: "reply_to",
+    label: "Reply-To (optional)",
+    value: values.reply_to,
+    placeholder: "help@example.com",
     autocomplete: "email",
   });
-  const subject = textField({ name: "subject", label: "Subject", value: values.subject, required: true, maxlength: 998 });
+  const subject = textField({
+    name: "subject",
+    label: "Subject",
+    value: values.subject,
+    required: true,
+    maxlength: 998,
+  });
   const text = textField({
-    name: "text", label: "Text", rows: 8, value: values.text, spellcheck: "true",
+    name: "text",
+    label: "Text",
+    rows: 8,
+    value: values.text,
+    spellcheck: "true",
     hint: "Text, HTML or both; with both, the mail program chooses.",
   });
   const html = textField({
-    name: "html", label: "HTML", rows: 12, value: values.html, spellcheck: "false",
+    name: "html",
+    label: "HTML",
+    rows: 12,
+    value: values.html,
+    spellcheck: "false",
     hint: "Column values are HTML-escaped.",
   });
   const tpm = numberField({
-    name: "tpm", label: "Emails per minute (optional)", value: values.tpm, min: 1, max: 10_000_000, step: 1,
-    inputmode: "numeric", hint: "You can change it at any time. Empty: the server's default.",
+    name: "tpm",
+    label: "Emails per minute (optional)",
+    value: values.tpm,
+    min: 1,
+    max: 10_000_000,
+    step: 1,
+    inputmode: "numeric",
+    hint: "You can change it at any time. Empty: the server's default.",
   });
   const more = moreFields(values, names);
   const templates = [subject, text, html].map((field) => field.input);
@@ -43,7 +70,12 @@ export function contentFields(values, names) {
   const node = h(
     "div",
     { class: "fields" },
-    h("div", { class: "field" }, h("div", { class: "pair" }, from.node, replyTo.node), senderCheck(() => from.input.value).node),
+    h(
+      "div",
+      { class: "field" },
+      h("div", { class: "pair" }, from.node, replyTo.node),
+      senderCheck(() => from.input.value).node,
+    ),
     palette.node,
     subject.node,
     text.node,
@@ -118,9 +150,14 @@ function columnPalette(templates) {
         ? [
             h("p", { class: "hint" }, "Insert a column of the list where the cursor is:"),
             h("div", { class: "tags" }, buttons),
-            rest.length > 0 && h("details", {}, h("summary", {}, `${rest.length} more`), h("div", { class: "tags" }, rest)),
+            rest.length > 0 &&
+              h("details", {}, h("summary", {}, `${rest.length} more`), h("div", { class: "tags" }, rest)),
           ]
-        : h("p", { class: "hint" }, "{{ name }} stands for the list's column “name”. Once there is a list, its columns are offered here."),
+        : h(
+            "p",
+            { class: "hint" },
+            "{{ name }} stands for the list's column “name”. Once there is a list, its columns are offered here.",
+          ),
     );
   }
   update([]);

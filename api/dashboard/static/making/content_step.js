@@ -38,16 +38,33 @@ export function contentStep(campaignId, campaign, names, { perform, changed, ref
     "form",
     { class: "panel sheet", onsubmit: submit, oninput: edited, onkeydown: shortcut, novalidate: true },
     h("h2", {}, "Content"),
-    draft && h("p", { class: "callout" }, "Your unsaved changes are here again. ", h("button", { class: "link", type: "button", onclick: forget }, "Discard them")),
+    draft &&
+      h(
+        "p",
+        { class: "callout" },
+        "Your unsaved changes are here again. ",
+        h("button", { class: "link", type: "button", onclick: forget }, "Discard them"),
+      ),
     fields.node,
     problem,
-    h("div", { class: "actions save-bar" }, h("button", { class: "button primary", type: "submit" }, "Save"), next, saved),
+    h(
+      "div",
+      { class: "actions save-bar" },
+      h("button", { class: "button primary", type: "submit" }, "Save"),
+      next,
+      saved,
+    ),
   );
   const node = h(
     "div",
     { class: "making" },
     h("div", { class: "column" }, form, attachments.node),
-    h("div", { class: "column aside" }, h("section", { class: "panel" }, h("h2", {}, "Preview"), preview.node), h("section", { class: "panel", "aria-label": "Checks" }, h("h2", {}, "Checks"), findings)),
+    h(
+      "div",
+      { class: "column aside" },
+      h("section", { class: "panel" }, h("h2", {}, "Preview"), preview.node),
+      h("section", { class: "panel", "aria-label": "Checks" }, h("h2", {}, "Checks"), findings),
+    ),
   );
 
   function edited() {
@@ -94,7 +111,14 @@ export function contentStep(campaignId, campaign, names, { perform, changed, ref
 
   function fail(error) {
     const mistakes = error instanceof Problem ? (error.body.errors ?? []) : [];
-    fill(problem, h("div", { class: "callout danger" }, mistakes.length > 1 ? showFindings(h("div", {}), mistakes, "", fields.open) : h("p", {}, error.message)));
+    fill(
+      problem,
+      h(
+        "div",
+        { class: "callout danger" },
+        mistakes.length > 1 ? showFindings(h("div", {}), mistakes, "", fields.open) : h("p", {}, error.message),
+      ),
+    );
     if (mistakes.length) fields.mark(mistakes);
   }
 

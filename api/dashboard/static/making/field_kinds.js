@@ -30,7 +30,11 @@ export function numberField({ value, ...rest }) {
 /** A list of texts, one per line. @returns {Field} */
 export function linesField({ value, rows = 2, ...rest }) {
   const made = textField({ rows, spellcheck: "false", ...rest, value: (value ?? []).join("\n") });
-  const lines = () => made.input.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  const lines = () =>
+    made.input.value
+      .split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean);
   return { ...made, value: () => (lines().length ? lines() : undefined) };
 }
 
@@ -66,7 +70,11 @@ export function groupField({ name, label, hint, fields, value }) {
     "fieldset",
     { "aria-describedby": hint ? hintId : null },
     h("legend", {}, label),
-    h("div", { class: "row" }, fields.map((field) => field.node)),
+    h(
+      "div",
+      { class: "row" },
+      fields.map((field) => field.node),
+    ),
     hint && h("p", { id: hintId, class: "hint" }, hint),
   );
   return { name, input: fields[0].input, node, value };

@@ -51,7 +51,13 @@ export function listStep(campaignId, { perform, changed }) {
     next.hidden = !status.has_list || !status.total;
     offer();
     const now = JSON.stringify([
-      status.status, status.total, status.rejected, status.excluded, status.warnings, campaign.filename, campaign.size,
+      status.status,
+      status.total,
+      status.rejected,
+      status.excluded,
+      status.warnings,
+      campaign.filename,
+      campaign.size,
       campaign.columns,
     ]);
     if (now !== shown) fill(facts, listFacts(campaignId, status, campaign, perform));

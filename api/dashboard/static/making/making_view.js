@@ -27,7 +27,12 @@ export function makingView(campaignId, campaign, names, { perform, refresh, step
     send: sendStep(campaignId, own),
   };
   const nav = stepper(campaignId);
-  const node = h("div", { class: "stack" }, nav.node, Object.values(made).map((step) => step.node));
+  const node = h(
+    "div",
+    { class: "stack" },
+    nav.node,
+    Object.values(made).map((step) => step.node),
+  );
   let latest = null;
   let wanted = null;
   let shown = null;
@@ -35,7 +40,10 @@ export function makingView(campaignId, campaign, names, { perform, refresh, step
   function redraw() {
     if (!latest) return;
     const now = wanted ?? nextStep(latest.status);
-    const states = stepStates(latest.status, latest.campaign, { dirty: made.content.dirty(), upload: made.list.busy() });
+    const states = stepStates(latest.status, latest.campaign, {
+      dirty: made.content.dirty(),
+      upload: made.list.busy(),
+    });
     nav.update(now, states);
     if (now === shown) return;
     for (const [name, step] of Object.entries(made)) step.node.hidden = name !== now;

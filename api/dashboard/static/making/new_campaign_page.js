@@ -37,7 +37,11 @@ function form(names) {
   const button = h("button", { class: "button primary", type: "submit" }, "Create campaign");
   const node = h(
     "form",
-    { class: "panel sheet narrow", onsubmit: submit, oninput: () => sessionStorage.setItem(DRAFT, JSON.stringify(fields.value())) },
+    {
+      class: "panel sheet narrow",
+      onsubmit: submit,
+      oninput: () => sessionStorage.setItem(DRAFT, JSON.stringify(fields.value())),
+    },
     name.node,
     fields.node,
     problem,
@@ -62,7 +66,8 @@ function form(names) {
 
   function fail(error) {
     const mistakes = error instanceof Problem ? (error.body.errors ?? []) : [];
-    const shown = mistakes.length > 1 ? showFindings(h("div", {}), mistakes, "", fields.open) : h("p", {}, error.message);
+    const shown =
+      mistakes.length > 1 ? showFindings(h("div", {}), mistakes, "", fields.open) : h("p", {}, error.message);
     fill(problem, h("div", { class: "callout danger" }, shown));
     if (error.status === 412) name.refuse();
     else if (mistakes.length) fields.mark(mistakes);

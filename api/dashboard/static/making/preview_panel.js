@@ -28,7 +28,14 @@ const LACKS = /templates also use (.+): give/;
  */
 export function previewPanel(campaignId, { content, onFindings, beside = false } = {}) {
   const rowId = freshId("row");
-  const row = h("input", { id: rowId, type: "number", min: 1, value: "1", inputmode: "numeric", onchange: () => show() });
+  const row = h("input", {
+    id: rowId,
+    type: "number",
+    min: 1,
+    value: "1",
+    inputmode: "numeric",
+    onchange: () => show(),
+  });
   const problem = h("p", { class: "problem", role: "alert" });
   const envelope = h("dl", { class: "pairs" });
   const headers = h("details", {}, h("summary", {}, "Headers"), h("dl", { class: "pairs" }));
@@ -41,7 +48,11 @@ export function previewPanel(campaignId, { content, onFindings, beside = false }
       "div",
       { class: "inline rows" },
       h("label", { for: rowId }, "Row of the list"),
-      h("button", { class: "button small", type: "button", "aria-label": "Previous row", onclick: () => turn(-1) }, "‹"),
+      h(
+        "button",
+        { class: "button small", type: "button", "aria-label": "Previous row", onclick: () => turn(-1) },
+        "‹",
+      ),
       row,
       h("button", { class: "button small", type: "button", "aria-label": "Next row", onclick: () => turn(1) }, "›"),
     ),
@@ -49,7 +60,11 @@ export function previewPanel(campaignId, { content, onFindings, beside = false }
     envelope,
     headers,
     tabs?.node,
-    h("div", { class: "views" }, views.map((view) => (beside ? figure(view) : view.node))),
+    h(
+      "div",
+      { class: "views" },
+      views.map((view) => (beside ? figure(view) : view.node)),
+    ),
   );
   let hasList = false;
   let timer = null;
@@ -95,7 +110,14 @@ export function previewPanel(campaignId, { content, onFindings, beside = false }
   }
 
   function draw(email) {
-    fill(envelope, pairs([["To", email.to], ["Subject", email.subject], ["Size", bytes(email.size)]]));
+    fill(
+      envelope,
+      pairs([
+        ["To", email.to],
+        ["Subject", email.subject],
+        ["Size", bytes(email.size)],
+      ]),
+    );
     const others = Object.entries(email.headers);
     headers.hidden = !others.length;
     fill(headers.lastChild, pairs(others));
@@ -116,7 +138,14 @@ export function previewPanel(campaignId, { content, onFindings, beside = false }
     hasList = status.has_list;
     node.querySelector(".rows").hidden = !hasList;
   };
-  return { node, show, soon, update, row: () => (hasList ? { row: Number(row.value) || 1 } : {}), leave: () => clearTimeout(timer) };
+  return {
+    node,
+    show,
+    soon,
+    update,
+    row: () => (hasList ? { row: Number(row.value) || 1 } : {}),
+    leave: () => clearTimeout(timer),
+  };
 }
 
 function pairs(facts) {

@@ -21,7 +21,11 @@ export function sendStep(campaignId, { perform, steps }) {
     "div",
     { class: "making" },
     h("div", { class: "column" }, go),
-    h("div", { class: "column" }, h("section", { class: "panel", "aria-label": "Rate" }, h("h2", {}, "Rate"), rate.node)),
+    h(
+      "div",
+      { class: "column" },
+      h("section", { class: "panel", "aria-label": "Rate" }, h("h2", {}, "Rate"), rate.node),
+    ),
   );
   let account = null;
 
@@ -37,7 +41,12 @@ export function sendStep(campaignId, { perform, steps }) {
       ["Subject", campaign.subject],
       ["Left out", leftOut(status).map((text) => h("div", {}, text))],
     ];
-    fill(facts, pairs.filter(([, value]) => value && value.length !== 0).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
+    fill(
+      facts,
+      pairs
+        .filter(([, value]) => value && value.length !== 0)
+        .map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+    );
     rate.update(status);
     latest = { status, campaign };
   }
@@ -54,7 +63,8 @@ export function sendStep(campaignId, { perform, steps }) {
 
 function sentence(status, campaign, account) {
   if (status.status === "parsing" && campaign.start_when_ready) return "Sending begins as soon as the list is read.";
-  if (status.status === "scheduled") return `${count(status.total, "person", "people")} get it from ${time(status.start_at)} on.`;
+  if (status.status === "scheduled")
+    return `${count(status.total, "person", "people")} get it from ${time(status.start_at)} on.`;
   if (status.status !== "ready" || !status.total) return "";
   const tpm = Math.min(status.rate_limit, account?.tpm ?? Infinity);
   const seconds = sendingTime(status.total, tpm, campaign.ramp);
@@ -66,10 +76,19 @@ function sentence(status, campaign, account) {
 function lacking(campaignId, status, campaign) {
   const link = (step, text) => h("a", { href: `#${path(campaignId, step)}` }, text);
   if (status.status === "draft") return [h("li", {}, link("list", "Upload a list"), " first.")];
-  if (status.status === "rejected") return [h("li", {}, link("list", "Choose another list"), ": the present one cannot be used.")];
+  if (status.status === "rejected")
+    return [h("li", {}, link("list", "Choose another list"), ": the present one cannot be used.")];
   const why = blocker(status, campaign);
-  if (why) return [h("li", {}, "It cannot start yet: ", why, " ", link("content", "Content"), ", ", link("list", "List"))];
+  if (why)
+    return [h("li", {}, "It cannot start yet: ", why, " ", link("content", "Content"), ", ", link("list", "List"))];
   if (status.unaccepted.length && status.status === "ready")
-    return [h("li", { class: "quiet" }, link("check", count(status.unaccepted.length, "warning")), " to read; the review asks you to accept them.")];
+    return [
+      h(
+        "li",
+        { class: "quiet" },
+        link("check", count(status.unaccepted.length, "warning")),
+        " to read; the review asks you to accept them.",
+      ),
+    ];
   return [];
 }

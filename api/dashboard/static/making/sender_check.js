@@ -44,7 +44,11 @@ function shown(found) {
       "details",
       { open: found.verdict === "fail" },
       h("summary", {}, "SPF, DKIM, DMARC"),
-      h("dl", { class: "pairs" }, CHECKS.map(([name, label]) => one(label, found[name]))),
+      h(
+        "dl",
+        { class: "pairs" },
+        CHECKS.map(([name, label]) => one(label, found[name])),
+      ),
     ),
   ];
 }

@@ -6,7 +6,7 @@ import { blocker } from "../controls.js";
 import { count } from "../format.js";
 
 /** The steps: the last part of the address, and the label. */
-export const STEPS = [
+const STEPS = [
   ["content", "Content"],
   ["list", "List"],
   ["check", "Check"],
@@ -65,16 +65,21 @@ export function stepper(campaignId) {
   const items = STEPS.map(([name, label], at) => {
     const state = h("span", { class: "step-state" });
     const mark = h("span", { class: "step-mark", "aria-hidden": "true" });
-    const inside = [
-      mark,
-      h("span", { class: "step-text" }, h("span", { class: "step-label" }, label), state),
-    ];
+    const inside = [mark, h("span", { class: "step-text" }, h("span", { class: "step-label" }, label), state)];
     const link = campaignId
       ? h("a", { href: `#${path(campaignId, name)}` }, inside)
       : h("span", { class: "step-off" }, inside);
     return { name, state, mark, number: String(at + 1), link, node: h("li", {}, link) };
   });
-  const node = h("nav", { class: "stepper", "aria-label": "Steps" }, h("ol", {}, items.map((item) => item.node)));
+  const node = h(
+    "nav",
+    { class: "stepper", "aria-label": "Steps" },
+    h(
+      "ol",
+      {},
+      items.map((item) => item.node),
+    ),
+  );
   const update = (current, states) => {
     for (const { name, state, mark, number, link, node: item } of items) {
       if (name === current) link.setAttribute("aria-current", "step");

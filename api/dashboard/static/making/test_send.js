@@ -16,7 +16,11 @@ const KEPT = "test-addresses";
 export function testSend(campaignId, row, perform) {
   const toId = freshId("to");
   const to = h("input", {
-    id: toId, type: "text", autocomplete: "email", required: true, placeholder: "you@example.com, …",
+    id: toId,
+    type: "text",
+    autocomplete: "email",
+    required: true,
+    placeholder: "you@example.com, …",
     value: sessionStorage.getItem(KEPT) ?? "",
   });
   const results = h("ul", { class: "findings", "aria-label": "Test emails" });
@@ -43,7 +47,10 @@ export function testSend(campaignId, row, perform) {
     const addresses = to.value.split(/[\s,;]+/).filter(Boolean);
     const { results: sent } = await post(path(campaignId, "test-send"), { to: addresses, ...row() });
     sessionStorage.setItem(KEPT, to.value);
-    fill(results, sent.map((one) => h("li", {}, `${one.to}: ${one.outcome}${one.reason ? ` (${one.reason})` : ""}`)));
+    fill(
+      results,
+      sent.map((one) => h("li", {}, `${one.to}: ${one.outcome}${one.reason ? ` (${one.reason})` : ""}`)),
+    );
     announce(`${sent.length} test emails sent`);
   }
   return { node };

@@ -23,7 +23,14 @@ export function emailViewer(campaignId) {
   const problem = h("p", { class: "problem", role: "alert" });
   const views = VIEWS.map(([name, label]) => ({ name, label, node: h("div", { class: `view ${name}` }) }));
   const tabs = viewTabs(views, "Views of the email");
-  const shown = h("div", { class: "stack" }, envelope, files, tabs.node, views.map((view) => view.node));
+  const shown = h(
+    "div",
+    { class: "stack" },
+    envelope,
+    files,
+    tabs.node,
+    views.map((view) => view.node),
+  );
   const node = h("section", { class: "panel stack", "aria-label": "Email" }, problem, shown);
   let asked = 0;
 
@@ -43,7 +50,9 @@ export function emailViewer(campaignId) {
   }
 
   function draw(email) {
-    const first = SHOWN.map((name) => email.headers.find(([header]) => header.toLowerCase() === name.toLowerCase())).filter(Boolean);
+    const first = SHOWN.map((name) =>
+      email.headers.find((header) => header.name.toLowerCase() === name.toLowerCase()),
+    ).filter(Boolean);
     fill(envelope, pairs(first));
     write(files, email.attachments.map(({ filename, size }) => `${filename || "(file)"} (${bytes(size)})`).join(", "));
     files.hidden = !email.attachments.length;
@@ -65,5 +74,5 @@ export function emailViewer(campaignId) {
 }
 
 function pairs(headers) {
-  return headers.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
+  return headers.map(({ name, value }) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }

@@ -18,7 +18,12 @@ export function outboxPage(campaignId) {
   const left = new AbortController();
   const body = h("div", { class: "stack" }, h("p", { class: "quiet" }, "Loading…"));
   const back = campaignId && h("p", {}, h("a", { class: "back", href: "#/outbox" }, "All of the outbox"));
-  const node = h("div", { class: "stack" }, h("div", {}, back, h("h1", { tabindex: "-1", class: "id" }, campaignId || "Outbox")), body);
+  const node = h(
+    "div",
+    { class: "stack" },
+    h("div", {}, back, h("h1", { tabindex: "-1", class: "id" }, campaignId || "Outbox")),
+    body,
+  );
   document.title = "Outbox - Postrider";
   const begin = campaignId ? mailbox(campaignId, body, left.signal) : folders(body, left.signal);
   begin.catch((error) => left.signal.aborted || fill(body, h("p", { class: "problem", role: "alert" }, error.message)));
@@ -29,7 +34,11 @@ async function folders(body, signal) {
   const { folders: found } = await get("/outbox", { signal });
   fill(
     body,
-    h("p", { class: "quiet" }, "Test mode saves emails as files instead of sending them. Here they are, as a mail program would show them."),
+    h(
+      "p",
+      { class: "quiet" },
+      "Test mode saves emails as files instead of sending them. Here they are, as a mail program would show them.",
+    ),
     found.length
       ? h("ul", { class: "plain-list folders" }, found.map(folder))
       : h("p", { class: "panel" }, "The outbox is empty. Start a campaign, or send a test email."),
@@ -48,7 +57,13 @@ function folder({ id, emails, tests, last_at: at }) {
 
 async function mailbox(campaignId, body, signal) {
   const searchId = freshId("search");
-  const search = h("input", { id: searchId, type: "search", maxlength: 100, placeholder: "Recipient or subject", oninput: rest });
+  const search = h("input", {
+    id: searchId,
+    type: "search",
+    maxlength: 100,
+    placeholder: "Recipient or subject",
+    oninput: rest,
+  });
   const list = h("ul", { class: "emails" });
   const total = h("p", { class: "quiet", role: "status" });
   const [newer, older] = [
@@ -95,7 +110,11 @@ async function mailbox(campaignId, body, signal) {
       { class: "email-line", type: "button", onclick: () => open(email.name, true) },
       h("span", { class: "to" }, email.to),
       h("span", { class: "subject" }, email.subject || "(no subject)"),
-      h("span", { class: "quiet" }, `${email.row ? `row ${number(email.row)}` : "test email"}, ${bytes(email.size)}, ${time(email.at)}`),
+      h(
+        "span",
+        { class: "quiet" },
+        `${email.row ? `row ${number(email.row)}` : "test email"}, ${bytes(email.size)}, ${time(email.at)}`,
+      ),
     );
     link.dataset.name = email.name;
     return h("li", {}, link);
@@ -131,5 +150,7 @@ async function mailbox(campaignId, body, signal) {
 function totalText({ total, complete, emails }, word) {
   if (!emails.length) return word ? "No email matches." : "No email.";
   if (!word) return count(total, "email");
-  return complete ? `${count(total, "email")} found` : `At least ${count(total, "email")} found; the search looked at a part of them only.`;
+  return complete
+    ? `${count(total, "email")} found`
+    : `At least ${count(total, "email")} found; the search looked at a part of them only.`;
 }

@@ -10,13 +10,25 @@ const PATIENCE_MS = 60_000;
 /** The panel. */
 export function findRecipient(campaignId) {
   const emailId = freshId("find");
-  const email = h("input", { id: emailId, type: "email", required: true, autocomplete: "off", placeholder: "ann@example.com" });
+  const email = h("input", {
+    id: emailId,
+    type: "email",
+    required: true,
+    autocomplete: "off",
+    placeholder: "ann@example.com",
+  });
   const found = h("div", { "aria-live": "polite" });
   const node = h(
     "details",
     { class: "panel" },
     h("summary", {}, h("h2", {}, "Find a recipient")),
-    h("form", { class: "inline", onsubmit: look }, h("label", { for: emailId }, "Email address"), email, h("button", { class: "button", type: "submit" }, "Find")),
+    h(
+      "form",
+      { class: "inline", onsubmit: look },
+      h("label", { for: emailId }, "Email address"),
+      email,
+      h("button", { class: "button", type: "submit" }, "Find"),
+    ),
     found,
   );
 

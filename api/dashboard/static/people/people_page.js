@@ -15,7 +15,13 @@ const PATIENCE_MS = 120_000;
 /** The page. */
 export function peoplePage() {
   const emailId = freshId("email");
-  const email = h("input", { id: emailId, type: "email", required: true, autocomplete: "off", placeholder: "ann@example.com" });
+  const email = h("input", {
+    id: emailId,
+    type: "email",
+    required: true,
+    autocomplete: "off",
+    placeholder: "ann@example.com",
+  });
   const result = h("div", { class: "stack" });
   const notice = noticeBox();
   const perform = performer(notice, async () => undefined);
@@ -27,8 +33,18 @@ export function peoplePage() {
     h(
       "section",
       { class: "panel", "aria-label": "Search" },
-      h("p", { class: "quiet" }, "What Postrider knows of one address: what it got, from which campaign, and whether it is suppressed."),
-      h("form", { class: "inline", onsubmit: submit }, h("label", { for: emailId }, "Email address"), email, h("button", { class: "button primary", type: "submit" }, "Search")),
+      h(
+        "p",
+        { class: "quiet" },
+        "What Postrider knows of one address: what it got, from which campaign, and whether it is suppressed.",
+      ),
+      h(
+        "form",
+        { class: "inline", onsubmit: submit },
+        h("label", { for: emailId }, "Email address"),
+        email,
+        h("button", { class: "button primary", type: "submit" }, "Search"),
+      ),
     ),
     notice.node,
     result,
@@ -50,14 +66,26 @@ export function peoplePage() {
     } catch (error) {
       if (left.signal.aborted) return;
       const old = error instanceof Problem && (error.status === 404 || error.status === 405);
-      fill(result, h("p", { class: "problem", role: "alert" }, old ? "This server cannot search all campaigns: search in a campaign." : error.message));
+      fill(
+        result,
+        h(
+          "p",
+          { class: "problem", role: "alert" },
+          old ? "This server cannot search all campaigns: search in a campaign." : error.message,
+        ),
+      );
     }
   }
 
   const ask = (address) => get(address, { timeoutMs: PATIENCE_MS, signal: left.signal });
 
   function campaigns(first) {
-    const list = h("ul", { class: "plain-list found" }, first.campaigns.map(campaignLine), first.unsearched.map(unsearchedLine));
+    const list = h(
+      "ul",
+      { class: "plain-list found" },
+      first.campaigns.map(campaignLine),
+      first.unsearched.map(unsearchedLine),
+    );
     const none = h("p", {}, "No list has this address.");
     const more = h("button", { class: "button", type: "button", onclick: rest }, "Search the other campaigns");
     let { next } = first;
@@ -81,7 +109,14 @@ export function peoplePage() {
       none.hidden = Boolean(list.childNodes.length) || Boolean(next);
     }
     settle();
-    return h("section", { class: "panel", "aria-labelledby": "found-title" }, h("h2", { id: "found-title" }, "Campaigns"), none, list, more);
+    return h(
+      "section",
+      { class: "panel", "aria-labelledby": "found-title" },
+      h("h2", { id: "found-title" }, "Campaigns"),
+      none,
+      list,
+      more,
+    );
   }
 
   function erasing() {
@@ -98,19 +133,32 @@ export function peoplePage() {
         no: "Keep address",
       });
       if (!sure) return;
-      perform(async () => {
-        const answer = await send("DELETE", `/recipients?${new URLSearchParams({ email: address })}`, { timeoutMs: PATIENCE_MS });
-        const { campaigns: erased } = await answer.json();
-        fill(result);
-        return `${address} is erased from ${count(erased, "campaign")}.`;
-      }, { alone: false });
+      perform(
+        async () => {
+          const answer = await send("DELETE", `/recipients?${new URLSearchParams({ email: address })}`, {
+            timeoutMs: PATIENCE_MS,
+          });
+          const { campaigns: erased } = await answer.json();
+          fill(result);
+          return `${address} is erased from ${count(erased, "campaign")}.`;
+        },
+        { alone: false },
+      );
     };
     return h(
       "section",
       { class: "panel", "aria-labelledby": "erase-title" },
       h("h2", { id: "erase-title" }, "Erase this address"),
       h("p", { class: "quiet" }, "For a person who asks for it, as the GDPR allows. The address stays suppressed."),
-      h("div", { class: "actions" }, h("button", { class: "button danger-quiet", type: "button", "data-step": true, onclick: erase }, "Erase address…")),
+      h(
+        "div",
+        { class: "actions" },
+        h(
+          "button",
+          { class: "button danger-quiet", type: "button", "data-step": true, onclick: erase },
+          "Erase address…",
+        ),
+      ),
     );
   }
   document.title = "People - Postrider";
@@ -121,11 +169,25 @@ function campaignLine({ id, subject, status, recipients }) {
   return h(
     "li",
     {},
-    h("p", {}, h("a", { href: `#/campaigns/${encodeURIComponent(id)}` }, id), h("span", { class: "quiet" }, ` ${subject} (${status})`)),
+    h(
+      "p",
+      {},
+      h("a", { href: `#/campaigns/${encodeURIComponent(id)}` }, id),
+      h("span", { class: "quiet" }, ` ${subject} (${status})`),
+    ),
     h("ul", { class: "plain-list" }, recipients.map(recipientLine)),
   );
 }
 
 function unsearchedLine({ id, reason }) {
-  return h("li", {}, h("p", {}, h("a", { href: `#/campaigns/${encodeURIComponent(id)}` }, id), h("span", { class: "problem" }, ` could not be searched: ${reason}`)));
+  return h(
+    "li",
+    {},
+    h(
+      "p",
+      {},
+      h("a", { href: `#/campaigns/${encodeURIComponent(id)}` }, id),
+      h("span", { class: "problem" }, ` could not be searched: ${reason}`),
+    ),
+  );
 }

@@ -41,12 +41,15 @@ export function suppressionFacts(found, perform, changed) {
   const remove = async () => {
     const why = await askWhy(found.email);
     if (why === null) return;
-    perform(async () => {
-      const query = new URLSearchParams({ reason: why });
-      await send("DELETE", `/suppressions/${encodeURIComponent(found.email)}?${query}`);
-      changed();
-      return `${found.email} is off the suppression list.`;
-    }, { alone: false });
+    perform(
+      async () => {
+        const query = new URLSearchParams({ reason: why });
+        await send("DELETE", `/suppressions/${encodeURIComponent(found.email)}?${query}`);
+        changed();
+        return `${found.email} is off the suppression list.`;
+      },
+      { alone: false },
+    );
   };
   return h(
     "section",
@@ -54,7 +57,19 @@ export function suppressionFacts(found, perform, changed) {
     h("h2", { id: "suppression-title" }, "Suppression"),
     h("p", {}, h("strong", {}, found.email), ` ${sentence}`),
     found.entries.length > 0 &&
-      h("ul", { class: "plain-list" }, found.entries.map(({ what, at, note }) => h("li", {}, h("time", { datetime: at, class: "quiet" }, time(at)), ` ${suppressionWords(what)}`, note && `: ${note}`))),
+      h(
+        "ul",
+        { class: "plain-list" },
+        found.entries.map(({ what, at, note }) =>
+          h(
+            "li",
+            {},
+            h("time", { datetime: at, class: "quiet" }, time(at)),
+            ` ${suppressionWords(what)}`,
+            note && `: ${note}`,
+          ),
+        ),
+      ),
     h(
       "div",
       { class: "actions" },
@@ -68,7 +83,13 @@ export function suppressionFacts(found, perform, changed) {
 /** Ask why an address is removed; resolves to the reason, or null. */
 async function askWhy(email) {
   const id = freshId("why");
-  const field = h("input", { id, type: "text", maxlength: 200, required: true, placeholder: "asked for it on the phone, 3 May" });
+  const field = h("input", {
+    id,
+    type: "text",
+    maxlength: 200,
+    required: true,
+    placeholder: "asked for it on the phone, 3 May",
+  });
   const answer = await showDialog({
     title: `Send to ${email} again?`,
     make: (close) => {

@@ -22,15 +22,31 @@ export function suppressionsPage() {
     "div",
     { class: "stack" },
     h("h1", { tabindex: "-1" }, "Suppressions"),
-    h("p", { class: "quiet" }, "Addresses that get no marketing email, from any campaign; after a bounce or a spam report no email at all. These and unsubscribes come here by themselves."),
+    h(
+      "p",
+      { class: "quiet" },
+      "Addresses that get no marketing email, from any campaign; after a bounce or a spam report no email at all. These and unsubscribes come here by themselves.",
+    ),
     notice.node,
-    h("div", { class: "columns" }, h("div", { class: "column" }, lookUp(perform)), h("div", { class: "column" }, adding(perform), files(perform))),
+    h(
+      "div",
+      { class: "columns" },
+      h("div", { class: "column" }, lookUp(perform)),
+      h("div", { class: "column" }, adding(perform), files(perform)),
+    ),
   );
   return { node, leave: () => undefined };
 }
 
 function lookUp(perform) {
-  const email = textField({ name: "email", label: "Email address", type: "email", required: true, autocomplete: "off", placeholder: "ann@example.com" });
+  const email = textField({
+    name: "email",
+    label: "Email address",
+    type: "email",
+    required: true,
+    autocomplete: "off",
+    placeholder: "ann@example.com",
+  });
   const found = h("div", {});
   const look = () =>
     get(`/suppressions?${new URLSearchParams({ email: email.input.value.trim() })}`)
@@ -41,13 +57,30 @@ function lookUp(perform) {
     look();
   };
   return [
-    h("section", { class: "panel", "aria-labelledby": "look-title" }, h("h2", { id: "look-title" }, "Look an address up"), h("form", { class: "fields", onsubmit: submit }, email.node, h("div", { class: "actions" }, h("button", { class: "button primary", type: "submit" }, "Look up")))),
+    h(
+      "section",
+      { class: "panel", "aria-labelledby": "look-title" },
+      h("h2", { id: "look-title" }, "Look an address up"),
+      h(
+        "form",
+        { class: "fields", onsubmit: submit },
+        email.node,
+        h("div", { class: "actions" }, h("button", { class: "button primary", type: "submit" }, "Look up")),
+      ),
+    ),
     found,
   ];
 }
 
 function adding(perform) {
-  const emails = textField({ name: "emails", label: "Addresses", rows: 4, required: true, spellcheck: "false", hint: "One per line, or separated by commas. Up to 10,000; more as CSV." });
+  const emails = textField({
+    name: "emails",
+    label: "Addresses",
+    rows: 4,
+    required: true,
+    spellcheck: "false",
+    hint: "One per line, or separated by commas. Up to 10,000; more as CSV.",
+  });
   const reason = selectField({ name: "reason", label: "Reason", options: REASONS });
   const submit = (event) => {
     event.preventDefault();
@@ -62,12 +95,25 @@ function adding(perform) {
     "section",
     { class: "panel", "aria-labelledby": "add-title" },
     h("h2", { id: "add-title" }, "Add addresses"),
-    h("form", { class: "fields", onsubmit: submit }, emails.node, reason.node, h("div", { class: "actions" }, h("button", { class: "button", type: "submit", "data-step": true }, "Add"))),
+    h(
+      "form",
+      { class: "fields", onsubmit: submit },
+      emails.node,
+      reason.node,
+      h("div", { class: "actions" }, h("button", { class: "button", type: "submit", "data-step": true }, "Add")),
+    ),
   );
 }
 
 function files(perform) {
-  const file = textField({ name: "file", label: "CSV with addresses", type: "file", accept: ".csv,.txt,text/csv", required: true, hint: "With a column of addresses, and one named “reason” if you like." });
+  const file = textField({
+    name: "file",
+    label: "CSV with addresses",
+    type: "file",
+    accept: ".csv,.txt,text/csv",
+    required: true,
+    hint: "With a column of addresses, and one named “reason” if you like.",
+  });
   const reason = selectField({ name: "csv-reason", label: "Reason of rows without one", options: REASONS });
   const submit = (event) => {
     event.preventDefault();
@@ -88,7 +134,18 @@ function files(perform) {
     "section",
     { class: "panel", "aria-labelledby": "csv-title" },
     h("h2", { id: "csv-title" }, "As CSV"),
-    h("form", { class: "fields", onsubmit: submit }, file.node, reason.node, h("div", { class: "actions" }, h("button", { class: "button", type: "submit", "data-step": true }, "Add the CSV"), h("button", { class: "button", type: "button", onclick: save }, "Download the list"))),
+    h(
+      "form",
+      { class: "fields", onsubmit: submit },
+      file.node,
+      reason.node,
+      h(
+        "div",
+        { class: "actions" },
+        h("button", { class: "button", type: "submit", "data-step": true }, "Add the CSV"),
+        h("button", { class: "button", type: "button", onclick: save }, "Download the list"),
+      ),
+    ),
   );
 }
 

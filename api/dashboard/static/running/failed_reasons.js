@@ -20,8 +20,9 @@ const PASSING = /all attempts failed|timed? ?out|try again|temporar|unavailable|
  *
  * @param {string} reason
  */
-export function retryAdvice(reason) {
-  if (OWN.test(reason)) return "A retry fails again: the content does not fit these rows. Duplicate the campaign, mend the content, and exclude this campaign.";
+function retryAdvice(reason) {
+  if (OWN.test(reason))
+    return "A retry fails again: the content does not fit these rows. Duplicate the campaign, mend the content, and exclude this campaign.";
   if (PASSING.test(reason)) return "A retry can help.";
   return "A retry rarely helps: the provider refuses this email or address.";
 }
@@ -53,7 +54,10 @@ export function failedReasons(campaignId) {
  */
 export async function readFailedReasons(campaignId, signal) {
   const ended = new AbortController();
-  const answer = await send("GET", `${path(campaignId, "recipients.csv")}?state=failed`, { signal: AbortSignal.any([signal, ended.signal]), timeoutMs: 0 });
+  const answer = await send("GET", `${path(campaignId, "recipients.csv")}?state=failed`, {
+    signal: AbortSignal.any([signal, ended.signal]),
+    timeoutMs: 0,
+  });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   const groups = new Map();
   let [rest, seen, rows] = ["", 0, 0];
@@ -93,6 +97,15 @@ function line({ reason, count: rows, examples }) {
     "li",
     {},
     h("strong", {}, number(rows)),
-    h("div", {}, h("p", { class: "reason-text" }, reason), h("p", { class: "hint" }, `${retryAdvice(reason)} For example ${examples.length === 1 ? "row" : "rows"} ${examples.join(", ")}.`)),
+    h(
+      "div",
+      {},
+      h("p", { class: "reason-text" }, reason),
+      h(
+        "p",
+        { class: "hint" },
+        `${retryAdvice(reason)} For example ${examples.length === 1 ? "row" : "rows"} ${examples.join(", ")}.`,
+      ),
+    ),
   );
 }

@@ -10,7 +10,11 @@ const PAGE = 25;
 /** The panel. It loads the history when it is opened, and again when the campaign's state changes. */
 export function historyPanel(campaignId) {
   const list = h("ol", { class: "marks" });
-  const more = h("button", { class: "button small", type: "button", hidden: true, onclick: () => load(next) }, "Older entries");
+  const more = h(
+    "button",
+    { class: "button small", type: "button", hidden: true, onclick: () => load(next) },
+    "Older entries",
+  );
   const total = h("p", { class: "quiet" });
   const node = h(
     "details",

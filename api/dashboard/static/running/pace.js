@@ -40,7 +40,7 @@ export class Pace {
 }
 
 /** The emails that are still to be sent. */
-export function leftToSend(status) {
+function leftToSend(status) {
   return Math.max(0, status.pending - status.unknown);
 }
 
@@ -77,7 +77,9 @@ export function holdText(status, pace, account) {
     return `Warm-up: ${number(status.limit_now)} of ${number(status.rate_limit)} emails per minute for now.`;
   if (account?.tpm && account.sent_last_minute >= USED_UP * account.tpm)
     return `The account's limit of ${number(account.tpm)} emails per minute, which its campaigns share, sets the speed.`;
-  if (status.sent_last_minute >= USED_UP * limit) return `The limit of ${number(limit)} emails per minute sets the speed.`;
-  if (pace.recent(status) === null) return `The limit of ${number(limit)} emails per minute has been in force for less than a minute.`;
+  if (status.sent_last_minute >= USED_UP * limit)
+    return `The limit of ${number(limit)} emails per minute sets the speed.`;
+  if (pace.recent(status) === null)
+    return `The limit of ${number(limit)} emails per minute has been in force for less than a minute.`;
   return `Below the limit: ${number(status.sent_last_minute)} of ${number(limit)} emails per minute. Other campaigns, the workers or the provider set the speed.`;
 }

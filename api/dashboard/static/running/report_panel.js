@@ -27,7 +27,12 @@ export function reportPanel(campaignId) {
   const node = h(
     "section",
     { class: "panel report", "aria-labelledby": "report-title", hidden: true },
-    h("div", { class: "heading" }, h("h2", { id: "report-title" }, "Report"), h("button", { class: "button small", type: "button", onclick: () => window.print() }, "Print or save as PDF")),
+    h(
+      "div",
+      { class: "heading" },
+      h("h2", { id: "report-title" }, "Report"),
+      h("button", { class: "button small", type: "button", onclick: () => window.print() }, "Print or save as PDF"),
+    ),
     body,
   );
   let shown = "";
@@ -48,7 +53,10 @@ async function draw(campaignId, body, status, campaign, signal) {
   if (signal.aborted) return;
   const part = (value) => `${number(value)} (${percent(value, status.total)})`;
   const out = leftOut(status);
-  const events = EVENTS.filter(([name]) => status[name] > 0).map(([name, label]) => [label, `${number(status[name])} (${percent(status[name], status.done)} of done)`]);
+  const events = EVENTS.filter(([name]) => status[name] > 0).map(([name, label]) => [
+    label,
+    `${number(status[name])} (${percent(status[name], status.done)} of done)`,
+  ]);
   fill(
     body,
     group("Emails", [
@@ -59,7 +67,11 @@ async function draw(campaignId, body, status, campaign, signal) {
       ["Not sent", part(status.pending - status.unknown)],
       ["Left out", out.length ? out.join(", ") : "no row"],
     ]),
-    reasons?.rows > 0 && group("Failed, by reason", reasons.groups.slice(0, REASONS_SHOWN).map(({ reason, count }) => [number(count), reason])),
+    reasons?.rows > 0 &&
+      group(
+        "Failed, by reason",
+        reasons.groups.slice(0, REASONS_SHOWN).map(({ reason, count }) => [number(count), reason]),
+      ),
     group("What the provider reports", events.length ? events : [["Events", "none yet"]]),
     group("Run", [
       ["From", campaign.from],
@@ -89,6 +101,10 @@ function group(title, facts) {
     "div",
     {},
     h("h3", {}, title),
-    h("dl", { class: "pairs" }, facts.filter(([, value]) => value).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value)))),
+    h(
+      "dl",
+      { class: "pairs" },
+      facts.filter(([, value]) => value).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+    ),
   );
 }

@@ -10,8 +10,14 @@ const REFRESH_MS = 5_000;
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 /** Words for what is marked. */
 const MARKS = {
-  started: "Started", paused: "Paused", resumed: "Resumed", cancelled: "Cancelled", completed: "Completed",
-  rate_changed: "Limit changed", breaker_opened: "Stopped by the provider's errors", failed_retried: "Failed rows retried",
+  started: "Started",
+  paused: "Paused",
+  resumed: "Resumed",
+  cancelled: "Cancelled",
+  completed: "Completed",
+  rate_changed: "Limit changed",
+  breaker_opened: "Stopped by the provider's errors",
+  failed_retried: "Failed rows retried",
 };
 
 /** The words for an event of a campaign's history. */
@@ -24,14 +30,25 @@ export function eventWords(event) {
 export function runPlot(campaignId) {
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   const [top, from, to] = [h("span", { class: "top-label" }), h("span", {}), h("span", {})];
-  const chart = h("div", { class: "chart", role: "img" }, h("div", { class: "plot" }, picture, top), h("p", { class: "axis" }, from, h("span", {}, "emails per minute"), to));
+  const chart = h(
+    "div",
+    { class: "chart", role: "img" },
+    h("div", { class: "plot" }, picture, top),
+    h("p", { class: "axis" }, from, h("span", {}, "emails per minute"), to),
+  );
   const marks = h("ol", { class: "marks" });
   const node = h(
     "section",
     { class: "panel", "aria-labelledby": "run-title", hidden: true },
     h("h2", { id: "run-title" }, "Whole run"),
     chart,
-    h("p", { class: "legend" }, key("accepted", "accepted"), key("rejected-bar", "failed"), key("limit-key", "limit in force")),
+    h(
+      "p",
+      { class: "legend" },
+      key("accepted", "accepted"),
+      key("rejected-bar", "failed"),
+      key("limit-key", "limit in force"),
+    ),
     h("details", {}, h("summary", {}, "What happened"), marks),
   );
   const left = new AbortController();
@@ -57,11 +74,19 @@ export function runPlot(campaignId) {
     const [peak, limit] = [Math.max(...sums, 1), Math.max(...run.limit.map((value) => value ?? 0))];
     const scale = Math.max(peak, Math.min(limit, peak * 4)) * 1.1;
     const start = Date.parse(run.start_at);
-    fill(picture, bars(run, perMinute, scale), limitLine(run.limit, scale), run.marks.map((mark) => markLine(mark, start, span)));
+    fill(
+      picture,
+      bars(run, perMinute, scale),
+      limitLine(run.limit, scale),
+      run.marks.map((mark) => markLine(mark, start, span)),
+    );
     write(top, number(Math.round(scale)));
     write(from, CLOCK.format(new Date(start)));
     write(to, CLOCK.format(new Date(start + span * 1000)));
-    chart.setAttribute("aria-label", `The whole run, ${duration(span)}: at most ${number(Math.round(peak))} emails per minute; limit ${number(limit)} at most`);
+    chart.setAttribute(
+      "aria-label",
+      `The whole run, ${duration(span)}: at most ${number(Math.round(peak))} emails per minute; limit ${number(limit)} at most`,
+    );
     fill(marks, run.marks.map(markText));
   }
 
@@ -85,7 +110,8 @@ function key(kind, text) {
 function bars({ accepted, failed }, perMinute, scale) {
   const step = WIDTH / accepted.length;
   const y = (value) => HEIGHT - (HEIGHT * perMinute(value)) / scale;
-  const bar = (at, low, high) => `M${(at * step).toFixed(2)} ${low.toFixed(2)}V${high.toFixed(2)}h${(step * 0.94).toFixed(2)}V${low.toFixed(2)}z`;
+  const bar = (at, low, high) =>
+    `M${(at * step).toFixed(2)} ${low.toFixed(2)}V${high.toFixed(2)}h${(step * 0.94).toFixed(2)}V${low.toFixed(2)}z`;
   const draw = (kind, one) => svg("path", { class: kind, d: accepted.map((_value, at) => one(at)).join("") });
   return [
     draw("accepted", (at) => (accepted[at] ? bar(at, HEIGHT, y(accepted[at])) : "")),
@@ -111,6 +137,13 @@ function markLine({ at }, start, span) {
 }
 
 function markText({ at, event, by, reason, details }) {
-  const change = details.from !== undefined && event === "rate_changed" ? `: ${details.from} to ${details.to} per minute` : "";
-  return h("li", {}, h("time", { datetime: at }, time(at)), ` ${eventWords(event)}${change}, by ${by}`, reason && `: ${reason}`);
+  const change =
+    details.from !== undefined && event === "rate_changed" ? `: ${details.from} to ${details.to} per minute` : "";
+  return h(
+    "li",
+    {},
+    h("time", { datetime: at }, time(at)),
+    ` ${eventWords(event)}${change}, by ${by}`,
+    reason && `: ${reason}`,
+  );
 }

@@ -32,7 +32,12 @@ export async function reviewStart(campaignId) {
         else close("yes");
       }
       return {
-        body: [lead(campaign, status, account), facts(campaignId, campaign, status, account), hints(campaign), tick.node],
+        body: [
+          lead(campaign, status, account),
+          facts(campaignId, campaign, status, account),
+          hints(campaign),
+          tick.node,
+        ],
         actions: [no, start],
         focus: no,
       };
@@ -98,10 +103,10 @@ function facts(campaignId, campaign, status, account) {
     ["Warm-up", campaign.ramp && rampText(campaign.ramp)],
   ];
   return h(
-      "dl",
-      { class: "pairs" },
-      pairs.filter(([, value]) => value).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
-    );
+    "dl",
+    { class: "pairs" },
+    pairs.filter(([, value]) => value).map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+  );
 }
 
 function rampText({ from, to, over_hours: hours }) {
@@ -126,14 +131,24 @@ function hints(campaign) {
 /** The warnings with the tick that accepts them. */
 function acknowledgement(warnings) {
   const [tickId, problemId] = [freshId("accept"), freshId("accept")];
-  const tick = h("input", { type: "checkbox", id: tickId, "aria-describedby": problemId, onchange: () => fill(problem) });
+  const tick = h("input", {
+    type: "checkbox",
+    id: tickId,
+    "aria-describedby": problemId,
+    onchange: () => fill(problem),
+  });
   const problem = h("p", { class: "problem", id: problemId, role: "alert" });
   const node = h(
     "div",
     { class: "callout warning", hidden: !warnings.length },
     h("p", {}, h("strong", {}, count(warnings.length, "warning"))),
     findingList(warnings),
-    h("div", { class: "choice" }, tick, h("label", { for: tickId }, "I have read the warnings and want to start anyway")),
+    h(
+      "div",
+      { class: "choice" },
+      tick,
+      h("label", { for: tickId }, "I have read the warnings and want to start anyway"),
+    ),
     problem,
   );
   const demand = () => {
