@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mail.check import Check, Level
-from mail.html_outline import Link, Mismatch, Outline
+from mail.html_outline import Link, Mismatch, Outline, Place
 from mail.tags import BLANK
 
 #: From this size in bytes on, Gmail shows an email only in part: the rest is behind "View entire message".
@@ -40,6 +40,8 @@ def markup(found: Outline) -> Iterator[Check]:
         shown = f"the image {_shown(source)}" if source else "an image"
         message = f'{shown} has no text for readers who do not see it: add alt="...", or alt="" if it only decorates'
         yield Check("image_without_alt", message, "html", *place, Level.HINT)
+    for source, place in found.sources[: 10 * MAX_EACH]:
+        yield from _image(source.strip(), place)
     for mismatch in found.mismatches[:MAX_EACH]:
         yield _mismatch(mismatch)
 
@@ -57,6 +59,17 @@ def _link(link: Link) -> Iterator[Check]:
     else:
         return
     yield Check(code, message, "html", *link.place, Level.HINT)
+
+
+def _image(source: str, place: Place) -> Iterator[Check]:
+    if _LOCAL.match(source):
+        code, message = "local_link", f"{_shown(source)} is an address of your own machine or network: use a public one"
+    elif not source or (not _SCHEME.match(source) and not source.startswith((BLANK, "//"))):
+        code = "image_without_scheme"
+        message = f'no reader can load the image "{_shown(source)}": write https://..., or attach it and write cid:...'
+    else:
+        return
+    yield Check(code, message, "html", *place, Level.HINT)
 
 
 def _shown(text: str) -> str:

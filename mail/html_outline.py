@@ -66,6 +66,8 @@ class Outline:
     links: list[Link] = field(default_factory=list)
     #: Images without `alt`: their `src`.
     images: list[tuple[str, Place]] = field(default_factory=list)
+    #: The `src` of all images.
+    sources: list[tuple[str, Place]] = field(default_factory=list)
     mismatches: list[Mismatch] = field(default_factory=list)
 
 
@@ -130,6 +132,8 @@ class _Reader:
     def _start(self, token: Token) -> None:
         place = self._place(token.start)
         values = {attribute.name: attribute.value or "" for attribute in reversed(token.attributes)}
+        if token.name == "img" and "src" in values:
+            self.found.sources.append((values["src"], place))
         if token.name == "img" and "alt" not in values:
             self.found.images.append((values.get("src", ""), place))
         if token.name == "a" and "href" in values:

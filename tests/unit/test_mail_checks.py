@@ -310,6 +310,24 @@ def test_other_links_are_fine(href: str) -> None:
     assert not codes & {"empty_link", "link_without_scheme", "local_link"}
 
 
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("logo.png", "image_without_scheme"), ("/a/logo.png", "image_without_scheme"), ("", "image_without_scheme"),
+        ("http://localhost/logo.png", "local_link"),
+    ],
+)  # fmt: skip
+def test_images_that_no_reader_can_load_are_found(source: str, code: str) -> None:
+    one = only(code, html=f'<p>\n <img src="{source}" alt=""></p>')
+    assert (one.level, one.line, one.column) == (Level.HINT, 2, 2)
+
+
+@pytest.mark.parametrize("source", ["https://x.test/a.png", "//x.test/a.png", "cid:a.png", "data:x", "{{ url }}"])
+def test_other_images_are_fine(source: str) -> None:
+    codes = {one.code for one in checks(content(html=f'<img src="{source}" alt="">'))}
+    assert not codes & {"image_without_scheme", "local_link"}
+
+
 def test_an_image_without_text_is_a_hint() -> None:
     one = only("image_without_alt", html='<img src="https://x.test/{{ a }}.png"><img src="b" alt="">')
     assert (one.level, one.line, one.column) == (Level.HINT, 1, 1)
