@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import account_check, campaign_removal, components, content_review
+from api import account_check, campaign_removal, components, content_mistakes, content_review
 from api.components import Components
 from api.http import inputs
 from api.http.errors import TRY_AGAIN, Problem, invalid
@@ -19,7 +19,7 @@ from campaigns.errors import ListChanged, UnknownCampaign
 from campaigns.judgement import WITHOUT_LIST, Judgement
 from campaigns.models import CHANGEABLE, Brake, Campaign, Content, OnUnknown, Ramp, Status
 from lists.list_facts import ListFacts
-from mail import content as mail_content, derivation
+from mail import derivation
 from mail.attachment import references
 from mail.check import Check
 from mail.checks import OF_LIST, to_accept
@@ -118,7 +118,7 @@ def save(
         return unchanged, False
     content = with_links(parts, content)
     account_check.check(parts, campaign_id, content)
-    names = mail_content.check(content).missing(())
+    names = content_mistakes.checked(content).missing(())
     derived = derivation.derived(content)
     alone = to_accept(content_review.review(content, derived, None).warnings)
     for _ in range(CHECKS):

@@ -24,6 +24,7 @@ from api.components import Components
 from api.http.errors import TRY_AGAIN, Problem
 from api.http.responses import json_response
 from campaigns.accounts import Accounts, AccountState, Breaker
+from campaigns.announcements import waiting
 from campaigns.db.server import WrongRedis
 from campaigns.event_kinds import Unattributed
 from campaigns.heartbeats import alive_workers
@@ -149,6 +150,7 @@ class _Figures(Collector):
                 [campaign_id for campaign_id, _ in reports]
             )
             workers = alive_workers(self._parts.redis)
+            outgoing = waiting(self._parts.redis)
         except RedisError as error:
             log.warning("metrics_incomplete", error=type(error).__name__)
             yield GaugeMetricFamily("postrider_up", "1 while Redis is reachable, otherwise 0.", 0)
@@ -162,6 +164,10 @@ class _Figures(Collector):
         yield from _of_accounts(accounts)
         yield _unattributed(unattributed)
         yield _refused(webhooks)
+        meaning = "Outgoing events that wait for their delivery."
+        yield GaugeMetricFamily("postrider_outgoing_events_waiting", meaning, outgoing.waiting)
+        meaning = "Outgoing events that were dropped because too many waited."
+        yield CounterMetricFamily("postrider_outgoing_events_dropped", meaning, outgoing.dropped)
 
     def _reports(self) -> list[tuple[str, StatusReport]]:
         ids, _total = self._parts.catalog.newest(0, MAX_CAMPAIGNS)

@@ -10,14 +10,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import campaigns, components, content_review, sample_email
+from api import campaigns, components, content_mistakes, content_review, sample_email
 from api.components import Components
 from api.http import inputs
 from api.http.responses import json_response
 from api.sample_email import SampleRequest
 from campaigns.attachments import StoredFile
 from campaigns.models import Campaign, Content
-from mail import content as mail_content, derivation, mime
+from mail import derivation, mime
 from mail.attachment import Attachment, encoded_bytes, is_inline
 from mail.check import Check
 from mail.envelope_checks import subject
@@ -74,7 +74,7 @@ def _preview(parts: Components, campaign_id: str, wanted: PreviewRequest) -> Res
 def _with_content(parts: Components, campaign: Campaign, content: Content) -> Campaign:
     """The campaign as it would be with another content."""
     content = campaigns.with_links(parts, content)
-    mail_content.check(content)
+    content_mistakes.checked(content)
     return msgspec.structs.replace(campaign, content=content, derived=derivation.derived(content))
 
 

@@ -15,6 +15,7 @@ from redis import Redis
 from campaigns import keys
 from campaigns.catalog import iso
 from campaigns.db.scripts import Scripts
+from campaigns.db.typed_redis import typed
 
 _QUEUE: Final = {
     "events_due": keys.EVENTS_DUE,
@@ -39,6 +40,26 @@ class Announcement(NamedTuple):
     id: str
     attempts: int
     body: bytes
+
+
+class Waiting(NamedTuple):
+    """How many events wait for their delivery, and how many were dropped because too many waited."""
+
+    waiting: int
+    dropped: int
+
+
+def waiting(redis: Redis) -> Waiting:
+    """Count the events that wait. It only reads.
+
+    Raises:
+        redis.RedisError
+    """
+    with typed(redis).pipeline(transaction=True) as pipeline:
+        pipeline.zcard(keys.EVENTS_DUE)
+        pipeline.hmget(keys.EVENTS, "dropped")
+        count, (dropped,) = pipeline.execute()
+    return Waiting(count, int(dropped or 0))
 
 
 class Announcements:

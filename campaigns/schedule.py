@@ -7,7 +7,7 @@ Pure: it knows no Redis. The scripts know no time zone, so a campaign stores the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -222,23 +222,44 @@ def start_ms(content: Content) -> int | None:
     return _ms(found)
 
 
-def check(content: Content) -> None:
-    """Check all fields about time.
+def mistakes(content: Content) -> list[str]:
+    """All that is wrong with the fields about time, each beginning with the field's name."""
+    return [words for check in _CHECKS for words in _words(check, content)]
 
-    Raises:
-        InvalidCampaign
-    """
+
+def _words(check: Callable[[Content], object], content: Content) -> list[str]:
+    try:
+        check(content)
+    except InvalidCampaign as error:
+        return [error.detail]
+    return []
+
+
+def _check_zone(content: Content) -> None:
     if content.zone_name is not None:
         zone(content.zone_name)
-    start_ms(content)
+
+
+def _check_start(content: Content) -> None:
+    if not _words(_check_zone, content):  # else one mistake would be named twice
+        start_ms(content)
+
+
+def _check_windows(content: Content) -> None:
     if content.sending_windows and content.zone_name is None:
         raise InvalidCampaign('windows: set `timezone` too, such as "Europe/Oslo"')
     for text in content.sending_windows:
         Window.parse(text)
+
+
+def _check_zone_column(content: Content) -> None:
     if content.zone_column is not None:
         raise InvalidCampaign(
             "timezone_column: not supported yet: use one campaign per time zone, with `where`, `windows` and `timezone`"
         )
+
+
+_CHECKS: Final = (_check_zone, _check_start, _check_windows, _check_zone_column)
 
 
 def fields(content: Content, now_ms: int) -> dict[str, str]:
@@ -247,7 +268,8 @@ def fields(content: Content, now_ms: int) -> dict[str, str]:
     Raises:
         InvalidCampaign
     """
-    check(content)
+    for words in mistakes(content):
+        raise InvalidCampaign(words)
     start = start_ms(content)
     text = spec(content)
     return {

@@ -79,6 +79,13 @@ def test_a_scheduled_campaign_that_lacks_a_column_says_so_and_can_be_deleted(app
     assert app.redis.zcard("postrider:schedule") == 0
 
 
+def test_all_mistakes_are_named_at_once(app: AppHarness) -> None:
+    wrong = {"subject": "{{", "start_at": "soon", "windows": ["never"], "timezone": "UTC", "tpm": 0}
+    refused = app.web.put("/campaigns/c1", CONTENT | wrong)
+    assert refused.status == 422
+    assert {error["field"] for error in refused.json()["errors"]} == {"subject", "start_at", "windows", "tpm"}
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

@@ -17,7 +17,7 @@ from api.outgoing import post as post_module
 from api.outgoing.delivery import WAITS_S, Delivery
 from api.outgoing.post import PostFailed, post
 from api.outgoing.signing import headers
-from campaigns import keys
+from campaigns import announcements, keys
 from campaigns.announcements import Announcements
 from tests.support import lua_settings
 from tests.support.ledger_harness import Clock, LedgerHarness
@@ -160,7 +160,9 @@ def test_what_waits_is_bounded(harness: LedgerHarness, monkeypatch: pytest.Monke
         harness.controls.pause("c1")
         harness.controls.resume("c1")
     assert harness.redis.hlen(keys.EVENTS_WAITING) == 3
-    assert int(harness.redis.hget(keys.EVENTS, "dropped")) > 0
+    found = announcements.waiting(harness.redis)
+    assert found.waiting == 3
+    assert found.dropped > 0
 
 
 # The POST itself
