@@ -13,6 +13,7 @@ from api.doctor.finding import DoctorFinding, failed, ok, unknown, warning
 from campaigns import keys
 from campaigns.db import refusals, server
 from campaigns.db.server import Writing, WrongRedis
+from campaigns.heartbeats import GONE_MS
 
 #: How often the response time is measured, and the median above which sending slows down, in ms.
 PINGS: Final = 9
@@ -21,8 +22,6 @@ SLOW_MS: Final = 10.0
 MUCH_MEMORY: Final = 0.8
 #: The greatest difference between two clocks, in seconds. Presigned URLs and signatures allow some minutes.
 CLOCK_S: Final = 5.0
-#: A worker without a heartbeat for this long counts as dead, in ms (`lua/lib/claim_times.lua`).
-WORKER_DEAD_MS: Final = 10_000
 
 _SETTINGS: Final = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "min-replicas-to-write")
 _NAME: Final = "Redis"
@@ -151,7 +150,7 @@ def _writes(writing: Writing) -> DoctorFinding:
 
 def _workers(redis: Any, now_ms: int) -> DoctorFinding:
     """The workers whose last heartbeat is recent, and how many messages they work on at once."""
-    alive = redis.zrangebyscore(keys.WORKERS, now_ms - WORKER_DEAD_MS, "+inf")
+    alive = redis.zrangebyscore(keys.WORKERS, now_ms - GONE_MS, "+inf")
     if not alive:
         return failed("Workers", "none is alive, so nothing is parsed or sent", "Start workers: dramatiq actors.")
     slots = sum(int(count) for count in redis.hmget(keys.SLOTS, alive) if count)

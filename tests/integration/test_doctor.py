@@ -16,6 +16,7 @@ from api.doctor import redis_checks, store_checks
 from api.doctor.finding import DoctorFinding, DoctorVerdict
 from campaigns import keys
 from campaigns.db.server import Writing
+from campaigns.heartbeats import GONE_MS
 from consent.dns_records import DnsUnavailable
 from embedded.ports import LOOPBACK, free_port
 from storage import ObjectStore
@@ -73,7 +74,7 @@ def test_a_good_redis_with_a_worker_has_nothing_to_mend(client: Any) -> None:
             "Redis: memory",
             DoctorVerdict.WARNING,
         ),
-        (lambda client: worker(client, redis_checks.WORKER_DEAD_MS + 5_000), "Workers", DoctorVerdict.FAILED),
+        (lambda client: worker(client, GONE_MS + 5_000), "Workers", DoctorVerdict.FAILED),
     ],
 )
 def test_what_is_broken_is_named(

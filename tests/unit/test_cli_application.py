@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,22 @@ def test_every_command_and_exit_code_is_documented() -> None:
     assert len(commands()) >= 17
     assert [name for name in commands() if f"`{name}" not in DOCS] == []
     assert [code for code in ExitCode if f"| {code.value} |" not in DOCS] == []
+
+
+def written() -> list[str]:
+    """The command lines that the documentation shows, in code blocks and in backquotes."""
+    files = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    found = re.findall(r"(?:^|`)(?:\./)?postrider ((?:[a-z][a-z-]*)(?: [^`\n|]*)?)", text, re.MULTILINE)
+    return sorted({line.replace("...", "").strip() for line in found})
+
+
+@pytest.mark.parametrize("line", written())
+def test_what_the_documentation_shows_exists(line: str) -> None:
+    name, *words = line.split()
+    assert name in commands(), line
+    shown = run(name, "--help").stdout
+    assert [word for word in words if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in shown] == []
 
 
 @pytest.mark.parametrize("name", commands())
