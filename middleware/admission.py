@@ -77,8 +77,9 @@ class Admission(dramatiq.Middleware):
         if not grant.granted:
             raise Requeued
         if len(grant.granted) < len(recipients):
-            granted = [recipient for recipient in recipients if recipient.row in grant.granted]
-            carry_only(message, granted)
+            # By row: a batch may carry a row twice, if two copies of a message were requeued.
+            granted = {recipient.row: recipient for recipient in recipients if recipient.row in grant.granted}
+            carry_only(message, list(granted.values()))
         dramatiq_private.set_option(message, CLAIM_ID, claim_id)
         dramatiq_private.set_option(message, ACCOUNT, grant.account)
 
@@ -126,13 +127,14 @@ class Admission(dramatiq.Middleware):
     def _requeue(self, message: dramatiq.MessageProxy, grant: Grant) -> None:
         campaign_id, list_version, recipients = message.args
         retries = message.options.get("retries", 0)
-        entries = {recipient.row: requeued_entry(retries, recipient) for recipient in recipients}
+        once = {recipient.row: recipient for recipient in recipients}.values()
+        entries = {recipient.row: requeued_entry(retries, recipient) for recipient in once}
         self._ledger.requeue(
             campaign_id,
             list_version,
             message.message_id,
-            [entries[recipient.row] for recipient in recipients if recipient.row in grant.denied],
-            [(recipient.domain, entries[recipient.row]) for recipient in recipients if recipient.row in grant.held],
+            [entries[recipient.row] for recipient in once if recipient.row in grant.denied],
+            [(recipient.domain, entries[recipient.row]) for recipient in once if recipient.row in grant.held],
             partly_admitted=bool(grant.granted),
         )
         log.debug(

@@ -112,3 +112,14 @@ def test_denied_rows_are_requeued_once_redis_is_back(harness: LedgerHarness, mon
     with pytest.raises(Requeued):
         Admission(CannotRequeue(harness, 3), "w1", threading.Event()).before_process_message(None, as_message(batch))  # type: ignore[arg-type]
     assert harness.reconciler.reconcile(harness.catalog.get("c1")).found == {}
+
+
+def test_a_row_that_a_batch_carries_twice_is_sent_once(harness: LedgerHarness) -> None:
+    """Given two copies of a message, each of them denied in part and requeued, whose rows one batch then carries."""
+    harness.start(rows=10)
+    (batch,) = harness.batches()
+    batch.recipients *= 2
+    message = as_message(batch)
+    Admission(harness.ledger, "w1", threading.Event()).before_process_message(None, message)  # type: ignore[arg-type]
+    assert [recipient.row for recipient in message.args[2]] == list(range(1, 11))
+    assert harness.report().sent_last_minute == 10

@@ -128,3 +128,17 @@ def test_a_row_that_waits_for_a_retry_is_asked_about_again(harness: LedgerHarnes
     suppress(harness, 1)
     assert harness.admit(batch).verdict == COMPLETED
     assert harness.report().failed == 1
+
+
+def test_a_row_that_a_batch_carries_twice_is_counted_once(harness: LedgerHarness) -> None:
+    """Given two copies of a message that were both requeued, so that one batch carries their rows twice."""
+    harness.start(rows=4)
+    (batch,) = harness.batches()
+    batch.recipients *= 2
+    suppress(harness, 2)
+    grant = harness.admit(batch)
+    assert (grant.suppressed, grant.granted) == ({2}, {1, 3, 4})
+    report = harness.report()
+    assert (report.failed, report.in_flight, report.sent_last_minute) == (1, 3, 3)
+    harness.settle(batch, [1, 3, 4], "accepted")
+    assert (harness.report().status, harness.report().pending) == (Status.COMPLETED, 0)

@@ -17,7 +17,7 @@ end
 -- of the others.
 -- A claim that this very question has made before is given back: its row is decided about once more
 local function open_rows(rows, domains)
-  local open, open_domains, busy = {}, {}, false
+  local open, open_domains, busy, seen = {}, {}, false, {}
   local any_unknown = redis.call('EXISTS', unknown) == 1
   local held = redis.call('HMGET', in_flight, unpack(rows))
   local bits = bits_of(rows)
@@ -28,12 +28,15 @@ local function open_rows(rows, domains)
       redis.call('HDEL', in_flight, row)
       claim = nil
     end
-    if claim then
+    if seen[row] then
+      -- two copies of a message were both requeued, and one batch carries the row twice now: it is sent once
+    elseif claim then
       busy = true
     elseif is_done[i] == 0 and is_failed[i] == 0 and not (any_unknown and redis.call('ZSCORE', unknown, row)) then
       open[#open + 1] = row
       open_domains[#open] = domains[i]
     end
+    seen[row] = true
   end
   return open, open_domains, busy
 end
