@@ -14,7 +14,7 @@ from redis import Redis
 
 from campaigns import exclusion, keys
 from campaigns.catalog import Catalog, name_columns
-from campaigns.errors import ContentChanged
+from campaigns.errors import ContentChanged, Superseded, UnknownCampaign
 from campaigns.judgement import Judgement
 from campaigns.list_filters import Suppressions, row_filters
 from campaigns.models import Campaign, Content, Status
@@ -132,11 +132,13 @@ class ListScan:
     def _finish(self, parsing: Parsing, campaign_id: str, found: ReadList, list_key: str) -> Status:
         """Record the parsed list, checked with the content that the campaign has at this moment."""
         while True:
-            judgement = _judged(Catalog(self._redis, default_tpm=1).get(campaign_id), found.result)
             try:
+                judgement = _judged(Catalog(self._redis, default_tpm=1).get(campaign_id), found.result)
                 return parsing.finish(found.result, found.facts, list_key, judgement)
             except ContentChanged:  # a PUT came between these two lines
                 self._check(parsing)
+            except UnknownCampaign:  # it has been deleted meanwhile
+                raise Superseded from None
 
     def _read(self, parsing: Parsing, campaign: Campaign) -> ReadList | None:
         """Read the list. If it cannot be used, record why and return None."""

@@ -185,3 +185,13 @@ def test_a_superseded_parser_notices_within_a_step(
     Parsing(harness.redis, "c1", list_version)
     with first:
         until(lambda: superseded(first), "its end")
+
+
+def test_a_campaign_that_is_deleted_while_its_report_is_stored_ends_the_parse(harness: LedgerHarness) -> None:
+    """Given a campaign that a client deletes at the parser's last step, then the parser ends as if it were replaced."""
+    app, store = uploaded(harness, lambda: None)
+    store.step = lambda: harness.catalog.delete("c1")
+    with pytest.raises(Superseded):
+        ListScan(harness.redis, store, threading.Event(), threading.BoundedSemaphore()).run(
+            app.harness.catalog.get("c1")
+        )
