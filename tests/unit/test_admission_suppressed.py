@@ -137,7 +137,8 @@ def test_a_row_that_a_batch_carries_twice_is_counted_once(harness: LedgerHarness
     batch.recipients *= 2
     suppress(harness, 2)
     grant = harness.admit(batch)
-    assert (grant.suppressed, grant.granted) == ({2}, {1, 3, 4})
+    assert grant.suppressed == {2}
+    assert grant.granted == {1, 3, 4}
     report = harness.report()
     assert (report.failed, report.in_flight, report.sent_last_minute) == (1, 3, 3)
     harness.settle(batch, [1, 3, 4], "accepted")
