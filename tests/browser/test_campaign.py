@@ -90,6 +90,8 @@ def check_list(visit: Visit) -> None:
     expect(facts.locator(".tags").first).to_have_text(re.compile("email.*name"))
     rejected = list(csv.DictReader(io.StringIO(visit.download("Rejected rows as CSV"))))
     assert [row["row"] for row in rejected] == ["301", "302"]
+    facts.get_by_text("Examples").click()
+    expect(facts.get_by_role("listitem").filter(has_text="Row 301")).to_contain_text("nobody invalid_email")
 
 
 def check_sent(visit: Visit, stack: Stack) -> None:
@@ -179,6 +181,7 @@ def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, st
     stack.put("holes", text="Dear {{ name }} from {{ city }}", headers={"X-Kept": "yes"})
     stack.upload("holes", readers(3))
     visit.campaign("holes")
+    expect(visit.status).to_have_text("Not ready")
     expect(visit.reason).to_contain_text(re.compile(r"cannot start yet.*\{\{\s*city\s*\}\}"))
     expect(visit.button("Review and start")).to_be_hidden()
 

@@ -24,7 +24,7 @@ export function campaignHeader(campaignId) {
     times,
   );
   const update = (status, campaign) => {
-    badge.update(status.status);
+    badge.update(blocker(status, campaign) ? "not_ready" : status.status);
     write(subject, campaign.subject);
     write(from, `from ${campaign.from}`);
     write(times, timesText(status, campaign));

@@ -1,7 +1,7 @@
 // The figures of a status with their meanings, the status badge and the progress bar, the same on every page.
 
 import { h, write } from "./dom.js";
-import { number, percent } from "./format.js";
+import { number, percent, words } from "./format.js";
 
 /** The kinds of recipients in the order of the bar. `pending` here excludes recipients in flight and unknown ones. */
 export const KINDS = [
@@ -34,7 +34,7 @@ export function statusBadge(status) {
   const badge = h("span", { class: "badge" });
   const update = (now) => {
     badge.dataset.status = now;
-    write(badge, now.charAt(0).toUpperCase() + now.slice(1));
+    write(badge, words(now));
   };
   update(status);
   return { node: badge, update };

@@ -1,12 +1,16 @@
 // What the campaign's list is: what was recognised in it, its counts and its columns.
 
-import { h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { recipientsButton } from "../downloads.js";
 import { bytes, count, number } from "../format.js";
 import { reasonText } from "../reasons.js";
+import { recipientRows } from "../recipient_rows.js";
 
 /** How many columns are shown; the others are folded away. */
 const COLUMNS_SHOWN = 24;
+/** How many rejected rows are shown as examples, and how long reading them may take, in ms. */
+const EXAMPLES = 10;
+const EXAMPLES_MS = 20_000;
 /** The confidence from which an encoding is not called a guess. */
 const SURE = 0.95;
 
@@ -71,8 +75,29 @@ function rejections(campaignId, status, perform) {
       { class: "plain-list" },
       Object.entries(status.reasons).map(([reason, rows]) => h("li", {}, reasonText(reason, rows))),
     ),
+    examples(campaignId),
     h("div", {}, recipientsButton(campaignId, "rejected", "Rejected rows as CSV", perform)),
   );
+}
+
+/** The first rejected rows, read once they are asked for. */
+function examples(campaignId) {
+  const list = h("ul", { class: "plain-list" });
+  const node = h("details", { ontoggle: () => node.open && read() }, h("summary", {}, "Examples"), list);
+
+  async function read() {
+    const found = [];
+    try {
+      for await (const one of recipientRows(campaignId, "rejected", AbortSignal.timeout(EXAMPLES_MS))) {
+        found.push(h("li", {}, `Row ${number(one.row)}: `, h("code", {}, one.email || "(empty)"), ` ${one.reason}`));
+        if (found.length === EXAMPLES) break;
+      }
+      fill(list, found);
+    } catch (error) {
+      fill(list, h("li", { class: "problem" }, error.message));
+    }
+  }
+  return node;
 }
 
 function columnList({ columns }) {

@@ -10,15 +10,25 @@ import { freshId, h } from "../dom.js";
  * @property {() => unknown} value the value for the API; undefined: leave the field out
  */
 
-/** A text, on one line or with `rows` on several. @returns {Field} */
-export function textField({ name, label, hint, rows, value = "", ...properties }) {
+/** A text, on one line or with `rows` on several; `options` are offered while it is typed. @returns {Field} */
+export function textField({ name, label, hint, rows, options, value = "", ...properties }) {
   const { id, hintId, described } = ids(name, hint);
+  const offered =
+    options &&
+    h(
+      "datalist",
+      { id: `${id}-options` },
+      options.map((text) => h("option", { value: text })),
+    );
+  if (offered) properties.list = offered.id;
   const input = rows
     ? h("textarea", { id, name, rows, ...described, ...properties })
     : h("input", { id, name, type: "text", ...described, ...properties });
   input.value = value ?? "";
   const read = () => (input.value.trim() ? input.value : undefined);
-  return { name, input, node: labelled(id, label, input, hint, hintId), value: read };
+  const node = labelled(id, label, input, hint, hintId);
+  if (offered) node.append(offered);
+  return { name, input, node, value: read };
 }
 
 /** A number. @returns {Field} */

@@ -127,6 +127,7 @@ const GROUPS = [
             label: "Time zone",
             value,
             placeholder: Intl.DateTimeFormat().resolvedOptions().timeZone,
+            options: Intl.supportedValuesOf("timeZone"),
             autocomplete: "off",
             spellcheck: "false",
           }),

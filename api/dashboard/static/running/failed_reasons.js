@@ -1,15 +1,11 @@
 // The failed rows by reason, with whether a retry can help. Reads the first of them from the export.
 
-import { path, send } from "../client.js";
 import { fill, h } from "../dom.js";
 import { count, number } from "../format.js";
+import { recipientRows } from "../recipient_rows.js";
 
-/** How much of the export is read, in characters: some ten thousand rows. */
-const MOST_CHARACTERS = 1_000_000;
 /** How many reasons are shown. */
 const SHOWN = 10;
-/** One row of the export: its fields are quoted, and a quote inside is doubled. */
-const ROW = /^"(\d+)","((?:[^"]|"")*)","failed","((?:[^"]|"")*)"\r?$/;
 /** Reasons of the campaign itself: a template that cannot be rendered for the row. */
 const OWN = /^(subject|html|text|headers?[\w.-]*)(, line \d+)?:|^the (templates|message|subject|address)\b/i;
 /** Reasons that pass with time. */
@@ -53,32 +49,16 @@ export function failedReasons(campaignId) {
  * @param {AbortSignal} signal
  */
 export async function readFailedReasons(campaignId, signal) {
-  const ended = new AbortController();
-  const answer = await send("GET", `${path(campaignId, "recipients.csv")}?state=failed`, {
-    signal: AbortSignal.any([signal, ended.signal]),
-    timeoutMs: 0,
-  });
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   const groups = new Map();
-  let [rest, seen, rows] = ["", 0, 0];
-  for (;;) {
-    const { value, done } = await reader.read();
-    const lines = (rest + (value ?? "")).split("\n");
-    rest = done ? "" : lines.pop();
-    for (const line of lines) {
-      const match = ROW.exec(line);
-      if (!match) continue;
-      rows += 1;
-      const reason = match[3].replaceAll('""', '"') || "no reason given";
-      const group = groups.get(reason) ?? { reason, count: 0, examples: [] };
-      group.count += 1;
-      if (group.examples.length < 3) group.examples.push(match[1]);
-      groups.set(reason, group);
-    }
-    seen += value?.length ?? 0;
-    if (done || seen > MOST_CHARACTERS) break;
+  let rows = 0;
+  for await (const { row, reason } of recipientRows(campaignId, "failed", signal)) {
+    rows += 1;
+    const words = reason || "no reason given";
+    const group = groups.get(words) ?? { reason: words, count: 0, examples: [] };
+    group.count += 1;
+    if (group.examples.length < 3) group.examples.push(row);
+    groups.set(words, group);
   }
-  ended.abort();
   return { groups: [...groups.values()].sort((a, b) => b.count - a.count), rows };
 }
 
