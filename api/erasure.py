@@ -41,7 +41,7 @@ from storage import MissingObject, ShortObject
 
 log = structlog.get_logger(__name__)
 
-#: After this time, in s, no other campaign is begun. One that is under way is finished: 1 GB takes about 10 s.
+#: After this time, in s, no other campaign is begun. One that is under way is finished, whatever its size.
 ERASE_S: Final = 60.0
 #: The note of the entry on the suppression list.
 NOTE: Final = "erased"
