@@ -1,7 +1,7 @@
 """`GET /recipients?email=`: all that is known of one address, over all campaigns.
 
-There is no index of addresses, so every list is searched: 1 GB costs about 3 s of CPU. A response covers as many campaigns as can
-be searched in a bounded time, and its `next` names the rest.
+There is no index of addresses, so every list is searched: 1 GB costs about 3 s of CPU. A response covers as many
+campaigns as can be searched in a bounded time, and its `next` names the rest.
 """
 
 from __future__ import annotations
