@@ -198,3 +198,15 @@ def test_a_column_that_the_list_lacks_is_named_before_the_start(visit: Visit, st
     expect(visit.reason).to_be_hidden()
     saved = stack.call("GET", "/campaigns/holes")
     assert (saved["text"], saved["headers"]) == ("Dear {{ name }}", {"X-Kept": "yes"})
+
+
+def test_a_campaign_is_duplicated_under_a_new_name(visit: Visit, stack: Stack) -> None:
+    stack.put("first-of-two", subject="The same for both", weight=7)
+    page = visit.campaign("first-of-two").page
+    visit.press("Duplicate…")
+    asked = page.get_by_role("dialog", name="Duplicate first-of-two")
+    asked.get_by_label("Name").fill("Zweites für Łódź")
+    asked.get_by_role("button", name="Duplicate").click()
+    expect(page).to_have_url(re.compile("#/campaigns/zweites-fur-lodz/content$"))
+    expect(page.get_by_label("Subject")).to_have_value("The same for both")
+    assert stack.call("GET", "/campaigns/zweites-fur-lodz")["weight"] == 7
