@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO, Final, NamedTuple
 
 import dramatiq
@@ -104,7 +104,23 @@ class ListScan:
         if not campaign.columns_named:
             name_columns(self._redis, campaign.id, Templates(campaign.content).missing(()))
         with Parsing(self._redis, campaign.id, campaign.list_version) as parsing:
-            self._parse(parsing, campaign)
+            try:
+                self._parse(parsing, campaign)
+            except Superseded:
+                self._discard(campaign)
+                raise
+
+    def _discard(self, campaign: Campaign) -> None:
+        """Delete the objects that this parser may have stored, unless another parser of the same list uses them.
+
+        They hold addresses. If the store refuses, the janitor deletes them a day later.
+        """
+        found = self._redis.hget(keys.campaign(campaign.id), "list_version")
+        if found == campaign.list_version.encode():
+            return
+        version = campaign.id, campaign.list_version
+        with suppress(StoreError):
+            self._store.delete([keys.rejected_report(*version), keys.converted_list(*version)])
 
     def _parse(self, parsing: Parsing, campaign: Campaign) -> None:
         started = self._logged_at = time.monotonic()
@@ -130,7 +146,11 @@ class ListScan:
         )
 
     def _finish(self, parsing: Parsing, campaign_id: str, found: ReadList, list_key: str) -> Status:
-        """Record the parsed list, checked with the content that the campaign has at this moment."""
+        """Record the parsed list, checked with the content that the campaign has at this moment.
+
+        Raises:
+            Superseded: the list was replaced, or the campaign is gone; nothing is recorded.
+        """
         while True:
             try:
                 judgement = _judged(Catalog(self._redis, default_tpm=1).get(campaign_id), found.result)

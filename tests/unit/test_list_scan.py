@@ -10,11 +10,11 @@ import dramatiq
 import pytest
 
 from campaigns import keys, parsing as parsing_module
-from campaigns.errors import Superseded
+from campaigns.errors import ContentChanged, Superseded
 from campaigns.models import Status
 from campaigns.parsing import Parsing
 from storage import StoreUnavailable
-from tests.support.app_harness import CSV, AppHarness
+from tests.support.app_harness import CONTENT, CSV, AppHarness
 from tests.support.doubles.object_store import MemoryStore
 from tests.support.ledger_harness import Clock, LedgerHarness
 from tests.support.lua_settings import setting
@@ -119,6 +119,53 @@ def test_a_parser_stops_waiting_when_its_list_is_replaced(harness: LedgerHarness
     assert harness.report().reason is None
 
 
+def delete(app: AppHarness) -> None:
+    assert app.web.request("DELETE", "/campaigns/c1").status == 204
+
+
+def assert_nothing_is_left_of_it(app: AppHarness) -> None:
+    harness = app.harness
+    assert harness.redis.keys("*{c1}*") == []
+    assert harness.redis.zcard(keys.PARSING) == harness.redis.zcard(keys.CAMPAIGNS) == 0
+    assert list(app.store.objects) == []
+
+
+def test_a_campaign_that_is_deleted_while_its_list_is_parsed_supersedes_the_parser(harness: LedgerHarness) -> None:
+    """Given a parser that writes its report, when the campaign is deleted, then the parser is superseded, and Redis
+    and the store hold nothing of the campaign.
+    """
+    app, store = uploaded(harness, lambda: delete(app))
+    with pytest.raises(Superseded):
+        app.parse()
+    assert store.sent == 1  # and it was written after the deletion
+    assert_nothing_is_left_of_it(app)
+
+
+def test_a_campaign_that_is_deleted_after_its_content_has_changed_supersedes_the_parser(
+    harness: LedgerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a list that must be checked again with another content, when the campaign is deleted before that, then the
+    parser is superseded, and Redis and the store hold nothing of the campaign.
+    """
+    app, _store = uploaded(harness, lambda: None)
+    finish, refused = Parsing.finish, []
+
+    def content_changes_and_campaign_goes(*args: Any) -> Status:
+        assert app.web.put("/campaigns/c1", {**CONTENT, "subject": "Another"}).status == 200
+        try:
+            return finish(*args)
+        except ContentChanged:
+            refused.append(True)
+            delete(app)
+            raise
+
+    monkeypatch.setattr(Parsing, "finish", content_changes_and_campaign_goes)
+    with pytest.raises(Superseded):
+        app.parse()
+    assert refused == [True]
+    assert_nothing_is_left_of_it(app)
+
+
 def test_a_stopping_worker_stops_waiting_and_leaves_the_list_to_the_next_parser_at_once(harness: LedgerHarness) -> None:
     stopping = threading.Event()
 
@@ -185,13 +232,3 @@ def test_a_superseded_parser_notices_within_a_step(
     Parsing(harness.redis, "c1", list_version)
     with first:
         until(lambda: superseded(first), "its end")
-
-
-def test_a_campaign_that_is_deleted_while_its_report_is_stored_ends_the_parse(harness: LedgerHarness) -> None:
-    """Given a campaign that a client deletes at the parser's last step, then the parser ends as if it were replaced."""
-    app, store = uploaded(harness, lambda: None)
-    store.step = lambda: harness.catalog.delete("c1")
-    with pytest.raises(Superseded):
-        ListScan(harness.redis, store, threading.Event(), threading.BoundedSemaphore()).run(
-            app.harness.catalog.get("c1")
-        )
