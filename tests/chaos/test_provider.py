@@ -141,7 +141,7 @@ def _full_speed_after(taken: list[float], ended: float, per_s: float) -> float:
 @pytest.mark.short
 def test_rows_with_an_unknown_outcome_are_never_sent_again(tmp_path: Path, figures: Callable[..., None]) -> None:
     """Given a provider that accepts some messages and then resets, hangs past the timeout, or answers 504.
-    Then these rows are unknown and stay so, and each of them has reached the provider once.
+    Then these rows are unknown and stay so, with all others of their requests, and each has reached the provider once.
     """
     rows = 600
     kinds = {"reset": "accept-reset", "hang": "accept-hang", "gateway": "accept-504", "gone": "504"}
@@ -154,10 +154,12 @@ def test_rows_with_an_unknown_outcome_are_never_sent_again(tmp_path: Path, figur
         with stack.watch("c1") as watch:
             audit.until_over(stack, "c1", 90)
         stack.reconcile("c1")
-        found = audit.closed(stack, "c1", watch, unknown_at_most=len(special))
+        found = audit.closed(stack, "c1", watch, unknown_at_most=rows)
         times = Counter(arrival.row for arrival in found.arrivals)
+        without_answer = {arrival.row for arrival in found.arrivals if arrival.answer in kinds.values()}
         figures(rows=rows, unknown=found.report["unknown"], most_arrivals_of_one=max(times.values()))
-        assert found.in_state("unknown") == special.keys()
+        assert found.in_state("unknown") == without_answer
+        assert special.keys() == without_answer or (stack.batch > 1 and special.keys() < without_answer)
         assert set(times.values()) == {1}
         # When the operator decides, then the rows get that end, and nothing is sent for them.
         stack.reconcile("c1", unknown="done")

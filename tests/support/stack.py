@@ -21,6 +21,7 @@ No process outlives the block or the test's process, whatever the test does.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import subprocess
 import sys
@@ -63,6 +64,8 @@ class Stack(Client):
         self.directory = directory
         self.var = directory / "var"
         super().__init__(free_port())
+        #: The most recipients of one request to the provider.
+        self.batch = int(settings.get("SENDGRID_BATCH") or os.environ.get("SENDGRID_BATCH", "1"))
         redis_port, s3_port, double_port, control_port = (free_port() for _ in range(4))
         self.redis_url = f"redis://{ports.LOOPBACK}:{redis_port}/0"
         self.s3_url = f"http://{ports.LOOPBACK}:{s3_port}"
@@ -97,6 +100,8 @@ class Stack(Client):
             "S3_ENDPOINT_URL": self.s3_url,
             "SENDGRID_API_KEY": SENDGRID_KEY,
             "SENDGRID_API_URL": self.double.url,
+            # So that `SENDGRID_BATCH=64 make chaos` breaks everything with requests to several recipients too.
+            "SENDGRID_BATCH": str(self.batch),
             "VAR_DIR": str(self.var),
             "PYTHONUNBUFFERED": "1",
         }

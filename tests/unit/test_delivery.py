@@ -20,6 +20,7 @@ from campaigns.models import Campaign, Content, Status
 from campaigns.settler import BatchProgress
 from lists.recipient import Recipient
 from mail.attachment import Attachment
+from mail.mail_merge import Share
 from mail.message import Message
 from mail.outcome import Kind, Outcome
 from mail.rendering import Templates
@@ -319,3 +320,92 @@ def test_a_file_that_is_gone_pauses_the_campaign_and_sends_nothing() -> None:
 def test_a_file_that_cannot_be_read_now_hands_the_row_back() -> None:
     settled, sent = deliver_with(Files(NotNow()))
     assert (settled.kind, bool(settled.entry), sent) == ("not_tried", True, [])
+
+
+class MergingProvider(Provider):
+    """Merges requests, and decides about their rows by a function."""
+
+    most = 10
+
+    def __init__(self, decide: Callable[[list[int]], list[Outcome | None]]) -> None:
+        super().__init__(accepted)
+        self.decide = decide
+        self.requests: list[tuple[list[int], list[str]]] = []
+
+    def merged(self, message: Message) -> MergingProvider:
+        del message
+        return self
+
+    def encode(self, share: Share) -> bytes:
+        return b"%d" % share.row
+
+    async def send(self, message: Any, attachments: Any = ()) -> Any:
+        if isinstance(message, Message):
+            return await super().send(message)
+        rows = [int(share) for share in message]
+        self.requests.append((rows, [file.filename for file in attachments]))
+        return self.decide(rows)
+
+
+PLAIN = Content(from_="news@shop.test", subject="Hi", text="Dear {{ name }}")
+
+
+def deliver_merged(
+    provider: MergingProvider, monkeypatch: pytest.MonkeyPatch, files: Files | None = None
+) -> tuple[frozenset[int], Settler]:
+    monkeypatch.setitem(Catalog.get.__globals__, "CONTENT", PLAIN)
+    settler = Settler()
+    delivery = Delivery(Catalog(), provider, settler, files)  # type: ignore[arg-type]
+    people = [Recipient(row, f"r{row}@shop.test", [name]) for row, name in enumerate(["Ann", "Bob", "Zoë"], 1)]
+    return asyncio.run(delivery.deliver(Batch("c1", "g", 2, people, "n1"))), settler
+
+
+def test_a_merged_request_settles_all_of_its_recipients_with_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = Outcome(Kind.ACCEPTED, provider_message_id="id")
+    provider = MergingProvider(lambda rows: [outcome] * len(rows))
+    again, settler = deliver_merged(provider, monkeypatch)
+    assert (again, provider.requests, provider.messages) == (frozenset(), [([1, 2, 3], [])], [])
+    assert settler.settled == {row: Settlement(row, "accepted", "", None, b"", "n1") for row in (1, 2, 3)}
+    assert len(settler.events) == 1
+
+
+def test_trouble_of_a_merged_request_returns_each_row_with_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = Outcome(Kind.UNAVAILABLE, "503", retry_after_ms=5)
+    again, settler = deliver_merged(MergingProvider(lambda rows: [outcome] * len(rows)), monkeypatch)
+    assert again == {1, 2, 3}
+    assert settler.settled[2] == Settlement(2, "unavailable", "503", 5, b'2|[2,"r2@shop.test",["Bob"]]', "n1")
+
+
+def test_a_recipient_at_fault_is_found_by_requests_to_one_recipient(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = MergingProvider(lambda rows: [None] * len(rows) if 2 in rows else [Outcome(Kind.ACCEPTED)] * len(rows))
+    provider.answer = lambda message: Outcome(Kind.REJECTED, "400") if message.row == 2 else accepted(message)
+    _, settler = deliver_merged(provider, monkeypatch)
+    assert {row: found.kind for row, found in settler.settled.items()} == {1: "accepted", 2: "rejected", 3: "accepted"}
+
+
+def test_a_merging_provider_that_raises_leaves_the_rows_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_rows: list[int]) -> list[Outcome | None]:
+        raise KeyError("r1@shop.test")
+
+    _, settler = deliver_merged(MergingProvider(fails), monkeypatch)
+    assert {(found.kind, found.reason) for found in settler.settled.values()} == {("unknown", "KeyError while sending")}
+
+
+def test_a_merge_that_fails_sends_each_recipient_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = MergingProvider(lambda rows: [None] * len(rows))
+    monkeypatch.setattr(provider, "encode", None)
+    _, settler = deliver_merged(provider, monkeypatch)
+    assert (provider.requests, sorted(message.row for message in provider.messages)) == ([], [1, 2, 3])
+    assert {found.kind for found in settler.settled.values()} == {"accepted"}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(None, "accepted"), (FilesGone("gone"), "unusable"), (NotNow(), "not_tried")], ids=str
+)
+def test_a_merged_request_carries_the_campaigns_files_once(
+    error: Exception | None, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = MergingProvider(lambda rows: [Outcome(Kind.ACCEPTED)] * len(rows))
+    _, settler = deliver_merged(provider, monkeypatch, Files(error))
+    assert [files for _rows, files in provider.requests] == ([] if error else [["a.pdf"]])
+    assert {found.kind for found in settler.settled.values()} == {kind}
