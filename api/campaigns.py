@@ -154,8 +154,8 @@ def _started_with(parts: Components, campaign_id: str, content: Content) -> Camp
     left_out = {None, msgspec.UNSET}
     if campaign.status in CHANGEABLE or not {content.unsubscribe, campaign.content.unsubscribe} <= left_out:
         return None
-    same = campaign.content == msgspec.structs.replace(content, unsubscribe=campaign.content.unsubscribe)
-    return campaign if same else None
+    wanted = msgspec.structs.replace(content, unsubscribe=campaign.content.unsubscribe)
+    return campaign if wanted.means(campaign.content, campaign.tpm) else None
 
 
 def _judged(parts: Components, campaign_id: str, content: Content, derived: Content | None) -> Judgement:

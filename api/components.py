@@ -20,7 +20,7 @@ from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
 from campaigns.controls import Controls
 from campaigns.db import connection, schema
-from campaigns.db.scripts import Scripts
+from campaigns.db.scripts import Scripts, load_all
 from campaigns.db.server import Writing
 from campaigns.events import AccountBrake, ProviderEvents
 from campaigns.history import History
@@ -76,6 +76,7 @@ class Components:
 
 def build(settings: Settings, **overrides: Any) -> Components:
     """Build the components from the settings; those given by name replace the built ones."""
+    load_all()
     redis = overrides.pop("redis", None) or connect(settings.redis_url, allow_unsafe=settings.allow_unsafe_redis)
     writing = Writing(redis)
     accounts = account_table.of_settings(settings)

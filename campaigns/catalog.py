@@ -128,7 +128,7 @@ class Catalog:
             InvalidCampaign: a campaign in `exclude` does not exist, or a field about time is wrong.
         """
         self._check_excluded(campaign_id, content.excluded_campaigns)
-        replaces = b"" if only_new else self._same_but_account(campaign_id, content)
+        content, replaces = (content, b"") if only_new else self._as_stored(campaign_id, content)
         list_version = uuid4().hex[:12]
         message = messages.encode(messages.PARSE_CSV, campaign_id, list_version)
         fields = {"on_unknown": content.on_unknown.value, "weight": str(content.weight), **_ramp_fields(content.ramp)}
@@ -178,14 +178,21 @@ class Catalog:
             raise WrongState(outcome, _CONTENT_STAYS)
         return self.get(campaign_id), outcome == "created"
 
-    def _same_but_account(self, campaign_id: str, content: Content) -> bytes:
-        """The stored content of a paused campaign, if the given one differs from it in nothing but the account."""
-        status, stored = self._redis.hmget(keys.campaign(campaign_id), "status", "content")
-        if status != Status.PAUSED.encode() or stored is None:
-            return b""
+    def _as_stored(self, campaign_id: str, content: Content) -> tuple[Content, bytes]:
+        """The content as it is stored, if that means the same; and the stored content that the new account replaces.
+
+        That is b"" unless the campaign is paused and nothing but the account differs.
+        """
+        status, stored, tpm = self._redis.hmget(keys.campaign(campaign_id), "status", "content", "tpm")
+        if stored is None:
+            return content, b""
         before = msgspec.json.decode(stored, type=Content)
-        is_same = msgspec.structs.replace(before, account=content.account) == content
-        return stored if is_same else b""
+        moved = msgspec.structs.replace(before, account=content.account)
+        if not content.means(moved, int(tpm or 0)):
+            return content, b""
+        if before.account_name == content.account_name:
+            return before, b""
+        return (moved, stored) if status == Status.PAUSED.encode() else (content, b"")
 
     def _check_excluded(self, campaign_id: str, excluded: Sequence[str]) -> None:
         for other in excluded:

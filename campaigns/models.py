@@ -135,7 +135,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     duplicates: Literal["reject", "keep"] | msgspec.UnsetType = msgspec.UNSET
     exclude: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_EXCLUDED)] | msgspec.UnsetType = msgspec.UNSET
     inline_css: bool | msgspec.UnsetType = msgspec.UNSET
-    text_from_html: bool | msgspec.UnsetType = msgspec.UNSET
+    text_from_html: bool | msgspec.UnsetType | None = msgspec.UNSET
     unsubscribe: bool | msgspec.UnsetType | None = msgspec.UNSET
     tracking: Literal["account", "off", "on"] | msgspec.UnsetType = msgspec.UNSET
     brake: Brake | msgspec.UnsetType | None = msgspec.UNSET
@@ -217,6 +217,39 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     def excluded_campaigns(self) -> tuple[str, ...]:
         """The ids of the campaigns whose recipients are left out."""
         return () if self.exclude is msgspec.UNSET else self.exclude
+
+    def means(self, other: Content, tpm: int) -> bool:
+        """Whether two contents say the same, although one may leave out what the other spells out.
+
+        Args:
+            other: the content of a campaign.
+            tpm: the campaign's rate now; to name it is no change.
+        """
+        own = self._spelled_out
+        if self.tpm == tpm:
+            own = msgspec.structs.replace(own, tpm=other.tpm)
+        return own == other._spelled_out
+
+    @property
+    def _spelled_out(self) -> Content:
+        """This content with each default in place of a field that is left out."""
+        return msgspec.structs.replace(
+            self,
+            where=self.condition,
+            duplicates="keep" if self.keeps_duplicates else "reject",
+            exclude=self.excluded_campaigns,
+            inline_css=self.inline_css is True,
+            text_from_html=self.makes_text,
+            unsubscribe=self.unsubscribe if isinstance(self.unsubscribe, bool) else None,
+            tracking="account" if self.tracking is msgspec.UNSET else self.tracking,
+            brake=self.limits_of_brake,
+            account=self.account_name,
+            start_at=self.planned_start,
+            timezone=self.zone_name,
+            windows=self.sending_windows,
+            timezone_column=self.zone_column,
+            pause_after=self.canary,
+        )
 
     @property
     def filters(self) -> str:

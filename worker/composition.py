@@ -25,7 +25,7 @@ from campaigns import account_table, keys
 from campaigns.account_table import AccountTable
 from campaigns.attachments import Attachments
 from campaigns.catalog import Catalog
-from campaigns.db.scripts import Scripts
+from campaigns.db.scripts import Scripts, load_all
 from campaigns.dispatcher import Dispatcher
 from campaigns.ledger import Ledger
 from campaigns.messages import SEND_EMAIL
@@ -94,6 +94,7 @@ def build_worker(settings: Settings) -> Broker:
     """
     logs.configure(settings.log_level, settings.log_format)
     logs.warn_of_settings(settings.warnings)
+    load_all()
     components = build_components(settings)
     broker = build_broker(components)
     declare_actors(broker, components)

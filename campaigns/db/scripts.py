@@ -70,6 +70,13 @@ def source(name: str) -> str:
     return signature(name).locals() + with_includes(text_of(name))
 
 
+def load_all() -> None:
+    """Read all scripts. A process calls this at its start, so that files that change later do not reach it."""
+    for file in (files("campaigns") / "lua").iterdir():
+        if file.name.endswith(".lua"):
+            source(file.name.removesuffix(".lua"))
+
+
 class Scripts:
     """The scripts on one Redis. Each is sent once and then called by its digest.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from redis import Redis
 
+from campaigns import keys
+from campaigns.models import Content
 from tests.support.app_harness import CONTENT, AppHarness
 
 
@@ -77,6 +81,49 @@ def test_changing_a_started_campaign_is_409_naming_the_state(app: AppHarness) ->
     assert refused.status == 409
     assert "running" in refused.detail
     assert refused.json()["campaign_status"] == "running"
+
+
+@pytest.fixture
+def two_accounts(fake_redis: Redis) -> AppHarness:
+    environment = {"ACCOUNTS": "news", "ACCOUNT_NEWS_PROVIDER": "outbox", "SECRET_KEY": "k" * 32}
+    return AppHarness(fake_redis, environment)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {
+            "tpm": 600,
+            "brake": None,
+            "unsubscribe": False,
+            "tracking": "off",
+            "windows": ["Mon-Sun 00:00-24:00"],
+            "timezone": "Europe/Berlin",
+        },
+        {"html": "<p>Hi</p>", "text": None, "where": "email", "duplicates": "keep", "pause_after": 2},
+    ],
+)
+def test_what_a_client_reads_of_a_started_campaign_and_puts_back_changes_nothing(
+    two_accounts: AppHarness, content: dict[str, Any]
+) -> None:
+    # Given a campaign under way, whose rate has changed since it was made
+    app = two_accounts
+    app.ready(**content)
+    assert app.web.post("/campaigns/c1/start", {"accept_warnings": True}).status == 200
+    assert app.web.post("/campaigns/c1/rate-limit", {"tpm": 77}).status == 200
+    before = app.web.get("/campaigns/c1").json()
+    fields = {name: before[name] for name in before if name in set(Content.__struct_encode_fields__)}
+    # When a client PUTs what it has read, then nothing changes
+    stored = app.redis.hget(keys.campaign("c1"), "content")
+    assert app.web.put("/campaigns/c1", fields).status == 200
+    assert app.redis.hget(keys.campaign("c1"), "content") == stored
+    # And while the campaign is paused, it may name another account, and nothing else
+    app.web.post("/campaigns/c1/pause")
+    assert app.web.put("/campaigns/c1", fields | {"account": "news", "subject": "Other"}).status == 409
+    assert app.web.put("/campaigns/c1", fields | {"account": "news"}).status == 200
+    after = app.web.get("/campaigns/c1").json()
+    assert {name for name in after if after[name] != before[name]} == {"account", "status"}
 
 
 def test_campaigns_are_listed_page_by_page(app: AppHarness) -> None:
