@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from consent.hash_filter import HashFilter
 
 #: So many entries can be read into the bitmap in the time in which one address is asked about.
-ENTRIES_PER_ADDRESS: Final = 8
+ENTRIES_PER_ADDRESS: Final = 16
 #: The buckets of one round trip: about 20,000 entries.
 BUCKETS: Final = 100
 
