@@ -314,3 +314,15 @@ def test_a_list_that_ends_before_the_canary_completes(harness: LedgerHarness) ->
     harness.start(rows=10, pause_after=10)
     drive(harness, {})
     assert harness.report().status == "completed"
+
+
+def test_a_campaign_that_an_earlier_version_started_has_no_windows_and_no_canary(harness: LedgerHarness) -> None:
+    # Given a campaign under way whose hash has none of the fields of this version
+    harness.start("c1", rows=5)
+    campaign = keys.campaign("c1")
+    later = ("open_windows", "pause_after", "canary_over", "account", "proven", "content_version", "marketing")
+    harness.redis.hdel(campaign, *later)
+    # Then it is dispatched and admitted
+    harness.dispatch()
+    [batch] = harness.take()
+    assert harness.admit(batch).granted

@@ -22,5 +22,5 @@ end
 -- window_is_stale(text, now) -> whether the intervals have to be computed anew
 local function window_is_stale(text, now)
   local renew_at = text and string.match(text, '^(%d+);')
-  return renew_at ~= nil and now >= tonumber(renew_at)
+  return renew_at and now >= tonumber(renew_at) or false
 end
