@@ -25,6 +25,7 @@ from campaigns.db.server import Writing
 from campaigns.events import AccountBrake, ProviderEvents
 from campaigns.history import History
 from campaigns.ledger import Ledger
+from campaigns.link_marks import LinkMarks
 from campaigns.progress import Progress
 from campaigns.throughput import Throughput
 from campaigns.trial_limit import TrialLimit
@@ -58,6 +59,7 @@ class Components:
     throughput: Throughput
     ledger: Ledger
     events: ProviderEvents
+    link_marks: LinkMarks
     webhook_figures: WebhookFigures
     attachments: Attachments
     trial_limit: TrialLimit
@@ -88,6 +90,7 @@ def build(settings: Settings, **overrides: Any) -> Components:
         "throughput": Throughput(redis),
         "ledger": Ledger(redis, accounts, settings.send_timeout_s),
         "events": ProviderEvents(redis, _account_brake(settings)),
+        "link_marks": LinkMarks(redis),
         "webhook_figures": WebhookFigures(redis),
         "attachments": Attachments(redis),
         "trial_limit": TrialLimit(redis, accounts),

@@ -125,7 +125,7 @@ _GAUGES: Final = {
     "bounced": "Recipients whose email the provider reports as bounced.",
     "dropped": "Recipients whose email the provider reports as dropped.",
     "complained": "Recipients who reported the email as spam.",
-    "unsubscribed": "Recipients who unsubscribed through the provider's link.",
+    "unsubscribed": "Recipients who unsubscribed through Postrider's link or the provider's.",
     "opened": "Recipients who opened the email, as far as the provider tells them from machines.",
     "opened_by_machines": "Recipients whose email a machine opened.",
     "clicked": "Recipients who followed a link in the email.",

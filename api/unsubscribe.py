@@ -19,7 +19,9 @@ from starlette.responses import Response
 
 from api import components, suppression_flush, unsubscribe_page
 from api.components import Components
+from api.event_effects import log_effects
 from api.http.client_limit import ClientLimit, client_of
+from campaigns.event_kinds import Event, EventKind
 from consent.links import Link
 from consent.records import Reason
 from storage import StoreError
@@ -81,7 +83,24 @@ async def act(request: Request) -> Response:
 def _suppress(parts: Components, link: Link) -> bool:
     added = parts.suppressions.add_hash(link.address_hash, Reason.UNSUBSCRIBED)
     log.info("unsubscribed", row=link.row, new=bool(added.added))
+    try:
+        _count(parts, link)
+    except RedisError as error:  # the list has the address, and that is what the recipient has asked for
+        log.warning("unsubscription_not_counted", row=link.row, error=type(error).__name__)
     return added.flush_due
+
+
+def _count(parts: Components, link: Link) -> None:
+    """Count the recipient as unsubscribed from the campaign, as an event of the provider does: once per row.
+
+    A link without a campaign (of a preview or a test email, or because the campaign is gone) counts nothing.
+
+    Raises:
+        redis.RedisError
+    """
+    campaign_id = parts.link_marks.campaign_of(link.mark)
+    if campaign_id is not None:
+        log_effects(parts.events.apply([Event(campaign_id, link.row, EventKind.UNSUBSCRIBED)]))
 
 
 def _link(request: Request) -> Link | Response:

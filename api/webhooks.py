@@ -24,6 +24,7 @@ from starlette.responses import Response
 
 from api import components, suppression_flush, webhook_health
 from api.components import Components
+from api.event_effects import log_effects
 from api.http import inputs
 from api.http.errors import TRY_AGAIN, Problem, invalid
 from api.http.responses import JSON, json_response
@@ -92,14 +93,7 @@ def _applied(parts: Components, provider: str, reports: Sequence[Report]) -> Res
     applied = parts.events.apply(report.event for report in reports)
     taken = EventsResponse(applied.events, len(reports) - applied.events, applied.settled)
     log.info("events_taken", applied=taken.applied, ignored=taken.ignored, settled=taken.settled)
-    for (kind, why), count in applied.unattributed.items():
-        log.info("events_unattributed", kind=kind, why=why, count=count)
-    for campaign_id in applied.completed:
-        log.info("campaign_completed", campaign_id=campaign_id)
-    for campaign_id, figures in applied.braked.items():
-        log.warning("campaign_braked", campaign_id=campaign_id, reason=figures)
-    for figures in applied.braked_accounts:
-        log.warning("account_braked", reason=figures)
+    log_effects(applied)
     parts.webhook_figures.took(provider)
     response = json_response(taken)
     if listed.flush_due:

@@ -306,6 +306,7 @@ class Catalog:
                 "parsing": keys.PARSING,
                 "schedule": keys.SCHEDULE,
                 "installation": keys.HISTORY,
+                "link_marks": keys.LINK_MARKS,
                 "all_keys": [keys.of(campaign_id, name) for name in keys.CAMPAIGN_KEYS],
             },
             campaign_id=campaign_id,

@@ -48,6 +48,8 @@ WEBHOOKS: Final = f"{PREFIX}:webhooks"
 SUPPRESSIONS: Final = f"{PREFIX}:suppressions"
 #: list: records of the suppression list that are not in the object store yet.
 SUPPRESSIONS_JOURNAL: Final = f"{PREFIX}:suppressions_journal"
+#: hash: the mark of a list's unsubscribe links -> campaign id; one entry per campaign with a parsed list.
+LINK_MARKS: Final = f"{PREFIX}:link_marks"
 #: string with expiry: the web process that has moved the journal lately.
 SUPPRESSIONS_LEASE: Final = f"{PREFIX}:suppressions_lease"
 #: zset with expiry: the test emails of the last minute, by when they were granted (ms).

@@ -360,10 +360,10 @@ class StatusReport(msgspec.Struct, frozen=True):
     `limit_now`: the emails that the campaign may send per minute now: `rate_limit`, or less during a warm-up.
     `changeable`: content and list may be replaced. `has_list`: the list is parsed. `delivered`, `bounced`, `dropped`,
     `complained`, `unsubscribed`, `opened`, `clicked`: recipients with such an event from the provider, each row counted
-    once. `opened_by_machines`: recipients whose email a machine has opened, such as Apple's Mail Privacy Protection;
-    `opened` does not count that. `excluded`: rows that `where` or `exclude` left out. `format` to `warnings`: what was
-    recognised in the list, once it is parsed (`lists.list_facts.ListFacts`); `unaccepted`: the codes of warnings that a
-    start must accept.
+    once; who unsubscribes by Postrider's own link counts as `unsubscribed` too. `opened_by_machines`: recipients whose
+    email a machine has opened, such as Apple's Mail Privacy Protection; `opened` does not count that. `excluded`: rows
+    that `where` or `exclude` left out. `format` to `warnings`: what was recognised in the list, once it is parsed
+    (`lists.list_facts.ListFacts`); `unaccepted`: the codes of warnings that a start must accept.
     """
 
     done: int

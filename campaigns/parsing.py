@@ -16,6 +16,7 @@ from campaigns import keys
 from campaigns.db.scripts import Scripts
 from campaigns.errors import ContentChanged, Superseded
 from campaigns.judgement import Judgement
+from campaigns.link_marks import mark_text
 from campaigns.models import Status
 from lists.list_facts import ListFacts
 from lists.scan import ScanResult
@@ -40,6 +41,7 @@ class Parsing:
         self._campaign_id = campaign_id
         self._parser_id = uuid4().hex
         self._identity = {"campaign_id": campaign_id, "list_version": list_version, "parser_id": self._parser_id}
+        self._link_mark = mark_text(campaign_id, list_version)
         self._keys = {**keys.named(campaign_id, "campaign progress"), "parsing": keys.PARSING}
         self._report: tuple[int, int, str] = (0, 0, "")
         self._moved_at = time.monotonic()
@@ -175,6 +177,7 @@ class Parsing:
                 **keys.named(self._campaign_id, "rejected index attachments"),
                 "running": keys.RUNNING,
                 "schedule": keys.SCHEDULE,
+                "link_marks": keys.LINK_MARKS,
             },
             **self._identity,
             status=status,
@@ -187,6 +190,7 @@ class Parsing:
             packed_index=packed_index,
             content_version=judgement.version if judgement else "",
             missing=judgement.missing if judgement else "",
+            link_mark=self._link_mark,
             fields=fields.items(),
         )
         self._check(answer)

@@ -20,6 +20,7 @@ from campaigns.attachments import StoredFile
 from campaigns.catalog import Catalog
 from campaigns.db import refusals, retrying
 from campaigns.ledger import Settlement, requeued_entry
+from campaigns.link_marks import list_name
 from campaigns.settler import BatchProgress, Settler
 from consent.recipient_links import RecipientLinks
 from lists.recipient import Recipient
@@ -200,7 +201,7 @@ class Delivery:
             files = await retrying.until_answered_async(lambda: asyncio.to_thread(attached.of, campaign_id), failed)
         link_of: LinkOf | None = None
         if campaign.content.has_links and (links := self._links) is not None:
-            of_list = f"{campaign_id}/{campaign.list_version}"
+            of_list = list_name(campaign_id, campaign.list_version)
             link_of = await retrying.until_answered_async(lambda: asyncio.to_thread(links.of, of_list), failed)
         # In a thread too, because large templates take 100 ms to compile.
         templates = await asyncio.to_thread(Templates, campaign.sent_content)

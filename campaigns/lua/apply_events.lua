@@ -17,6 +17,7 @@
 -- A row that is not final becomes done, or failed if its email was dropped. Its claim is removed, so that a late
 -- outcome from the worker finds the row final. A final row keeps its state, with one exception: a failed row that the
 -- provider has accepted after all becomes done, so that it is not sent again.
+-- An unsubscription by Postrider's own link is an event too. It is ignored for a row that failed as suppressed.
 -- The brake acts in the same step as the marks, so that no row is admitted after the event that passes a limit.
 -- bounce_pct, complaint_pct, after: the limits of campaigns whose content an earlier version has stored
 -- account_brake: the limits of each account, see account_brake; nil: it is off
@@ -41,6 +42,12 @@ local settled, marked, ignored = 0, 0, {}
 local function handed_over(row)
   return has_end(done, failed, row) or redis.call('HEXISTS', in_flight, row) == 1 or redis.call('ZSCORE', unknown, row)
     or redis.call('HEXISTS', reasons, row) == 1
+end
+
+-- whether admission has failed the row because its recipient had just unsubscribed: that email was never sent
+local function stopped_itself(row, kind)
+  return kind == 'unsubscribed' and redis.call('GETBIT', failed, row) == 1
+    and redis.call('HGET', reasons, row) == 'suppressed'
 end
 
 local function settle(row, kind, reason)
@@ -104,7 +111,7 @@ end
 local place = -1
 for row, kind, reason in events() do
   place = place + 1
-  if handed_over(row) then
+  if handed_over(row) and not stopped_itself(row, kind) then
     if not has_end(done, failed, row) then
       settle(row, kind, reason)
     elseif kind ~= 'dropped' and redis.call('SETBIT', failed, row, 0) == 1 then

@@ -1,6 +1,6 @@
 -- delete_campaign: removes a campaign with all its keys.
 --
--- KEYS  campaign  in_flight  campaigns  parsing  schedule  held  installation  all_keys...
+-- KEYS  campaign  in_flight  campaigns  parsing  schedule  held  installation  link_marks  all_keys...
 -- ARGV  campaign_id  by  event  reason  finished_before:int
 -- ->    nil; { "missing" }; { state that does not allow it, rows in flight }
 --
@@ -25,6 +25,10 @@ redis.call('ZREM', campaigns, campaign_id)
 redis.call('ZREM', parsing, campaign_id)
 redis.call('ZREM', schedule, campaign_id)
 drop_held(held)
+local mark = redis.call('HGET', campaign, 'link_mark')
+if mark then
+  redis.call('HDEL', link_marks, mark)
+end
 for _, key in ipairs(all_keys) do
   redis.call('DEL', key)
 end

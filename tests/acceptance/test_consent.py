@@ -93,6 +93,7 @@ def test_nothing_is_sent_after_the_answer_to_a_no(tmp_path: Path) -> None:
     assert Counter(one["reason"] for one in listed) == reasons
     assert "shop.test" not in logged
     assert (report["total"], report["rejected"]) == (ROWS - len(BEFORE), len(BEFORE))
+    assert report["unsubscribed"] == len({row for row in LEAVING if row not in failed})
     assert (report["done"], report["failed"], report["pending"]) == (ROWS - len(BEFORE) - len(failed), len(failed), 0)
 
 
