@@ -51,8 +51,10 @@ local function note_in(history, now, by, event, details, reason)
     end
     entry.number = last.number + 1
   end
-  redis.pcall('RPUSH', history, cjson.encode(entry))
-  redis.pcall('LTRIM', history, -HISTORY_MOST, -1)
+  -- LTRIM may not come first while Redis is out of memory: after one write Redis lets all others of a script pass
+  if type(redis.pcall('RPUSH', history, cjson.encode(entry))) == 'number' then
+    redis.pcall('LTRIM', history, -HISTORY_MOST, -1)
+  end
   return entry
 end
 
