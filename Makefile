@@ -33,9 +33,9 @@ test: .venv/dev.stamp ## run every test (PYTEST="-k name" for some)
 test-busy: .venv/dev.stamp ## run every test three times on a machine that has no core to spare (N=1 for once)
 	@$(BIN)/python -m tests.busy --runs $(or $(N),3) -- $(PARALLEL) $(PYTEST)
 
-# The tests with servers run one after the other, and so do those with processes (tests/conftest.py makes the two groups).
-# These two groups mostly wait, so a third process runs all other tests meanwhile.
-PARALLEL = --numprocesses 3 --dist loadgroup
+# Each process takes the next test once it is free. Tests with servers and processes mostly wait, so three keep two
+# cores busy.
+PARALLEL = --numprocesses 3 --dist load --maxschedchunk 1
 
 chaos: .venv/dev.stamp ## break everything on purpose, half an hour long (PYTEST="-k redis" for some)
 	@CHAOS=full $(BIN)/python -m pytest tests/chaos $(PYTEST)

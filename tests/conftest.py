@@ -22,28 +22,26 @@ from tests.support.ledger_harness import Clock, LedgerHarness
 # A slow moment of the machine is not a counter-example. Each run draws other examples, in CI too: over time that finds
 # more faults. Hypothesis prints what fails, so that it can be repeated.
 settings.register_profile(
-    "postrider", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False, print_blob=True
+    "postrider",
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=False,
+    print_blob=True,
 )
-#: `make quick` takes a few examples of each property, every other run takes as many as Hypothesis does.
+#: `make quick` takes fewer examples of each property.
 settings.register_profile("quick", parent=settings.get_profile("postrider"), max_examples=15)
 settings.load_profile(os.environ.get("EXAMPLES", "postrider"))
 
 #: The folders in the order in which they run: those that fail fast come first.
 FOLDERS = ("unit", "property", "simulated", "integration", "acceptance", "chaos", "browser")
-#: The tests that need servers and processes run one after the other: each of these folders in one process (`make
-#: test`). The tests of all other folders share nothing, so they may run in parallel.
-IN_TURN = {"integration": "servers", "browser": "servers", "acceptance": "processes", "chaos": "processes"}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test with the name of its folder, and run the folders in their order."""
     tests = Path(__file__).parent
-    in_groups = config.getoption("dist", "no") == "loadgroup"
     for item in items:
-        folder = item.path.relative_to(tests).parts[0]
-        item.add_marker(folder)
-        if in_groups and folder in IN_TURN:
-            item.add_marker(pytest.mark.xdist_group(IN_TURN[folder]))
+        item.add_marker(item.path.relative_to(tests).parts[0])
     items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(tests).parts[0]))
 
 

@@ -40,6 +40,7 @@ const REST_MS = 250;
 export function campaignsPage(question) {
   let pageNumber = Number(question.get("page") ?? 1) || 1;
   const filters = filterForm(question, () => {
+    if (left.signal.aborted) return; // typed just before the user went to another page
     pageNumber = 1;
     history.replaceState(null, "", filters.empty() ? "#/" : `#/?${new URLSearchParams(filters.value())}`);
     look();
@@ -196,6 +197,10 @@ function filterForm(question, changed) {
     clearTimeout(timer);
     timer = setTimeout(changed, REST_MS);
   };
+  const atOnce = () => {
+    clearTimeout(timer);
+    changed();
+  };
   const word = h("input", {
     id: wordId,
     type: "search",
@@ -208,9 +213,9 @@ function filterForm(question, changed) {
     stateId,
     [["", "Any state"], ...STATES.map((name) => [name, words(name)])],
     question.get("status"),
-    changed,
+    atOnce,
   );
-  const order = chooser(orderId, ORDERS, question.get("sort"), changed);
+  const order = chooser(orderId, ORDERS, question.get("sort"), atOnce);
   const node = h(
     "form",
     { class: "filters", role: "search", hidden: true, onsubmit: (event) => event.preventDefault() },

@@ -49,6 +49,7 @@ def restart_workers(stack: Stack, how: Callable[[Any], None]) -> None:
         worker.start()
 
 
+@pytest.mark.short
 def test_a_dead_key_gets_few_requests_from_the_first_start_on(tmp_path: Path) -> None:
     """Given a key that SendGrid refuses, four worker processes and three campaigns of 3,000 recipients.
     When the campaigns start, are resumed, and are resumed after the workers were stopped or killed.
@@ -109,6 +110,7 @@ def test_a_key_that_dies_while_nothing_is_sent_gets_few_requests_too(tmp_path: P
         assert requests(stack) - before <= MOST
 
 
+@pytest.mark.short
 def test_a_start_is_not_slowed_by_the_first_try(tmp_path: Path) -> None:
     """Given an idle installation, when a campaign starts, then its first row goes out at once, and the others follow
     right after the response to it. The comparison is within this run: all rows take little longer than one response.
@@ -124,6 +126,7 @@ def test_a_start_is_not_slowed_by_the_first_try(tmp_path: Path) -> None:
         assert arrived[1] - arrived[0] < 2
 
 
+@pytest.mark.short
 def test_two_accounts_with_a_failover_under_load(tmp_path: Path) -> None:
     """Given a campaign on each of two accounts, the first with the second as its fallback, and workers under load.
     When the first account's provider fails, its worker is killed meanwhile, and the provider comes back.
@@ -182,6 +185,7 @@ def through(double: SendGridDouble, campaign_id: str) -> int:
     return sum(arrival.accepted and arrival.campaign_id == campaign_id for arrival in double.arrivals())
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("name", ["newz", "billing"])
 def test_an_account_that_there_is_not_is_refused_with_the_names_of_those_there_are(tmp_path: Path, name: str) -> None:
     with Stack.open(tmp_path, ACCOUNTS="news", ACCOUNT_NEWS_PROVIDER="outbox") as stack:
